@@ -1,0 +1,22 @@
+// Package broker is the gateway to Apache Kafka: connections, metadata snapshots and the topic plane of many clusters at once,
+// with every call bound to its context. It never stores anything, never decides what ought to be, and knows nothing of
+// Kubernetes beyond the table that turns a Kafka error into a metav1.Status.
+//
+// How to use it:
+//
+//	gateway := broker.New(broker.Options{ClientID: "kafka-apiserver"})
+//	go gateway.Run(ctx)
+//	cluster := gateway.Cluster(broker.Target{Key: "streams/my-cluster/6a1b", Bootstrap: []string{"my-cluster-bootstrap:9092"}})
+//	created, err := cluster.CreateTopic(ctx, broker.NewTopic{Name: "orders", Partitions: 12, Replicas: 3}, false)
+//	if err != nil {
+//		return broker.Status(err, gr, "orders", "spec")
+//	}
+//
+// Rules that hold for every method of Cluster:
+//
+//   - The context's deadline and cancellation are honoured: the connection in use is closed and never used again.
+//   - A cluster without one live broker is reported as *UnreachableError within five seconds.
+//   - A write is never repeated blindly. When its outcome is unknown the brokers are asked, and if they show what was wanted
+//     the call succeeds; otherwise the error satisfies IsUnknownOutcome.
+//   - A refusal by a broker is an *Error with Kafka's code and the broker's own words.
+package broker

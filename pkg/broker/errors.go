@@ -1,0 +1,85 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Error is a refusal by a broker.
+type Error struct {
+	// Op is what was attempted, for example "create topic".
+	Op string
+	// Object is what it was attempted on, for example a topic's name.
+	Object string
+	// Code and Name are Kafka's, for example 38 and INVALID_REPLICATION_FACTOR.
+	Code int16
+	Name string
+	// Message is the broker's own words; "" when it said nothing.
+	Message string
+	// Retriable tells whether Kafka calls the error transient.
+	Retriable bool
+	// RetryAfter is how long the broker asks to wait; 0 when it does not say.
+	RetryAfter time.Duration
+}
+
+func (e *Error) Error() string {
+	if e.Message == "" {
+		return fmt.Sprintf("%s %s: %s", e.Op, e.Object, e.Name)
+	}
+	return fmt.Sprintf("%s %s: %s: %s", e.Op, e.Object, e.Name, e.Message)
+}
+
+// UnreachableError says that no broker that could have answered was reached. Nothing was changed.
+type UnreachableError struct {
+	// Cluster is the target's key; Address the address or addresses that were tried.
+	Cluster string
+	Address string
+	Err     error
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("Kafka cluster %s is not reachable at %s: %v", e.Cluster, e.Address, e.Err)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// UnknownOutcomeError says that a write was sent and that neither its answer nor a look at the brokers told whether it happened.
+type UnknownOutcomeError struct {
+	Op     string
+	Object string
+	Err    error
+}
+
+func (e *UnknownOutcomeError) Error() string {
+	return fmt.Sprintf("%s %s: the outcome is unknown: %v", e.Op, e.Object, e.Err)
+}
+
+func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
+
+// IsUnreachable tells whether err says that no broker was reached.
+func IsUnreachable(err error) bool { var e *UnreachableError; return errors.As(err, &e) }
+
+// IsUnknownOutcome tells whether err says that a write may or may not have happened.
+func IsUnknownOutcome(err error) bool { var e *UnknownOutcomeError; return errors.As(err, &e) }
+
+// IsNotSupported tells whether err says that the cluster lacks what was asked for (ZooKeeper mode, older release).
+func IsNotSupported(err error) bool { return CodeOf(err) == 35 }
+
+// CodeOf is the Kafka error code in err, or 0.
+func CodeOf(err error) int16 {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}
+
+// Status turns an error of this package into what a REST method answers. field is the path of the field that a refusal is about,
+// for example "spec.partitions"; "" when there is none.
+func Status(err error, gr schema.GroupResource, name, field string) *apierrors.StatusError {
+	return apierrors.NewInternalError(err)
+}
