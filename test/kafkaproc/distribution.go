@@ -1,0 +1,156 @@
+package kafkaproc
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"kafka.openshift.io/kafka-apiserver/test/kafkaproc/cache"
+)
+
+// Versions of Apache Kafka that Distribution knows.
+const (
+	Version4 = "4.3.1" // KRaft only
+	Version3 = "3.9.2" // the last line that runs on ZooKeeper; its libs run ZooKeeper itself too
+)
+
+//go:embed layout
+var layoutFS embed.FS
+
+// A Distribution is one version of Apache Kafka on disk, laid out like /opt/kafka of the official image.
+type Distribution struct {
+	Version string
+	Dir     string // holds bin, config and libs
+}
+
+// Libs is the Java class path of the distribution.
+func (d Distribution) Libs() string { return filepath.Join(d.Dir, "libs", "*") }
+
+// LoggingFlag is the Java flag that makes Kafka log to its standard output.
+func (d Distribution) LoggingFlag() string {
+	if d.Version == Version3 {
+		return "-Dlog4j.configuration=file:" + filepath.Join(d.Dir, "config", "log4j.properties")
+	}
+	return "-Dlog4j2.configurationFile=" + filepath.Join(d.Dir, "config", "log4j2.properties")
+}
+
+// Provision returns the distribution of version, fetching it with Maven into the cache if it is not there yet.
+func Provision(ctx context.Context, version string) (Distribution, error) {
+	pom, err := renderPOM(version)
+	if err != nil {
+		return Distribution{}, err
+	}
+	layout, err := layoutOf(version)
+	if err != nil {
+		return Distribution{}, err
+	}
+	name := "kafka/" + version + "-" + layoutKey(pom, layout)
+	dir, err := cache.Entry(ctx, name, func(ctx context.Context, dir string) error {
+		return assemble(ctx, dir, pom, layout)
+	})
+	if err != nil {
+		return Distribution{}, fmt.Errorf("provisioning Apache Kafka %s: %w", version, err)
+	}
+	return Distribution{Version: version, Dir: dir}, nil
+}
+
+// layoutOf returns the files of ours (path → content) that make jars a distribution of version: what is common, and what
+// only its major version has.
+func layoutOf(version string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, sub := range []string{"layout/common", "layout/" + version[:1]} {
+		err := fs.WalkDir(layoutFS, sub, func(p string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			content, err := layoutFS.ReadFile(p)
+			files[strings.TrimPrefix(p, sub+"/")] = content
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading the embedded layout: %w", err)
+		}
+	}
+	return files, nil
+}
+
+// layoutKey changes whenever anything of ours that goes into a distribution does.
+func layoutKey(pom []byte, layout map[string][]byte) string {
+	h := sha256.New()
+	h.Write(pom)
+	for _, name := range sortedKeys(layout) {
+		fmt.Fprintf(h, "\n%s %d\n", name, len(layout[name]))
+		h.Write(layout[name])
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+func assemble(ctx context.Context, dir string, pom []byte, layout map[string][]byte) error {
+	if err := RequireTools("java", "mvn"); err != nil {
+		return err
+	}
+	for name, content := range layout {
+		mode := os.FileMode(0o644)
+		if path.Dir(name) == "bin" {
+			mode = 0o755
+		}
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return fmt.Errorf("laying out %s: %w", name, err)
+		}
+		if err := os.WriteFile(file, content, mode); err != nil {
+			return fmt.Errorf("laying out %s: %w", name, err)
+		}
+	}
+	work, err := os.MkdirTemp("", "kafka-pom-")
+	if err != nil {
+		return fmt.Errorf("making a folder for the pom: %w", err)
+	}
+	defer os.RemoveAll(work)
+	if err := os.WriteFile(filepath.Join(work, "pom.xml"), pom, 0o644); err != nil {
+		return fmt.Errorf("writing the pom: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "mvn", "--batch-mode", "--quiet", "--file", filepath.Join(work, "pom.xml"),
+		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(dir, "libs"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("fetching the jars with mvn dependency:copy-dependencies: %w\n%s", err, bytes.TrimSpace(out))
+	}
+	jars, err := filepath.Glob(filepath.Join(dir, "libs", "kafka_2.13-*.jar"))
+	if err != nil || len(jars) != 1 {
+		return fmt.Errorf("mvn succeeded but left %d kafka_2.13 jars, want 1", len(jars))
+	}
+	return nil
+}
+
+// howToGet says, for each tool that is needed, how to get it.
+var howToGet = map[string]string{
+	"java": "a JDK 17 or later: on Debian and Ubuntu `apt-get install openjdk-17-jdk-headless`, on Fedora `dnf install java-17-openjdk-devel`",
+	"mvn":  "Maven 3: on Debian and Ubuntu `apt-get install maven`, on Fedora `dnf install maven`",
+}
+
+// RequireTools returns an error that names each of the tools missing from PATH and how to get it.
+func RequireTools(tools ...string) error {
+	var missing []string
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			how := howToGet[tool]
+			if how == "" {
+				how = "the program " + tool
+			}
+			missing = append(missing, fmt.Sprintf("%s is not on PATH; install %s", tool, how))
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("missing tools: %s", strings.Join(missing, "; "))
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package kafkaproc
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"strings"
+	"testing"
+)
+
+func TestPOMNamesTheArtifactsOfItsVersion(t *testing.T) {
+	for _, version := range []string{Version3, Version4} {
+		pom, err := renderPOM(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parsed struct {
+			Dependencies []struct {
+				ArtifactID string `xml:"artifactId"`
+				Version    string `xml:"version"`
+			} `xml:"dependencies>dependency"`
+		}
+		if err := xml.NewDecoder(bytes.NewReader(pom)).Decode(&parsed); err != nil {
+			t.Fatalf("pom of %s: %v", version, err)
+		}
+		found := false
+		for _, d := range parsed.Dependencies {
+			found = found || d.ArtifactID == "kafka_2.13" && d.Version == version
+		}
+		if !found {
+			t.Errorf("pom of %s lacks kafka_2.13: %+v", version, parsed.Dependencies)
+		}
+	}
+}
+
+func TestUnknownVersionIsRefusedNamingTheKnown(t *testing.T) {
+	_, err := Provision(context.Background(), "2.8.0")
+	if err == nil || !strings.Contains(err.Error(), Version4) || !strings.Contains(err.Error(), Version3) {
+		t.Errorf("error is %v, want one that lists %s and %s", err, Version3, Version4)
+	}
+}
+
+func TestLayoutHasWhatItsMajorVersionNeeds(t *testing.T) {
+	want := map[string][]string{
+		Version3: {"bin/kafka-topics.sh", "bin/zookeeper-server-start.sh", "config/log4j.properties"},
+		Version4: {"bin/kafka-topics.sh", "bin/kafka-server-start.sh", "config/log4j2.yaml", "config/log4j2.properties"},
+	}
+	for version, files := range want {
+		layout, err := layoutOf(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if _, ok := layout[file]; !ok {
+				t.Errorf("%s lacks %s", version, file)
+			}
+		}
+	}
+	layout, err := layoutOf(Version4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := layout["bin/zookeeper-server-start.sh"]; ok {
+		t.Errorf("%s has ZooKeeper's script, but no ZooKeeper", Version4)
+	}
+}
+
+func TestMissingToolsAreNamedWithTheWayToGetThem(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	err := RequireTools("java", "mvn")
+	if err == nil {
+		t.Fatal("no error though nothing is on PATH")
+	}
+	for _, want := range []string{"java", "mvn", "openjdk-17-jdk-headless", "maven"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not mention %s", err, want)
+		}
+	}
+}
