@@ -1,0 +1,60 @@
+package v1beta1
+
+import (
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
+)
+
+const defaultReplicas = 3
+
+func addDefaultingFuncs(scheme *runtime.Scheme) error {
+	return RegisterDefaults(scheme)
+}
+
+// SetDefaults_KafkaSpec picks the version that fits the mode.
+func SetDefaults_KafkaSpec(spec *KafkaSpec) {
+	if spec.External != nil || spec.Version != "" {
+		return
+	}
+	spec.Version = kafkaversion.Default
+	if spec.ZooKeeper != nil {
+		spec.Version = kafkaversion.DefaultZooKeeper
+	}
+}
+
+// SetDefaults_BrokersSpec asks for three brokers.
+func SetDefaults_BrokersSpec(spec *BrokersSpec) {
+	if spec.Replicas == nil {
+		spec.Replicas = ptr.To[int32](defaultReplicas)
+	}
+}
+
+// SetDefaults_ControllersSpec asks for three controllers.
+func SetDefaults_ControllersSpec(spec *ControllersSpec) {
+	if spec.Replicas == nil {
+		spec.Replicas = ptr.To[int32](defaultReplicas)
+	}
+}
+
+// SetDefaults_ZooKeeperSpec asks for three members.
+func SetDefaults_ZooKeeperSpec(spec *ZooKeeperSpec) {
+	if spec.Replicas == nil {
+		spec.Replicas = ptr.To[int32](defaultReplicas)
+	}
+}
+
+// SetDefaults_StorageSpec keeps data on claims unless the user says otherwise.
+func SetDefaults_StorageSpec(spec *StorageSpec) {
+	if spec.Type == "" {
+		spec.Type = PersistentClaim
+	}
+}
+
+// SetDefaults_KafkaTopicSpec deletes a topic with its object unless the user says otherwise.
+func SetDefaults_KafkaTopicSpec(spec *KafkaTopicSpec) {
+	if spec.DeletionPolicy == "" {
+		spec.DeletionPolicy = TopicDelete
+	}
+}
