@@ -2,123 +2,148 @@ package broker
 
 import (
 	"context"
-	"errors"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 )
 
 // Cluster is a handle on one Kafka cluster. All methods are safe for concurrent use.
-type Cluster struct{}
+type Cluster struct {
+	opts *Options
+	key  string
+	// label is namespace/name of the key: metrics must not grow with each uid.
+	label string
+	pool  *pool
+	// life ends when the cluster is forgotten.
+	life context.Context
+	end  context.CancelCauseFunc
 
-var errTODO = errors.New("not implemented yet")
+	directoryFlight flight[directory]
+	snapshotFlight  flight[*Snapshot]
+	knocks          knocks
+	expected        expectations
+	logDirs         logDirCache
+
+	mu        sync.Mutex
+	bootstrap []string
+	dir       *directory
+	preferred string // the address that any broker's reads go to while it answers
+	snapshot  *Snapshot
+	// epoch grows with each Invalidate: a snapshot asked for before it is not kept.
+	epoch int
+}
+
+// directory is who the brokers are, from the last answer that listed them.
+type directory struct {
+	clusterID string
+	// controller is where requests for the controller go: in KRaft mode some live broker, which forwards them.
+	controller int32
+	kraft      bool
+	// brokers are the ones that are not fenced.
+	brokers map[int32]BrokerInfo
+}
+
+func newCluster(opts *Options, t Target) *Cluster {
+	label := t.Key
+	if parts := strings.SplitN(t.Key, "/", 3); len(parts) == 3 {
+		label = parts[0] + "/" + parts[1]
+	}
+	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts), bootstrap: slices.Clone(t.Bootstrap)}
+	c.life, c.end = context.WithCancelCause(context.Background())
+	return c
+}
 
 // Key is the target's key.
-func (c *Cluster) Key() string { return "" }
+func (c *Cluster) Key() string { return c.key }
 
-// Describe asks for the cluster's id, mode and registered brokers.
-func (c *Cluster) Describe(ctx context.Context) (ClusterInfo, error) { return ClusterInfo{}, errTODO }
-
-// BrokerVersions asks each live broker what it supports. A broker that does not answer has its Err set; the call fails only when
-// the brokers could not be listed.
-func (c *Cluster) BrokerVersions(ctx context.Context) (map[int32]BrokerVersion, error) {
-	return nil, errTODO
+func (c *Cluster) close() {
+	c.end(&UnreachableError{Cluster: c.label, Err: errClosed})
+	c.pool.close()
 }
 
-// Quorum asks for the KRaft metadata quorum. In ZooKeeper mode the error satisfies IsNotSupported.
-func (c *Cluster) Quorum(ctx context.Context) (QuorumInfo, error) { return QuorumInfo{}, errTODO }
-
-// SupportsAPI tells whether the cluster's brokers serve a request type.
-func (c *Cluster) SupportsAPI(ctx context.Context, key int16) (bool, error) { return false, errTODO }
-
-// Topics asks for the live metadata of the topics named; it never creates any. A topic that does not exist is an absent key.
-// Without names it answers an empty map and asks nobody. When brokers refuse to describe some of the topics the error joins
-// their refusals and the map holds the others.
-func (c *Cluster) Topics(ctx context.Context, names ...string) (map[string]Topic, error) {
-	return nil, errTODO
+// sweep closes idle connections and lets go of what nobody has asked for in a long time.
+func (c *Cluster) sweep() {
+	c.pool.sweep()
+	c.logDirs.sweep(c.opts.Clock.Now(), c.opts.LogDirsTTL)
+	c.expected.sweep(c.opts.Clock.Now())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.snapshot != nil && c.snapshot.Age(c.opts.Clock.Now()) > snapshotLife {
+		c.snapshot = nil
+	}
 }
 
-// Topic is Topics for one name; false means that it does not exist.
-func (c *Cluster) Topic(ctx context.Context, name string) (Topic, bool, error) {
-	return Topic{}, false, errTODO
+// snapshotLife is when a snapshot that nobody renewed is let go of; lists of a dead cluster have it until then.
+const snapshotLife = time.Hour
+
+// setBootstrap takes a new list. What was learnt through the old one may be about another cluster, so it is dropped.
+func (c *Cluster) setBootstrap(addrs []string) {
+	c.mu.Lock()
+	if slices.Equal(c.bootstrap, addrs) {
+		c.mu.Unlock()
+		return
+	}
+	c.bootstrap, c.dir, c.preferred, c.snapshot = addrs, nil, "", nil
+	c.epoch++
+	c.mu.Unlock()
+	c.logDirs.clear()
+	c.pool.reset()
 }
 
-// TopicByID asks for the live metadata of one topic by id; false means that no topic has that id.
-func (c *Cluster) TopicByID(ctx context.Context, id TopicID) (Topic, bool, error) {
-	return Topic{}, false, errTODO
+// begin bounds a call by the caller's context, the default timeout, and the cluster's life.
+func (c *Cluster) begin(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := func() {}
+	if _, ok := ctx.Deadline(); !ok {
+		ctx, timeout = context.WithTimeout(ctx, c.opts.RequestTimeout)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+		timeout()
+	}
 }
 
-// Snapshot returns all topics and brokers, not older than maxAge, from the cache or with one request that concurrent callers
-// share. With maxAge 0 the answer is at least as new as the request in flight that it joins.
-func (c *Cluster) Snapshot(ctx context.Context, maxAge time.Duration) (*Snapshot, error) {
-	return nil, errTODO
+// prefer makes an address the first choice for what any broker answers, so that reads follow each other on one broker's view.
+func (c *Cluster) prefer(addr string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.preferred = addr
 }
 
-// LastSnapshot is the newest snapshot known, however old, or nil. It asks nobody.
-func (c *Cluster) LastSnapshot() *Snapshot { return nil }
-
-// Invalidate makes the next Snapshot ask the brokers. The write methods do it themselves.
-func (c *Cluster) Invalidate() {}
-
-// CreateTopic creates a topic, or with validateOnly asks the brokers whether they would.
-func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly bool) (CreatedTopic, error) {
-	return CreatedTopic{}, errTODO
+// learn takes over what an answer said about the brokers.
+func (c *Cluster) learn(d directory) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dir != nil && c.dir.clusterID != d.clusterID && c.dir.clusterID != "" && d.clusterID != "" {
+		// Another cluster answers at the same addresses: nothing known is true of it.
+		c.snapshot = nil
+		c.epoch++
+		c.logDirs.clear()
+		c.expected.clear()
+	}
+	c.dir = &d
 }
 
-// CreatePartitions grows a topic to total partitions; assignments, when given, are the replica lists of the new ones only. A
-// topic that has exactly total partitions already is a success. A topic that is being reassigned is refused with
-// REASSIGNMENT_IN_PROGRESS.
-func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int32, assignments [][]int32, validateOnly bool) error {
-	return errTODO
+// directory is the last one known, asked for when there is none or a new one is wanted. Concurrent callers share the question.
+func (c *Cluster) directory(ctx context.Context, fresh bool) (*directory, error) {
+	c.mu.Lock()
+	d := c.dir
+	c.mu.Unlock()
+	if d != nil && !fresh {
+		return d, nil
+	}
+	got, err := c.directoryFlight.do(ctx, c.life, c.opts.RequestTimeout, 0, func(ctx context.Context) (directory, error) {
+		info, controller, err := c.describe(ctx)
+		if err != nil {
+			return directory{}, err
+		}
+		return newDirectory(info, controller), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &got, nil
 }
-
-// DeleteTopic deletes a topic by id. An id that no topic has is a success.
-func (c *Cluster) DeleteTopic(ctx context.Context, id TopicID) error { return errTODO }
-
-// TopicConfig asks for the effective configuration of a topic, sorted by name.
-func (c *Cluster) TopicConfig(ctx context.Context, topic string) ([]ConfigEntry, error) {
-	return nil, errTODO
-}
-
-// TopicConfigs is TopicConfig for many topics. When some are refused the error joins the refusals and the map holds the others.
-func (c *Cluster) TopicConfigs(ctx context.Context, topics ...string) (map[string][]ConfigEntry, error) {
-	return nil, errTODO
-}
-
-// AlterTopicConfig sets and removes single settings of a topic and leaves all others alone.
-func (c *Cluster) AlterTopicConfig(ctx context.Context, topic string, set map[string]string, remove []string, validateOnly bool) error {
-	return errTODO
-}
-
-// Offsets asks the leaders for the first and the end offset of each partition of a topic.
-func (c *Cluster) Offsets(ctx context.Context, topic string, isolation Isolation) (map[int32]PartitionOffsets, error) {
-	return nil, errTODO
-}
-
-// LogDirs asks each broker that hosts a replica of the topics for their sizes on disk; answers are cached.
-func (c *Cluster) LogDirs(ctx context.Context, topics ...string) (LogDirs, error) {
-	return LogDirs{}, errTODO
-}
-
-// FreshLogDirs is LogDirs past the cache.
-func (c *Cluster) FreshLogDirs(ctx context.Context, topics ...string) (LogDirs, error) {
-	return LogDirs{}, errTODO
-}
-
-// Reassignments lists the moves in progress of a topic by partition; empty when there are none.
-func (c *Cluster) Reassignments(ctx context.Context, topic string) (map[int32]Reassignment, error) {
-	return nil, errTODO
-}
-
-// AllReassignments lists the moves in progress of the whole cluster by topic and partition.
-func (c *Cluster) AllReassignments(ctx context.Context) (map[string]map[int32]Reassignment, error) {
-	return nil, errTODO
-}
-
-// Reassign gives partitions new replica lists; a nil list cancels the move in progress. It returns when the controller has
-// accepted, not when the data has moved. Refusals of single partitions are joined; the others are under way.
-func (c *Cluster) Reassign(ctx context.Context, topic string, target map[int32][]int32) error {
-	return errTODO
-}
-
-// UnregisterBroker removes a broker that is gone from the cluster's metadata (KRaft). The controller checks neither that it is
-// down nor that it hosts nothing: the caller must. An id that is not registered is a success.
-func (c *Cluster) UnregisterBroker(ctx context.Context, id int32) error { return errTODO }

@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Error is a refusal by a broker.
@@ -42,6 +39,9 @@ type UnreachableError struct {
 }
 
 func (e *UnreachableError) Error() string {
+	if e.Address == "" {
+		return fmt.Sprintf("Kafka cluster %s is not reachable: %v", e.Cluster, e.Err)
+	}
 	return fmt.Sprintf("Kafka cluster %s is not reachable at %s: %v", e.Cluster, e.Address, e.Err)
 }
 
@@ -67,7 +67,7 @@ func IsUnreachable(err error) bool { var e *UnreachableError; return errors.As(e
 func IsUnknownOutcome(err error) bool { var e *UnknownOutcomeError; return errors.As(err, &e) }
 
 // IsNotSupported tells whether err says that the cluster lacks what was asked for (ZooKeeper mode, older release).
-func IsNotSupported(err error) bool { return CodeOf(err) == 35 }
+func IsNotSupported(err error) bool { return CodeOf(err) == codeUnsupportedVersion }
 
 // CodeOf is the Kafka error code in err, or 0.
 func CodeOf(err error) int16 {
@@ -78,8 +78,11 @@ func CodeOf(err error) int16 {
 	return 0
 }
 
-// Status turns an error of this package into what a REST method answers. field is the path of the field that a refusal is about,
-// for example "spec.partitions"; "" when there is none.
-func Status(err error, gr schema.GroupResource, name, field string) *apierrors.StatusError {
-	return apierrors.NewInternalError(err)
+// newError makes an Error of what a broker said; retryAfter is how long it asks to be left alone.
+func newError(op, object string, code int16, message *string, retryAfter time.Duration) *Error {
+	e := &Error{Op: op, Object: object, Code: code, Name: codeName(code), Retriable: kafkaCodes[code].retriable, RetryAfter: retryAfter}
+	if message != nil {
+		e.Message = *message
+	}
+	return e
 }

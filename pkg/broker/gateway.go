@@ -2,7 +2,10 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"net"
+	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -29,8 +32,38 @@ type Options struct {
 	RequestTimeout time.Duration
 	// MaxConcurrent is the number of requests in flight per cluster; 32 when 0.
 	MaxConcurrent int
-	// LogDirsTTL is how long sizes on disk are cached, at least 30 s: the brokers walk their folders for each answer.
+	// LogDirsTTL is how long sizes on disk are cached; 30 s when 0, and never less: brokers walk their folders for each answer.
 	LogDirsTTL time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.ClientID == "" {
+		o.ClientID = "kafka-apiserver"
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		def   time.Duration
+	}{
+		{&o.ConnectTimeout, 3 * time.Second},
+		{&o.VerdictTimeout, 4800 * time.Millisecond},
+		{&o.NegativeTTL, 1500 * time.Millisecond},
+		{&o.RequestTimeout, 30 * time.Second},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.def
+		}
+	}
+	o.LogDirsTTL = max(o.LogDirsTTL, 30*time.Second)
+	if o.MaxConcurrent <= 0 {
+		o.MaxConcurrent = 32
+	}
+	return o
 }
 
 // Target is a Kafka cluster to talk to.
@@ -41,18 +74,85 @@ type Target struct {
 	Bootstrap []string
 }
 
+// errClosed is what calls get on a cluster that was forgotten, or whose gateway has ended.
+var errClosed = errors.New("the connection to the cluster was given up")
+
 // Gateway holds one Cluster per Kafka object.
-type Gateway struct{ opts Options }
+type Gateway struct {
+	opts Options
+
+	mu       sync.Mutex
+	clusters map[string]*Cluster
+	closed   bool
+}
 
 // New builds a Gateway. It starts nothing and dials nothing.
-func New(opts Options) *Gateway { return &Gateway{opts: opts} }
+func New(opts Options) *Gateway {
+	setSaramaGlobals()
+	return &Gateway{opts: opts.withDefaults(), clusters: map[string]*Cluster{}}
+}
 
-// Run closes idle connections and unused clusters until ctx ends, then closes everything.
-func (g *Gateway) Run(ctx context.Context) { <-ctx.Done() }
+// sweepEvery is how often idle connections are looked for.
+const sweepEvery = 30 * time.Second
+
+// Run closes idle connections and drops outdated caches until ctx ends, then closes everything; calls fail from then on.
+func (g *Gateway) Run(ctx context.Context) {
+	ticker := g.opts.Clock.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for _, c := range g.all(true) {
+				c.close()
+			}
+			return
+		case <-ticker.C():
+			for _, c := range g.all(false) {
+				c.sweep()
+			}
+		}
+	}
+}
+
+// all lists the clusters, and with last no new ones are made.
+func (g *Gateway) all(last bool) []*Cluster {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = g.closed || last
+	clusters := make([]*Cluster, 0, len(g.clusters))
+	for _, c := range g.clusters {
+		clusters = append(clusters, c)
+	}
+	return clusters
+}
 
 // Cluster returns the handle for a target, made on first use and cached by Key. A changed bootstrap list takes effect at once.
 // It never dials.
-func (g *Gateway) Cluster(t Target) *Cluster { return &Cluster{} }
+func (g *Gateway) Cluster(t Target) *Cluster {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.clusters[t.Key]
+	if c == nil {
+		c = newCluster(&g.opts, t)
+		if g.closed {
+			c.close()
+			return c
+		}
+		g.clusters[t.Key] = c
+		return c
+	}
+	c.setBootstrap(slices.Clone(t.Bootstrap))
+	return c
+}
 
 // Forget closes the connections of a cluster and drops its caches; calls on its handle fail from then on.
-func (g *Gateway) Forget(key string) {}
+func (g *Gateway) Forget(key string) {
+	g.mu.Lock()
+	c := g.clusters[key]
+	delete(g.clusters, key)
+	g.mu.Unlock()
+	if c != nil {
+		c.close()
+		forgetMetrics(c.label)
+	}
+}

@@ -137,6 +137,7 @@ type Partition struct {
 
 // Snapshot is all topics and brokers as one broker saw them. It is shared between callers: treat it as read only.
 type Snapshot struct {
+	epoch int
 	// At is when the request was sent.
 	At        time.Time
 	ClusterID string

@@ -1,0 +1,325 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// CreateTopic creates a topic, or with validateOnly asks the brokers whether they would. A refusal has the broker's own words. When
+// the answer is lost, a topic of that name with the partitions, replicas and settings asked for counts as created.
+func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly bool) (CreatedTopic, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	const op = "create topic"
+	created, errs, err := c.createTopics(ctx, []NewTopic{topic}, validateOnly)
+	if err == nil {
+		err = errs[topic.Name]
+	}
+	result := created[topic.Name]
+	if validateOnly {
+		return result, err
+	}
+	defer c.Invalidate()
+	err = c.confirm(ctx, op, topic.Name, err, func(ctx context.Context) (bool, error) {
+		var ok bool
+		var err error
+		result, ok, err = c.asWanted(ctx, topic)
+		return ok, err
+	})
+	if err != nil {
+		return CreatedTopic{}, err
+	}
+	c.expected.created(c.opts.Clock.Now(), topic.Name, result.ID, max(1, int(result.Partitions)))
+	return result, nil
+}
+
+// createTopics sends one CreateTopics request. errs has what happened to each topic; err is about the request.
+func (c *Cluster) createTopics(ctx context.Context, topics []NewTopic, validateOnly bool) (created map[string]CreatedTopic, errs map[string]error, err error) {
+	const op = "create topic"
+	details := make(map[string]*sarama.TopicDetail, len(topics))
+	names := make([]string, 0, len(topics))
+	for _, t := range topics {
+		details[t.Name] = topicDetail(t)
+		names = append(names, t.Name)
+	}
+	window, cancel, timeout := writeWindow(ctx)
+	defer cancel()
+	resp, err := askController(window, c, validateOnly, request[*sarama.CreateTopicsResponse]{op, objects(names), int16(kmsg.CreateTopics), laneControl,
+		bySarama(func() *sarama.CreateTopicsRequest {
+			return sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, timeout, validateOnly)
+		}, (*sarama.Broker).CreateTopics)},
+		func(r *sarama.CreateTopicsResponse) bool {
+			for _, e := range r.TopicErrors {
+				if e.Err == sarama.ErrNotController {
+					return true
+				}
+			}
+			return false
+		})
+	if err != nil {
+		return nil, nil, err
+	}
+	created, errs = map[string]CreatedTopic{}, map[string]error{}
+	for _, t := range topics {
+		e, ok := resp.TopicErrors[t.Name]
+		switch {
+		case !ok:
+			errs[t.Name] = fmt.Errorf("%s %s: the broker's answer does not mention it", op, t.Name)
+		case e.Err != sarama.ErrNoError:
+			errs[t.Name] = newError(op, t.Name, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
+		default:
+			created[t.Name] = createdTopic(resp.TopicResults[t.Name])
+		}
+	}
+	return created, errs, nil
+}
+
+func topicDetail(t NewTopic) *sarama.TopicDetail {
+	d := &sarama.TopicDetail{NumPartitions: t.Partitions, ReplicationFactor: t.Replicas, ConfigEntries: make(map[string]*string, len(t.Config))}
+	for name, value := range t.Config {
+		d.ConfigEntries[name] = &value
+	}
+	if len(t.Assignments) > 0 {
+		// Kafka wants both numbers unset then.
+		d.NumPartitions, d.ReplicationFactor = -1, -1
+		d.ReplicaAssignment = make(map[int32][]int32, len(t.Assignments))
+		for i, replicas := range t.Assignments {
+			d.ReplicaAssignment[int32(i)] = replicas
+		}
+	}
+	return d
+}
+
+func createdTopic(r *sarama.CreatableTopicResult) CreatedTopic {
+	if r == nil {
+		return CreatedTopic{Partitions: -1, Replicas: -1}
+	}
+	created := CreatedTopic{ID: TopicID(r.TopicID), Partitions: r.NumPartitions, Replicas: r.ReplicationFactor}
+	for _, name := range slices.Sorted(maps.Keys(r.Configs)) {
+		entry := r.Configs[name]
+		e := ConfigEntry{Name: name, Null: entry.Value == nil, Source: ConfigSource(entry.ConfigSource), ReadOnly: entry.ReadOnly, Sensitive: entry.IsSensitive}
+		if entry.Value != nil {
+			e.Value = *entry.Value
+		}
+		e.Default = e.Source == SourceDefault
+		created.Config = append(created.Config, e)
+	}
+	return created
+}
+
+// asWanted looks whether a topic exists with what was asked for. That it exists otherwise is an *Error.
+func (c *Cluster) asWanted(ctx context.Context, want NewTopic) (CreatedTopic, bool, error) {
+	topics, err := c.topics(ctx, []string{want.Name})
+	if err != nil {
+		return CreatedTopic{}, false, err
+	}
+	t, ok := topics[want.Name]
+	if !ok {
+		return CreatedTopic{}, false, nil
+	}
+	configs, err := c.topicConfigs(ctx, []string{want.Name})
+	if err != nil {
+		if CodeOf(err) == codeUnknownTopicOrPartition {
+			return CreatedTopic{}, false, nil
+		}
+		return CreatedTopic{}, false, err
+	}
+	if diff := difference(want, t, configs[want.Name]); diff != "" {
+		text := "a topic of that name exists, " + diff
+		return CreatedTopic{}, false, newError("create topic", want.Name, codeTopicAlreadyExists, &text, 0)
+	}
+	return CreatedTopic{ID: t.ID, Partitions: int32(len(t.Partitions)), Replicas: int16(t.ReplicationFactor()), Config: configs[want.Name]}, true, nil
+}
+
+// difference tells in words how a topic is not what was asked for; "" when it is.
+func difference(want NewTopic, got Topic, config []ConfigEntry) string {
+	partitions, replicas := int(want.Partitions), int(want.Replicas)
+	if len(want.Assignments) > 0 {
+		partitions, replicas = len(want.Assignments), len(want.Assignments[0])
+	}
+	switch {
+	case partitions >= 0 && len(got.Partitions) != partitions:
+		return fmt.Sprintf("with %d partitions", len(got.Partitions))
+	case replicas >= 0 && got.ReplicationFactor() != replicas:
+		return fmt.Sprintf("with %d replicas", got.ReplicationFactor())
+	}
+	for i, assigned := range want.Assignments {
+		if !slices.Equal(got.Partitions[i].Replicas, assigned) {
+			return fmt.Sprintf("with partition %d on %v", i, got.Partitions[i].Replicas)
+		}
+	}
+	set := topicValues(config)
+	for _, name := range slices.Sorted(maps.Keys(want.Config)) {
+		value := want.Config[name]
+		if !sameValue(set, name, &value) {
+			return fmt.Sprintf("with %s=%q", name, set[name])
+		}
+	}
+	return ""
+}
+
+func objects(names []string) string {
+	if len(names) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), len(names)-3)
+	}
+	return strings.Join(names, ", ")
+}
+
+// CreatePartitions grows a topic to total partitions; assignments, when given, are the replica lists of the new ones only. A
+// topic that has exactly total partitions already is a success. A topic that is being reassigned is refused with
+// REASSIGNMENT_IN_PROGRESS, because a KRaft controller would take the number of replicas from a list that is in flux.
+func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int32, assignments [][]int32, validateOnly bool) error {
+	ctx, done := c.begin(ctx)
+	defer done()
+	const op = "create partitions"
+	before, err := c.reassignableTopic(ctx, op, topic)
+	if err != nil {
+		return err
+	}
+	if len(before.Partitions) == int(total) && len(assignments) == 0 {
+		return nil
+	}
+	moving, err := c.reassignmentsOf(ctx, before)
+	if err != nil {
+		return err
+	}
+	if len(moving[topic]) > 0 {
+		text := fmt.Sprintf("%d partitions of the topic are being reassigned; more can be added when that has ended", len(moving[topic]))
+		return newError(op, topic, codeReassignmentInProgress, &text, 0)
+	}
+	errs, err := c.createPartitions(ctx, map[string]*sarama.TopicPartition{topic: {Count: total, Assignment: assignments}}, validateOnly)
+	if err == nil {
+		err = errs[topic]
+	}
+	if CodeOf(err) == codeInvalidPartitions {
+		// Somebody may have been faster.
+		if t, ok, lookErr := c.topicNow(ctx, topic); lookErr == nil && ok && len(t.Partitions) == int(total) {
+			return nil
+		}
+	}
+	if validateOnly {
+		return err
+	}
+	defer c.Invalidate()
+	err = c.confirm(ctx, op, topic, err, func(ctx context.Context) (bool, error) {
+		t, ok, err := c.topicNow(ctx, topic)
+		return ok && len(t.Partitions) == int(total), err
+	})
+	if err == nil {
+		c.expected.created(c.opts.Clock.Now(), topic, before.ID, int(total))
+	}
+	return err
+}
+
+func (c *Cluster) createPartitions(ctx context.Context, topics map[string]*sarama.TopicPartition, validateOnly bool) (map[string]error, error) {
+	const op = "create partitions"
+	window, cancel, timeout := writeWindow(ctx)
+	defer cancel()
+	resp, err := askController(window, c, validateOnly, request[*sarama.CreatePartitionsResponse]{op, objects(slices.Sorted(maps.Keys(topics))),
+		int16(kmsg.CreatePartitions), laneControl,
+		bySarama(func() *sarama.CreatePartitionsRequest {
+			return &sarama.CreatePartitionsRequest{Version: createPartitionsVersion, TopicPartitions: topics, Timeout: timeout, ValidateOnly: validateOnly}
+		}, (*sarama.Broker).CreatePartitions)},
+		func(r *sarama.CreatePartitionsResponse) bool {
+			for _, e := range r.TopicPartitionErrors {
+				if e.Err == sarama.ErrNotController {
+					return true
+				}
+			}
+			return false
+		})
+	if err != nil {
+		return nil, err
+	}
+	errs := map[string]error{}
+	for topic, e := range resp.TopicPartitionErrors {
+		if e.Err != sarama.ErrNoError {
+			errs[topic] = newError(op, topic, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
+		}
+	}
+	return errs, nil
+}
+
+// createPartitionsVersion is the first that tells a controller's quota error (KIP-599).
+const createPartitionsVersion = 3
+
+// topicNow is Topic inside another call.
+func (c *Cluster) topicNow(ctx context.Context, name string) (Topic, bool, error) {
+	topics, err := c.topics(ctx, []string{name})
+	t, ok := topics[name]
+	return t, ok, err
+}
+
+// reassignableTopic is a topic that must exist.
+func (c *Cluster) reassignableTopic(ctx context.Context, op, name string) (Topic, error) {
+	t, ok, err := c.topicNow(ctx, name)
+	if err == nil && !ok {
+		text := "there is no such topic on the brokers"
+		err = newError(op, name, codeUnknownTopicOrPartition, &text, 0)
+	}
+	return t, err
+}
+
+// DeleteTopic deletes a topic by id. An id that no topic has is a success. Brokers remove the data some time later.
+func (c *Cluster) DeleteTopic(ctx context.Context, id TopicID) error {
+	ctx, done := c.begin(ctx)
+	defer done()
+	const op = "delete topic"
+	if id.IsZero() {
+		text := "no topic id given"
+		return newError(op, id.String(), codeInvalidRequest, &text, 0)
+	}
+	defer c.Invalidate()
+	errs, err := c.deleteTopics(ctx, []TopicID{id})
+	if err == nil {
+		err = errs[id]
+	}
+	err = c.confirm(ctx, op, id.String(), err, func(ctx context.Context) (bool, error) {
+		_, found, err := c.topicByIDOnce(ctx, id)
+		return err == nil && !found, err
+	})
+	if err == nil {
+		c.expected.deleted(c.opts.Clock.Now(), id)
+	}
+	return err
+}
+
+// deleteTopics deletes by id, which sarama cannot encode.
+func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) (map[TopicID]error, error) {
+	const op = "delete topic"
+	window, cancel, timeout := writeWindow(ctx)
+	defer cancel()
+	resp, err := askController(window, c, false, request[*kmsg.DeleteTopicsResponse]{op, ids[0].String(), int16(kmsg.DeleteTopics), laneControl,
+		byKmsg[*kmsg.DeleteTopicsResponse](func() kmsg.Request {
+			req := kmsg.NewDeleteTopicsRequest()
+			req.TimeoutMillis = int32(timeout / time.Millisecond)
+			for _, id := range ids {
+				topic := kmsg.NewDeleteTopicsRequestTopic()
+				topic.TopicID = id
+				req.Topics = append(req.Topics, topic)
+			}
+			return &req
+		}, 6)},
+		func(r *kmsg.DeleteTopicsResponse) bool {
+			return slices.ContainsFunc(r.Topics, func(t kmsg.DeleteTopicsResponseTopic) bool { return t.ErrorCode == codeNotController })
+		})
+	if err != nil {
+		return nil, err
+	}
+	errs := map[TopicID]error{}
+	for _, t := range resp.Topics {
+		switch t.ErrorCode {
+		case 0, codeUnknownTopicID, codeUnknownTopicOrPartition:
+		default:
+			errs[TopicID(t.TopicID)] = newError(op, TopicID(t.TopicID).String(), t.ErrorCode, t.ErrorMessage, millis(resp.ThrottleMillis))
+		}
+	}
+	return errs, nil
+}

@@ -1,0 +1,168 @@
+package broker
+
+import (
+	"sync"
+	"time"
+)
+
+// expectations are this gateway's own writes of the last moments. A write is accepted by the controller, and other brokers hear
+// of it some milliseconds later: without this, a read right after a create could answer that there is no such topic.
+type expectations struct {
+	mu     sync.Mutex
+	topics map[string]expectation
+	gone   map[TopicID]time.Time
+	config map[string]map[string]expectedValue
+}
+
+type expectation struct {
+	until      time.Time
+	id         TopicID
+	partitions int
+}
+
+type expectedValue struct {
+	until time.Time
+	// value is nil when the setting was removed.
+	value *string
+}
+
+// settleTime is how long a broker may take to hear of a write before its view is believed.
+const settleTime = 2 * time.Second
+
+// created notes that a topic exists with at least so many partitions.
+func (e *expectations) created(now time.Time, name string, id TopicID, partitions int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.topics == nil {
+		e.topics = map[string]expectation{}
+	}
+	e.topics[name] = expectation{now.Add(settleTime), id, partitions}
+}
+
+// deleted notes that no topic has an id any more.
+func (e *expectations) deleted(now time.Time, id TopicID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.gone == nil {
+		e.gone = map[TopicID]time.Time{}
+	}
+	e.gone[id] = now.Add(settleTime)
+	for name, want := range e.topics {
+		if want.id == id {
+			delete(e.topics, name)
+		}
+	}
+}
+
+// configured notes settings written; a nil value means removed.
+func (e *expectations) configured(now time.Time, topic string, values map[string]*string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.config == nil {
+		e.config = map[string]map[string]expectedValue{}
+	}
+	if e.config[topic] == nil {
+		e.config[topic] = map[string]expectedValue{}
+	}
+	for key, value := range values {
+		e.config[topic][key] = expectedValue{now.Add(settleTime), value}
+	}
+}
+
+// names are the topics expected to exist.
+func (e *expectations) names() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	names := make([]string, 0, len(e.topics))
+	for name := range e.topics {
+		names = append(names, name)
+	}
+	return names
+}
+
+// met tells whether an answer about the topics asked for knows of the writes expected.
+func (e *expectations) met(now time.Time, topics map[string]Topic, asked []string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.topics) > 0 {
+		for _, name := range asked {
+			if want, ok := e.topics[name]; ok && now.Before(want.until) && len(topics[name].Partitions) < want.partitions {
+				return false
+			}
+		}
+	}
+	if len(e.gone) > 0 {
+		for _, t := range topics {
+			if until, ok := e.gone[t.ID]; ok && now.Before(until) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// metConfig tells the same of a topic's settings.
+func (e *expectations) metConfig(now time.Time, topic string, entries []ConfigEntry) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	want := e.config[topic]
+	if len(want) == 0 {
+		return true
+	}
+	set := topicValues(entries)
+	for key, expected := range want {
+		if now.Before(expected.until) && !sameValue(set, key, expected.value) {
+			return false
+		}
+	}
+	return true
+}
+
+// topicValues are the settings that somebody gave the topic itself.
+func topicValues(entries []ConfigEntry) map[string]string {
+	set := map[string]string{}
+	for _, entry := range entries {
+		if entry.Source == SourceTopic {
+			set[entry.Name] = entry.Value
+		}
+	}
+	return set
+}
+
+func sameValue(set map[string]string, key string, want *string) bool {
+	got, ok := set[key]
+	return ok == (want != nil) && (want == nil || got == *want)
+}
+
+func (e *expectations) sweep(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, want := range e.topics {
+		if now.After(want.until) {
+			delete(e.topics, name)
+		}
+	}
+	for id, until := range e.gone {
+		if now.After(until) {
+			delete(e.gone, id)
+		}
+	}
+	for topic, values := range e.config {
+		for key, want := range values {
+			if now.After(want.until) {
+				delete(values, key)
+			}
+		}
+		if len(values) == 0 {
+			delete(e.config, topic)
+		}
+	}
+}
+
+func (e *expectations) clear() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	clear(e.topics)
+	clear(e.gone)
+	clear(e.config)
+}

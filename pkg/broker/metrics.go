@@ -1,0 +1,54 @@
+package broker
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"k8s.io/component-base/metrics"
+)
+
+// rpcBuckets go from a local Metadata request (half a millisecond) to a request that ran into the socket's limit.
+var rpcBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 75}
+
+// The vectors record nothing until they are registered.
+var (
+	rpcTotal = metrics.NewCounterVec(&metrics.CounterOpts{
+		Namespace: "kafka_apiserver", Subsystem: "broker", Name: "rpcs_total", StabilityLevel: metrics.ALPHA,
+		Help: "Requests sent to Kafka brokers, by cluster (namespace/name), request type and outcome (ok, refused, broken, timeout, unreachable).",
+	}, []string{"cluster", "api", "outcome"})
+	rpcSeconds = metrics.NewHistogramVec(&metrics.HistogramOpts{
+		Namespace: "kafka_apiserver", Subsystem: "broker", Name: "rpc_duration_seconds", StabilityLevel: metrics.ALPHA,
+		Help:    "Time from sending a request to a Kafka broker to its answer or failure, by request type and outcome.",
+		Buckets: rpcBuckets,
+	}, []string{"api", "outcome"})
+)
+
+// outcomes are the values of the label of that name.
+var outcomes = []string{"ok", "refused", "broken", "timeout", "unreachable"}
+
+// RegisterMetrics adds the package's metrics to a registry, for example legacyregistry's.
+func RegisterMetrics(registry interface {
+	Register(metrics.Registerable) error
+}) error {
+	for _, m := range []metrics.Registerable{rpcTotal, rpcSeconds} {
+		if err := registry.Register(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) observe(key int16, outcome string, start time.Time) {
+	api := kmsg.NameForKey(key)
+	rpcTotal.WithLabelValues(c.label, api, outcome).Inc()
+	rpcSeconds.WithLabelValues(api, outcome).Observe(time.Since(start).Seconds())
+}
+
+// forgetMetrics drops the series of a cluster that is gone.
+func forgetMetrics(label string) {
+	for key := int16(0); key <= kmsg.MaxKey; key++ {
+		for _, outcome := range outcomes {
+			rpcTotal.Delete(map[string]string{"cluster": label, "api": kmsg.NameForKey(key), "outcome": outcome})
+		}
+	}
+}

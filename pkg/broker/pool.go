@@ -1,0 +1,327 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// lane is a purpose that connections are kept for, so that a slow kind of request never stands before another: a connection
+// carries one request at a time and brokers serve a connection's requests one after the other.
+type lane int
+
+const (
+	laneMetadata lane = iota // short reads that any broker answers
+	laneControl              // writes, and reads that only the controller answers
+	laneBulk                 // sizes on disk, for which brokers walk their folders
+	laneData                 // offsets of partitions, asked of leaders
+	laneCount
+)
+
+// laneWidth is the number of connections to one broker in a lane; together they stay within eight requests in flight a broker.
+var laneWidth = [laneCount]int{laneMetadata: 3, laneControl: 2, laneBulk: 1, laneData: 2}
+
+const (
+	// maxIdle is below the ten minutes after which brokers close idle connections (connections.max.idle.ms).
+	maxIdle = 9 * time.Minute
+	// maxThrottleWait is how long a caller is held back for a throttling broker before it gets the error instead.
+	maxThrottleWait = time.Second
+)
+
+type laneKey struct {
+	addr string
+	lane lane
+}
+
+type laneState struct {
+	// slots bounds the requests in flight; idle links need none.
+	slots chan struct{}
+	idle  []*link
+	// throttled is until when the broker does not serve this lane.
+	throttled time.Time
+}
+
+type downEntry struct {
+	until time.Time
+	err   error
+}
+
+// pool holds the links of one cluster, and which addresses are known not to answer.
+type pool struct {
+	opts *Options
+	// requests bounds the requests in flight of the whole cluster.
+	requests chan struct{}
+
+	mu     sync.Mutex
+	lanes  map[laneKey]*laneState
+	links  map[*link]struct{} // all, in use or idle
+	down   map[string]downEntry
+	gen    int
+	closed bool
+}
+
+func newPool(opts *Options) *pool {
+	return &pool{opts: opts, requests: make(chan struct{}, opts.MaxConcurrent), lanes: map[laneKey]*laneState{},
+		links: map[*link]struct{}{}, down: map[string]downEntry{}}
+}
+
+func (p *pool) laneLocked(key laneKey) *laneState {
+	s := p.lanes[key]
+	if s == nil {
+		s = &laneState{slots: make(chan struct{}, laneWidth[key.lane])}
+		p.lanes[key] = s
+	}
+	return s
+}
+
+// acquire returns a link to an address, opening one if none is idle. timeout bounds the opening only. The slot in the lane is
+// waited for before the cluster's, so that callers of one stalled broker do not use up what others need.
+func (p *pool) acquire(ctx context.Context, addr string, ln lane, timeout time.Duration) (*link, error) {
+	key := laneKey{addr, ln}
+	p.mu.Lock()
+	s := p.laneLocked(key)
+	p.mu.Unlock()
+	if err := p.awaitThrottle(ctx, s, addr); err != nil {
+		return nil, err
+	}
+	if err := p.downError(addr); err != nil {
+		return nil, err
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	select {
+	case p.requests <- struct{}{}:
+	case <-ctx.Done():
+		<-s.slots
+		return nil, context.Cause(ctx)
+	}
+	l, err := p.take(ctx, key, timeout)
+	if err != nil {
+		<-p.requests
+		<-s.slots
+	}
+	return l, err
+}
+
+// take is called with the slots held.
+func (p *pool) take(ctx context.Context, key laneKey, timeout time.Duration) (*link, error) {
+	for {
+		l := p.popIdle(key)
+		if l == nil {
+			break
+		}
+		if stillOpen(l.conn.Conn) {
+			return l, nil
+		}
+		p.drop(l)
+	}
+	// Those who waited for the slot behind a request that found the broker gone need not find out again.
+	if err := p.downError(key.addr); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	gen, closed := p.gen, p.closed
+	p.mu.Unlock()
+	if closed {
+		return nil, errClosed
+	}
+	l, err := openLink(ctx, p.opts, key.addr, timeout)
+	if err != nil {
+		if ctx.Err() == nil {
+			p.markDown(key.addr, err)
+			return nil, &transportError{addr: key.addr, gone: true, err: err}
+		}
+		return nil, context.Cause(ctx)
+	}
+	l.lane, l.gen, l.used = key.lane, gen, p.opts.Clock.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.down, key.addr)
+	if p.closed {
+		go l.close()
+		return nil, errClosed
+	}
+	p.links[l] = struct{}{}
+	return l, nil
+}
+
+// popIdle takes the link used last; older ones are left to become idle for good.
+func (p *pool) popIdle(key laneKey) *link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.laneLocked(key)
+	for len(s.idle) > 0 {
+		l := s.idle[len(s.idle)-1]
+		s.idle = s.idle[:len(s.idle)-1]
+		if l.gen == p.gen && p.opts.Clock.Since(l.used) < maxIdle {
+			return l
+		}
+		delete(p.links, l)
+		go l.close()
+	}
+	return nil
+}
+
+// hasIdle tells whether a request to the address could go out at once.
+func (p *pool) hasIdle(addr string, ln lane) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.lanes[laneKey{addr, ln}]
+	return s != nil && len(s.idle) > 0
+}
+
+// release gives a link back after a request; an unhealthy one is closed.
+func (p *pool) release(l *link, healthy bool, throttle time.Duration) {
+	now := p.opts.Clock.Now()
+	p.mu.Lock()
+	s := p.laneLocked(laneKey{l.addr, l.lane})
+	if throttle > 0 {
+		s.throttled = now.Add(throttle)
+	}
+	keep := healthy && !p.closed && l.gen == p.gen
+	if keep {
+		l.used, l.reused = now, true
+		s.idle = append(s.idle, l)
+	} else {
+		delete(p.links, l)
+	}
+	p.mu.Unlock()
+	if !keep {
+		l.close()
+	}
+	<-p.requests
+	<-s.slots
+}
+
+// putBack gives back a link that nothing was sent on.
+func (p *pool) putBack(l *link) {
+	p.mu.Lock()
+	keep := !p.closed && l.gen == p.gen
+	if keep {
+		s := p.laneLocked(laneKey{l.addr, l.lane})
+		s.idle = append(s.idle, l)
+	} else {
+		delete(p.links, l)
+	}
+	s := p.laneLocked(laneKey{l.addr, l.lane})
+	p.mu.Unlock()
+	if !keep {
+		l.close()
+	}
+	<-p.requests
+	<-s.slots
+}
+
+// drop closes a link that was idle.
+func (p *pool) drop(l *link) {
+	p.mu.Lock()
+	delete(p.links, l)
+	p.mu.Unlock()
+	l.close()
+}
+
+func (p *pool) awaitThrottle(ctx context.Context, s *laneState, addr string) error {
+	p.mu.Lock()
+	wait := s.throttled.Sub(p.opts.Clock.Now())
+	p.mu.Unlock()
+	if wait <= 0 {
+		return nil
+	}
+	if wait > maxThrottleWait {
+		text := fmt.Sprintf("broker %s throttles this client for another %v", addr, wait.Round(time.Millisecond))
+		return newError("send request", "", codeThrottled, &text, wait)
+	}
+	timer := p.opts.Clock.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// downError is the verdict on an address that did not answer a moment ago.
+func (p *pool) downError(addr string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e, ok := p.down[addr]; ok && p.opts.Clock.Now().Before(e.until) {
+		return &transportError{addr: addr, gone: true, err: e.err}
+	}
+	return nil
+}
+
+func (p *pool) markDown(addr string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down[addr] = downEntry{until: p.opts.Clock.Now().Add(p.opts.NegativeTTL), err: err}
+}
+
+func (p *pool) markUp(addr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.down, addr)
+}
+
+// reset makes all links outdated: idle ones are closed now, the others when their request ends.
+func (p *pool) reset() {
+	p.mu.Lock()
+	p.gen++
+	clear(p.down)
+	idle := p.takeIdleLocked(func(*link) bool { return true })
+	p.mu.Unlock()
+	closeLinks(idle)
+}
+
+// sweep closes links that were idle too long.
+func (p *pool) sweep() {
+	p.mu.Lock()
+	idle := p.takeIdleLocked(func(l *link) bool { return p.opts.Clock.Since(l.used) >= maxIdle })
+	for addr, e := range p.down {
+		if p.opts.Clock.Now().After(e.until) {
+			delete(p.down, addr)
+		}
+	}
+	p.mu.Unlock()
+	closeLinks(idle)
+}
+
+// close ends everything, also what is in flight.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.takeIdleLocked(func(*link) bool { return true })
+	for l := range p.links {
+		l.kill()
+	}
+	p.mu.Unlock()
+	closeLinks(idle)
+}
+
+func (p *pool) takeIdleLocked(match func(*link) bool) []*link {
+	var taken []*link
+	for _, s := range p.lanes {
+		kept := s.idle[:0]
+		for _, l := range s.idle {
+			if match(l) {
+				delete(p.links, l)
+				taken = append(taken, l)
+			} else {
+				kept = append(kept, l)
+			}
+		}
+		clear(s.idle[len(kept):])
+		s.idle = kept
+	}
+	return taken
+}
+
+func closeLinks(links []*link) {
+	for _, l := range links {
+		l.close()
+	}
+}

@@ -1,0 +1,189 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Reassignments lists the moves in progress of a topic by partition; empty when there are none.
+func (c *Cluster) Reassignments(ctx context.Context, topic string) (map[int32]Reassignment, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	t, err := c.reassignableTopic(ctx, "list reassignments", topic)
+	if err != nil {
+		return nil, err
+	}
+	moving, err := c.reassignmentsOf(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if moving[topic] == nil {
+		return map[int32]Reassignment{}, nil
+	}
+	return moving[topic], nil
+}
+
+// ReassignmentsOf is Reassignments for topics whose metadata the caller has just read, without reading it again.
+func (c *Cluster) ReassignmentsOf(ctx context.Context, topics ...Topic) (map[string]map[int32]Reassignment, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	return c.reassignmentsOf(ctx, topics...)
+}
+
+func (c *Cluster) reassignmentsOf(ctx context.Context, topics ...Topic) (map[string]map[int32]Reassignment, error) {
+	// Partitions are named one by one: a KRaft controller answers nothing for an empty list.
+	wanted := make([]kmsg.ListPartitionReassignmentsRequestTopic, 0, len(topics))
+	for _, t := range topics {
+		topic := kmsg.NewListPartitionReassignmentsRequestTopic()
+		topic.Topic = t.Name
+		for _, p := range t.Partitions {
+			topic.Partitions = append(topic.Partitions, p.ID)
+		}
+		wanted = append(wanted, topic)
+	}
+	if len(wanted) == 0 {
+		return map[string]map[int32]Reassignment{}, nil
+	}
+	return c.listReassignments(ctx, wanted)
+}
+
+// AllReassignments lists the moves in progress of the whole cluster by topic and partition.
+func (c *Cluster) AllReassignments(ctx context.Context) (map[string]map[int32]Reassignment, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	return c.listReassignments(ctx, nil)
+}
+
+// listReassignments asks for some topics, or with nil for all, which sarama cannot encode. The answer's top-level error is looked
+// at: taking it for "nothing moves" would end a rebalance early.
+func (c *Cluster) listReassignments(ctx context.Context, topics []kmsg.ListPartitionReassignmentsRequestTopic) (map[string]map[int32]Reassignment, error) {
+	const op = "list reassignments"
+	resp, err := askController(ctx, c, true, request[*kmsg.ListPartitionReassignmentsResponse]{op, c.label, int16(kmsg.ListPartitionReassignments), laneControl,
+		byKmsg[*kmsg.ListPartitionReassignmentsResponse](func() kmsg.Request {
+			req := kmsg.NewListPartitionReassignmentsRequest()
+			req.TimeoutMillis = int32(listTimeout / time.Millisecond)
+			req.Topics = topics
+			return &req
+		}, 0)},
+		func(r *kmsg.ListPartitionReassignmentsResponse) bool { return r.ErrorCode == codeNotController })
+	if err != nil {
+		return nil, err
+	}
+	if resp.ErrorCode != 0 {
+		return nil, newError(op, c.label, resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
+	}
+	moving := map[string]map[int32]Reassignment{}
+	for _, t := range resp.Topics {
+		partitions := make(map[int32]Reassignment, len(t.Partitions))
+		for _, p := range t.Partitions {
+			partitions[p.Partition] = Reassignment{Replicas: p.Replicas, Adding: p.AddingReplicas, Removing: p.RemovingReplicas}
+		}
+		moving[t.Topic] = partitions
+	}
+	return moving, nil
+}
+
+// listTimeout is what a controller may take to list moves.
+const listTimeout = 10 * time.Second
+
+// Reassign gives partitions new replica lists; a nil list cancels the move in progress, and having none to cancel is a success. It
+// returns when the controller has accepted, not when the data has moved. Refusals of single partitions are joined, in order; the
+// other partitions are under way then.
+func (c *Cluster) Reassign(ctx context.Context, topic string, target map[int32][]int32) error {
+	if len(target) == 0 {
+		return nil
+	}
+	ctx, done := c.begin(ctx)
+	defer done()
+	const op = "reassign partitions"
+	defer c.Invalidate()
+	errs, err := c.alterReassignments(ctx, map[string]map[int32][]int32{topic: target})
+	if err == nil {
+		var refused []error
+		for _, id := range slices.Sorted(maps.Keys(errs[topic])) {
+			refused = append(refused, errs[topic][id])
+		}
+		err = errors.Join(refused...)
+	}
+	return c.confirm(ctx, op, topic, err, func(ctx context.Context) (bool, error) { return c.movingTo(ctx, topic, target) })
+}
+
+// alterReassignments goes through kmsg because sarama does not export the errors of partitions.
+func (c *Cluster) alterReassignments(ctx context.Context, topics map[string]map[int32][]int32) (map[string]map[int32]error, error) {
+	const op = "reassign partitions"
+	names := slices.Sorted(maps.Keys(topics))
+	window, cancel, timeout := writeWindow(ctx)
+	defer cancel()
+	resp, err := askController(window, c, false, request[*kmsg.AlterPartitionAssignmentsResponse]{op, objects(names), int16(kmsg.AlterPartitionAssignments), laneControl,
+		byKmsg[*kmsg.AlterPartitionAssignmentsResponse](func() kmsg.Request {
+			req := kmsg.NewAlterPartitionAssignmentsRequest()
+			req.TimeoutMillis = int32(timeout / time.Millisecond)
+			for _, name := range names {
+				topic := kmsg.NewAlterPartitionAssignmentsRequestTopic()
+				topic.Topic = name
+				for _, id := range slices.Sorted(maps.Keys(topics[name])) {
+					partition := kmsg.NewAlterPartitionAssignmentsRequestTopicPartition()
+					partition.Partition, partition.Replicas = id, topics[name][id]
+					topic.Partitions = append(topic.Partitions, partition)
+				}
+				req.Topics = append(req.Topics, topic)
+			}
+			return &req
+		}, 0)},
+		func(r *kmsg.AlterPartitionAssignmentsResponse) bool { return r.ErrorCode == codeNotController })
+	if err != nil {
+		return nil, err
+	}
+	if resp.ErrorCode != 0 {
+		return nil, newError(op, objects(names), resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
+	}
+	errs := map[string]map[int32]error{}
+	for _, t := range resp.Topics {
+		errs[t.Topic] = map[int32]error{}
+		for _, p := range t.Partitions {
+			if p.ErrorCode == 0 || p.ErrorCode == codeNoReassignmentInProgress && topics[t.Topic][p.Partition] == nil {
+				continue
+			}
+			errs[t.Topic][p.Partition] = newError(op, partitionObject(t.Topic, p.Partition), p.ErrorCode, p.ErrorMessage, millis(resp.ThrottleMillis))
+		}
+	}
+	return errs, nil
+}
+
+// movingTo tells whether each partition is on its way to, or at, its target; for a nil target whether it does not move.
+func (c *Cluster) movingTo(ctx context.Context, topic string, target map[int32][]int32) (bool, error) {
+	t, err := c.reassignableTopic(ctx, "reassign partitions", topic)
+	if err != nil {
+		return false, err
+	}
+	moving, err := c.reassignmentsOf(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	now := make(map[int32][]int32, len(t.Partitions))
+	for _, p := range t.Partitions {
+		now[p.ID] = p.Replicas
+	}
+	for id, want := range target {
+		move, inProgress := moving[topic][id]
+		switch {
+		case want == nil && inProgress:
+			return false, nil
+		case want != nil && inProgress && !sameBrokers(move.Target(), want):
+			return false, nil
+		case want != nil && !inProgress && !slices.Equal(now[id], want):
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// sameBrokers compares without order: the list of a move in progress begins with the replicas being added.
+func sameBrokers(a, b []int32) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}

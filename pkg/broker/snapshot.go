@@ -1,0 +1,95 @@
+package broker
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// Snapshot returns all topics and brokers, not older than maxAge, from the cache or with one request that concurrent callers
+// share. With maxAge 0 the answer is at least as new as the request in flight that it joins, and newer than any Invalidate.
+func (c *Cluster) Snapshot(ctx context.Context, maxAge time.Duration) (*Snapshot, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	c.mu.Lock()
+	s, epoch := c.snapshot, c.epoch
+	fresh := s != nil && s.epoch == epoch && s.Age(c.opts.Clock.Now()) <= maxAge && maxAge > 0
+	c.mu.Unlock()
+	if fresh {
+		return s, nil
+	}
+	s, err := c.snapshotFlight.do(ctx, c.life, c.opts.RequestTimeout, epoch, func(ctx context.Context) (*Snapshot, error) {
+		return c.takeSnapshot(ctx, epoch)
+	})
+	if err != nil {
+		return nil, c.failed(ctx, "list topics", "", err)
+	}
+	return s, nil
+}
+
+// LastSnapshot is the newest snapshot known, however old, or nil. It asks nobody.
+func (c *Cluster) LastSnapshot() *Snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.snapshot
+}
+
+// Invalidate makes the next Snapshot ask the brokers. The write methods do it themselves.
+func (c *Cluster) Invalidate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch++
+}
+
+func (c *Cluster) takeSnapshot(ctx context.Context, epoch int) (*Snapshot, error) {
+	for {
+		s := &Snapshot{At: c.opts.Clock.Now(), epoch: epoch}
+		resp, kraft, err := c.metadata(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		d := directoryOf(resp, kraft)
+		c.learn(d)
+		s.ClusterID, s.Brokers, s.ControllerID = d.clusterID, d.brokers, -1
+		if !kraft {
+			s.ControllerID = d.controller
+		}
+		s.Topics = make(map[string]Topic, len(resp.Topics))
+		for _, t := range resp.Topics {
+			if t.Err == sarama.ErrNoError {
+				s.Topics[t.Name] = topicOf(t)
+			}
+		}
+		if !c.expected.met(c.opts.Clock.Now(), s.Topics, c.expected.names()) {
+			if err := c.pause(ctx, settlePause); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.snapshot == nil || !s.At.Before(c.snapshot.At) {
+			c.snapshot = s
+		}
+		return s, nil
+	}
+}
+
+func brokersOf(resp *sarama.MetadataResponse) []BrokerInfo {
+	brokers := make([]BrokerInfo, 0, len(resp.Brokers))
+	for _, b := range resp.Brokers {
+		host, portText, err := net.SplitHostPort(b.Addr())
+		if err != nil {
+			continue
+		}
+		port, err := strconv.ParseInt(portText, 10, 32)
+		if err != nil {
+			continue
+		}
+		brokers = append(brokers, BrokerInfo{ID: b.ID(), Host: host, Port: int32(port), Rack: b.Rack()})
+	}
+	return brokers
+}

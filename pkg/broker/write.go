@@ -1,0 +1,72 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// writeWindow splits the time left: the write gets most of it, and enough remains to look at the brokers when the write's outcome
+// is unknown. timeout is what the brokers are told; they give up before the connection is.
+func writeWindow(ctx context.Context) (window context.Context, cancel context.CancelFunc, timeout time.Duration) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}, maxBrokerTimeout
+	}
+	left := time.Until(deadline)
+	reserve := min(left/4, 4*time.Second)
+	window, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+	timeout = min(left-reserve-min(left/8, time.Second), maxBrokerTimeout)
+	return window, cancel, max(timeout, time.Millisecond)
+}
+
+const (
+	// maxBrokerTimeout bounds what a broker is told to spend on one write.
+	maxBrokerTimeout = 30 * time.Second
+	// confirmTime bounds how long the brokers are watched for a write whose answer was lost: it may still be in the controller's
+	// queue.
+	confirmTime = 3 * time.Second
+	// confirmPause is the time between two looks.
+	confirmPause = 150 * time.Millisecond
+)
+
+// uncertain tells errors after which a write may have happened: no answer, or REQUEST_TIMED_OUT, which brokers also give for what
+// they have accepted and not seen finished.
+func uncertain(err error) bool { return errors.Is(err, errSent) || CodeOf(err) == codeRequestTimedOut }
+
+// confirm decides on a write that failed with err. When the outcome is unknown it asks happened until that is so, or time is up.
+func (c *Cluster) confirm(ctx context.Context, op, object string, err error, happened func(context.Context) (bool, error)) error {
+	if err == nil || !uncertain(err) {
+		return err
+	}
+	unknown := &UnknownOutcomeError{Op: op, Object: object, Err: err}
+	ctx, cancel := context.WithTimeout(ctx, confirmTime)
+	defer cancel()
+	for {
+		ok, lookErr := happened(ctx)
+		switch {
+		case ok:
+			return nil
+		case CodeOf(lookErr) == codeTopicAlreadyExists:
+			// Names are unique: what is there is somebody else's, so ours did not happen.
+			return lookErr
+		case lookErr != nil && answered(lookErr):
+			// The brokers were asked and say that it is not as wanted, and why.
+			unknown.Err = fmt.Errorf("%w; afterwards: %w", err, lookErr)
+			return unknown
+		case lookErr != nil && ctx.Err() == nil:
+			unknown.Err = fmt.Errorf("%w; looking again: %w", err, lookErr)
+		}
+		if c.pause(ctx, confirmPause) != nil {
+			return unknown
+		}
+	}
+}
+
+func idObject(kind string, id int32) string { return kind + " " + strconv.Itoa(int(id)) }
+
+func partitionObject(topic string, partition int32) string {
+	return topic + "-" + strconv.Itoa(int(partition))
+}
