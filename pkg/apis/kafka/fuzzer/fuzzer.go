@@ -1,0 +1,41 @@
+// Package fuzzer fills the kafka.openshift.io kinds with random content that
+// defaulting leaves alone, for round-trip tests.
+package fuzzer
+
+import (
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/randfill"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+)
+
+// Funcs are the fill functions of this group.
+func Funcs(serializer.CodecFactory) []any {
+	return []any{
+		func(s *kafka.KafkaSpec, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.Version = "4.3.1"
+		},
+		func(s *kafka.BrokersSpec, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.Replicas = ptr.To(c.Int31())
+		},
+		func(s *kafka.ControllersSpec, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.Replicas = ptr.To(c.Int31())
+		},
+		func(s *kafka.ZooKeeperSpec, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.Replicas = ptr.To(c.Int31())
+		},
+		func(s *kafka.StorageSpec, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.Type = kafka.Ephemeral
+		},
+		func(s *kafka.KafkaTopicSpec, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.DeletionPolicy = kafka.TopicRetain
+		},
+	}
+}

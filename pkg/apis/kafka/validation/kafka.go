@@ -1,0 +1,306 @@
+// Package validation judges the kafka.openshift.io kinds by themselves: shapes,
+// ranges, and what may change. It never asks a broker or another object.
+package validation
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaconfig"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
+)
+
+const (
+	// maxClusterName keeps "<name>-controller-<hash of ten>" within the 63 characters of a label value, which the
+	// StatefulSet controller puts on each pod.
+	maxClusterName = kafkaconfig.MaxClusterName
+	// maxBrokers is where ZooKeeper mode's generated broker ids begin (reserved.broker.max.id).
+	maxBrokers = 1000
+)
+
+// smallestHeap is what a Kafka process needs to start at all.
+var smallestHeap = resource.MustParse("64Mi")
+
+// KafkaName checks a Kafka's name. It has the shape of apivalidation.ValidateNameFunc.
+func KafkaName(name string, prefix bool) []string {
+	problems := apivalidation.NameIsDNS1035Label(name, prefix)
+	if len(name) > maxClusterName {
+		problems = append(problems, validation.MaxLenError(maxClusterName))
+	}
+	return problems
+}
+
+// ValidateKafka judges a new cluster.
+func ValidateKafka(k *kafka.Kafka) field.ErrorList {
+	errs := apivalidation.ValidateObjectMeta(&k.ObjectMeta, true, KafkaName, field.NewPath("metadata"))
+	return append(errs, validateKafkaSpec(&k.Spec, field.NewPath("spec"))...)
+}
+
+// ValidateKafkaUpdate judges a change of a cluster against what is stored.
+func ValidateKafkaUpdate(k, old *kafka.Kafka) field.ErrorList {
+	errs := apivalidation.ValidateObjectMetaUpdate(&k.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
+	spec := field.NewPath("spec")
+	errs = append(errs, validateKafkaSpec(&k.Spec, spec)...)
+	if k.Mode() != old.Mode() {
+		return append(errs, field.Forbidden(modeField(spec, k, old),
+			fmt.Sprintf("the mode of a cluster is fixed when it is created: this one is %s", old.Mode())))
+	}
+	if n, o := k.Spec.Controllers, old.Spec.Controllers; n != nil {
+		path := spec.Child("controllers")
+		errs = append(errs, apivalidation.ValidateImmutableField(n.Replicas, o.Replicas, path.Child("replicas"))...)
+		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, path.Child("storage"))...)
+	}
+	if n, o := k.Spec.ZooKeeper, old.Spec.ZooKeeper; n != nil {
+		path := spec.Child("zookeeper")
+		errs = append(errs, apivalidation.ValidateImmutableField(n.Replicas, o.Replicas, path.Child("replicas"))...)
+		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, path.Child("storage"))...)
+	}
+	if n, o := k.Spec.Brokers, old.Spec.Brokers; n != nil && o != nil {
+		path := spec.Child("brokers")
+		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, path.Child("storage"))...)
+		errs = append(errs, validateQuorumStays(k, old, path.Child("replicas"))...)
+	}
+	return errs
+}
+
+// ValidateKafkaStatusUpdate judges a change of a cluster's status.
+func ValidateKafkaStatusUpdate(k, old *kafka.Kafka) field.ErrorList {
+	errs := apivalidation.ValidateObjectMetaUpdate(&k.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
+	status := field.NewPath("status")
+	// A quorum that changed under a running cluster would make its voters format themselves anew.
+	if len(old.Status.Quorum) > 0 {
+		if !equality.Semantic.DeepEqual(k.Status.Quorum, old.Status.Quorum) {
+			errs = append(errs, field.Forbidden(status.Child("quorum"), "the quorum is fixed when the cluster is created"))
+		}
+		if old.Status.ClusterID != "" && k.Status.ClusterID != old.Status.ClusterID {
+			errs = append(errs, field.Forbidden(status.Child("clusterID"), "the id of a cluster never changes"))
+		}
+	}
+	return errs
+}
+
+func modeField(spec *field.Path, k, old *kafka.Kafka) *field.Path {
+	for _, mode := range []kafka.ClusterMode{k.Mode(), old.Mode()} {
+		switch mode {
+		case kafka.ModeExternal:
+			return spec.Child("external")
+		case kafka.ModeZooKeeper:
+			return spec.Child("zookeeper")
+		case kafka.ModeDedicated:
+			return spec.Child("controllers")
+		}
+	}
+	return spec
+}
+
+func validateQuorumStays(k, old *kafka.Kafka, path *field.Path) field.ErrorList {
+	voters := len(old.Status.Quorum)
+	if k.Mode() != kafka.ModeCombined || k.Spec.Brokers.Replicas == nil || int(*k.Spec.Brokers.Replicas) >= voters {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, *k.Spec.Brokers.Replicas,
+		fmt.Sprintf("the first %d brokers are the cluster's KRaft quorum and cannot be removed", voters))}
+}
+
+func validateKafkaSpec(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList {
+	if spec.External != nil {
+		return validateExternal(spec, path)
+	}
+	if spec.Brokers == nil {
+		return field.ErrorList{field.Required(path.Child("brokers"), "describe the brokers, or name a cluster that somebody else runs in external")}
+	}
+	var errs field.ErrorList
+	version, ok := kafkaversion.Lookup(spec.Version)
+	switch {
+	case !ok:
+		errs = append(errs, field.NotSupported(path.Child("version"), spec.Version, kafkaversion.Known()))
+	case spec.ZooKeeper != nil && !version.ZooKeeper:
+		errs = append(errs, field.Invalid(path.Child("zookeeper"), spec.Version,
+			fmt.Sprintf("Kafka %s has no ZooKeeper mode: leave zookeeper out, or set version to %s", spec.Version, kafkaversion.DefaultZooKeeper)))
+	case spec.ZooKeeper == nil && version.ZooKeeper:
+		errs = append(errs, field.Invalid(path.Child("version"), spec.Version,
+			fmt.Sprintf("Kafka %s is run with ZooKeeper: describe zookeeper, or set version to %s", spec.Version, kafkaversion.Default)))
+	}
+	if spec.ZooKeeper != nil && spec.Controllers != nil {
+		errs = append(errs, field.Forbidden(path.Child("controllers"), "a cluster keeps its metadata either in ZooKeeper or in KRaft controllers: leave out zookeeper or controllers"))
+	}
+	errs = append(errs, validateBrokers(spec.Brokers, path.Child("brokers"))...)
+	persistent := spec.Brokers.Storage.Type == kafka.PersistentClaim
+	if c := spec.Controllers; c != nil {
+		at := path.Child("controllers")
+		errs = append(errs, validateQuorumSize(c.Replicas, at.Child("replicas"))...)
+		errs = append(errs, validateMetadataStorage(&c.Storage, persistent, at.Child("storage"))...)
+		errs = append(errs, validateResources(&c.Resources, at.Child("resources"))...)
+		errs = append(errs, validateJVM(c.JVM, at.Child("jvm"))...)
+	}
+	if z := spec.ZooKeeper; z != nil {
+		at := path.Child("zookeeper")
+		errs = append(errs, validateQuorumSize(z.Replicas, at.Child("replicas"))...)
+		errs = append(errs, validateMetadataStorage(&z.Storage, persistent, at.Child("storage"))...)
+		errs = append(errs, validateResources(&z.Resources, at.Child("resources"))...)
+		errs = append(errs, validateJVM(z.JVM, at.Child("jvm"))...)
+	}
+	return errs
+}
+
+func validateExternal(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for name, set := range map[string]bool{
+		"version": spec.Version != "", "brokers": spec.Brokers != nil,
+		"controllers": spec.Controllers != nil, "zookeeper": spec.ZooKeeper != nil,
+	} {
+		if set {
+			errs = append(errs, field.Forbidden(path.Child(name), "not allowed with external: somebody else runs that cluster"))
+		}
+	}
+	servers := path.Child("external", "bootstrapServers")
+	if len(spec.External.BootstrapServers) == 0 {
+		errs = append(errs, field.Required(servers, "name at least one broker as host:port"))
+	}
+	for i, server := range spec.External.BootstrapServers {
+		if !isHostPort(server) {
+			errs = append(errs, field.Invalid(servers.Index(i), server, "must be host:port, such as kafka.example.com:9092"))
+		}
+	}
+	return errs
+}
+
+func isHostPort(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || len(validation.IsValidPortNum(n)) > 0 {
+		return false
+	}
+	return net.ParseIP(host) != nil || len(validation.IsDNS1123Subdomain(strings.ToLower(host))) == 0
+}
+
+func validateBrokers(b *kafka.BrokersSpec, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if r := b.Replicas; r == nil || *r < 1 || *r > maxBrokers {
+		errs = append(errs, field.Invalid(path.Child("replicas"), b.Replicas, fmt.Sprintf("must be from 1 to %d", maxBrokers)))
+	}
+	errs = append(errs, validateStorage(&b.Storage, path.Child("storage"))...)
+	errs = append(errs, validateResources(&b.Resources, path.Child("resources"))...)
+	errs = append(errs, validateJVM(b.JVM, path.Child("jvm"))...)
+	for _, key := range slices.Sorted(maps.Keys(b.Config)) {
+		at := path.Child("config").Key(key)
+		switch value := b.Config[key]; {
+		case key == "" || strings.ContainsAny(key, "=:#! \t\r\n\\"):
+			errs = append(errs, field.Invalid(at, key, "is no name of a setting"))
+		case kafkaconfig.IsManaged(key):
+			errs = append(errs, field.Forbidden(at, "the cluster manages this setting itself"))
+		case strings.ContainsAny(value, "\r\n"):
+			errs = append(errs, field.Invalid(at, value, "must be one line"))
+		}
+	}
+	return errs
+}
+
+func validateQuorumSize(replicas *int32, path *field.Path) field.ErrorList {
+	if replicas == nil || !slices.Contains([]int32{1, 3, 5}, *replicas) {
+		return field.ErrorList{field.Invalid(path, replicas,
+			"must be 1, 3 or 5: a quorum needs a majority, and an even size stands no more failures than the next smaller odd one")}
+	}
+	return nil
+}
+
+func validateMetadataStorage(s *kafka.StorageSpec, brokersPersist bool, path *field.Path) field.ErrorList {
+	errs := validateStorage(s, path)
+	if s.Type == kafka.Ephemeral && brokersPersist {
+		errs = append(errs, field.Invalid(path.Child("type"), s.Type,
+			"brokers on claims need their metadata on claims too: with the metadata, every topic would be lost"))
+	}
+	return errs
+}
+
+func validateStorage(s *kafka.StorageSpec, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	switch s.Type {
+	case kafka.PersistentClaim:
+		if s.Size == nil {
+			errs = append(errs, field.Required(path.Child("size"), "the size of each claim, such as 100Gi"))
+		}
+		if s.Class != nil && *s.Class != "" {
+			for _, problem := range validation.IsDNS1123Subdomain(*s.Class) {
+				errs = append(errs, field.Invalid(path.Child("class"), *s.Class, problem))
+			}
+		}
+	case kafka.Ephemeral:
+		if s.Class != nil {
+			errs = append(errs, field.Forbidden(path.Child("class"), "only claims have a StorageClass: set type to PersistentClaim, or leave class out"))
+		}
+	default:
+		errs = append(errs, field.NotSupported(path.Child("type"), s.Type, []kafka.StorageType{kafka.PersistentClaim, kafka.Ephemeral}))
+	}
+	if s.Size != nil && s.Size.Sign() <= 0 {
+		errs = append(errs, field.Invalid(path.Child("size"), s.Size.String(), "must be greater than zero"))
+	}
+	return errs
+}
+
+func validateStorageUpdate(s, old *kafka.StorageSpec, path *field.Path) field.ErrorList {
+	errs := apivalidation.ValidateImmutableField(s.Type, old.Type, path.Child("type"))
+	errs = append(errs, apivalidation.ValidateImmutableField(s.Class, old.Class, path.Child("class"))...)
+	if s.Size != nil && old.Size != nil && s.Type == kafka.PersistentClaim && s.Size.Cmp(*old.Size) < 0 {
+		errs = append(errs, field.Invalid(path.Child("size"), s.Size.String(),
+			fmt.Sprintf("a claim cannot shrink: it has %s", old.Size)))
+	}
+	return errs
+}
+
+func validateResources(r *kafka.ResourceRequirements, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for where, list := range map[string]corev1.ResourceList{"requests": r.Requests, "limits": r.Limits} {
+		for name, quantity := range list {
+			at := path.Child(where).Key(string(name))
+			for _, problem := range validation.IsQualifiedName(string(name)) {
+				errs = append(errs, field.Invalid(at, name, problem))
+			}
+			if quantity.Sign() < 0 {
+				errs = append(errs, field.Invalid(at, quantity.String(), "must not be negative"))
+			}
+		}
+	}
+	for name, request := range r.Requests {
+		if limit, ok := r.Limits[name]; ok && request.Cmp(limit) > 0 {
+			errs = append(errs, field.Invalid(path.Child("requests").Key(string(name)), request.String(),
+				fmt.Sprintf("must not be more than the limit of %s", limit.String())))
+		}
+	}
+	return errs
+}
+
+func validateJVM(j *kafka.JVMSpec, path *field.Path) field.ErrorList {
+	if j == nil {
+		return nil
+	}
+	var errs field.ErrorList
+	if j.Heap != nil && j.Heap.Cmp(smallestHeap) < 0 {
+		errs = append(errs, field.Invalid(path.Child("heap"), j.Heap.String(), "must be at least "+smallestHeap.String()))
+	}
+	for i, option := range j.Options {
+		at := path.Child("options").Index(i)
+		switch {
+		case !strings.HasPrefix(option, "-") || strings.ContainsAny(option, " \t\r\n'\"`$\\;&|<>"):
+			errs = append(errs, field.Invalid(at, option, "must be one option of the java command without white space or shell characters, such as -XX:+UseZGC"))
+		case strings.HasPrefix(option, "-Xmx") || strings.HasPrefix(option, "-Xms"):
+			errs = append(errs, field.Forbidden(at, "set the heap with jvm.heap"))
+		}
+	}
+	return errs
+}

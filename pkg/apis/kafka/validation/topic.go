@@ -1,0 +1,147 @@
+package validation
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+)
+
+// maxTopicName is Kafka's limit in characters (org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH): the name
+// is part of a folder's name on the brokers.
+const maxTopicName = 249
+
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
+
+// TopicNameProblems says why Kafka would refuse a topic name, or why we do; empty when nobody does.
+func TopicNameProblems(name string) []string {
+	var problems []string
+	switch {
+	case name == "":
+		return []string{"a topic name must not be empty"}
+	case name == "." || name == "..":
+		return []string{`a topic name must not be "." or ".."`}
+	}
+	if len(name) > maxTopicName {
+		problems = append(problems, "a topic name must have at most 249 characters")
+	}
+	if !topicName.MatchString(name) {
+		problems = append(problems, "a topic name may only contain ASCII letters, digits, '.', '_' and '-'")
+	}
+	if strings.HasPrefix(name, "__") {
+		problems = append(problems, `names that begin with "__" are Kafka's internal topics, which are not managed here`)
+	}
+	return problems
+}
+
+// TopicObjectName checks a KafkaTopic's name. It has the shape of apivalidation.ValidateNameFunc.
+func TopicObjectName(name string, prefix bool) []string {
+	if prefix {
+		// generateName appends five characters, so what it ends in is no matter.
+		name += "xxxxx"
+	}
+	return TopicNameProblems(name)
+}
+
+// ValidateKafkaTopic judges a new topic.
+func ValidateKafkaTopic(topic *kafka.KafkaTopic) field.ErrorList {
+	errs := apivalidation.ValidateObjectMeta(&topic.ObjectMeta, true, TopicObjectName, field.NewPath("metadata"))
+	spec := field.NewPath("spec")
+	if topic.Spec.ClusterRef.Name == "" {
+		errs = append(errs, field.Required(spec.Child("clusterRef", "name"), "name the Kafka that hosts the topic"))
+	}
+	if len(errs) == 0 {
+		// The name on the brokers is longer than the object's when the Kafka lives in another namespace.
+		path := spec.Child("topicName")
+		if topic.Spec.TopicName == "" {
+			path = field.NewPath("metadata", "name")
+		}
+		for _, problem := range TopicNameProblems(topic.TopicName()) {
+			errs = append(errs, field.Invalid(path, topic.TopicName(), problem))
+		}
+	}
+	return append(errs, validateTopicSpec(&topic.Spec, spec)...)
+}
+
+// ValidateKafkaTopicUpdate judges a change of a topic against what is stored. What is on the brokers is not its matter.
+func ValidateKafkaTopicUpdate(topic, old *kafka.KafkaTopic) field.ErrorList {
+	errs := apivalidation.ValidateObjectMetaUpdate(&topic.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
+	spec := field.NewPath("spec")
+	ref := spec.Child("clusterRef")
+	errs = append(errs, apivalidation.ValidateImmutableField(topic.Spec.ClusterRef.Name, old.Spec.ClusterRef.Name, ref.Child("name"))...)
+	errs = append(errs, apivalidation.ValidateImmutableField(topic.ClusterNamespace(), old.ClusterNamespace(), ref.Child("namespace"))...)
+	if topic.TopicName() != old.TopicName() {
+		errs = append(errs, field.Invalid(spec.Child("topicName"), topic.Spec.TopicName,
+			"field is immutable: the topic is "+old.TopicName()+" on the brokers"))
+	}
+	return append(errs, validateTopicSpec(&topic.Spec, spec)...)
+}
+
+func validateTopicSpec(spec *kafka.KafkaTopicSpec, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if p := spec.Partitions; p != nil && *p < 1 {
+		errs = append(errs, field.Invalid(path.Child("partitions"), *p, "a topic has at least 1 partition"))
+	}
+	if r := spec.Replicas; r != nil && (*r < 1 || *r > 32767) {
+		errs = append(errs, field.Invalid(path.Child("replicas"), *r, "must be from 1 to 32767, and not more than there are brokers"))
+	}
+	for _, key := range slices.Sorted(maps.Keys(spec.Config)) {
+		if key == "" {
+			errs = append(errs, field.Invalid(path.Child("config"), key, "a setting needs a name"))
+		}
+	}
+	if p := spec.DeletionPolicy; p != kafka.TopicDelete && p != kafka.TopicRetain {
+		errs = append(errs, field.NotSupported(path.Child("deletionPolicy"), p,
+			[]kafka.TopicDeletionPolicy{kafka.TopicDelete, kafka.TopicRetain}))
+	}
+	return errs
+}
+
+// ValidatePartitions judges an assignment that a user puts on a topic: partitions from 0 without gaps, none
+// removed, and replica lists without repetitions. Which brokers exist is the brokers' matter.
+func ValidatePartitions(next, old *kafka.KafkaTopicPartitions) field.ErrorList {
+	var errs field.ErrorList
+	path := field.NewPath("spec")
+	if len(next.Spec) < len(old.Spec) {
+		errs = append(errs, field.Invalid(path, len(next.Spec),
+			fmt.Sprintf("the topic has %d partitions, and partitions only grow: list all of them", len(old.Spec))))
+	}
+	seen := map[int32]bool{}
+	for i, entry := range next.Spec {
+		at := path.Index(i)
+		switch {
+		case entry.Partition < 0 || int(entry.Partition) >= len(next.Spec):
+			errs = append(errs, field.Invalid(at.Child("partition"), entry.Partition,
+				fmt.Sprintf("partitions are numbered from 0 without gaps, so %d entries are 0 to %d", len(next.Spec), len(next.Spec)-1)))
+		case seen[entry.Partition]:
+			errs = append(errs, field.Duplicate(at.Child("partition"), entry.Partition))
+		}
+		seen[entry.Partition] = true
+		if len(entry.Replicas) == 0 {
+			errs = append(errs, field.Required(at.Child("replicas"), "name at least one broker"))
+		}
+		brokers := map[int32]bool{}
+		for j, id := range entry.Replicas {
+			switch {
+			case id < 0:
+				errs = append(errs, field.Invalid(at.Child("replicas").Index(j), id, "broker ids are not negative"))
+			case brokers[id]:
+				errs = append(errs, field.Duplicate(at.Child("replicas").Index(j), id))
+			}
+			brokers[id] = true
+		}
+	}
+	return errs
+}
+
+// ValidateMetaUpdate judges a change that leaves the spec alone.
+func ValidateMetaUpdate(next, old *metav1.ObjectMeta) field.ErrorList {
+	return apivalidation.ValidateObjectMetaUpdate(next, old, field.NewPath("metadata"))
+}

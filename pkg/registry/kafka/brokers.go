@@ -1,0 +1,131 @@
+package kafka
+
+import (
+	"context"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+)
+
+// BrokersREST is kafkas/brokers: what the brokers say of themselves, asked at request time.
+type BrokersREST struct {
+	clusters *live.Clusters
+}
+
+var (
+	_ rest.Getter         = &BrokersREST{}
+	_ rest.TableConvertor = &BrokersREST{}
+	_ rest.Storage        = &BrokersREST{}
+)
+
+// New implements rest.Storage.
+func (*BrokersREST) New() runtime.Object { return &kafka.KafkaBrokers{} }
+
+// Destroy implements rest.Storage.
+func (*BrokersREST) Destroy() {}
+
+// Get implements rest.Getter.
+func (r *BrokersREST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
+	k, err := r.clusters.Kafka(ctx, genericapirequest.NamespaceValue(ctx), name)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := r.clusters.Connect(k)
+	if err != nil {
+		return nil, live.Unavailable(err)
+	}
+	ctx, cancel := live.Deadline(ctx)
+	defer cancel()
+	info, err := cluster.Describe(ctx)
+	if err != nil {
+		return nil, broker.Status(err, kafka.Resource("kafkas"), name, "")
+	}
+	snapshot, err := cluster.Snapshot(ctx, 0)
+	if err != nil {
+		return nil, broker.Status(err, kafka.Resource("kafkas"), name, "")
+	}
+	versions, err := cluster.BrokerVersions(ctx)
+	if err != nil {
+		return nil, broker.Status(err, kafka.Resource("kafkas"), name, "")
+	}
+	var quorum *broker.QuorumInfo
+	if info.KRaft {
+		// The brokers are worth showing without the quorum: they serve while controllers elect a leader.
+		if q, err := cluster.Quorum(ctx); err == nil {
+			quorum = &q
+		} else {
+			klog.FromContext(ctx).V(2).Info("Quorum not described", "kafka", klog.KObj(k), "err", err)
+		}
+	}
+	view := brokersView(info, snapshot, versions, quorum)
+	view.ObjectMeta = metav1.ObjectMeta{Name: k.Name, Namespace: k.Namespace, UID: k.UID, CreationTimestamp: k.CreationTimestamp}
+	return view, nil
+}
+
+// ConvertToTable implements rest.TableConvertor.
+func (*BrokersREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
+	return brokers.ConvertToTable(ctx, object, options)
+}
+
+// brokersView joins what was asked into one row a node.
+func brokersView(info broker.ClusterInfo, snapshot *broker.Snapshot, versions map[int32]broker.BrokerVersion, quorum *broker.QuorumInfo) *kafka.KafkaBrokers {
+	leaders, hosted := map[int32]int32{}, map[int32]int32{}
+	for _, topic := range snapshot.Topics {
+		for _, partition := range topic.Partitions {
+			leaders[partition.Leader]++
+			for _, id := range partition.Replicas {
+				hosted[id]++
+			}
+		}
+	}
+	view := &kafka.KafkaBrokers{ClusterID: info.ID}
+	for _, b := range info.Brokers {
+		view.Brokers = append(view.Brokers, kafka.BrokerView{
+			ID: b.ID, Host: b.Host, Port: b.Port, Rack: b.Rack, Fenced: b.Fenced,
+			Roles: append([]string{"broker"}, controllerRoles(b.ID, info, quorum)...), Leaders: leaders[b.ID], Replicas: hosted[b.ID],
+			Version: versions[b.ID].Release,
+		})
+	}
+	if quorum == nil {
+		return view
+	}
+	for _, voter := range quorum.Voters {
+		if slices.ContainsFunc(info.Brokers, func(b broker.BrokerInfo) bool { return b.ID == voter.ID }) {
+			continue
+		}
+		controller := kafka.BrokerView{ID: voter.ID, Roles: controllerRoles(voter.ID, info, quorum)}
+		for _, node := range quorum.Nodes {
+			if node.ID == voter.ID && len(node.Listeners) > 0 {
+				controller.Host, controller.Port = node.Listeners[0].Host, int32(node.Listeners[0].Port)
+			}
+		}
+		view.Brokers = append(view.Brokers, controller)
+	}
+	slices.SortFunc(view.Brokers, func(a, b kafka.BrokerView) int { return int(a.ID - b.ID) })
+	return view
+}
+
+func controllerRoles(id int32, info broker.ClusterInfo, quorum *broker.QuorumInfo) []string {
+	if quorum == nil {
+		// ZooKeeper elects one of the brokers; KRaft without an answer of the quorum is not known.
+		if !info.KRaft && id == info.ControllerID {
+			return []string{"controller", "leader"}
+		}
+		return nil
+	}
+	if !slices.ContainsFunc(quorum.Voters, func(v broker.QuorumReplica) bool { return v.ID == id }) {
+		return nil
+	}
+	if id == quorum.LeaderID {
+		return []string{"controller", "leader"}
+	}
+	return []string{"controller"}
+}

@@ -1,0 +1,96 @@
+package kafka
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/generic"
+	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
+)
+
+// REST is kafkas.
+type REST struct {
+	*stored.Store
+	clusters *live.Clusters
+}
+
+var (
+	_ rest.StandardStorage      = &REST{}
+	_ rest.Watcher              = &REST{}
+	_ rest.ShortNamesProvider   = &REST{}
+	_ rest.CategoriesProvider   = &REST{}
+	_ rest.SingularNameProvider = &REST{}
+)
+
+// Storage is kafkas with its subresources.
+type Storage struct {
+	Kafka    *REST
+	Status   *stored.StatusREST
+	Scale    *ScaleREST
+	Brokers  *BrokersREST
+	Clusters *live.Clusters
+}
+
+// NewStorage builds the storages. Nothing is asked of any broker.
+func NewStorage(scheme *runtime.Scheme, getter generic.RESTOptionsGetter, guard stored.Guard, gateway *broker.Gateway) (*Storage, error) {
+	strategy := newStrategy(scheme)
+	store := &genericregistry.Store{
+		NewFunc:                   func() runtime.Object { return &kafka.Kafka{} },
+		NewListFunc:               func() runtime.Object { return &kafka.KafkaList{} },
+		PredicateFunc:             matcher,
+		DefaultQualifiedResource:  kafka.Resource("kafkas"),
+		SingularQualifiedResource: kafka.Resource("kafka"),
+		CreateStrategy:            strategy,
+		UpdateStrategy:            strategy,
+		DeleteStrategy:            strategy,
+		ResetFieldsStrategy:       strategy,
+		TableConvertor:            clusters,
+	}
+	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: getter, AttrFunc: getAttrs}); err != nil {
+		return nil, err
+	}
+	guarded := &stored.Store{Store: store, Guard: guard}
+	all := &live.Clusters{Kafkas: guarded, Gateway: gateway}
+	main := &REST{Store: guarded, clusters: all}
+	return &Storage{
+		Kafka:    main,
+		Status:   stored.NewStatusREST(guarded, statusStrategy{strategy}),
+		Scale:    &ScaleREST{kafkas: main, clusters: all},
+		Brokers:  &BrokersREST{clusters: all},
+		Clusters: all,
+	}, nil
+}
+
+// ShortNames implements rest.ShortNamesProvider.
+func (*REST) ShortNames() []string { return []string{"k"} }
+
+// Categories implements rest.CategoriesProvider.
+func (*REST) Categories() []string { return []string{"kafka", "all"} }
+
+// Update implements rest.Updater. Fewer brokers are refused while one that would go hosts a replica, whichever way the
+// spec is changed.
+func (r *REST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceAllowCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
+	return r.Store.Update(ctx, name, info, create, func(ctx context.Context, obj, old runtime.Object) error {
+		if update != nil {
+			if err := update(ctx, obj, old); err != nil {
+				return err
+			}
+		}
+		return r.validateScaleIn(ctx, obj.(*kafka.Kafka), old.(*kafka.Kafka))
+	}, forceAllowCreate, options)
+}
+
+func replicas(k *kafka.Kafka) int32 {
+	if k.Spec.Brokers == nil {
+		return 0
+	}
+	return ptr.Deref(k.Spec.Brokers.Replicas, 0)
+}

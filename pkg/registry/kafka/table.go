@@ -1,0 +1,71 @@
+package kafka
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/table"
+)
+
+var clusters = table.Convertor[*kafka.Kafka]{
+	Columns: []metav1.TableColumnDefinition{
+		table.Name(),
+		table.Column("Version", "string", "Version of Apache Kafka."),
+		table.Column("Mode", "string", "Who keeps the cluster's metadata."),
+		table.Column("Brokers", "string", "Brokers that are registered and not fenced, of those desired."),
+		table.Column("Ready", "string", "Whether the cluster serves as its spec says."),
+		table.Age(),
+		table.Wide("Cluster ID", "string", "Apache Kafka's own id of the cluster."),
+		table.Wide("Bootstrap", "string", "The address to give to a client."),
+		table.Wide("Message", "string", "Why the cluster is not ready."),
+	},
+	Rows: func(k *kafka.Kafka) [][]any {
+		desired := k.Status.Brokers.Desired
+		if k.Spec.Brokers != nil {
+			desired = ptr.Deref(k.Spec.Brokers.Replicas, desired)
+		}
+		bootstrap := ""
+		if len(k.Status.Listeners) > 0 {
+			bootstrap = k.Status.Listeners[0].BootstrapServers
+		}
+		version := k.Status.Version
+		if version == "" {
+			version = k.Spec.Version
+		}
+		return [][]any{{
+			k.Name, version, string(k.Mode()), fmt.Sprintf("%d/%d", k.Status.Brokers.Registered, desired),
+			table.Condition(k.Status.Conditions, v1beta1.ConditionReady), table.Since(k.CreationTimestamp),
+			k.Status.ClusterID, bootstrap, table.Message(k.Status.Conditions, v1beta1.ConditionReady),
+		}}
+	},
+}
+
+var brokers = table.Convertor[*kafka.KafkaBrokers]{
+	Columns: []metav1.TableColumnDefinition{
+		{Name: "ID", Type: "integer", Description: "Node id."},
+		table.Column("Host", "string", "Address that the broker advertises."),
+		table.Column("Rack", "string", "Rack of the broker."),
+		table.Column("Roles", "string", "What the node does."),
+		table.Column("Fenced", "boolean", "Whether the broker is registered but serves nobody."),
+		table.Column("Leaders", "integer", "Partitions that the broker leads."),
+		table.Column("Replicas", "integer", "Partition replicas that are assigned to the broker."),
+		table.Column("Version", "string", "Version of Apache Kafka that the broker runs."),
+	},
+	Rows: func(view *kafka.KafkaBrokers) [][]any {
+		rows := make([][]any, 0, len(view.Brokers))
+		for _, b := range view.Brokers {
+			host := ""
+			if b.Host != "" {
+				host = fmt.Sprintf("%s:%d", b.Host, b.Port)
+			}
+			rows = append(rows, []any{int64(b.ID), host, b.Rack, strings.Join(b.Roles, ","), b.Fenced,
+				int64(b.Leaders), int64(b.Replicas), b.Version})
+		}
+		return rows
+	},
+}

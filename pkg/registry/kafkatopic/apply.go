@@ -1,0 +1,174 @@
+package kafkatopic
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+)
+
+// Reasons of a topic's Ready condition.
+const (
+	reasonReady              = "Ready"
+	reasonClusterUnreachable = "ClusterUnreachable"
+	reasonNotApplied         = "NotApplied"
+)
+
+// outcome is what a write came to on the brokers.
+type outcome struct {
+	// onBrokers is nil when the topic is not known to be there.
+	onBrokers *broker.Topic
+	ready     metav1.ConditionStatus
+	reason    string
+	message   string
+}
+
+func unreachable(err error) outcome {
+	return outcome{ready: metav1.ConditionFalse, reason: reasonClusterUnreachable, message: err.Error()}
+}
+
+func failed(err error) outcome {
+	if live.IsAway(err) {
+		return unreachable(err)
+	}
+	return outcome{ready: metav1.ConditionFalse, reason: reasonNotApplied, message: err.Error()}
+}
+
+// apply makes the brokers have what the object says. It can be repeated.
+func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (outcome, error) {
+	have, found, err := cluster.Topic(ctx, topic.TopicName())
+	if err != nil {
+		return outcome{}, err
+	}
+	if !found {
+		have, err = p.create(ctx, cluster, topic)
+	} else {
+		err = p.change(ctx, cluster, topic, &have)
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	if err := p.noteTopicID(ctx, topic, have.ID.String()); err != nil {
+		return outcome{}, err
+	}
+	return outcome{onBrokers: &have, ready: metav1.ConditionTrue, reason: reasonReady,
+		message: fmt.Sprintf("topic %s is on the brokers as specified", have.Name)}, nil
+}
+
+// deletionLag is how long brokers may take to let go of the name of a deleted topic.
+var deletionLag = wait.Backoff{Duration: 50 * time.Millisecond, Factor: 1.5, Steps: 10, Cap: time.Second}
+
+// create creates the topic. A name that a deleted topic still holds is waited for.
+func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (broker.Topic, error) {
+	wanted := newTopic(topic)
+	var created broker.CreatedTopic
+	var refused error
+	err := wait.ExponentialBackoffWithContext(ctx, deletionLag, func(ctx context.Context) (bool, error) {
+		var err error
+		created, err = cluster.CreateTopic(ctx, wanted, false)
+		if broker.CodeOf(err) == codeTopicAlreadyExists {
+			refused = err
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if wait.Interrupted(err) && refused != nil {
+		err = refused
+	}
+	if err != nil {
+		return broker.Topic{}, err
+	}
+	// What the brokers answered is newer than what another broker's metadata would say now.
+	have := broker.Topic{Name: wanted.Name, ID: created.ID}
+	partitions, replicas := created.Partitions, int32(created.Replicas)
+	if partitions < 0 {
+		partitions = wanted.Partitions
+	}
+	if replicas < 0 {
+		replicas = int32(wanted.Replicas)
+	}
+	for i := range max(partitions, 0) {
+		have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1, Replicas: make([]int32, max(replicas, 0))})
+	}
+	return have, nil
+}
+
+// change grows the topic and sets its settings.
+func (p *plane) change(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have *broker.Topic) error {
+	if n := ptr.Deref(topic.Spec.Partitions, 0); int(n) > len(have.Partitions) {
+		if err := cluster.CreatePartitions(ctx, have.Name, n, nil, false); err != nil {
+			return err
+		}
+		for i := int32(len(have.Partitions)); i < n; i++ {
+			have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1})
+		}
+	}
+	config, err := cluster.TopicConfig(ctx, have.Name)
+	if err != nil {
+		return err
+	}
+	if set, remove := configChange(config, topic.Spec.Config); len(set)+len(remove) > 0 {
+		return cluster.AlterTopicConfig(ctx, have.Name, set, remove, false)
+	}
+	return nil
+}
+
+// record writes an outcome to the stored object, and returns it. An object that is gone by then is returned as it was.
+func (p *plane) record(ctx context.Context, topic *kafka.KafkaTopic, done outcome) (runtime.Object, error) {
+	info := rest.DefaultUpdatedObjectInfo(nil, func(_ context.Context, _, old runtime.Object) (runtime.Object, error) {
+		next, err := asTopic(old.DeepCopyObject())
+		if err != nil {
+			return nil, err
+		}
+		if next.UID != topic.UID {
+			return nil, apierrors.NewNotFound(kafka.Resource("kafkatopics"), topic.Name)
+		}
+		p.write(next, topic.Generation, done)
+		return next, nil
+	})
+	obj, _, err := p.outcomes.Update(inNamespace(ctx, topic.Namespace), topic.Name, info,
+		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
+	if isGone(err) {
+		return topic, nil
+	}
+	return obj, err
+}
+
+// write puts an outcome into an object. What the brokers chose for a number that the user left open becomes the spec,
+// so does a number that has grown outside.
+func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
+	topic.Status.ObservedGeneration = max(generation, topic.Status.ObservedGeneration)
+	topic.Status.TopicName = topic.TopicName()
+	if have := done.onBrokers; have != nil {
+		topic.Status.TopicID = have.ID.String()
+		topic.Status.Partitions = int32(len(have.Partitions))
+		topic.Status.Replicas = int32(have.ReplicationFactor())
+		settled := topic.Generation == generation
+		if n := topic.Status.Partitions; topic.Spec.Partitions == nil || *topic.Spec.Partitions < n {
+			topic.Spec.Partitions = ptr.To(n)
+		}
+		if n := topic.Status.Replicas; topic.Spec.Replicas == nil && n > 0 {
+			topic.Spec.Replicas = ptr.To(n)
+		}
+		if settled {
+			// Filling the spec in may make a new generation, which the brokers already have.
+			topic.Status.ObservedGeneration = generation
+		}
+	}
+	meta.SetStatusCondition(&topic.Status.Conditions, metav1.Condition{
+		Type: v1beta1.ConditionReady, Status: done.ready, Reason: done.reason, Message: done.message,
+		ObservedGeneration: topic.Status.ObservedGeneration, LastTransitionTime: metav1.NewTime(p.clock.Now()),
+	})
+}

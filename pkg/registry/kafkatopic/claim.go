@@ -1,0 +1,166 @@
+package kafkatopic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+type claim = storage.Claim
+
+// inFlight is how long a claim without a stored owner may be that of a request under way: well above the 34 seconds
+// that a write can last.
+const inFlight = 60 * time.Second
+
+// claimRetries bounds the attempts to change a claim that others change too.
+const claimRetries = 5
+
+var errBusy = errors.New("others keep changing the claim on the topic")
+
+func clusterOf(topic *kafka.KafkaTopic) types.NamespacedName {
+	return types.NamespacedName{Namespace: topic.ClusterNamespace(), Name: topic.Spec.ClusterRef.Name}
+}
+
+// takeClaim makes a topic name this object's, or says whose it is. A claim whose owner is gone is taken over, with
+// the duty to delete the former owner's topic. With dryRun nothing is written.
+func (w *write) takeClaim(ctx context.Context, k *kafka.Kafka, topic *kafka.KafkaTopic) error {
+	wanted := claim{
+		Cluster: clusterOf(topic), ClusterUID: k.UID, Topic: topic.TopicName(), Since: w.plane.clock.Now(),
+		Owner:  storage.Owner{Namespace: topic.Namespace, Name: topic.Name, UID: topic.UID},
+		Retain: topic.Spec.DeletionPolicy == kafka.TopicRetain,
+	}
+	for range claimRetries {
+		standing, err := w.claimOnce(ctx, wanted)
+		switch {
+		case errors.Is(err, storage.ErrClaimChanged):
+			continue
+		case err != nil:
+			return err
+		}
+		w.claim = standing
+		return nil
+	}
+	return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name, errBusy)
+}
+
+func (w *write) claimOnce(ctx context.Context, wanted claim) (*claim, error) {
+	var standing *claim
+	var err error
+	if w.dryRun {
+		if standing, err = w.plane.claims.Get(ctx, wanted.Cluster, wanted.Topic); err == nil && standing == nil {
+			return &wanted, nil
+		}
+	} else {
+		standing, err = w.plane.claims.Take(ctx, wanted)
+		var claimed *storage.ClaimedError
+		if err == nil || !errors.As(err, &claimed) {
+			return standing, err
+		}
+		err = nil
+	}
+	if err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	owned, err := w.plane.owned(ctx, standing)
+	switch {
+	case err != nil:
+		return nil, err
+	case owned && standing.Owner.Namespace == wanted.Owner.Namespace && standing.Owner.Name == wanted.Owner.Name:
+		// The store says "already exists" in a moment, as for every kind.
+		return nil, apierrors.NewAlreadyExists(kafka.Resource("kafkatopics"), wanted.Owner.Name)
+	case owned || standing.TopicID == "" && len(standing.Doomed) == 0 && w.plane.clock.Since(standing.Since) < inFlight:
+		return nil, w.plane.claimed(ctx, standing, wanted)
+	case w.dryRun:
+		wanted.Doomed = doomed(standing)
+		return &wanted, nil
+	}
+	return w.plane.claims.Update(ctx, standing, func(c *claim) {
+		c.Doomed = doomed(standing)
+		c.Topic, c.TopicID, c.Owner, c.Retain = wanted.Topic, "", wanted.Owner, wanted.Retain
+		c.ClusterUID, c.Since = wanted.ClusterUID, wanted.Since
+	})
+}
+
+// doomed are the topics that go with a claim whose owner is gone.
+func doomed(c *claim) []string {
+	ids := slices.Clone(c.Doomed)
+	if c.TopicID != "" && !c.Retain {
+		ids = append(ids, c.TopicID)
+	}
+	return ids
+}
+
+// owned tells whether the owner of a claim is still stored.
+func (p *plane) owned(ctx context.Context, c *claim) (bool, error) {
+	obj, err := p.topics.Get(inNamespace(ctx, c.Owner.Namespace), c.Owner.Name, &metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return obj.(*kafka.KafkaTopic).UID == c.Owner.UID, nil
+}
+
+// claimed is the 409 that names the other object, to those who may see it.
+func (p *plane) claimed(ctx context.Context, standing *claim, wanted claim) error {
+	other := "another KafkaTopic"
+	if seen, _, _ := p.access.may(ctx, "get", "kafkatopics", standing.Owner.Namespace, standing.Owner.Name); seen {
+		other = fmt.Sprintf("KafkaTopic %q in namespace %q", standing.Owner.Name, standing.Owner.Namespace)
+	}
+	why := fmt.Errorf("topic %q of Kafka %s is managed by %s", wanted.Topic, wanted.Cluster, other)
+	if standing.Topic != wanted.Topic {
+		why = fmt.Errorf("topic %q collides with topic %q of %s: Kafka's metrics cannot tell '.' and '_' apart",
+			wanted.Topic, standing.Topic, other)
+	}
+	return apierrors.NewConflict(kafka.Resource("kafkatopics"), wanted.Owner.Name, why)
+}
+
+// changeClaim changes the claim of a topic if it is still the topic's. change says whether it changed anything.
+func changeClaim(ctx context.Context, claims Claims, topic *kafka.KafkaTopic, change func(*claim) bool) error {
+	for range claimRetries {
+		standing, err := claims.Get(ctx, clusterOf(topic), topic.TopicName())
+		if err != nil {
+			return apierrors.NewInternalError(err)
+		}
+		if standing == nil || standing.Owner.UID != topic.UID {
+			return nil
+		}
+		if probe := *standing; !change(&probe) {
+			return nil
+		}
+		_, err = claims.Update(ctx, standing, func(c *claim) { change(c) })
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, storage.ErrClaimChanged) {
+			return apierrors.NewInternalError(err)
+		}
+	}
+	return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name, errBusy)
+}
+
+// undo gives back a claim whose object was not stored after all. One that carries former owners' topics stays for the sweeper.
+func (w *write) undo(ctx context.Context) {
+	if w.claim == nil || w.dryRun || len(w.claim.Doomed) > 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	if err := w.plane.claims.Drop(ctx, w.claim); err != nil {
+		klog.FromContext(ctx).Info("Claim not given back, the sweeper does it", "topic", w.claim.Topic, "err", err)
+	}
+	w.claim = nil
+}
+
+const undoTimeout = 3 * time.Second

@@ -1,0 +1,263 @@
+package kafkatopic
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/apiserver/pkg/warning"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+)
+
+// PartitionsREST is kafkatopics/partitions: where each partition is, asked at request time, and a way to say where it
+// should be.
+type PartitionsREST struct {
+	plane *plane
+}
+
+var (
+	_ rest.Patcher        = &PartitionsREST{}
+	_ rest.TableConvertor = &PartitionsREST{}
+	_ rest.Storage        = &PartitionsREST{}
+)
+
+// New implements rest.Storage.
+func (*PartitionsREST) New() runtime.Object { return &kafka.KafkaTopicPartitions{} }
+
+// Destroy implements rest.Storage.
+func (*PartitionsREST) Destroy() {}
+
+// ConvertToTable implements rest.TableConvertor.
+func (*PartitionsREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
+	return partitions.ConvertToTable(ctx, object, options)
+}
+
+// Get implements rest.Getter.
+func (r *PartitionsREST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
+	ctx, cancel := live.Deadline(ctx)
+	defer cancel()
+	view, _, _, _, err := r.read(ctx, name, true)
+	if err != nil {
+		return nil, err
+	}
+	return view, nil
+}
+
+// read asks the brokers. Offsets that a leader does not tell are left out of the view, with a warning.
+func (r *PartitionsREST) read(ctx context.Context, name string, offsets bool) (*kafka.KafkaTopicPartitions, *kafka.KafkaTopic, *broker.Cluster, broker.Topic, error) {
+	topic, cluster, have, err := r.plane.liveTopic(ctx, name)
+	if err != nil {
+		return nil, nil, nil, have, err
+	}
+	moves, err := cluster.Reassignments(ctx, have.Name)
+	if err != nil {
+		return nil, nil, nil, have, refusal(err, topic)
+	}
+	var ranges map[int32]broker.PartitionOffsets
+	if offsets {
+		if ranges, err = cluster.Offsets(ctx, have.Name, broker.ReadUncommitted); err != nil {
+			warning.AddWarning(ctx, "", "some offsets are not known: "+err.Error())
+		}
+	}
+	return partitionsView(topic, have, moves, ranges), topic, cluster, have, nil
+}
+
+func partitionsView(topic *kafka.KafkaTopic, have broker.Topic, moves map[int32]broker.Reassignment, ranges map[int32]broker.PartitionOffsets) *kafka.KafkaTopicPartitions {
+	view := &kafka.KafkaTopicPartitions{ObjectMeta: metav1.ObjectMeta{
+		Name: topic.Name, Namespace: topic.Namespace, UID: topic.UID, CreationTimestamp: topic.CreationTimestamp,
+		ResourceVersion: assignmentHash(have, moves),
+	}}
+	for _, p := range have.Partitions {
+		status := kafka.PartitionStatus{Partition: p.ID, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, ISR: p.ISR, Offline: p.Offline}
+		replicas := p.Replicas
+		if move, moving := moves[p.ID]; moving {
+			// What the assignment should be is where the move leads.
+			replicas = move.Target()
+			status.Adding, status.Removing = move.Adding, move.Removing
+		}
+		if at, known := ranges[p.ID]; known && at.Err == nil {
+			status.StartOffset, status.EndOffset = ptr.To(at.Start), ptr.To(at.End)
+		}
+		view.Spec = append(view.Spec, kafka.PartitionAssignment{Partition: p.ID, Replicas: replicas})
+		view.Status = append(view.Status, status)
+	}
+	return view
+}
+
+// assignmentHash is the resourceVersion of a topic's assignment: it changes with the topic's identity, its partitions,
+// their replicas, and the moves under way, and with nothing that changes by itself such as leaders and offsets.
+func assignmentHash(have broker.Topic, moves map[int32]broker.Reassignment) string {
+	hash := fnv.New64a()
+	write := func(n int32) { _ = binary.Write(hash, binary.BigEndian, n) }
+	list := func(ids []int32) {
+		write(int32(len(ids)))
+		for _, id := range ids {
+			write(id)
+		}
+	}
+	_, _ = hash.Write(have.ID[:])
+	write(int32(len(have.Partitions)))
+	for _, p := range have.Partitions {
+		move := moves[p.ID]
+		write(p.ID)
+		list(p.Replicas)
+		list(move.Adding)
+		list(move.Removing)
+	}
+	// Clients may compare resourceVersions as numbers, and 0 means "any".
+	return strconv.FormatUint(max(hash.Sum64(), 1), 10)
+}
+
+// Update implements rest.Updater: other replica lists start a reassignment, more entries add partitions. It answers
+// when the brokers have accepted; data moves afterwards, which get shows.
+func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, _ rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
+	ctx, cancel := live.Deadline(ctx)
+	defer cancel()
+	old, topic, cluster, have, err := r.read(ctx, name, false)
+	if err != nil {
+		return nil, false, err
+	}
+	obj, err := info.UpdatedObject(ctx, old.DeepCopy())
+	if err != nil {
+		return nil, false, err
+	}
+	next, ok := obj.(*kafka.KafkaTopicPartitions)
+	if !ok {
+		return nil, false, apierrors.NewBadRequest(fmt.Sprintf("expected KafkaTopicPartitions, got %T", obj))
+	}
+	if err := sameObject(topic, &next.ObjectMeta, info.Preconditions()); err != nil {
+		return nil, false, err
+	}
+	if next.ResourceVersion != "" && next.ResourceVersion != old.ResourceVersion {
+		return nil, false, stale(topic)
+	}
+	slices.SortStableFunc(next.Spec, func(a, b kafka.PartitionAssignment) int { return int(a.Partition - b.Partition) })
+	if errs := validation.ValidatePartitions(next, old); len(errs) > 0 {
+		return nil, false, apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), name, errs)
+	}
+	change := assignmentChange(old, next)
+	if err := r.validateBrokers(ctx, cluster, have, next, change); err != nil {
+		return nil, false, err
+	}
+	if update != nil {
+		if err := update(ctx, next.DeepCopy(), old.DeepCopy()); err != nil {
+			return nil, false, err
+		}
+	}
+	if err := r.carryOut(ctx, cluster, topic, have, change, dryrun.IsDryRun(options.DryRun)); err != nil {
+		return nil, false, err
+	}
+	if dryrun.IsDryRun(options.DryRun) {
+		next.Status = old.Status
+		return next, false, nil
+	}
+	view, _, _, _, err := r.read(ctx, name, false)
+	if err != nil {
+		return nil, false, err
+	}
+	return view, false, nil
+}
+
+// assignmentDiff is what a new assignment changes.
+type assignmentDiff struct {
+	// moves are the partitions that get other replicas; added are the replica lists of new partitions.
+	moves map[int32][]int32
+	added [][]int32
+}
+
+func assignmentChange(old, next *kafka.KafkaTopicPartitions) assignmentDiff {
+	diff := assignmentDiff{moves: map[int32][]int32{}}
+	for i, entry := range next.Spec {
+		switch {
+		case i >= len(old.Spec):
+			diff.added = append(diff.added, entry.Replicas)
+		case !slices.Equal(entry.Replicas, old.Spec[i].Replicas):
+			diff.moves[entry.Partition] = entry.Replicas
+		}
+	}
+	return diff
+}
+
+// validateBrokers refuses what the brokers would accept and never finish: KRaft takes fenced brokers as targets
+// (ReplicationControlManager checks registration only), and takes an empty place as one replica less.
+func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cluster, have broker.Topic, next *kafka.KafkaTopicPartitions, change assignmentDiff) error {
+	if len(change.moves)+len(change.added) == 0 {
+		return nil
+	}
+	info, err := cluster.Describe(ctx)
+	if err != nil {
+		return broker.Status(err, kafka.Resource("kafkatopics"), next.Name, "spec")
+	}
+	alive := map[int32]bool{}
+	var ids []int32
+	for _, b := range info.Brokers {
+		if !b.Fenced {
+			alive[b.ID] = true
+			ids = append(ids, b.ID)
+		}
+	}
+	var errs field.ErrorList
+	for i, entry := range next.Spec {
+		if _, moved := change.moves[entry.Partition]; !moved && i < len(have.Partitions) {
+			continue
+		}
+		path := field.NewPath("spec").Index(i).Child("replicas")
+		if want := have.ReplicationFactor(); len(entry.Replicas) != want {
+			errs = append(errs, field.Invalid(path, entry.Replicas,
+				fmt.Sprintf("the topic has %d replicas a partition; changing their number is not served yet", want)))
+		}
+		for j, id := range entry.Replicas {
+			if !alive[id] {
+				errs = append(errs, field.Invalid(path.Index(j), id, fmt.Sprintf("no such broker serves; brokers %v do", ids)))
+			}
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), next.Name, errs)
+}
+
+// carryOut adds partitions first: brokers refuse to grow a topic that is being reassigned.
+func (r *PartitionsREST) carryOut(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, change assignmentDiff, dryRun bool) error {
+	gr := kafka.Resource("kafkatopics")
+	if len(change.added) > 0 {
+		total := int32(len(have.Partitions) + len(change.added))
+		if err := cluster.CreatePartitions(ctx, have.Name, total, change.added, true); err != nil {
+			return broker.Status(err, gr, topic.Name, "spec")
+		}
+		if !dryRun {
+			stored, err := r.plane.setPartitions(ctx, topic, total, nil)
+			if err != nil {
+				return err
+			}
+			if err := cluster.CreatePartitions(ctx, have.Name, total, change.added, false); err != nil {
+				return broker.Status(err, gr, topic.Name, "spec")
+			}
+			if _, err := r.plane.recordPartitions(ctx, stored, have, total); err != nil {
+				return err
+			}
+		}
+	}
+	if len(change.moves) == 0 || dryRun {
+		return nil
+	}
+	if err := cluster.Reassign(ctx, have.Name, change.moves); err != nil {
+		return broker.Status(err, gr, topic.Name, "spec")
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package kafkatopic
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
+)
+
+// Kafka's error codes that mean something special here (org.apache.kafka.common.protocol.Errors).
+const (
+	codeInvalidTopic             = 17
+	codeTopicAlreadyExists       = 36
+	codeInvalidPartitions        = 37
+	codeInvalidReplicationFactor = 38
+	codeInvalidConfig            = 40
+)
+
+// plane is what the storages of kafkatopics share: the way to the brokers, to the claims and to the stored objects.
+type plane struct {
+	clusters *live.Clusters
+	claims   Claims
+	access   access
+	clock    clock.Clock
+	// topics is the store under the users' strategy, outcomes the same store under outcomeStrategy.
+	topics   *stored.Store
+	outcomes *stored.Store
+}
+
+// topic reads a stored topic of the request's namespace.
+func (p *plane) topic(ctx context.Context, name string) (*kafka.KafkaTopic, error) {
+	obj, err := p.topics.Get(ctx, name, &metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return obj.(*kafka.KafkaTopic), nil
+}
+
+// host reads the Kafka of a topic; one that does not exist is a mistake in the topic.
+func (p *plane) host(ctx context.Context, topic *kafka.KafkaTopic) (*kafka.Kafka, error) {
+	namespace, name := topic.ClusterNamespace(), topic.Spec.ClusterRef.Name
+	k, err := p.clusters.Kafka(ctx, namespace, name)
+	if apierrors.IsNotFound(err) {
+		return nil, invalid(topic, field.Invalid(field.NewPath("spec", "clusterRef", "name"), name,
+			fmt.Sprintf("there is no Kafka %q in namespace %q", name, namespace)))
+	}
+	return k, err
+}
+
+// liveTopic is a stored topic with its brokers, for subresources: brokers that are away are a 503, and a topic that
+// the brokers do not have is a 404.
+func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, *broker.Cluster, broker.Topic, error) {
+	topic, err := p.topic(ctx, name)
+	if err != nil {
+		return nil, nil, broker.Topic{}, err
+	}
+	k, err := p.host(ctx, topic)
+	if err != nil {
+		return nil, nil, broker.Topic{}, err
+	}
+	cluster, err := p.clusters.Connect(k)
+	if err != nil {
+		return nil, nil, broker.Topic{}, live.Unavailable(err)
+	}
+	onBrokers, found, err := cluster.Topic(ctx, topic.TopicName())
+	if err != nil {
+		return nil, nil, broker.Topic{}, refusal(err, topic)
+	}
+	if !found {
+		return nil, nil, broker.Topic{}, &apierrors.StatusError{ErrStatus: metav1.Status{
+			Status: metav1.StatusFailure, Code: 404, Reason: metav1.StatusReasonNotFound,
+			Message: fmt.Sprintf("topic %s of KafkaTopic %q is not on the brokers", topic.TopicName(), name),
+			Details: &metav1.StatusDetails{Group: kafka.GroupName, Kind: "kafkatopics", Name: name},
+		}}
+	}
+	return topic, cluster, onBrokers, nil
+}
+
+// noteTopicID puts the id of a topic on the brokers into its owner's claim.
+func (p *plane) noteTopicID(ctx context.Context, topic *kafka.KafkaTopic, id string) error {
+	if id == "" {
+		return nil
+	}
+	return changeClaim(ctx, p.claims, topic, func(c *claim) bool {
+		changed := c.TopicID != id
+		c.TopicID = id
+		return changed
+	})
+}
+
+// noteBeforeDelete makes the claim carry all that is needed to delete the topic when the object is gone.
+func (p *plane) noteBeforeDelete(ctx context.Context, topic *kafka.KafkaTopic) error {
+	return changeClaim(ctx, p.claims, topic, func(c *claim) bool {
+		before := *c
+		c.Retain = topic.Spec.DeletionPolicy == kafka.TopicRetain
+		if c.TopicID == "" {
+			c.TopicID = topic.Status.TopicID
+		}
+		return before.Retain != c.Retain || before.TopicID != c.TopicID
+	})
+}
+
+// inNamespace addresses the stores: they take the namespace from the context.
+func inNamespace(ctx context.Context, namespace string) context.Context {
+	return genericapirequest.WithNamespace(ctx, namespace)
+}
+
+// partitionsProblem says why a topic on the brokers cannot become what a spec asks for; nil when it can.
+func partitionsProblem(have broker.Topic, want *int32, path *field.Path) *field.Error {
+	if want == nil || int(*want) >= len(have.Partitions) {
+		return nil
+	}
+	return field.Invalid(path, *want, fmt.Sprintf("topic %s has %d partitions, and partitions only grow", have.Name, len(have.Partitions)))
+}
+
+// configChange is what must be set and removed so that a topic's own settings are those wanted.
+func configChange(have []broker.ConfigEntry, want map[string]string) (set map[string]string, remove []string) {
+	set = maps.Clone(want)
+	for _, entry := range have {
+		if entry.Source != broker.SourceTopic {
+			continue
+		}
+		value, wanted := want[entry.Name]
+		switch {
+		case !wanted:
+			remove = append(remove, entry.Name)
+		case value == entry.Value && !entry.Sensitive:
+			delete(set, entry.Name)
+		}
+	}
+	slices.Sort(remove)
+	return set, remove
+}
+
+func invalid(topic *kafka.KafkaTopic, errs ...*field.Error) error {
+	return apierrors.NewInvalid(kafka.Kind("KafkaTopic"), topic.Name, errs)
+}
+
+// refusal turns a broker's refusal into an API error on the field that it is about.
+func refusal(err error, topic *kafka.KafkaTopic) error {
+	path := "spec"
+	switch broker.CodeOf(err) {
+	case codeInvalidTopic:
+		path = "metadata.name"
+		if topic.Spec.TopicName != "" {
+			path = "spec.topicName"
+		}
+	case codeInvalidPartitions:
+		path = "spec.partitions"
+	case codeInvalidReplicationFactor:
+		path = "spec.replicas"
+	case codeInvalidConfig:
+		path = "spec.config"
+	}
+	return broker.Status(err, kafka.Resource("kafkatopics"), topic.Name, path)
+}
+
+func asTopic(obj runtime.Object) (*kafka.KafkaTopic, error) {
+	topic, ok := obj.(*kafka.KafkaTopic)
+	if !ok {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("expected a KafkaTopic, got %T", obj))
+	}
+	return topic, nil
+}

@@ -1,0 +1,150 @@
+// Package kafkatopic serves kafkatopics: topics as stored objects whose writes the
+// brokers check before and carry out after, and the live views on them.
+package kafkatopic
+
+import (
+	"context"
+	"errors"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/registry/generic"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/storage/names"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
+)
+
+// strategy is for users: they own the spec.
+type strategy struct {
+	runtime.ObjectTyper
+	names.NameGenerator
+}
+
+// statusStrategy is for controllers: they own the status.
+type statusStrategy struct{ strategy }
+
+// outcomeStrategy is for this server: after the brokers have carried out a write it records their answer in the
+// status, and in the parts of the spec that the user left to them.
+type outcomeStrategy struct{ strategy }
+
+var (
+	_ rest.RESTCreateStrategy  = strategy{}
+	_ rest.RESTUpdateStrategy  = strategy{}
+	_ rest.RESTDeleteStrategy  = strategy{}
+	_ rest.ResetFieldsStrategy = strategy{}
+	_ rest.RESTUpdateStrategy  = statusStrategy{}
+	_ rest.ResetFieldsStrategy = statusStrategy{}
+	_ rest.RESTUpdateStrategy  = outcomeStrategy{}
+)
+
+func newStrategy(typer runtime.ObjectTyper) strategy {
+	return strategy{ObjectTyper: typer, NameGenerator: names.SimpleNameGenerator}
+}
+
+func (strategy) NamespaceScoped() bool { return true }
+
+// GetResetFields names what a write of the spec does not touch.
+func (strategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
+	return resets("status")
+}
+
+func (strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
+	topic := obj.(*kafka.KafkaTopic)
+	topic.Status = kafka.KafkaTopicStatus{}
+	topic.Generation = 1
+}
+
+func (strategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
+	topic, before := obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic)
+	topic.Status = before.Status
+	// A user who leaves a number to the brokers keeps the one they chose.
+	if topic.Spec.Partitions == nil {
+		topic.Spec.Partitions = before.Spec.Partitions
+	}
+	if topic.Spec.Replicas == nil {
+		topic.Spec.Replicas = before.Spec.Replicas
+	}
+	bumpGeneration(topic, before)
+}
+
+func (strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList {
+	return validation.ValidateKafkaTopic(obj.(*kafka.KafkaTopic))
+}
+
+func (strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
+	return validation.ValidateKafkaTopicUpdate(obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
+}
+
+func (strategy) WarningsOnCreate(context.Context, runtime.Object) []string { return nil }
+func (strategy) WarningsOnUpdate(context.Context, runtime.Object, runtime.Object) []string {
+	return nil
+}
+func (strategy) Canonicalize(runtime.Object)                   {}
+func (strategy) AllowCreateOnUpdate(context.Context) bool      { return false }
+func (strategy) AllowUnconditionalUpdate(context.Context) bool { return true }
+
+// GetResetFields names what a write of the status does not touch.
+func (statusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
+	return resets("spec", "metadata")
+}
+
+func (statusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
+	topic, before := obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic)
+	topic.Spec = before.Spec
+	metav1.ResetObjectMetaForStatus(&topic.ObjectMeta, &before.ObjectMeta)
+}
+
+func (statusStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
+	return metaOnly(obj, old)
+}
+
+func (outcomeStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
+	bumpGeneration(obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
+}
+
+func (outcomeStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
+	return metaOnly(obj, old)
+}
+
+func metaOnly(obj, old runtime.Object) field.ErrorList {
+	topic, before := obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic)
+	return validation.ValidateMetaUpdate(&topic.ObjectMeta, &before.ObjectMeta)
+}
+
+func bumpGeneration(topic, before *kafka.KafkaTopic) {
+	if !equality.Semantic.DeepEqual(topic.Spec, before.Spec) {
+		topic.Generation = before.Generation + 1
+	}
+}
+
+func resets(paths ...string) map[fieldpath.APIVersion]*fieldpath.Set {
+	set := fieldpath.NewSet()
+	for _, path := range paths {
+		set.Insert(fieldpath.MakePathOrDie(path))
+	}
+	return map[fieldpath.APIVersion]*fieldpath.Set{fieldpath.APIVersion(v1beta1.SchemeGroupVersion.String()): set}
+}
+
+func getAttrs(obj runtime.Object) (labels.Set, fields.Set, error) {
+	topic, ok := obj.(*kafka.KafkaTopic)
+	if !ok {
+		return nil, nil, errors.New("not a KafkaTopic")
+	}
+	set := generic.ObjectMetaFieldsSet(&topic.ObjectMeta, true)
+	set["spec.clusterRef.name"] = topic.Spec.ClusterRef.Name
+	set["spec.clusterRef.namespace"] = topic.ClusterNamespace()
+	return topic.Labels, set, nil
+}
+
+func matcher(label labels.Selector, field fields.Selector) storage.SelectionPredicate {
+	return storage.SelectionPredicate{Label: label, Field: field, GetAttrs: getAttrs}
+}

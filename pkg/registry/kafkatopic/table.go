@@ -1,0 +1,87 @@
+package kafkatopic
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/table"
+)
+
+var topics = table.Convertor[*kafka.KafkaTopic]{
+	Columns: []metav1.TableColumnDefinition{
+		table.Name(),
+		table.Column("Cluster", "string", "The Kafka that hosts the topic."),
+		table.Column("Partitions", "integer", "Number of partitions."),
+		table.Column("Replicas", "integer", "Number of replicas of each partition."),
+		table.Column("Ready", "string", "Whether the topic is on the brokers as its spec says."),
+		table.Age(),
+		table.Wide("Topic", "string", "The topic's name on the brokers."),
+		table.Wide("Message", "string", "Why the topic is not ready."),
+	},
+	Rows: func(topic *kafka.KafkaTopic) [][]any {
+		cluster := topic.Spec.ClusterRef.Name
+		if ns := topic.ClusterNamespace(); ns != topic.Namespace {
+			cluster = ns + "/" + cluster
+		}
+		return [][]any{{
+			topic.Name, cluster, number(topic.Status.Partitions, topic.Spec.Partitions),
+			number(topic.Status.Replicas, topic.Spec.Replicas),
+			table.Condition(topic.Status.Conditions, v1beta1.ConditionReady), table.Since(topic.CreationTimestamp),
+			topic.TopicName(), table.Message(topic.Status.Conditions, v1beta1.ConditionReady),
+		}}
+	},
+}
+
+// number shows what the brokers have, or else what is asked for.
+func number(observed int32, asked *int32) any {
+	switch {
+	case observed > 0:
+		return int64(observed)
+	case asked != nil:
+		return int64(*asked)
+	}
+	return nil
+}
+
+var partitions = table.Convertor[*kafka.KafkaTopicPartitions]{
+	Columns: []metav1.TableColumnDefinition{
+		{Name: "Partition", Type: "integer", Description: "Partition id."},
+		table.Column("Leader", "string", "Broker that leads the partition."),
+		table.Column("Replicas", "string", "Brokers that hold the partition, the preferred leader first."),
+		table.Column("ISR", "string", "Replicas in sync with the leader."),
+		table.Column("Offline", "string", "Replicas that do not serve."),
+		table.Column("Start", "string", "First offset that can be read."),
+		table.Column("End", "string", "One past the last offset that can be read."),
+		table.Wide("Epoch", "integer", "Leader epoch: grows with each election."),
+		table.Wide("Adding", "string", "Replicas that a running reassignment adds."),
+		table.Wide("Removing", "string", "Replicas that a running reassignment removes."),
+	},
+	Rows: func(view *kafka.KafkaTopicPartitions) [][]any {
+		rows := make([][]any, 0, len(view.Status))
+		for i, p := range view.Status {
+			var replicas []int32
+			if i < len(view.Spec) {
+				replicas = view.Spec[i].Replicas
+			}
+			rows = append(rows, []any{int64(p.Partition), leader(p.Leader), table.Ints(replicas), table.Ints(p.ISR),
+				table.Ints(p.Offline), offset(p.StartOffset), offset(p.EndOffset), int64(p.LeaderEpoch),
+				table.Ints(p.Adding), table.Ints(p.Removing)})
+		}
+		return rows
+	},
+}
+
+func leader(id int32) any {
+	if id < 0 {
+		return "none"
+	}
+	return int64(id)
+}
+
+func offset(at *int64) any {
+	if at == nil {
+		return "unknown"
+	}
+	return *at
+}

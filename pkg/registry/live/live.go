@@ -1,0 +1,88 @@
+// Package live is what the live subresources share: from a stored Kafka to a
+// connection to its brokers, and from a broker's refusal to an API error. It stores
+// nothing.
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+)
+
+// plainListener is the listener that the server itself uses.
+const plainListener = "plain"
+
+// retryAfterSeconds is what a client is told to wait when brokers are away.
+const retryAfterSeconds = 2
+
+// ErrNotUp says that a cluster has no addresses yet: its controllers have not started it.
+var ErrNotUp = errors.New("the cluster is not up yet")
+
+// KafkaGetter reads Kafkas from the storage.
+type KafkaGetter interface {
+	Get(ctx context.Context, name string, options *metav1.GetOptions) (runtime.Object, error)
+}
+
+// Clusters finds the brokers of stored Kafkas.
+type Clusters struct {
+	Kafkas  KafkaGetter
+	Gateway *broker.Gateway
+}
+
+// Kafka reads one Kafka, freshly.
+func (c *Clusters) Kafka(ctx context.Context, namespace, name string) (*kafka.Kafka, error) {
+	obj, err := c.Kafkas.Get(genericapirequest.WithNamespace(ctx, namespace), name, &metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	k, ok := obj.(*kafka.Kafka)
+	if !ok {
+		return nil, apierrors.NewInternalError(fmt.Errorf("read Kafka %s/%s: got %T", namespace, name, obj))
+	}
+	return k, nil
+}
+
+// Connect returns the gateway's handle on a Kafka. It never dials.
+func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
+	target := broker.Target{Key: fmt.Sprintf("%s/%s/%s", k.Namespace, k.Name, k.UID)}
+	if k.Spec.External != nil {
+		target.Bootstrap = k.Spec.External.BootstrapServers
+	} else {
+		for _, listener := range k.Status.Listeners {
+			if listener.Name == plainListener {
+				target.Bootstrap = listener.Addresses
+			}
+		}
+	}
+	if len(target.Bootstrap) == 0 {
+		return nil, fmt.Errorf("Kafka %s/%s: %w", k.Namespace, k.Name, ErrNotUp)
+	}
+	return c.Gateway.Cluster(target), nil
+}
+
+// IsAway tells whether err says that no broker could be asked, so that nothing has happened.
+func IsAway(err error) bool {
+	return errors.Is(err, ErrNotUp) || broker.IsUnreachable(err)
+}
+
+// Deadline bounds the part of a request that asks brokers, leaving the rest of the 34 seconds that the generic
+// handlers allow for answering.
+func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 28*time.Second)
+}
+
+// Unavailable is the 503 of a live subresource whose brokers are away.
+func Unavailable(err error) error {
+	status := apierrors.NewServiceUnavailable("the brokers cannot be asked: " + err.Error())
+	status.ErrStatus.Details = &metav1.StatusDetails{RetryAfterSeconds: retryAfterSeconds}
+	return status
+}

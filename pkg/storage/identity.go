@@ -1,0 +1,157 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+)
+
+// ErrForeign says that etcd is not the storage that this installation knows: it is
+// empty, or somebody else's. Reads must answer 503 then. A 404 would be an order to
+// delete: garbage collectors and controllers act on it.
+var ErrForeign = errors.New("the storage is not the one this installation knows")
+
+// HostRecord is where the identity is kept outside of our own storage.
+type HostRecord interface {
+	// Load returns the recorded identity, "" when none was ever recorded.
+	Load(ctx context.Context) (string, error)
+	// Record writes the identity if none is recorded, and returns the one that is.
+	Record(ctx context.Context, identity string) (string, error)
+}
+
+// Guard knows whether etcd is the storage that this installation wrote. On first
+// start it writes a random identity to etcd and to the host; from then on the two
+// must agree.
+type Guard struct {
+	etcd  *clientv3.Client
+	key   string
+	host  HostRecord
+	clock clock.WithTicker
+
+	mu       sync.RWMutex
+	identity string // what the host has recorded; "" before the first check
+	err      error
+}
+
+// checkEvery is how often the guard looks unasked; reads that find nothing look at once.
+const checkEvery = 5 * time.Second
+
+// checkTimeout bounds one look.
+const checkTimeout = 4 * time.Second
+
+// NewGuard builds a guard over the storage below an etcd prefix.
+func NewGuard(etcd *clientv3.Client, prefix string, host HostRecord, clock clock.WithTicker) *Guard {
+	return &Guard{
+		etcd: etcd, key: path.Join("/", prefix, "identity"), host: host, clock: clock,
+		err: errors.New("the identity of the storage is not verified yet"),
+	}
+}
+
+// Run keeps verifying the storage until ctx ends.
+func (g *Guard) Run(ctx context.Context) {
+	ticker := g.clock.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+			before := g.Err()
+			if err := g.Verify(ctx); err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
+				klog.FromContext(ctx).Error(err, "Storage does not verify, stored kinds answer 503")
+			}
+		}
+	}
+}
+
+// Err is the outcome of the last look, nil when the storage was ours.
+func (g *Guard) Err() error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.err
+}
+
+// Verify looks at etcd, and at the host as long as the recorded identity is not known.
+func (g *Guard) Verify(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	err := g.verify(ctx)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.err = err
+	return err
+}
+
+func (g *Guard) verify(ctx context.Context) error {
+	g.mu.RLock()
+	recorded := g.identity
+	g.mu.RUnlock()
+	if recorded == "" {
+		var err error
+		if recorded, err = g.host.Load(ctx); err != nil {
+			return fmt.Errorf("read the storage identity that the host has recorded: %w", err)
+		}
+	}
+	stored, err := g.load(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case recorded == "" && stored == "":
+		// The very first start. etcd goes first: a crash in between leaves an identity that the next start records.
+		if stored, err = g.create(ctx); err != nil {
+			return err
+		}
+		fallthrough
+	case recorded == "":
+		if recorded, err = g.host.Record(ctx, stored); err != nil {
+			return fmt.Errorf("record the storage identity in the host: %w", err)
+		}
+	}
+	g.mu.Lock()
+	g.identity = recorded
+	g.mu.Unlock()
+	switch {
+	case stored == "":
+		return fmt.Errorf("%w: etcd has no identity, it was emptied or replaced; expected %s", ErrForeign, recorded)
+	case stored != recorded:
+		return fmt.Errorf("%w: etcd has identity %s, expected %s", ErrForeign, stored, recorded)
+	}
+	return nil
+}
+
+func (g *Guard) load(ctx context.Context) (string, error) {
+	got, err := g.etcd.Get(ctx, g.key)
+	if err != nil {
+		return "", fmt.Errorf("read the storage identity from etcd: %w", err)
+	}
+	if len(got.Kvs) == 0 {
+		return "", nil
+	}
+	return string(got.Kvs[0].Value), nil
+}
+
+// create writes a new identity unless another replica was faster, and returns the one that stands.
+func (g *Guard) create(ctx context.Context) (string, error) {
+	identity := uuid.NewString()
+	done, err := g.etcd.Txn(ctx).
+		If(clientv3.Compare(clientv3.CreateRevision(g.key), "=", 0)).
+		Then(clientv3.OpPut(g.key, identity)).
+		Else(clientv3.OpGet(g.key)).
+		Commit()
+	if err != nil {
+		return "", fmt.Errorf("write the storage identity to etcd: %w", err)
+	}
+	if done.Succeeded {
+		return identity, nil
+	}
+	return string(done.Responses[0].GetResponseRange().Kvs[0].Value), nil
+}
