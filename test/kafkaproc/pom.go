@@ -19,7 +19,7 @@ var artifacts = map[string][]string{
 		"org.apache.logging.log4j:log4j-slf4j-impl:2.25.3",
 		"org.apache.logging.log4j:log4j-1.2-api:2.25.3",
 		// Lets log4j read the official distribution's log4j2.yaml.
-		"com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.20.1",
+		"com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.2",
 	},
 	Version3: {
 		"org.apache.kafka:kafka_2.13:3.9.2",

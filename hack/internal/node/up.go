@@ -1,0 +1,265 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"kafka.openshift.io/kafka-apiserver/hack/internal/netns"
+	"kafka.openshift.io/kafka-apiserver/hack/internal/proc"
+)
+
+const (
+	// healthyAgain is what a running part gets to show health before it is started anew: as long as kube-apiserver needs
+	// to find an etcd that was just mended.
+	healthyAgain = 15 * time.Second
+	// healthyFirst is what a started part gets on a busy machine; seconds are usual.
+	healthyFirst = 2 * time.Minute
+	pollInterval = 100 * time.Millisecond
+)
+
+//go:embed objects.yaml
+var objects []byte
+
+// Up starts what does not run, replaces what runs but is not healthy or not as it should be, and returns when the node is
+// ready. prepare is called once containerd is healthy, while the rest starts, to bring images in. If another checkout's
+// cluster is up, it is stopped if replace is set; otherwise Up fails.
+func (c Cluster) Up(ctx context.Context, replace bool, prepare func(context.Context) error) error {
+	if err := c.Layout.validate(); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.takeOver(ctx, replace); err != nil {
+		return err
+	}
+	if err := c.own(); err != nil {
+		return err
+	}
+	for _, dir := range []string{"run", "logs", "config", "containerd", "kubelet", "volumes", "pod-logs"} {
+		if err := os.MkdirAll(c.Layout.path(dir), 0o755); err != nil {
+			return fmt.Errorf("making the state folder: %w", err)
+		}
+	}
+	// etcd insists on a folder that only its user may read.
+	if err := os.MkdirAll(c.Layout.path("etcd"), 0o700); err != nil {
+		return fmt.Errorf("making the state folder: %w", err)
+	}
+	if err := errors.Join(c.Layout.writePKI(), c.Layout.writeConfigs(), linkKubectl(c.Layout, c.Programs), makeCgroups()); err != nil {
+		return err
+	}
+	newNetwork, err := netns.Up(ctx)
+	if err != nil {
+		return fmt.Errorf("making the cluster's network: %w", err)
+	}
+	ns, err := netns.ID()
+	if err != nil {
+		return err
+	}
+
+	prepared := make(chan error, 1)
+	for i, stage := range stages(c.Layout, c.Programs) {
+		if err := c.ensure(ctx, ns, stage); err != nil {
+			return err
+		}
+		switch i {
+		case 0:
+			if newNetwork {
+				// Pods that survived their network would be kept by kubelet and never be reachable again.
+				c.killPods(ctx)
+			}
+			go func() { prepared <- prepare(ctx) }()
+		case 1:
+			if err := c.applyObjects(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if err := <-prepared; err != nil {
+		return err
+	}
+	return c.waitNodeReady(ctx)
+}
+
+// takeOver makes sure that no other cluster is in the way.
+func (c Cluster) takeOver(ctx context.Context, replace bool) error {
+	other, err := owner()
+	if err != nil || other == "" || other == c.Layout.State {
+		return err
+	}
+	old := Cluster{Layout: Layout{State: other}, Log: c.Log}
+	if !replace && old.anyAlive() {
+		return fmt.Errorf("this machine runs the local cluster of %s: stop it first with `make down` in that checkout, or pass --replace", other)
+	}
+	c.logf("taking down the cluster of %s", other)
+	return old.down(ctx)
+}
+
+// ensure makes every part of a stage run as it should, and healthy.
+func (c Cluster) ensure(ctx context.Context, ns uint64, stage []part) error {
+	started := map[string]bool{}
+	for _, p := range stage {
+		fresh, err := c.ensureRunning(ctx, ns, p)
+		if err != nil {
+			return err
+		}
+		started[p.spec.Name] = fresh
+	}
+	for _, p := range stage {
+		limit := healthyFirst
+		if !started[p.spec.Name] {
+			limit = healthyAgain
+		}
+		err := c.waitHealthy(ctx, p, limit)
+		if err == nil {
+			continue
+		}
+		if started[p.spec.Name] || ctx.Err() != nil {
+			return err
+		}
+		c.logf("%s runs but is not healthy (%v): starting it anew", p.spec.Name, err)
+		if err := c.stop(ctx, p); err != nil {
+			return err
+		}
+		if _, err := c.ensureRunning(ctx, ns, p); err != nil {
+			return err
+		}
+		if err := c.waitHealthy(ctx, p, healthyFirst); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ensureRunning starts the part unless it runs already in the namespace ns, from the same program, arguments and files.
+func (c Cluster) ensureRunning(ctx context.Context, ns uint64, p part) (fresh bool, err error) {
+	record, alive := proc.Read(c.Layout.pidFile(p.spec.Name))
+	if alive {
+		hash, err := p.spec.Hash()
+		if err != nil {
+			return false, err
+		}
+		if record.Hash == hash && netns.Holds(ns, record.PID) {
+			return false, nil
+		}
+		c.logf("%s is not as it should be: starting it anew", p.spec.Name)
+		if err := c.stop(ctx, p); err != nil {
+			return false, err
+		}
+	}
+	c.logf("starting %s", p.spec.Name)
+	_, err = proc.Start(p.spec, c.Layout.pidFile(p.spec.Name))
+	return true, err
+}
+
+func (c Cluster) stop(ctx context.Context, p part) error {
+	record, _ := proc.Read(c.Layout.pidFile(p.spec.Name))
+	if err := record.Stop(ctx, p.grace); err != nil {
+		return fmt.Errorf("stopping %s: %w", p.spec.Name, err)
+	}
+	return nil
+}
+
+func (c Cluster) waitHealthy(ctx context.Context, p part, limit time.Duration) error {
+	err := poll(ctx, limit, func(ctx context.Context) error {
+		if _, alive := proc.Read(c.Layout.pidFile(p.spec.Name)); !alive {
+			return permanent{fmt.Errorf("it ended")}
+		}
+		return p.check(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for %s to be healthy: %w\nthe end of %s:\n%s", p.spec.Name, err, p.spec.Log, tail(p.spec.Log))
+	}
+	return nil
+}
+
+func (c Cluster) applyObjects(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, c.Programs.Kubectl, "--kubeconfig", c.Layout.Kubeconfig, "apply", "--server-side", "--force-conflicts", "--field-manager=kafka-apiserver-test-bed", "--filename=-")
+	cmd.Stdin = bytes.NewReader(objects)
+	// Its cache of discovery belongs to the user, not to this program.
+	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+c.Layout.path("kubectl-cache"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("applying the test bed's own objects: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+func (c Cluster) waitNodeReady(ctx context.Context) error {
+	args := []string{"--kubeconfig", c.Layout.Kubeconfig, "wait", "node/" + Name, "--for=condition=Ready", "--timeout=2s"}
+	err := poll(ctx, healthyFirst, func(ctx context.Context) error {
+		out, err := exec.CommandContext(ctx, c.Programs.Kubectl, args...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the node to be ready: %w\nthe end of kubelet's log:\n%s", err, tail(c.Layout.logFile("kubelet")))
+	}
+	return nil
+}
+
+// linkKubectl puts a link to kubectl where its user looks for it.
+func linkKubectl(l Layout, p Programs) error {
+	return Link(p.Kubectl, filepath.Join(l.Bin, "kubectl"))
+}
+
+// Link makes link a symbolic link to target, whatever it was.
+func Link(target, link string) error {
+	if at, err := os.Readlink(link); err == nil && at == target {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+		return fmt.Errorf("linking %s: %w", link, err)
+	}
+	if err := os.Remove(link + ".tmp"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("linking %s: %w", link, err)
+	}
+	if err := os.Symlink(target, link+".tmp"); err != nil {
+		return fmt.Errorf("linking %s: %w", link, err)
+	}
+	return os.Rename(link+".tmp", link)
+}
+
+// permanent is an error that waiting does not mend.
+type permanent struct{ error }
+
+// poll calls f until it succeeds, and after limit returns its last error.
+func poll(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		err := f(ctx)
+		if err == nil || errors.As(err, &permanent{}) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-deadline.C:
+			return fmt.Errorf("not within %v: %w", limit, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// tail returns the last lines of a log.
+func tail(file string) []byte {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	const most = 3000
+	return bytes.TrimSpace(content[max(0, len(content)-most):])
+}
