@@ -1,0 +1,332 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// within is how much later than its deadline a call may end.
+const within = 100 * time.Millisecond
+
+func TestADeadlineIsHonoured(t *testing.T) {
+	for name, call := range map[string]func(context.Context, *Cluster) error{
+		"by sarama": func(ctx context.Context, c *Cluster) error { _, err := c.Topics(ctx, "orders"); return err },
+		"by kmsg":   func(ctx context.Context, c *Cluster) error { _, err := c.TopicConfig(ctx, "orders"); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			if err := call(testContext(t), b.cluster); err != nil {
+				t.Fatal(err)
+			}
+			b.network.set(func() {
+				b.network.rule = func(_ string, key int16) verdict {
+					if key == int16(kmsg.ApiVersions) {
+						return pass
+					}
+					return holdAnswer
+				}
+			})
+			const patience = 700 * time.Millisecond
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			start := time.Now()
+			err := call(ctx, b.cluster)
+			if took := time.Since(start); took > patience+within {
+				t.Errorf("ended after %v, deadline %v", took, patience)
+			}
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error %v, want the deadline", err)
+			}
+			// The connection that timed out is not used again: it would answer the old question.
+			b.network.set(func() { b.network.rule = nil })
+			if err := call(testContext(t), b.cluster); err != nil {
+				t.Errorf("after a timeout: %v", err)
+			}
+		})
+	}
+}
+
+func TestCancellationIsHonoured(t *testing.T) {
+	b := newBench(t, Options{})
+	if _, err := b.cluster.Describe(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	held := make(chan struct{}, 1)
+	b.network.set(func() {
+		b.network.rule = func(_ string, key int16) verdict {
+			if key == int16(kmsg.Metadata) {
+				held <- struct{}{}
+				return holdAnswer
+			}
+			return pass
+		}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error)
+	go func() { _, err := b.cluster.Topics(ctx, "orders"); ended <- err }()
+	<-held
+	start := time.Now()
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want canceled", err)
+	}
+	if took := time.Since(start); took > within {
+		t.Errorf("ended %v after the cancellation", took)
+	}
+}
+
+func TestADeadClusterIsSaidToBeSoonEnough(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := closed.Addr().String()
+	closed.Close()
+	for name, bootstrap := range map[string][]string{
+		"refused":          {refused},
+		"lost":             {"lost-1:9092"},
+		"several lost":     {"lost-1:9092", "lost-2:9092", "lost-3:9092", "lost-4:9092", "lost-5:9092", refused},
+		"accepts and hung": {"hung-1:9092", "hung-2:9092"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+				switch {
+				case strings.HasPrefix(addr, "lost"):
+					<-ctx.Done()
+					return nil, ctx.Err()
+				case strings.HasPrefix(addr, "hung"):
+					ours, theirs := net.Pipe()
+					context.AfterFunc(t.Context(), func() { theirs.Close() })
+					go func() {
+						buf := make([]byte, 1024)
+						for {
+							if _, err := theirs.Read(buf); err != nil {
+								return
+							}
+						}
+					}()
+					return ours, nil
+				}
+				var d net.Dialer
+				return d.DialContext(ctx, network, addr)
+			}
+			c := New(Options{Dial: dial}).Cluster(Target{Key: "ns/dead/1", Bootstrap: bootstrap})
+			start := time.Now()
+			_, err := c.Describe(context.Background())
+			took := time.Since(start)
+			if !IsUnreachable(err) || !strings.Contains(err.Error(), "ns/dead") {
+				t.Errorf("error %v, want unreachable, naming the cluster", err)
+			}
+			if took > 5500*time.Millisecond {
+				t.Errorf("took %v", took)
+			}
+			// The next caller gets the same verdict at once.
+			start = time.Now()
+			if _, err := c.Snapshot(context.Background(), 0); !IsUnreachable(err) || time.Since(start) > within {
+				t.Errorf("the second verdict took %v: %v", time.Since(start), err)
+			}
+		})
+	}
+}
+
+func TestOneLiveBootstrapServerIsFoundAmongDeadOnes(t *testing.T) {
+	b := newBench(t, Options{})
+	live := b.kafka.ListenAddrs()[0]
+	b.network.set(func() {
+		for _, addr := range []string{"lost-1:1", "lost-2:1", "lost-3:1"} {
+			b.network.lost[addr] = true
+		}
+	})
+	c := b.gateway.Cluster(Target{Key: "ns/other/1", Bootstrap: []string{"lost-1:1", "lost-2:1", "lost-3:1", live}})
+	start := time.Now()
+	if _, err := c.Describe(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestAHungClusterIsSaidToBeSoonEnough(t *testing.T) {
+	b := newBench(t, Options{})
+	if _, err := b.cluster.Describe(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	// The connections stay open, as when a process is stopped or a node loses power.
+	b.network.set(func() {
+		for _, addr := range b.kafka.ListenAddrs() {
+			b.network.hung[addr] = true
+		}
+	})
+	start := time.Now()
+	_, err := b.cluster.Topics(context.Background(), "orders")
+	if took := time.Since(start); !IsUnreachable(err) || took > 5500*time.Millisecond {
+		t.Errorf("after %v: %v", took, err)
+	}
+	b.network.set(func() { clear(b.network.hung) })
+	eventually(t, "the cluster answers again", func() bool {
+		_, err := b.cluster.Topics(testContext(t), "orders")
+		return err == nil
+	})
+}
+
+func TestAHungBrokerIsLeftForAnother(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(6, "orders"))
+	ctx := testContext(t)
+	orders, _, err := b.cluster.Topic(ctx, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hung := b.cluster.preferred
+	b.network.set(func() { b.network.hung[hung] = true })
+	start := time.Now()
+	if _, err := b.cluster.Topics(ctx, "orders"); err != nil {
+		t.Errorf("topics: %v", err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	// A partial answer: the partitions led by the hung broker have an error, the others have offsets.
+	offsets, err := b.cluster.OffsetsOf(ctx, orders, ReadUncommitted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range orders.Partitions {
+		o := offsets[p.ID]
+		led := b.cluster.dir.brokers[p.Leader].address() == hung
+		if led != (o.Err != nil) {
+			t.Errorf("partition %d, led by the hung broker: %v, its offsets: %+v", p.ID, led, o)
+		}
+	}
+}
+
+func TestAStalledBrokerDelaysNoOther(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(6, "orders"))
+	ctx := testContext(t)
+	if _, err := b.cluster.Describe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	stalled := b.cluster.dir.brokers[0].address()
+	b.network.set(func() {
+		b.network.rule = func(addr string, key int16) verdict {
+			if addr == stalled && key == int16(kmsg.DescribeLogDirs) {
+				return holdAnswer
+			}
+			return pass
+		}
+	})
+	bulk, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var waiting sync.WaitGroup
+	for range 20 {
+		waiting.Go(func() { _ = b.cluster.brokerLogDirs(bulk, 0, map[string][]int32{"orders": {0}}) })
+	}
+	eventually(t, "the slow request is under way", func() bool { return b.network.requests(int16(kmsg.DescribeLogDirs)) > 0 })
+	quick := func(what string, call func() error) {
+		start := time.Now()
+		if err := call(); err != nil || time.Since(start) > 500*time.Millisecond {
+			t.Errorf("%s beside a stalled broker: %v, %v", what, time.Since(start), err)
+		}
+	}
+	quick("topics", func() error { _, err := b.cluster.Topics(ctx, "orders"); return err })
+	quick("sizes of another broker", func() error { return b.cluster.brokerLogDirs(ctx, 1, map[string][]int32{"orders": {0}}).Err })
+	quick("offsets, the stalled broker's too", func() error { _, err := b.cluster.Offsets(ctx, "orders", ReadUncommitted); return err })
+	other := b.gateway.Cluster(Target{Key: "ns/other/1", Bootstrap: b.kafka.ListenAddrs()})
+	quick("another cluster", func() error { _, err := other.Describe(ctx); return err })
+	cancel()
+	waiting.Wait()
+}
+
+func TestABrokenConnectionIsReplaced(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := testContext(t)
+	for range 3 {
+		if _, err := b.cluster.Describe(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for _, addr := range b.kafka.ListenAddrs() {
+			b.network.cutAll(addr)
+		}
+	}
+	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false); err != nil {
+		t.Errorf("a write after the connections broke: %v", err)
+	}
+}
+
+func TestAnIdleConnectionIsReopened(t *testing.T) {
+	clk := newFakeClock()
+	b := newBench(t, Options{Clock: clk})
+	ctx := testContext(t)
+	if _, err := b.cluster.Describe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	dials := b.network.dials.Load()
+	if _, err := b.cluster.Describe(ctx); err != nil || b.network.dials.Load() != dials {
+		t.Errorf("a second call dialled again: %v", err)
+	}
+	clk.Step(maxIdle)
+	if _, err := b.cluster.Describe(ctx); err != nil || b.network.dials.Load() == dials {
+		t.Errorf("a connection idle for %v was used again: %v", maxIdle, err)
+	}
+}
+
+func TestNotController(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := testContext(t)
+	b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.NotController, Count: 2})
+	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false); err != nil {
+		t.Errorf("create past two NOT_CONTROLLERs: %v", err)
+	}
+	// The gateway's idea of the controller is wrong.
+	d, err := b.cluster.directory(ctx, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := *d
+	wrong.controller = (d.controller + 1) % 3
+	b.cluster.learn(wrong)
+	if err := b.cluster.CreatePartitions(ctx, "orders", 2, nil, false); err != nil {
+		t.Errorf("grow through the wrong broker: %v", err)
+	}
+}
+
+func TestThrottlingIsAnError(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := testContext(t)
+	if _, err := b.cluster.Describe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+		resp.ThrottleMillis = 7000
+		topic := kmsg.NewCreateTopicsResponseTopic()
+		topic.Topic, topic.ErrorCode = "orders", codeThrottled
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	for range 2 { // the broker's own refusal, then ours while it throttles the connection
+		start := time.Now()
+		_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false)
+		var refusal *Error
+		if !errors.As(err, &refusal) || refusal.Code != codeThrottled || refusal.RetryAfter < 6*time.Second {
+			t.Errorf("error %v, want THROTTLING_QUOTA_EXCEEDED and its time", err)
+		}
+		if time.Since(start) > time.Second {
+			t.Errorf("took %v", time.Since(start))
+		}
+	}
+	if _, err := b.cluster.Topics(ctx, "orders"); err != nil {
+		t.Errorf("reads in another lane: %v", err)
+	}
+}

@@ -1,0 +1,272 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// verdict is what the proxy does with a request.
+type verdict int
+
+const (
+	pass verdict = iota
+	// loseAnswer delivers the request and cuts the connection when the answer arrives.
+	loseAnswer
+	// holdAnswer delivers the request and keeps its answer, and all later ones of the connection.
+	holdAnswer
+	// cut closes the connection and delivers nothing.
+	cut
+)
+
+// network is a set of TCP proxies before a fake cluster's brokers, reached through the gateway's Dial hook.
+type network struct {
+	t  *testing.T
+	mu sync.Mutex
+	// rule decides on each request by broker address and API key.
+	rule func(addr string, key int16) verdict
+	// hung addresses accept connections and say nothing; dead ones refuse them; lost ones do not even refuse.
+	hung, dead, lost map[string]bool
+	conns            map[net.Conn]string
+	sent             map[int16]int
+	dials            atomic.Int64
+	proxies          map[string]string
+}
+
+func newNetwork(t *testing.T) *network {
+	return &network{t: t, hung: map[string]bool{}, dead: map[string]bool{}, lost: map[string]bool{}, conns: map[net.Conn]string{},
+		sent: map[int16]int{}, proxies: map[string]string{}}
+}
+
+// dial is the gateway's Dial hook.
+func (n *network) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	n.dials.Add(1)
+	n.mu.Lock()
+	dead, lost := n.dead[addr], n.lost[addr]
+	n.mu.Unlock()
+	if lost {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if dead {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: io.ErrClosedPipe}
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, n.proxy(addr))
+}
+
+// proxy is the address of the proxy before a broker.
+func (n *network) proxy(addr string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p, ok := n.proxies[addr]; ok {
+		return p
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		n.t.Error(err)
+		return addr
+	}
+	n.proxies[addr] = listener.Addr().String()
+	n.t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go n.serve(client, addr)
+		}
+	}()
+	return n.proxies[addr]
+}
+
+func (n *network) track(c net.Conn, addr string) {
+	n.mu.Lock()
+	n.conns[c] = addr
+	n.mu.Unlock()
+}
+
+func (n *network) serve(client net.Conn, addr string) {
+	defer client.Close()
+	n.track(client, addr)
+	server, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var state atomic.Int64 // the verdict on answers
+	go func() {
+		defer client.Close()
+		for {
+			frame, err := readFrame(server)
+			if err != nil {
+				return
+			}
+			switch verdict(state.Load()) {
+			case loseAnswer:
+				return
+			case holdAnswer:
+				continue
+			}
+			n.mu.Lock()
+			hung := n.hung[addr]
+			n.mu.Unlock()
+			if hung {
+				continue
+			}
+			if _, err := client.Write(frame); err != nil {
+				return
+			}
+		}
+	}()
+	for {
+		frame, err := readFrame(client)
+		if err != nil {
+			return
+		}
+		key := int16(binary.BigEndian.Uint16(frame[4:]))
+		n.mu.Lock()
+		n.sent[key]++
+		rule, hung := n.rule, n.hung[addr]
+		n.mu.Unlock()
+		if hung {
+			continue
+		}
+		v := pass
+		if rule != nil {
+			v = rule(addr, key)
+		}
+		if v == cut {
+			return
+		}
+		if v != pass {
+			state.Store(int64(v))
+		}
+		if _, err := server.Write(frame); err != nil {
+			return
+		}
+	}
+}
+
+func readFrame(r io.Reader) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
+	}
+	frame := make([]byte, 4+binary.BigEndian.Uint32(size[:]))
+	copy(frame, size[:])
+	_, err := io.ReadFull(r, frame[4:])
+	return frame, err
+}
+
+func (n *network) set(change func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	change()
+}
+
+// cutAll closes the connections to an address, as a restart does.
+func (n *network) cutAll(addr string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for c, a := range n.conns {
+		if a == addr {
+			c.Close()
+			delete(n.conns, c)
+		}
+	}
+}
+
+// requests is how many of a type were sent.
+func (n *network) requests(key int16) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.sent[key]
+}
+
+// bench is a fake Kafka cluster, the network before it, and a gateway.
+type bench struct {
+	kafka   *kfake.Cluster
+	network *network
+	gateway *Gateway
+	cluster *Cluster
+}
+
+func newBench(t *testing.T, opts Options, kafkaOpts ...kfake.Opt) *bench {
+	t.Helper()
+	kafka, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(3)}, kafkaOpts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newNetwork(t)
+	opts.Dial = n.dial
+	gateway := New(opts)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); gateway.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		kafka.Close()
+	})
+	b := &bench{kafka: kafka, network: n, gateway: gateway}
+	b.cluster = gateway.Cluster(Target{Key: "streams/my-cluster/uid-1", Bootstrap: kafka.ListenAddrs()})
+	return b
+}
+
+// controllerAddr is where the fake cluster's controller listens, as the gateway sees it.
+func (b *bench) controllerAddr(t *testing.T) string {
+	t.Helper()
+	d, err := b.cluster.directory(testContext(t), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.brokers[d.controller].address()
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually polls until a condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not in ten seconds: %s", what)
+		}
+	}
+}
+
+// ourGoroutines counts the goroutines that run code of this package or of sarama, tests and proxies left out.
+func ourGoroutines() (int, string) {
+	buf := make([]byte, 4<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	var found []string
+	for _, g := range strings.Split(string(buf), "\n\n") {
+		ours := strings.Contains(g, "sarama.") || strings.Contains(g, "pkg/broker.(*Cluster)") || strings.Contains(g, "pkg/broker.exchange") ||
+			strings.Contains(g, "pkg/broker.openLink") || strings.Contains(g, "pkg/broker.(*flight") || strings.Contains(g, "pkg/broker.(*pool)")
+		if ours && !strings.Contains(g, "testing.tRunner") {
+			found = append(found, g)
+		}
+	}
+	return len(found), strings.Join(found, "\n\n")
+}

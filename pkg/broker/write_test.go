@@ -1,0 +1,208 @@
+package broker
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// losing makes the network lose the answers to requests of a type.
+func (b *bench) losing(key kmsg.Key) {
+	b.network.set(func() {
+		b.network.rule = func(_ string, k int16) verdict {
+			if k == int16(key) {
+				return loseAnswer
+			}
+			return pass
+		}
+	})
+}
+
+func TestAWriteWhoseAnswerIsLostIsLookedUp(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "payments"))
+	ctx := testContext(t)
+	if _, err := b.cluster.Describe(ctx); err != nil {
+		t.Fatal(err)
+	}
+
+	b.losing(kmsg.CreateTopics)
+	created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: 2, Config: map[string]string{"retention.ms": "5000"}}, false)
+	if err != nil || created.ID.IsZero() || created.Partitions != 3 || created.Replicas != 2 {
+		t.Errorf("create: %+v %v", created, err)
+	}
+	if n := b.network.requests(int16(kmsg.CreateTopics)); n != 1 {
+		t.Errorf("the write was sent %d times", n)
+	}
+	b.losing(kmsg.CreatePartitions)
+	if err := b.cluster.CreatePartitions(ctx, "orders", 5, nil, false); err != nil {
+		t.Errorf("grow: %v", err)
+	}
+	b.losing(kmsg.IncrementalAlterConfigs)
+	if err := b.cluster.AlterTopicConfig(ctx, "orders", map[string]string{"cleanup.policy": "compact"}, []string{"retention.ms"}, false); err != nil {
+		t.Errorf("configure: %v", err)
+	}
+	b.losing(kmsg.AlterPartitionAssignments)
+	payments, _, err := b.cluster.Topic(ctx, "payments")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.cluster.Reassign(ctx, "payments", map[int32][]int32{0: payments.Partitions[0].Replicas}); err != nil {
+		t.Errorf("reassign: %v", err)
+	}
+	b.losing(kmsg.DeleteTopics)
+	if err := b.cluster.DeleteTopic(ctx, created.ID); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	if b.kafka.TopicInfo("orders") != nil {
+		t.Error("the topic still exists")
+	}
+}
+
+func TestAWriteThatDidNotHappenIsSaidToBeUnknown(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := testContext(t)
+	if _, err := b.cluster.Describe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// The broker reads the request and closes the connection without acting on it.
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
+		return nil, kerr.UnknownServerError, true
+	})
+	_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false)
+	if !IsUnknownOutcome(err) {
+		t.Errorf("error %v, want an unknown outcome", err)
+	}
+	if n := b.network.requests(int16(kmsg.CreateTopics)); n != 1 {
+		t.Errorf("the write was sent %d times", n)
+	}
+	// A harmless one is simply asked again.
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
+		return nil, kerr.UnknownServerError, true
+	})
+	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, true); err != nil {
+		t.Errorf("validateOnly over a broken connection: %v", err)
+	}
+}
+
+func TestALostCreateBesideAnotherTopicIsAConflict(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(7, "orders"))
+	ctx := testContext(t)
+	if _, err := b.cluster.Describe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.losing(kmsg.CreateTopics)
+	_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: -1}, false)
+	if CodeOf(err) != codeTopicAlreadyExists || IsUnknownOutcome(err) {
+		t.Errorf("error %v, want TOPIC_ALREADY_EXISTS", err)
+	}
+}
+
+func TestRequestTimedOutIsLookedUp(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := testContext(t)
+	// kfake does the work and answers REQUEST_TIMED_OUT, as a broker that waited for others in vain.
+	b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.RequestTimedOut})
+	created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 2, Replicas: 1}, false)
+	if err != nil || created.ID.IsZero() {
+		t.Errorf("%+v %v", created, err)
+	}
+}
+
+func TestAWriteEndsWithItsDeadline(t *testing.T) {
+	b := newBench(t, Options{})
+	if _, err := b.cluster.Describe(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	b.network.set(func() {
+		b.network.rule = func(_ string, key int16) verdict {
+			switch kmsg.Key(key) {
+			case kmsg.ApiVersions:
+				return pass
+			}
+			return holdAnswer
+		}
+	})
+	const patience = 800 * time.Millisecond
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	start := time.Now()
+	_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false)
+	if took := time.Since(start); took > patience+within || !IsUnknownOutcome(err) {
+		t.Errorf("after %v: %v, want an unknown outcome at the deadline", took, err)
+	}
+}
+
+func TestAReadKnowsOfTheWriteBeforeIt(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := testContext(t)
+	created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 4, Replicas: 1}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The broker asked next has not heard of the topic for its first three answers.
+	var late atomic.Int32
+	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		if late.Add(1) > 3 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		for id, addr := range b.kafka.ListenAddrs() {
+			broker := kmsg.NewMetadataResponseBroker()
+			info, _ := splitAddr(addr)
+			broker.NodeID, broker.Host, broker.Port = int32(id), info.Host, info.Port
+			resp.Brokers = append(resp.Brokers, broker)
+		}
+		for _, asked := range req.(*kmsg.MetadataRequest).Topics {
+			topic := kmsg.NewMetadataResponseTopic()
+			topic.Topic, topic.TopicID, topic.ErrorCode = asked.Topic, asked.TopicID, codeUnknownTopicOrPartition
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+	orders, found, err := b.cluster.Topic(ctx, "orders")
+	if err != nil || !found || len(orders.Partitions) != 4 || orders.ID != created.ID {
+		t.Errorf("%+v %v %v", orders, found, err)
+	}
+	if late.Load() != 4 {
+		t.Errorf("%d questions, want 4", late.Load())
+	}
+}
+
+func TestGrowingIsRefusedWhileATopicMoves(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))
+	ctx := testContext(t)
+	b.kafka.ControlKey(int16(kmsg.ListPartitionReassignments), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		resp := req.ResponseKind().(*kmsg.ListPartitionReassignmentsResponse)
+		topic := kmsg.NewListPartitionReassignmentsResponseTopic()
+		topic.Topic = "orders"
+		partition := kmsg.NewListPartitionReassignmentsResponseTopicPartition()
+		partition.Replicas, partition.AddingReplicas, partition.RemovingReplicas = []int32{2, 0, 1}, []int32{2}, []int32{0}
+		topic.Partitions = append(topic.Partitions, partition)
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	if err := b.cluster.CreatePartitions(ctx, "orders", 4, nil, false); CodeOf(err) != codeReassignmentInProgress {
+		t.Errorf("error %v, want REASSIGNMENT_IN_PROGRESS", err)
+	}
+	if n := b.network.requests(int16(kmsg.CreatePartitions)); n != 0 {
+		t.Errorf("%d requests to grow were sent", n)
+	}
+}
+
+func TestTheErrorOfAReassignmentListIsNotAnEmptyList(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))
+	b.kafka.ControlKey(int16(kmsg.ListPartitionReassignments), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		resp := req.ResponseKind().(*kmsg.ListPartitionReassignmentsResponse)
+		resp.ErrorCode = 31
+		return resp, nil, true
+	})
+	if _, err := b.cluster.Reassignments(testContext(t), "orders"); CodeOf(err) != 31 {
+		t.Errorf("error %v, want CLUSTER_AUTHORIZATION_FAILED", err)
+	}
+}
