@@ -83,8 +83,7 @@ failSwapOn: false
 healthzBindAddress: 127.0.0.1
 healthzPort: 10248
 `),
-	// Nothing lies outside: a name that the cluster does not know does not exist, and a pod learns so at once.
-	"Corefile": parse(`. {
+	"Corefile": parse(`{{.Node}} cluster.local in-addr.arpa {
   bind {{.NodeIP}}
   errors
   health 127.0.0.1:8181
@@ -98,10 +97,17 @@ healthzPort: 10248
     pods insecure
     ttl 5
   }
+  loadbalance
+}
+
+# Nothing lies outside: a name that the cluster does not know does not exist, and a pod learns so at once. This is a block
+# of its own because the template plugin would answer before the others, whatever their order here.
+. {
+  bind {{.NodeIP}}
+  errors
   template ANY ANY {
     rcode NXDOMAIN
   }
-  loadbalance
 }
 `),
 	"resolv.conf": parse("nameserver {{.NodeIP}}\n"),
