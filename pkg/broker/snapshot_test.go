@@ -175,8 +175,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	callers.Wait()
 	cancel()
 	<-ended
-	var stacks string
-	eventually(t, "all goroutines have ended", func() bool { var n int; n, stacks = ourGoroutines(); _ = stacks; return n == 0 })
+	eventually(t, "all goroutines have ended", func() bool { n, _ := ourGoroutines(); return n == 0 })
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
 	if len(c.pool.links) != 0 {
 		t.Errorf("%d connections are still open", len(c.pool.links))
 	}
