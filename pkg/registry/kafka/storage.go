@@ -72,8 +72,9 @@ func NewStorage(scheme *runtime.Scheme, getter generic.RESTOptionsGetter, guard 
 // ShortNames implements rest.ShortNamesProvider.
 func (*REST) ShortNames() []string { return []string{"k"} }
 
-// Categories implements rest.CategoriesProvider.
-func (*REST) Categories() []string { return []string{"kafka", "all"} }
+// Categories implements rest.CategoriesProvider. The category of all kinds of this group is not "kafka": kubectl
+// expands a category before it looks for a singular, and "kubectl get kafka my-cluster" would ask for topics too.
+func (*REST) Categories() []string { return []string{"kafka-all", "all"} }
 
 // Update implements rest.Updater. Fewer brokers are refused while one that would go hosts a replica, whichever way the
 // spec is changed.

@@ -35,7 +35,7 @@ var (
 func (*REST) ShortNames() []string { return []string{"kt"} }
 
 // Categories implements rest.CategoriesProvider.
-func (*REST) Categories() []string { return []string{"kafka"} }
+func (*REST) Categories() []string { return []string{"kafka-all"} }
 
 // Create implements rest.Creater.
 func (r *REST) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {

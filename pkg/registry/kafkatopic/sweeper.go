@@ -67,8 +67,10 @@ func (s *Sweeper) Run(ctx context.Context) {
 }
 
 func (s *Sweeper) sweepAll(ctx context.Context) error {
-	if err := s.guard.Err(); err != nil {
-		return err
+	if s.guard.Err() != nil {
+		if err := s.guard.Verify(ctx); err != nil {
+			return err
+		}
 	}
 	claims, err := s.claims.List(ctx)
 	if err != nil {

@@ -1,0 +1,116 @@
+// Package apiserver puts the server together: scheme, storages, health and the
+// loops that run beside it. It has no flags.
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/rest"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/healthz"
+	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	kafkastorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafka"
+	topicstorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// ExtraConfig is what this server needs beyond the generic one.
+type ExtraConfig struct {
+	// Etcd is a client of the etcd that the storages use, and EtcdPrefix the prefix of everything in it.
+	Etcd       *clientv3.Client
+	EtcdPrefix string
+	// Host is where the identity of the storage is recorded.
+	Host    storage.HostRecord
+	Gateway *broker.Gateway
+	Clock   clock.WithTicker
+}
+
+// Config is the whole configuration.
+type Config struct {
+	Generic *genericapiserver.RecommendedConfig
+	Extra   ExtraConfig
+}
+
+type completedConfig struct {
+	Generic genericapiserver.CompletedConfig
+	Extra   *ExtraConfig
+}
+
+// CompletedConfig can only come from Complete.
+type CompletedConfig struct {
+	*completedConfig
+}
+
+// Complete fills in what is derived.
+func (c *Config) Complete() CompletedConfig {
+	return CompletedConfig{&completedConfig{Generic: c.Generic.Complete(), Extra: &c.Extra}}
+}
+
+// Server is a server that is ready to run.
+type Server struct {
+	Generic *genericapiserver.GenericAPIServer
+}
+
+// New builds the server. Its loops start with it.
+func (c CompletedConfig) New() (*Server, error) {
+	generic, err := c.Generic.New("kafka-apiserver", genericapiserver.NewEmptyDelegate())
+	if err != nil {
+		return nil, fmt.Errorf("build the generic server: %w", err)
+	}
+	guard := storage.NewGuard(c.Extra.Etcd, c.Extra.EtcdPrefix, c.Extra.Host, c.Extra.Clock)
+	kafkas, err := kafkastorage.NewStorage(Scheme, c.Generic.RESTOptionsGetter, guard, c.Extra.Gateway)
+	if err != nil {
+		return nil, fmt.Errorf("build the storage of kafkas: %w", err)
+	}
+	topics, err := topicstorage.NewStorage(topicstorage.Config{
+		Scheme: Scheme, RESTOptions: c.Generic.RESTOptionsGetter, Guard: guard, Clusters: kafkas.Clusters,
+		Claims: storage.NewClaims(c.Extra.Etcd, c.Extra.EtcdPrefix), Authorizer: c.Generic.Authorization.Authorizer, Clock: c.Extra.Clock,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("build the storage of kafkatopics: %w", err)
+	}
+	group := genericapiserver.NewDefaultAPIGroupInfo(kafka.GroupName, Scheme, runtime.NewParameterCodec(Scheme), Codecs)
+	group.VersionedResourcesStorageMap[v1beta1.SchemeGroupVersion.Version] = map[string]rest.Storage{
+		"kafkas":                 kafkas.Kafka,
+		"kafkas/status":          kafkas.Status,
+		"kafkas/scale":           kafkas.Scale,
+		"kafkas/brokers":         kafkas.Brokers,
+		"kafkatopics":            topics.Topic,
+		"kafkatopics/status":     topics.Status,
+		"kafkatopics/scale":      topics.Scale,
+		"kafkatopics/partitions": topics.Partitions,
+	}
+	if err := generic.InstallAPIGroup(&group); err != nil {
+		return nil, fmt.Errorf("install %s: %w", kafka.GroupName, err)
+	}
+	// Broker health is never part of readiness: without endpoints the whole group would be gone, and with it every
+	// namespace deletion in the cluster.
+	if err := generic.AddReadyzChecks(healthz.NamedCheck("storage-identity", func(*http.Request) error { return guard.Err() })); err != nil {
+		return nil, fmt.Errorf("add the readiness check of the storage identity: %w", err)
+	}
+	for name, run := range map[string]func(context.Context){
+		"storage-identity-guard": func(ctx context.Context) {
+			// A failure shows in readyz, and every read tries again.
+			_ = guard.Verify(ctx)
+			guard.Run(ctx)
+		},
+		"broker-gateway": c.Extra.Gateway.Run,
+		"topic-sweeper":  topics.Sweeper.Run,
+	} {
+		if err := generic.AddPostStartHook(name, func(hook genericapiserver.PostStartHookContext) error {
+			go run(hook)
+			return nil
+		}); err != nil {
+			return nil, fmt.Errorf("add the hook %s: %w", name, err)
+		}
+	}
+	return &Server{Generic: generic}, nil
+}

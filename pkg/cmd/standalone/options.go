@@ -1,0 +1,55 @@
+package standalone
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/spf13/pflag"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+)
+
+// Options are the flags of the stand-alone server.
+type Options struct {
+	// DataDir is where everything is kept.
+	DataDir string
+	// Port on 127.0.0.1; there is no way to listen anywhere else.
+	Port int
+	// KubeconfigOut is the kubeconfig that is written for kubectl.
+	KubeconfigOut string
+	// BootstrapServers are the brokers of the Kafka object default/local.
+	BootstrapServers []string
+}
+
+// NewOptions sets the defaults.
+func NewOptions() *Options {
+	return &Options{DataDir: "kafka-apiserver-data", Port: 8443, KubeconfigOut: "kubeconfig"}
+}
+
+// AddFlags adds the flags.
+func (o *Options) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.DataDir, "data-dir", o.DataDir, "Folder for the embedded etcd and the serving certificate.")
+	flags.IntVar(&o.Port, "port", o.Port, "Port on 127.0.0.1 to serve on.")
+	flags.StringVar(&o.KubeconfigOut, "kubeconfig-out", o.KubeconfigOut, "Kubeconfig to write, with a new token at each start.")
+	flags.StringSliceVar(&o.BootstrapServers, "bootstrap-servers", o.BootstrapServers, "Brokers (host:port) of the Kafka object local in the namespace default.")
+}
+
+// Validate returns all errors.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.DataDir == "" {
+		errs = append(errs, errors.New("--data-dir must not be empty"))
+	}
+	if o.KubeconfigOut == "" {
+		errs = append(errs, errors.New("--kubeconfig-out must not be empty"))
+	}
+	if o.Port < 1 || o.Port > 65535 {
+		errs = append(errs, fmt.Errorf("--port %d: must be from 1 to 65535", o.Port))
+	}
+	for _, server := range o.BootstrapServers {
+		if _, _, err := net.SplitHostPort(server); err != nil {
+			errs = append(errs, fmt.Errorf("--bootstrap-servers %q: must be host:port", server))
+		}
+	}
+	return utilerrors.NewAggregate(errs)
+}
