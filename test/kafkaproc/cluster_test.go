@@ -1,0 +1,124 @@
+package kafkaproc_test
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
+)
+
+const (
+	topicCommand = "org.apache.kafka.tools.TopicCommand"
+	limit        = 3 * time.Minute
+)
+
+// needsProcesses skips a test that starts real servers, in the short run and where they cannot be had.
+func needsProcesses(t *testing.T) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts real servers")
+	}
+	if _, err := exec.LookPath("java"); err != nil {
+		t.Skip(kafkaproc.RequireTools("java", "mvn"))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func tool(t *testing.T, ctx context.Context, c *kafkaproc.Cluster, class string, args ...string) string {
+	t.Helper()
+	out, err := c.Tool(ctx, class, append([]string{"--bootstrap-server", strings.Join(c.Bootstrap(), ",")}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func TestOneNodeKeepsItsTopicsOverEveryWayToEnd(t *testing.T) {
+	ctx := needsProcesses(t)
+	options := kafkaproc.Options{Dir: t.TempDir()}
+	cluster, err := kafkaproc.StartKRaft(ctx, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Kill()
+	tool(t, ctx, cluster, topicCommand, "--create", "--topic", "orders", "--partitions", "2")
+
+	broker := cluster.Broker(0)
+	pid := broker.PID()
+	if err := broker.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if syscall.Kill(pid, 0) == nil || broker.PID() != 0 {
+		t.Error("the broker runs after Kill")
+	}
+	if err := broker.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := broker.Suspend(); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	if err := broker.WaitReady(short); err == nil {
+		t.Error("a frozen broker answers")
+	}
+	if err := broker.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if err := broker.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	again, err := kafkaproc.StartKRaft(ctx, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Kill()
+	if again.ID != cluster.ID || again.Bootstrap()[0] != cluster.Bootstrap()[0] {
+		t.Errorf("started again as %s at %v, was %s at %v", again.ID, again.Bootstrap(), cluster.ID, cluster.Bootstrap())
+	}
+	if got := strings.Fields(tool(t, ctx, again, topicCommand, "--list")); len(got) != 1 || got[0] != "orders" {
+		t.Errorf("topics are %v, want orders", got)
+	}
+}
+
+func TestThreeNodesServeWithoutOne(t *testing.T) {
+	ctx := needsProcesses(t)
+	cluster, err := kafkaproc.StartKRaft(ctx, kafkaproc.Options{Dir: t.TempDir(), Nodes: 3, HeapMiB: 256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Kill()
+	if err := cluster.Broker(2).Kill(); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, ctx, cluster, topicCommand, "--create", "--topic", "orders", "--replication-factor", "2")
+	if err := cluster.Broker(2).Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestZooKeeperMode(t *testing.T) {
+	ctx := needsProcesses(t)
+	cluster, err := kafkaproc.StartZooKeeper(ctx, kafkaproc.ZooKeeperOptions{Dir: t.TempDir(), Servers: 3, Brokers: 2, HeapMiB: 256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Kill()
+	tool(t, ctx, cluster, topicCommand, "--create", "--topic", "orders", "--replication-factor", "2")
+	if out := tool(t, ctx, cluster, topicCommand, "--describe", "--topic", "orders"); !strings.Contains(out, "ReplicationFactor: 2") {
+		t.Errorf("the topic is %s", out)
+	}
+	if err := cluster.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
