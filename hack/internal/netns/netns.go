@@ -97,6 +97,12 @@ func Down(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
+	// ip mounts this folder on itself when it makes the first namespace, and leaves it so after the last.
+	if entries, err := os.ReadDir(filepath.Dir(File)); err == nil && len(entries) == 0 {
+		if err := unix.Unmount(filepath.Dir(File), 0); err != nil && !errors.Is(err, unix.EINVAL) {
+			errs = append(errs, fmt.Errorf("unmounting %s: %w", filepath.Dir(File), err))
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -34,6 +34,12 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
 
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
+
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        Root = "{{.Path "runc"}}"
 `),
 	// A bridge suffices on one node. Its reservations live with the cluster's state, not in /var/lib/cni.
 	"cni/10-bridge.conflist": parse(`{

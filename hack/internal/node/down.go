@@ -19,6 +19,13 @@ import (
 // recovery at the next start if they are quick.
 const podGrace = 3 * time.Second
 
+// The parts in the order in which they are stopped: who would start pods again goes before the pods, and containerd, which
+// is told of their end, after them.
+var (
+	stopBeforePods = []string{"kubelet", "provisioner", "kube-proxy", "coredns", "kube-scheduler", "kube-controller-manager"}
+	stopAfterPods  = []string{"containerd", "kube-apiserver", "etcd"}
+)
+
 // Down stops the cluster and takes away everything that it put on the machine but its state folder, whatever part of it
 // is dead already. With wipe the state folder goes too: objects, volumes and images. It fails naming what is left.
 func (c Cluster) Down(ctx context.Context, wipe bool) error {
@@ -44,13 +51,12 @@ func (c Cluster) Down(ctx context.Context, wipe bool) error {
 
 // down does the work of Down, and of taking over from another checkout. It knows the parts only by their pid files.
 func (c Cluster) down(ctx context.Context) error {
-	names := []string{"kubelet", "provisioner", "kube-proxy", "coredns", "kube-scheduler", "kube-controller-manager"}
 	var errs []error
-	for _, name := range names {
+	for _, name := range stopBeforePods {
 		errs = append(errs, c.stopNamed(ctx, name))
 	}
 	c.killPods(ctx)
-	for _, name := range []string{"containerd", "kube-apiserver", "etcd"} {
+	for _, name := range stopAfterPods {
 		errs = append(errs, c.stopNamed(ctx, name))
 	}
 	// What is still in the namespace lost its record: shims whose containerd is dead, or a part whose state folder was

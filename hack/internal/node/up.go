@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"kafka.openshift.io/kafka-apiserver/hack/internal/netns"
@@ -87,7 +88,8 @@ func (c Cluster) Up(ctx context.Context, replace bool, prepare func(context.Cont
 	if err := <-prepared; err != nil {
 		return err
 	}
-	return c.waitNodeReady(ctx)
+	kubelet, _ := proc.Read(c.Layout.pidFile("kubelet"))
+	return c.waitNodeReady(ctx, kubelet)
 }
 
 // takeOver makes sure that no other cluster is in the way.
@@ -126,7 +128,7 @@ func (c Cluster) ensure(ctx context.Context, ns uint64, stage []part) error {
 		if started[p.spec.Name] || ctx.Err() != nil {
 			return err
 		}
-		c.logf("%s runs but is not healthy (%v): starting it anew", p.spec.Name, err)
+		c.logf("%s runs but is not healthy: starting it anew", p.spec.Name)
 		if err := c.stop(ctx, p); err != nil {
 			return err
 		}
@@ -193,17 +195,33 @@ func (c Cluster) applyObjects(ctx context.Context) error {
 	return nil
 }
 
-func (c Cluster) waitNodeReady(ctx context.Context) error {
-	args := []string{"--kubeconfig", c.Layout.Kubeconfig, "wait", "node/" + Name, "--for=condition=Ready", "--timeout=2s"}
+// waitNodeReady waits until the node is ready in the words of this kubelet: for most of a minute the API server still says
+// what an earlier one said last.
+func (c Cluster) waitNodeReady(ctx context.Context, kubelet proc.Record) error {
+	args := []string{"--kubeconfig", c.Layout.Kubeconfig, "get", "node", Name, "--request-timeout=3s",
+		"--output", `jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.lastHeartbeatTime}{end}`}
 	err := poll(ctx, healthyFirst, func(ctx context.Context) error {
 		out, err := exec.CommandContext(ctx, c.Programs.Kubectl, args...).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
 		}
-		return nil
+		return readySince(string(out), kubelet.Started)
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the node to be ready: %w\nthe end of kubelet's log:\n%s", err, tail(c.Layout.logFile("kubelet")))
+	}
+	return nil
+}
+
+// readySince returns nil if condition ("STATUS TIME") is True and was reported after started, to the second.
+func readySince(condition string, started time.Time) error {
+	status, at, _ := strings.Cut(strings.TrimSpace(condition), " ")
+	heartbeat, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return fmt.Errorf("the node reports no condition Ready yet (%q)", condition)
+	}
+	if status != "True" || heartbeat.Before(started.Truncate(time.Second)) {
+		return fmt.Errorf("the node is Ready=%s as of %s", status, at)
 	}
 	return nil
 }

@@ -57,6 +57,8 @@ type Record struct {
 	StartTime uint64 `json:"startTime"`
 	Boot      string `json:"boot"`
 	Hash      string `json:"hash"`
+	// Started is the time on the clock, for people and for comparing with what others report.
+	Started time.Time `json:"started"`
 }
 
 // Start starts the process in a session of its own and writes its record to pidFile.
@@ -77,7 +79,7 @@ func Start(spec Spec, pidFile string) (Record, error) {
 	if err := cmd.Start(); err != nil {
 		return Record{}, fmt.Errorf("starting %s: %w", spec.Name, err)
 	}
-	record := Record{PID: cmd.Process.Pid, Hash: hash, Boot: bootID()}
+	record := Record{PID: cmd.Process.Pid, Hash: hash, Boot: bootID(), Started: time.Now().UTC()}
 	record.StartTime, err = startTime(record.PID)
 	if err == nil {
 		err = write(pidFile, record)

@@ -20,7 +20,7 @@ func TestStopEndsOnlyTheRecordedProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	read, alive := Read(pidFile)
-	if !alive || read != r {
+	if !alive || read.PID != r.PID || read.StartTime != r.StartTime || read.Hash != r.Hash {
 		t.Fatalf("after stopping a process of another start time: %+v alive=%v, want %+v alive", read, alive, r)
 	}
 	earlier := r
