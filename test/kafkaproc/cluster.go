@@ -86,7 +86,7 @@ func (d Distribution) Tool(ctx context.Context, input []byte, class string, args
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
 	done := make(chan struct{})
-	if err := startTied(cmd, func() { close(done) }); err != nil {
+	if err := StartTied(cmd, func() { close(done) }); err != nil {
 		return nil, fmt.Errorf("running %s: %w", class, err)
 	}
 	select {

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc/cache"
@@ -47,6 +49,13 @@ func (d Distribution) LoggingFlag() string {
 func Provision(ctx context.Context, version string) (Distribution, error) {
 	pom, err := renderPOM(version)
 	if err != nil {
+		return Distribution{}, err
+	}
+	// Even with the jars at hand nothing runs without it, and a JVM's own words about that are harder to read.
+	if err := RequireTools("java"); err != nil {
+		return Distribution{}, err
+	}
+	if err := requireJava(ctx); err != nil {
 		return Distribution{}, err
 	}
 	layout, err := layoutOf(version)
@@ -95,7 +104,7 @@ func layoutKey(pom []byte, layout map[string][]byte) string {
 }
 
 func assemble(ctx context.Context, dir string, pom []byte, layout map[string][]byte) error {
-	if err := RequireTools("java", "mvn"); err != nil {
+	if err := RequireTools("mvn"); err != nil {
 		return err
 	}
 	for name, content := range layout {
@@ -133,8 +142,34 @@ func assemble(ctx context.Context, dir string, pom []byte, layout map[string][]b
 
 // howToGet says, for each tool that is needed, how to get it.
 var howToGet = map[string]string{
+	"go":   "Go 1.26 or later, from the Go project's downloads or your distribution",
 	"java": "a JDK 17 or later: on Debian and Ubuntu `apt-get install openjdk-17-jdk-headless`, on Fedora `dnf install java-17-openjdk-devel`",
 	"mvn":  "Maven 3: on Debian and Ubuntu `apt-get install maven`, on Fedora `dnf install maven`",
+}
+
+// minJava is the oldest Java that Kafka 4 brokers run on.
+const minJava = 17
+
+var javaVersion = regexp.MustCompile(`version "(?:1\.)?(\d+)`)
+
+// requireJava returns an error if the java on PATH is too old.
+func requireJava(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "java", "-version").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("asking java for its version: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return checkJava(string(out))
+}
+
+func checkJava(output string) error {
+	match := javaVersion.FindStringSubmatch(output)
+	if match == nil {
+		return fmt.Errorf("java does not tell its version: %q", output)
+	}
+	if major, err := strconv.Atoi(match[1]); err != nil || major < minJava {
+		return fmt.Errorf("java on PATH is version %s, Kafka needs %d or later; install %s", match[1], minJava, howToGet["java"])
+	}
+	return nil
 }
 
 // RequireTools returns an error that names each of the tools missing from PATH and how to get it.

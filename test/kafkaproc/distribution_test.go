@@ -77,3 +77,17 @@ func TestMissingToolsAreNamedWithTheWayToGetThem(t *testing.T) {
 		}
 	}
 }
+
+func TestOldJavaIsRefused(t *testing.T) {
+	for output, ok := range map[string]bool{
+		"openjdk version \"17.0.15\" 2025-04-15": true,
+		"openjdk version \"21\" 2023-09-19":      true,
+		"java version \"1.8.0_402\"":             false,
+		"openjdk version \"11.0.2\" 2019-01-15":  false,
+		"not java":                               false,
+	} {
+		if err := checkJava(output); (err == nil) != ok {
+			t.Errorf("%q: %v, want accepted %v", output, err, ok)
+		}
+	}
+}

@@ -109,15 +109,17 @@ func (p *Process) spawn() error {
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.Dir, log, log
 	done := make(chan struct{})
-	if err := startTied(cmd, func() { log.Close(); close(done) }); err != nil {
+	if err := StartTied(cmd, func() { log.Close(); close(done) }); err != nil {
 		return fmt.Errorf("starting server %d: %w", p.ID, err)
 	}
 	p.cmd, p.done = cmd, done
 	return nil
 }
 
-// startTied starts cmd so that it dies with this program, and calls ended when it has ended.
-func startTied(cmd *exec.Cmd, ended func()) error {
+// StartTied starts cmd in a process group of its own and so that it dies with this program, however that ends. It waits for
+// it in the background and calls ended, which may read cmd.ProcessState, when it has ended. If cmd cannot be started,
+// ended is called too.
+func StartTied(cmd *exec.Cmd, ended func()) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() {
