@@ -1,0 +1,90 @@
+package v1beta1
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/diff"
+	"k8s.io/utils/ptr"
+)
+
+func TestKafkaDefaults(t *testing.T) {
+	for _, tc := range []struct {
+		name       string
+		spec, want KafkaSpec
+	}{
+		{
+			"three combined brokers of the newest release on claims",
+			KafkaSpec{Brokers: &BrokersSpec{}},
+			KafkaSpec{Version: "4.3.1", Brokers: &BrokersSpec{Replicas: ptr.To[int32](3), Storage: StorageSpec{Type: PersistentClaim}}},
+		},
+		{
+			"dedicated controllers are three, on claims",
+			KafkaSpec{Brokers: &BrokersSpec{}, Controllers: &ControllersSpec{}},
+			KafkaSpec{
+				Version:     "4.3.1",
+				Brokers:     &BrokersSpec{Replicas: ptr.To[int32](3), Storage: StorageSpec{Type: PersistentClaim}},
+				Controllers: &ControllersSpec{Replicas: ptr.To[int32](3), Storage: StorageSpec{Type: PersistentClaim}},
+			},
+		},
+		{
+			"ZooKeeper picks the release that still has it",
+			KafkaSpec{Brokers: &BrokersSpec{}, ZooKeeper: &ZooKeeperSpec{}},
+			KafkaSpec{
+				Version:   "3.9.2",
+				Brokers:   &BrokersSpec{Replicas: ptr.To[int32](3), Storage: StorageSpec{Type: PersistentClaim}},
+				ZooKeeper: &ZooKeeperSpec{Replicas: ptr.To[int32](3), Storage: StorageSpec{Type: PersistentClaim}},
+			},
+		},
+		{
+			"what the user chose stays",
+			KafkaSpec{
+				Version: "3.9.2",
+				Brokers: &BrokersSpec{Replicas: ptr.To[int32](0), Storage: StorageSpec{Type: Ephemeral}},
+			},
+			KafkaSpec{
+				Version: "3.9.2",
+				Brokers: &BrokersSpec{Replicas: ptr.To[int32](0), Storage: StorageSpec{Type: Ephemeral}},
+			},
+		},
+		{
+			"nothing is known of an external cluster",
+			KafkaSpec{External: &ExternalSpec{BootstrapServers: []string{"kafka.example.com:9092"}}},
+			KafkaSpec{External: &ExternalSpec{BootstrapServers: []string{"kafka.example.com:9092"}}},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			k := &Kafka{Spec: tc.spec}
+			SetObjectDefaults_Kafka(k)
+			if !equality.Semantic.DeepEqual(k.Spec, tc.want) {
+				t.Error(diff.Diff(tc.want, k.Spec))
+			}
+			again := k.DeepCopy()
+			SetObjectDefaults_Kafka(again)
+			if !equality.Semantic.DeepEqual(again, k) {
+				t.Errorf("defaulting twice is not defaulting once: %s", diff.Diff(k, again))
+			}
+		})
+	}
+}
+
+func TestKafkaTopicDefaults(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		set  TopicDeletionPolicy
+		want TopicDeletionPolicy
+	}{
+		{"a topic goes with its object", "", TopicDelete},
+		{"unless it is retained", TopicRetain, TopicRetain},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			topic := &KafkaTopic{Spec: KafkaTopicSpec{DeletionPolicy: tc.set}}
+			SetObjectDefaults_KafkaTopic(topic)
+			want := KafkaTopicSpec{DeletionPolicy: tc.want}
+			// Partitions and replicas stay open: the brokers' own defaults decide.
+			if !equality.Semantic.DeepEqual(topic.Spec, want) {
+				t.Error(diff.Diff(want, topic.Spec))
+			}
+		})
+	}
+}

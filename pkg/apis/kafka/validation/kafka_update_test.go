@@ -1,0 +1,99 @@
+package validation
+
+import (
+	"testing"
+
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+)
+
+func TestValidateKafkaUpdate(t *testing.T) {
+	for _, tc := range []struct {
+		rule string
+		old  func(*kafka.KafkaSpec)
+		// change is made to the old spec.
+		change func(*kafka.KafkaSpec)
+		want   []refusal
+	}{
+		{rule: "a cluster grows", change: func(s *kafka.KafkaSpec) { s.Brokers.Replicas = ptr.To[int32](5) }},
+		{rule: "its settings change", change: config("log.retention.ms", "1000")},
+		{rule: "claims grow", change: func(s *kafka.KafkaSpec) { s.Brokers.Storage = claims("20Gi") }},
+		{rule: "external addresses change", old: external("a:1"), change: external("b:1")},
+		{"a spec stays valid", nil, func(s *kafka.KafkaSpec) { s.Version = "4.2.0" }, []refusal{{"spec.version", `"4.3.1"`}}},
+
+		{"brokers' claims never shrink", nil, func(s *kafka.KafkaSpec) { s.Brokers.Storage = claims("9Gi") }, []refusal{{"spec.brokers.storage.size", "it has 10Gi"}}},
+		{"controllers' claims never shrink", withControllers, func(s *kafka.KafkaSpec) { s.Controllers.Storage = claims("1Mi") }, []refusal{{"spec.controllers.storage.size", "it has 1Gi"}}},
+		{"ZooKeeper's claims never shrink", withZooKeeper, func(s *kafka.KafkaSpec) { s.ZooKeeper.Storage = claims("1Mi") }, []refusal{{"spec.zookeeper.storage.size", "it has 1Gi"}}},
+		{"the type of storage stays: brokers", nil, func(s *kafka.KafkaSpec) { s.Brokers.Storage = emptyDir() }, []refusal{{"spec.brokers.storage.type", "immutable"}}},
+		{"the type of storage stays: controllers", func(s *kafka.KafkaSpec) {
+			withControllers(s)
+			s.Brokers.Storage = emptyDir()
+		}, func(s *kafka.KafkaSpec) { s.Controllers.Storage = emptyDir() }, []refusal{{"spec.controllers.storage.type", "immutable"}}},
+		{"the type of storage stays: ZooKeeper", func(s *kafka.KafkaSpec) {
+			withZooKeeper(s)
+			s.Brokers.Storage = emptyDir()
+		}, func(s *kafka.KafkaSpec) { s.ZooKeeper.Storage = emptyDir() }, []refusal{{"spec.zookeeper.storage.type", "immutable"}}},
+		{"the class stays", nil, func(s *kafka.KafkaSpec) { s.Brokers.Storage.Class = ptr.To("fast") }, []refusal{{"spec.brokers.storage.class", "immutable"}}},
+		{"controllers' class stays", withControllers, func(s *kafka.KafkaSpec) { s.Controllers.Storage.Class = ptr.To("fast") }, []refusal{{"spec.controllers.storage.class", "immutable"}}},
+		{"ZooKeeper's class stays", withZooKeeper, func(s *kafka.KafkaSpec) { s.ZooKeeper.Storage.Class = ptr.To("fast") }, []refusal{{"spec.zookeeper.storage.class", "immutable"}}},
+
+		{"the quorum's size stays", withControllers, func(s *kafka.KafkaSpec) { s.Controllers.Replicas = ptr.To[int32](5) }, []refusal{{"spec.controllers.replicas", "immutable"}}},
+		{"the ensemble's size stays", withZooKeeper, func(s *kafka.KafkaSpec) { s.ZooKeeper.Replicas = ptr.To[int32](1) }, []refusal{{"spec.zookeeper.replicas", "immutable"}}},
+
+		{"combined nodes get no controllers", nil, withControllers, []refusal{{"spec.controllers", "this one is KRaftCombined"}}},
+		{"controllers stay", withControllers, func(s *kafka.KafkaSpec) { s.Controllers = nil }, []refusal{{"spec.controllers", "this one is KRaft"}}},
+		{"ZooKeeper stays", withZooKeeper, func(s *kafka.KafkaSpec) { s.ZooKeeper, s.Version = nil, "4.3.1" }, []refusal{{"spec.zookeeper", "this one is ZooKeeper"}}},
+		{"ZooKeeper does not come", nil, withZooKeeper, []refusal{{"spec.zookeeper", "this one is KRaftCombined"}}},
+		{"an external cluster stays so", external("a:1"), func(s *kafka.KafkaSpec) { *s = newKafka(nil).Spec }, []refusal{{"spec.external", "this one is External"}}},
+		{"a cluster is not given away", nil, external("a:1"), []refusal{{"spec.external", "this one is KRaftCombined"}}},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			old := newKafka(tc.old)
+			next := old.DeepCopy()
+			tc.change(&next.Spec)
+			expect(t, ValidateKafkaUpdate(next, old), tc.want...)
+		})
+	}
+}
+
+// The quorum of combined nodes is on the first brokers: without them the cluster has no metadata.
+func TestQuorumBrokersStay(t *testing.T) {
+	old := newKafka(nil)
+	old.Spec.Brokers.Replicas = ptr.To[int32](5)
+	old.Status.Quorum = []kafka.QuorumVoter{{ID: 0}, {ID: 1}, {ID: 2}}
+	for replicas, want := range map[int32][]refusal{
+		3: nil,
+		2: {{"spec.brokers.replicas", "the first 3 brokers"}},
+	} {
+		next := old.DeepCopy()
+		next.Spec.Brokers.Replicas = ptr.To(replicas)
+		expect(t, ValidateKafkaUpdate(next, old), want...)
+	}
+}
+
+func TestValidateKafkaStatusUpdate(t *testing.T) {
+	voters := []kafka.QuorumVoter{{ID: 0, DirectoryID: "a"}, {ID: 1, DirectoryID: "b"}, {ID: 2, DirectoryID: "c"}}
+	for _, tc := range []struct {
+		rule      string
+		old, next kafka.KafkaStatus
+		want      []refusal
+	}{
+		{rule: "a quorum is set once", next: kafka.KafkaStatus{Quorum: voters, ClusterID: "x"}},
+		{rule: "counts change", old: kafka.KafkaStatus{Quorum: voters, ClusterID: "x"},
+			next: kafka.KafkaStatus{Quorum: voters, ClusterID: "x", Brokers: kafka.BrokerCounts{Ready: 1}}},
+		{"a quorum never changes", kafka.KafkaStatus{Quorum: voters}, kafka.KafkaStatus{Quorum: voters[:1]}, []refusal{{"status.quorum", "fixed when the cluster is created"}}},
+		{"a quorum never goes", kafka.KafkaStatus{Quorum: voters}, kafka.KafkaStatus{}, []refusal{{"status.quorum", "fixed when the cluster is created"}}},
+		{"a voter keeps its directory", kafka.KafkaStatus{Quorum: voters},
+			kafka.KafkaStatus{Quorum: []kafka.QuorumVoter{voters[0], voters[1], {ID: 2, DirectoryID: "d"}}}, []refusal{{"status.quorum", "fixed"}}},
+		{"a cluster id never changes", kafka.KafkaStatus{Quorum: voters, ClusterID: "x"}, kafka.KafkaStatus{Quorum: voters, ClusterID: "y"},
+			[]refusal{{"status.clusterID", "never changes"}}},
+		{rule: "an external cluster may be another one tomorrow", old: kafka.KafkaStatus{ClusterID: "x"}, next: kafka.KafkaStatus{ClusterID: "y"}},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			old, next := newKafka(nil), newKafka(nil)
+			old.Status, next.Status = tc.old, tc.next
+			expect(t, ValidateKafkaStatusUpdate(next, old), tc.want...)
+		})
+	}
+}
