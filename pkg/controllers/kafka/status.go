@@ -1,0 +1,327 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/render"
+)
+
+// Reasons of conditions.
+const (
+	reasonReady           = "BrokersReady"
+	reasonCreating        = "Creating"
+	reasonScaling         = "Scaling"
+	reasonScaleInBlocked  = "ScaleInBlocked"
+	reasonRestartRequired = "RestartRequired"
+	reasonResizing        = "ResizingClaims"
+	reasonSettled         = "Settled"
+	reasonBrokersNotReady = "BrokersNotReady"
+	reasonNotRegistered   = "BrokersNotRegistered"
+	reasonNoAnswer        = "BrokersDoNotAnswer"
+	reasonNodesNotReady   = "NodesNotReady"
+	reasonVoterLost       = "VoterLost"
+	reasonAsExpected      = "AsExpected"
+	plainListener         = "plain"
+)
+
+// observation is all that a status is made from.
+type observation struct {
+	kafka  *v1beta1.Kafka
+	record record
+	world  *world
+	sets   map[render.Role]*appsv1.StatefulSet
+	// info and quorum are nil when the brokers were not asked or did not answer; infoErr then says why.
+	info    *broker.ClusterInfo
+	infoErr error
+	quorum  *broker.QuorumInfo
+	// hosts is how many replicas each broker hosts; nil when nobody asked.
+	hosts    map[int32]int
+	scaling  scaling
+	problems []problem
+}
+
+// statusOf computes the status of a cluster that is run here.
+func statusOf(o *observation, now time.Time) v1beta1.KafkaStatus {
+	kafka := o.kafka
+	status := *kafka.Status.DeepCopy()
+	desired := *kafka.Spec.Brokers.Replicas
+	status.ObservedGeneration = kafka.Generation
+	status.Mode = o.record.Mode
+	if o.record.ClusterID != "" {
+		status.ClusterID = o.record.ClusterID
+	} else if o.info != nil && o.info.ID != "" {
+		status.ClusterID = o.info.ID
+	}
+	status.Quorum = quorumOf(o)
+	status.Selector = labels.Set(render.PodLabels(kafka.Name, render.Broker)).String()
+	status.Listeners = []v1beta1.ListenerStatus{{
+		Name:             plainListener,
+		BootstrapServers: render.BootstrapAddress(kafka.Namespace, kafka.Name),
+		Addresses:        target(kafka).Bootstrap,
+	}}
+	before := status.Brokers
+	status.Brokers = v1beta1.BrokerCounts{Desired: desired, Ready: readyBelow(o.world.pods[render.Broker], desired)}
+	if o.info != nil {
+		status.Brokers.Registered = int32(len(unfenced(o.info)))
+	} else if o.infoErr != nil {
+		// Pods are ready and do not answer us: the last answer is the best there is.
+		status.Brokers.Registered = before.Registered
+	}
+
+	wasReady := meta.IsStatusConditionTrue(kafka.Status.Conditions, v1beta1.ConditionReady)
+	ready := readyCondition(o, status.Brokers)
+	progressing := progressingCondition(o, ready, before, wasReady)
+	if status.Version == "" || progressing.Reason != reasonRestartRequired && ready.Status == metav1.ConditionTrue {
+		status.Version = kafka.Spec.Version
+	}
+	setConditions(&status, now, ready, progressing, degradedCondition(o, ready, progressing))
+	return status
+}
+
+func setConditions(status *v1beta1.KafkaStatus, now time.Time, conditions ...metav1.Condition) {
+	for _, condition := range conditions {
+		condition.ObservedGeneration = status.ObservedGeneration
+		condition.LastTransitionTime = metav1.NewTime(now)
+		meta.SetStatusCondition(&status.Conditions, condition)
+	}
+}
+
+func unfenced(info *broker.ClusterInfo) []int32 {
+	var ids []int32
+	for _, b := range info.Brokers {
+		if !b.Fenced {
+			ids = append(ids, b.ID)
+		}
+	}
+	return ids
+}
+
+// quorumOf is the quorum of today as its leader tells it, else what was known before.
+func quorumOf(o *observation) []v1beta1.QuorumVoter {
+	if o.record.Mode == v1beta1.ModeZooKeeper {
+		return nil
+	}
+	if o.quorum == nil || o.quorum.LeaderID < 0 || len(o.quorum.Voters) == 0 {
+		if len(o.kafka.Status.Quorum) > 0 {
+			return o.kafka.Status.Quorum
+		}
+		return o.record.Quorum
+	}
+	var out []v1beta1.QuorumVoter
+	for _, voter := range o.quorum.Voters {
+		out = append(out, v1beta1.QuorumVoter{ID: voter.ID, DirectoryID: voter.DirectoryID.String()})
+	}
+	slices.SortFunc(out, func(a, b v1beta1.QuorumVoter) int { return int(a.ID - b.ID) })
+	return out
+}
+
+func readyCondition(o *observation, counts v1beta1.BrokerCounts) metav1.Condition {
+	c := metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse}
+	switch {
+	case counts.Ready < counts.Desired:
+		c.Reason, c.Message = reasonBrokersNotReady, fmt.Sprintf("%d of %d broker pods are ready", counts.Ready, counts.Desired)
+	case o.info == nil:
+		c.Status, c.Reason = metav1.ConditionUnknown, reasonNoAnswer
+		// Why is in the log: the error's words vary from call to call, and each would be another status.
+		c.Message = fmt.Sprintf("all %d broker pods are ready, but no broker answers the controllers", counts.Desired)
+	default:
+		registered := unfenced(o.info)
+		var missing []int32
+		for id := range counts.Desired {
+			if !slices.Contains(registered, id) {
+				missing = append(missing, id)
+			}
+		}
+		if len(missing) > 0 {
+			c.Reason = reasonNotRegistered
+			c.Message = fmt.Sprintf("all %d broker pods are ready, brokers %s are not registered with the cluster", counts.Desired, render.FormatIDs(missing))
+			break
+		}
+		c.Status, c.Reason = metav1.ConditionTrue, reasonReady
+		c.Message = fmt.Sprintf("all %d brokers are ready and registered", counts.Desired)
+	}
+	return c
+}
+
+// progressingCondition is True while something changes. Creating and Scaling last until the cluster is ready again, so what was
+// said before counts.
+func progressingCondition(o *observation, ready metav1.Condition, before v1beta1.BrokerCounts, wasReady bool) metav1.Condition {
+	c := metav1.Condition{Type: v1beta1.ConditionProgressing, Status: metav1.ConditionTrue}
+	last := meta.FindStatusCondition(o.kafka.Status.Conditions, v1beta1.ConditionProgressing)
+	during := func(reason string) bool {
+		return last != nil && last.Status == metav1.ConditionTrue && last.Reason == reason
+	}
+	isReady := ready.Status == metav1.ConditionTrue
+	desired := *o.kafka.Spec.Brokers.Replicas
+	outdated := outdatedPods(o)
+	resizing := resizing(o.world.claims)
+	switch {
+	case !isReady && !wasReady && (last == nil || during(reasonCreating)):
+		c.Reason, c.Message = reasonCreating, "the cluster is being created: "+ready.Message
+	case o.scaling.Blocked != "":
+		c.Reason = reasonScaleInBlocked
+		c.Message = fmt.Sprintf("%d brokers are wanted, %d stay: %s", desired, o.scaling.Brokers, o.scaling.Blocked)
+	case scalingIn(o, desired):
+		c.Reason, c.Message = reasonScaling, fmt.Sprintf("brokers are leaving until %d are left", desired)
+	case !isReady && (during(reasonScaling) || before.Desired != 0 && before.Desired < desired):
+		c.Reason, c.Message = reasonScaling, "brokers are joining: "+ready.Message
+	case len(resizing) > 0:
+		c.Reason, c.Message = reasonResizing, "volumes are growing: "+strings.Join(resizing, ", ")
+	case len(outdated) > 0:
+		c.Reason = reasonRestartRequired
+		c.Message = fmt.Sprintf("pods %s run with an earlier specification and take the new one when they are restarted. "+
+			"No pod is restarted on its own: delete them one at a time, each when all are ready", strings.Join(outdated, ", "))
+	default:
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, reasonSettled, "nothing is changing"
+	}
+	return c
+}
+
+// scalingIn tells whether brokers above the spec's number still have pods or registrations.
+func scalingIn(o *observation, desired int32) bool {
+	if slices.ContainsFunc(o.world.pods[render.Broker], func(p pod) bool { return p.Ordinal >= desired }) {
+		return true
+	}
+	return o.info != nil && slices.ContainsFunc(o.info.Brokers, func(b broker.BrokerInfo) bool { return b.ID >= desired })
+}
+
+// outdatedPods are the pods of another revision than their StatefulSet's newest.
+func outdatedPods(o *observation) []string {
+	var names []string
+	for _, role := range render.Roles(o.record.Mode) {
+		set := o.sets[role]
+		if set == nil || set.Status.ObservedGeneration < set.Generation || set.Status.UpdateRevision == "" {
+			continue
+		}
+		for _, p := range o.world.pods[role] {
+			if p.Revision != "" && p.Revision != set.Status.UpdateRevision {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	return names
+}
+
+func degradedCondition(o *observation, ready, progressing metav1.Condition) metav1.Condition {
+	c := metav1.Condition{Type: v1beta1.ConditionDegraded, Status: metav1.ConditionTrue}
+	underWay := progressing.Status == metav1.ConditionTrue && (progressing.Reason == reasonCreating || progressing.Reason == reasonScaling)
+	switch lost, down := lostVoters(o), downNodes(o); {
+	case len(o.problems) > 0:
+		var messages []string
+		for _, p := range o.problems {
+			messages = append(messages, p.Message)
+		}
+		c.Reason, c.Message = o.problems[0].Reason, strings.Join(messages, "; ")
+	case len(lost) > 0:
+		c.Reason = reasonVoterLost
+		c.Message = fmt.Sprintf("nodes %s do not vote in the metadata quorum with the volume they have", render.FormatIDs(lost))
+	case ready.Status != metav1.ConditionTrue && !underWay:
+		c.Reason, c.Message = ready.Reason, ready.Message
+	case len(down) > 0 && !underWay:
+		c.Reason, c.Message = reasonNodesNotReady, "not ready: "+strings.Join(down, ", ")
+	default:
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, reasonAsExpected, "everything that should run does"
+	}
+	return c
+}
+
+// lostVoters are nodes of the quorum that only observe it: their volume was lost, and they have not joined again.
+func lostVoters(o *observation) []int32 {
+	if o.quorum == nil || o.quorum.LeaderID < 0 || len(o.quorum.Voters) == 0 {
+		return nil
+	}
+	var lost []int32
+	for _, voter := range o.record.Quorum {
+		observes := slices.ContainsFunc(o.quorum.Observers, func(r broker.QuorumReplica) bool { return r.ID == voter.ID })
+		votes := slices.ContainsFunc(o.quorum.Voters, func(r broker.QuorumReplica) bool { return r.ID == voter.ID })
+		if observes || !votes {
+			lost = append(lost, voter.ID)
+		}
+	}
+	return lost
+}
+
+// downNodes are the controllers and ZooKeeper members that are not ready.
+func downNodes(o *observation) []string {
+	var down []string
+	for _, n := range voterNodes(o.kafka, &o.record) {
+		if n.role != render.Broker && !slices.ContainsFunc(o.world.pods[n.role], func(p pod) bool { return p.Ready && p.Ordinal == n.ordinal }) {
+			down = append(down, render.PodName(o.kafka.Name, n.role, n.ordinal))
+		}
+	}
+	return down
+}
+
+// again is how soon the brokers have to be asked again.
+func again(o *observation, status v1beta1.KafkaStatus) time.Duration {
+	switch {
+	case status.Brokers.Ready < status.Brokers.Desired:
+		return againWaiting
+	case !meta.IsStatusConditionTrue(status.Conditions, v1beta1.ConditionReady):
+		return againRegistering
+	case o.scaling.Blocked != "" || scalingIn(o, status.Brokers.Desired):
+		return againChanging
+	case len(lostVoters(o)) > 0:
+		return againWaiting
+	default:
+		return againSettled
+	}
+}
+
+// report writes the status if it changed, and tells people about the turns.
+func (c *Controller) report(ctx context.Context, o *observation) (time.Duration, error) {
+	status := statusOf(o, c.clock.Now())
+	if err := c.writeStatus(ctx, o.kafka, status); err != nil {
+		return 0, err
+	}
+	return again(o, status), nil
+}
+
+func (c *Controller) writeStatus(ctx context.Context, kafka *v1beta1.Kafka, status v1beta1.KafkaStatus) error {
+	if equality.Semantic.DeepEqual(kafka.Status, status) {
+		return nil
+	}
+	updated := kafka.DeepCopy()
+	updated.Status = status
+	if _, err := c.kafkaClient.KafkaV1beta1().Kafkas(kafka.Namespace).UpdateStatus(ctx, updated, metav1.UpdateOptions{FieldManager: FieldManager}); err != nil {
+		return fmt.Errorf("update status of Kafka %s/%s: %w", kafka.Namespace, kafka.Name, err)
+	}
+	c.announce(kafka, kafka.Status.Conditions, status.Conditions)
+	return nil
+}
+
+// announce sends an event for each condition that turned.
+func (c *Controller) announce(kafka *v1beta1.Kafka, before, after []metav1.Condition) {
+	for _, condition := range after {
+		was := meta.FindStatusCondition(before, condition.Type)
+		if was != nil && was.Status == condition.Status && was.Reason == condition.Reason {
+			continue
+		}
+		switch {
+		case condition.Type == v1beta1.ConditionReady && condition.Status == metav1.ConditionTrue:
+			c.event(kafka, "Ready", "Observe", "%s", condition.Message)
+		case condition.Type == v1beta1.ConditionReady && was != nil && was.Status == metav1.ConditionTrue:
+			c.warn(kafka, condition.Reason, "Observe", condition.Message)
+		case condition.Type == v1beta1.ConditionReady:
+		case condition.Status == metav1.ConditionTrue && condition.Type == v1beta1.ConditionDegraded:
+			c.warn(kafka, condition.Reason, "Observe", condition.Message)
+		case condition.Status == metav1.ConditionTrue && condition.Reason != reasonCreating:
+			c.event(kafka, condition.Reason, "Observe", "%s", condition.Message)
+		}
+		if condition.Status == metav1.ConditionTrue && condition.Type == v1beta1.ConditionReady {
+			c.complaints.settle(string(kafka.UID))
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/render"
+)
+
+// world is what the host holds of a cluster.
+type world struct {
+	anchor *corev1.ConfigMap
+	claims []*corev1.PersistentVolumeClaim
+	pods   map[render.Role][]pod
+}
+
+// pod is what matters of a pod.
+type pod struct {
+	Name    string
+	Ordinal int32
+	// Ready pods serve and are not on their way out.
+	Ready    bool
+	Revision string
+}
+
+// observe reads the caches.
+func (c *Controller) observe(kafka *v1beta1.Kafka) (*world, error) {
+	w := &world{pods: map[render.Role][]pod{}}
+	anchor, err := c.configMaps.ConfigMaps(kafka.Namespace).Get(render.AnchorName(kafka.Name))
+	switch {
+	case err == nil:
+		w.anchor = anchor
+	case !apierrors.IsNotFound(err):
+		return nil, err
+	}
+	of := labels.SelectorFromSet(labels.Set{render.LabelCluster: kafka.Name})
+	if w.claims, err = c.claims.PersistentVolumeClaims(kafka.Namespace).List(of); err != nil {
+		return nil, err
+	}
+	sortClaims(w.claims)
+	pods, err := c.pods.Pods(kafka.Namespace).List(of)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pods {
+		role := render.Role(p.Labels[render.LabelComponent])
+		suffix, found := strings.CutPrefix(p.Name, render.WorkloadName(kafka.Name, role)+"-")
+		ordinal, err := strconv.ParseInt(suffix, 10, 32)
+		if !found || err != nil {
+			continue
+		}
+		w.pods[role] = append(w.pods[role], pod{
+			Name: p.Name, Ordinal: int32(ordinal), Ready: ready(p), Revision: p.Labels[appsv1.ControllerRevisionHashLabelKey],
+		})
+	}
+	for _, of := range w.pods {
+		slices.SortFunc(of, func(a, b pod) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+	}
+	return w, nil
+}
+
+// observeLive reads anchor and claims past the caches, for the one decision that must not rest on an old picture: that a
+// cluster is new.
+func (c *Controller) observeLive(ctx context.Context, kafka *v1beta1.Kafka, w *world) error {
+	anchor, err := c.host.CoreV1().ConfigMaps(kafka.Namespace).Get(ctx, render.AnchorName(kafka.Name), metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		w.anchor = nil
+	case err != nil:
+		return fmt.Errorf("read the anchor: %w", err)
+	default:
+		w.anchor = anchor
+	}
+	claims, err := c.host.CoreV1().PersistentVolumeClaims(kafka.Namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: render.LabelCluster + "=" + kafka.Name})
+	if err != nil {
+		return fmt.Errorf("list the claims: %w", err)
+	}
+	w.claims = nil
+	for i := range claims.Items {
+		w.claims = append(w.claims, &claims.Items[i])
+	}
+	sortClaims(w.claims)
+	return nil
+}
+
+func sortClaims(claims []*corev1.PersistentVolumeClaim) {
+	slices.SortFunc(claims, func(a, b *corev1.PersistentVolumeClaim) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// ready tells whether a pod serves. A pod that is being deleted still says Ready for as long as its container runs.
+func ready(p *corev1.Pod) bool {
+	if p.DeletionTimestamp != nil {
+		return false
+	}
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// readyBelow counts the ready pods with ordinals below n.
+func readyBelow(pods []pod, n int32) int32 {
+	var count int32
+	for _, p := range pods {
+		if p.Ready && p.Ordinal < n {
+			count++
+		}
+	}
+	return count
+}
+
+// serving are the voters that serve now.
+func (w *world) serving(kafka *v1beta1.Kafka, r record) []int32 {
+	var ids []int32
+	for _, voter := range voterNodes(kafka, &r) {
+		if slices.ContainsFunc(w.pods[voter.role], func(p pod) bool { return p.Ready && p.Ordinal == voter.ordinal }) {
+			ids = append(ids, voter.id)
+		}
+	}
+	return ids
+}

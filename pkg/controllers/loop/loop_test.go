@@ -1,0 +1,74 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-base/metrics"
+	"k8s.io/component-base/metrics/testutil"
+)
+
+func TestLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := metrics.NewKubeRegistry()
+		m, err := NewMetrics(registry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := make(chan string, 10)
+		failures := 2
+		l := New(Options{Name: "test", Metrics: m}, func(_ context.Context, key types.NamespacedName) (time.Duration, error) {
+			calls <- key.Name
+			switch {
+			case key.Name == "fails" && failures > 0:
+				failures--
+				return 0, errors.New("not yet")
+			case key.Name == "panics" && failures > 0:
+				failures--
+				panic("oops")
+			case key.Name == "later":
+				return time.Minute, nil
+			}
+			return 0, nil
+		})
+		done := make(chan struct{})
+		go func() { l.Run(ctx); close(done) }()
+		expect := func(name string, n int) {
+			t.Helper()
+			for range n {
+				if got := <-calls; got != name {
+					t.Errorf("synced %q, want %q", got, name)
+				}
+			}
+		}
+		l.Add(types.NamespacedName{Name: "fails"})
+		expect("fails", 3)
+		failures = 1
+		l.Add(types.NamespacedName{Name: "panics"})
+		expect("panics", 2)
+		l.Add(types.NamespacedName{Name: "later"})
+		expect("later", 1)
+		start := time.Now()
+		expect("later", 1)
+		if took := time.Since(start); took < time.Minute {
+			t.Errorf("called again after %v, want a minute", took)
+		}
+		cancel()
+		<-done
+		err = testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP kafka_apiserver_controller_syncs_total [ALPHA] Syncs of single objects, by controller and result (ok, error).
+# TYPE kafka_apiserver_controller_syncs_total counter
+kafka_apiserver_controller_syncs_total{controller="test",result="error"} 3
+kafka_apiserver_controller_syncs_total{controller="test",result="ok"} 4
+`), "kafka_apiserver_controller_syncs_total")
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package loop
+
+import (
+	"time"
+
+	"k8s.io/component-base/metrics"
+)
+
+// Metrics count what loops do. Nil records nothing.
+type Metrics struct {
+	syncs   *metrics.CounterVec
+	seconds *metrics.HistogramVec
+}
+
+// NewMetrics builds the metrics of all loops of a process and adds them to a registry, for example legacyregistry's.
+func NewMetrics(registry interface {
+	Register(metrics.Registerable) error
+}) (*Metrics, error) {
+	m := &Metrics{
+		syncs: metrics.NewCounterVec(&metrics.CounterOpts{
+			Namespace: "kafka_apiserver", Subsystem: "controller", Name: "syncs_total", StabilityLevel: metrics.ALPHA,
+			Help: "Syncs of single objects, by controller and result (ok, error).",
+		}, []string{"controller", "result"}),
+		seconds: metrics.NewHistogramVec(&metrics.HistogramOpts{
+			Namespace: "kafka_apiserver", Subsystem: "controller", Name: "sync_duration_seconds", StabilityLevel: metrics.ALPHA,
+			Help:    "Time that the sync of one object took, by controller.",
+			Buckets: []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30},
+		}, []string{"controller"}),
+	}
+	for _, r := range []metrics.Registerable{m.syncs, m.seconds} {
+		if err := registry.Register(r); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *Metrics) observe(controller string, err error, took time.Duration) {
+	if m == nil {
+		return
+	}
+	result := "ok"
+	if err != nil {
+		result = "error"
+	}
+	m.syncs.WithLabelValues(controller, result).Inc()
+	m.seconds.WithLabelValues(controller).Observe(took.Seconds())
+}
