@@ -38,24 +38,24 @@ func Wrap(args ...string) []string {
 	return append([]string{"nsenter", "--net=" + File, "--"}, args...)
 }
 
-// Up makes the namespace, its veth pair and the routes to pods and Services as far as they are missing, and reports
-// whether the namespace is a new one.
-func Up(ctx context.Context) (created bool, err error) {
+// Up makes the namespace, its veth pair and the routes to pods and Services as far as they are missing.
+func Up(ctx context.Context) error {
 	if _, err := ID(); err != nil {
 		// What is left of a namespace whose mount went away cannot be joined: make it anew.
 		_ = run(ctx, "ip", "netns", "delete", Name)
 		if err := run(ctx, "ip", "netns", "add", Name); err != nil {
-			return false, err
+			return err
 		}
-		created = true
+		// Processes may keep the former namespace alive, and with it the other end of its veth pair.
+		_ = run(ctx, "ip", "link", "delete", HostDevice)
 	}
 	inside := func(args ...string) error { return run(ctx, Wrap(args...)...) }
 	if err := inside("ip", "link", "set", "lo", "up"); err != nil {
-		return created, err
+		return err
 	}
 	if exec.CommandContext(ctx, "ip", "link", "show", HostDevice).Run() != nil {
 		if err := run(ctx, "ip", "link", "add", HostDevice, "type", "veth", "peer", "name", "eth0", "netns", Name); err != nil {
-			return created, err
+			return err
 		}
 	}
 	steps := [][]string{
@@ -70,7 +70,7 @@ func Up(ctx context.Context) (created bool, err error) {
 	}
 	for _, step := range steps {
 		if err := run(ctx, step...); err != nil {
-			return created, err
+			return err
 		}
 	}
 	// The answer of a pod to another on the same bridge must pass the packet filter for a Service's address to be
@@ -78,11 +78,11 @@ func Up(ctx context.Context) (created bool, err error) {
 	// this node do not work: better to fail here than there.
 	if err := inside("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1"); err != nil {
 		if modErr := run(ctx, "modprobe", "br_netfilter"); modErr != nil {
-			return created, errors.Join(err, modErr)
+			return errors.Join(err, modErr)
 		}
-		return created, inside("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1")
+		return inside("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1")
 	}
-	return created, nil
+	return nil
 }
 
 // Down deletes the namespace, and with it the veth pair and the routes.

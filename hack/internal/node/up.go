@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,8 +59,7 @@ func (c Cluster) Up(ctx context.Context, replace bool, prepare func(context.Cont
 	if err := errors.Join(c.Layout.writePKI(), c.Layout.writeConfigs(), linkKubectl(c.Layout, c.Programs), makeCgroups()); err != nil {
 		return err
 	}
-	newNetwork, err := netns.Up(ctx)
-	if err != nil {
+	if err := netns.Up(ctx); err != nil {
 		return fmt.Errorf("making the cluster's network: %w", err)
 	}
 	ns, err := netns.ID()
@@ -74,9 +74,8 @@ func (c Cluster) Up(ctx context.Context, replace bool, prepare func(context.Cont
 		}
 		switch i {
 		case 0:
-			if newNetwork {
-				// Pods that survived their network would be kept by kubelet and never be reachable again.
-				c.killPods(ctx)
+			if err := c.endPodsOfFormerNetwork(ctx, ns); err != nil {
+				return err
 			}
 			go func() { prepared <- prepare(ctx) }()
 		case 1:
@@ -90,6 +89,25 @@ func (c Cluster) Up(ctx context.Context, replace bool, prepare func(context.Cont
 	}
 	kubelet, _ := proc.Read(c.Layout.pidFile("kubelet"))
 	return c.waitNodeReady(ctx, kubelet)
+}
+
+// endPodsOfFormerNetwork ends pods that survived their network: kubelet would keep them, and nothing would ever reach them
+// again. kubelet starts them anew.
+func (c Cluster) endPodsOfFormerNetwork(ctx context.Context, ns uint64) error {
+	file, current := c.Layout.path("run", "network"), strconv.FormatUint(ns, 10)
+	former, err := os.ReadFile(file)
+	if err == nil && string(former) == current {
+		return nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("reading what network the pods are in: %w", err)
+	}
+	c.killPods(ctx)
+	// Only now: a command that is killed before has to be followed by one that does it.
+	if err := os.WriteFile(file, []byte(current), 0o644); err != nil {
+		return fmt.Errorf("recording what network the pods are in: %w", err)
+	}
+	return nil
 }
 
 // takeOver makes sure that no other cluster is in the way.
