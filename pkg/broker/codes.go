@@ -172,6 +172,7 @@ const (
 	codeUnsupportedVersion       int16 = 35  // UNSUPPORTED_VERSION
 	codeTopicAlreadyExists       int16 = 36  // TOPIC_ALREADY_EXISTS
 	codeInvalidPartitions        int16 = 37  // INVALID_PARTITIONS
+	codeInvalidReplicaAssignment int16 = 39  // INVALID_REPLICA_ASSIGNMENT
 	codeNotController            int16 = 41  // NOT_CONTROLLER
 	codeInvalidRequest           int16 = 42  // INVALID_REQUEST
 	codeReassignmentInProgress   int16 = 60  // REASSIGNMENT_IN_PROGRESS

@@ -18,6 +18,9 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	ctx, done := c.begin(ctx)
 	defer done()
 	const op = "create topic"
+	if err := c.checkAssignments(ctx, op, topic.Name, topic.Assignments); err != nil {
+		return CreatedTopic{}, err
+	}
 	created, errs, err := c.createTopics(ctx, []NewTopic{topic}, validateOnly)
 	if err == nil {
 		err = errs[topic.Name]
@@ -79,6 +82,30 @@ func (c *Cluster) createTopics(ctx context.Context, topics []NewTopic, validateO
 		}
 	}
 	return created, errs, nil
+}
+
+// checkAssignments refuses replicas on brokers that do not live, in ZooKeeper mode: there a controller accepts a topic with any broker
+// ids, even for validateOnly, and the partitions are offline from the start (seen on 3.9.2).
+func (c *Cluster) checkAssignments(ctx context.Context, op, object string, assignments [][]int32) error {
+	if len(assignments) == 0 {
+		return nil
+	}
+	d, err := c.directory(ctx, false)
+	if err != nil || d.kraft {
+		return err
+	}
+	if d, err = c.directory(ctx, true); err != nil {
+		return err
+	}
+	for _, replicas := range assignments {
+		for _, id := range replicas {
+			if _, alive := d.brokers[id]; !alive {
+				text := fmt.Sprintf("the replica assignment names broker %d, which is not alive", id)
+				return newError(op, object, codeInvalidReplicaAssignment, &text, 0)
+			}
+		}
+	}
+	return nil
 }
 
 func topicDetail(t NewTopic) *sarama.TopicDetail {
@@ -193,6 +220,9 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 	if len(moving[topic]) > 0 {
 		text := fmt.Sprintf("%d partitions of the topic are being reassigned; more can be added when that has ended", len(moving[topic]))
 		return newError(op, topic, codeReassignmentInProgress, &text, 0)
+	}
+	if err := c.checkAssignments(ctx, op, topic, assignments); err != nil {
+		return err
 	}
 	errs, err := c.createPartitions(ctx, map[string]*sarama.TopicPartition{topic: {Count: total, Assignment: assignments}}, validateOnly)
 	if err == nil {

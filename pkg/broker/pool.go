@@ -166,6 +166,38 @@ func (p *pool) popIdle(key laneKey) *link {
 	return nil
 }
 
+// idleLink is acquire for what can be had without waiting and without opening; nil when nothing can.
+func (p *pool) idleLink(addr string, ln lane) *link {
+	key := laneKey{addr, ln}
+	p.mu.Lock()
+	s := p.laneLocked(key)
+	throttled := s.throttled.After(p.opts.Clock.Now())
+	p.mu.Unlock()
+	if throttled {
+		return nil
+	}
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		return nil
+	}
+	select {
+	case p.requests <- struct{}{}:
+	default:
+		<-s.slots
+		return nil
+	}
+	for l := p.popIdle(key); l != nil; l = p.popIdle(key) {
+		if stillOpen(l.conn.Conn) {
+			return l
+		}
+		p.drop(l)
+	}
+	<-p.requests
+	<-s.slots
+	return nil
+}
+
 // hasIdle tells whether a request to the address could go out at once.
 func (p *pool) hasIdle(addr string, ln lane) bool {
 	p.mu.Lock()

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,43 +19,102 @@ type request[T any] struct {
 	send       func(*link) (T, error)
 }
 
-const (
-	// maxCandidates bounds the addresses tried at once in the search for a live broker.
-	maxCandidates = 12
-	// hedgeDelay is the longest that the search waits for one address before it tries the next as well.
-	hedgeDelay = 250 * time.Millisecond
-	// readAttempts bounds how often a read is sent.
-	readAttempts = 3
-)
+// readAttempts bounds how often a read is sent.
+const readAttempts = 3
 
-// askAny sends a read to any broker. It is repeated elsewhere when a broker does not answer.
-func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
-	var zero T
-	var last error
-	start := time.Now()
-	avoid := map[string]bool{}
-	for attempt := 0; attempt < readAttempts; attempt++ {
-		l, err := c.acquireAny(ctx, req.lane, start, avoid)
-		if err != nil {
-			if last != nil && ctx.Err() == nil {
-				err = errors.Join(last, err)
-			}
-			return zero, c.failed(ctx, req.op, req.object, err)
-		}
-		reused, addr := l.reused, l.addr
-		value, err := exchange(ctx, c, l, req.key, req.send)
-		if err == nil {
-			c.prefer(addr)
-			return value, nil
-		}
-		if answered(err) || ctx.Err() != nil {
-			return zero, c.failed(ctx, req.op, req.object, err)
-		}
-		// A connection used before may only have been idle too long: then the same broker is as good as another.
-		avoid[addr] = avoid[addr] || !reused || gone(err)
-		last = err
+// tried is what one read has learnt of the addresses so far.
+type tried struct {
+	mu sync.Mutex
+	// busy addresses have not answered yet; avoid are those that will not.
+	busy, avoid map[string]bool
+}
+
+func (t *tried) excluded() map[string]bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := maps.Clone(t.avoid)
+	maps.Copy(all, t.busy)
+	return all
+}
+
+func (t *tried) waiting() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.busy) > 0
+}
+
+func (t *tried) begin(addr string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.busy[addr] = true
+}
+
+func (t *tried) end(addr string, avoid bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.busy, addr)
+	if avoid {
+		t.avoid[addr] = true
 	}
-	return zero, c.failed(ctx, req.op, req.object, last)
+}
+
+// askAny sends a read to any broker. It is repeated elsewhere when a broker does not answer, and asked of a second one as well when
+// the first takes long: the answer that comes first counts.
+func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+		addr  string // "" when no connection was had
+	}
+	var zero T
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	start := time.Now()
+	known := &tried{busy: map[string]bool{}, avoid: map[string]bool{}}
+	outcomes := make(chan outcome, readAttempts)
+	running, launched := 0, 0
+	launch := func() {
+		running, launched = running+1, launched+1
+		go func() {
+			l, err := c.acquireAny(asking, req.lane, start, known.excluded())
+			if err != nil {
+				outcomes <- outcome{err: err}
+				return
+			}
+			addr, reused := l.addr, l.reused
+			known.begin(addr)
+			value, err := exchange(asking, c, l, req.key, req.send)
+			// A connection used before may only have been idle too long: then the same broker is as good as another.
+			known.end(addr, err != nil && (!reused || gone(err)))
+			outcomes <- outcome{value, err, addr}
+		}()
+	}
+	launch()
+	late := time.NewTimer(stallAfter)
+	defer late.Stop()
+	var failures []error
+	for running > 0 {
+		select {
+		case o := <-outcomes:
+			running--
+			switch {
+			case o.err == nil:
+				c.prefer(o.addr)
+				return o.value, nil
+			case answered(o.err), ctx.Err() != nil:
+				return zero, c.failed(ctx, req.op, req.object, o.err)
+			}
+			failures = append(failures, o.err)
+			if o.addr != "" && launched < readAttempts {
+				launch()
+			}
+		case <-late.C:
+			if launched < readAttempts && known.waiting() {
+				launch()
+			}
+		}
+	}
+	return zero, c.failed(ctx, req.op, req.object, errors.Join(failures...))
 }
 
 // askBroker sends a read to one broker, by what it advertises. It is repeated once when a connection used before broke, or when
@@ -188,168 +246,4 @@ func addressesOf(err error) string {
 	}
 	slices.Sort(addrs)
 	return strings.Join(addrs, ", ")
-}
-
-// acquireController returns a link to where requests for the controller go: any broker in KRaft mode, as all of them forward; the
-// controller in ZooKeeper mode.
-func (c *Cluster) acquireController(ctx context.Context, ln lane, start time.Time, avoid map[string]bool, fresh bool) (*link, error) {
-	d, err := c.directory(ctx, fresh)
-	if err != nil {
-		return nil, err
-	}
-	if d.kraft {
-		return c.acquireAny(ctx, ln, start, avoid)
-	}
-	b, ok := d.brokers[d.controller]
-	if !ok && !fresh {
-		if d, err = c.directory(ctx, true); err != nil {
-			return nil, err
-		}
-		b, ok = d.brokers[d.controller]
-	}
-	if !ok {
-		return nil, &transportError{addr: "controller", err: errors.New("the cluster has no controller at the moment")}
-	}
-	return c.pool.acquire(ctx, b.address(), ln, c.opts.ConnectTimeout)
-}
-
-// acquireAny returns a link to some live broker: an idle one if there is, else the first of several addresses that answers. start
-// is when the search began: it ends VerdictTimeout later.
-func (c *Cluster) acquireAny(ctx context.Context, ln lane, start time.Time, avoid map[string]bool) (*link, error) {
-	candidates := c.candidates(ln, avoid)
-	if len(candidates) == 0 {
-		return nil, &transportError{addr: "bootstrap", err: errors.New("no address to try")}
-	}
-	budget := c.opts.VerdictTimeout - time.Since(start)
-	if budget <= 0 {
-		return nil, &transportError{addr: candidates[0], gone: true, err: errNoAnswer}
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, budget, errNoAnswer)
-	defer cancel()
-	timeout := min(c.opts.ConnectTimeout, budget)
-	// All candidates get their full connect timeout within the budget.
-	delay := min(hedgeDelay, (budget-timeout)/time.Duration(len(candidates)))
-
-	type result struct {
-		link *link
-		err  error
-	}
-	results := make(chan result)
-	next := time.NewTimer(0)
-	defer next.Stop()
-	var failures []error
-	for started, ended := 0, 0; ended < len(candidates); {
-		select {
-		case <-next.C:
-			if started == len(candidates) {
-				continue
-			}
-			addr := candidates[started]
-			started++
-			go func() {
-				l, err := c.pool.acquire(ctx, addr, ln, timeout)
-				select {
-				case results <- result{l, err}:
-				case <-ctx.Done():
-					if l != nil {
-						c.pool.putBack(l)
-					}
-				}
-			}()
-			next.Reset(delay)
-		case r := <-results:
-			if r.err == nil {
-				return r.link, nil
-			}
-			ended++
-			failures = append(failures, r.err)
-			next.Reset(0)
-		case <-ctx.Done():
-			failures = append(failures, &transportError{addr: strings.Join(candidates[:started], ", "), gone: true, err: context.Cause(ctx)})
-			return nil, errors.Join(failures...)
-		}
-	}
-	return nil, errors.Join(failures...)
-}
-
-// candidates are the addresses to try, best first: those with an idle connection, the brokers known, the bootstrap list. A
-// bootstrap address is often a virtual one with another broker behind it each time, hence last.
-func (c *Cluster) candidates(ln lane, avoid map[string]bool) []string {
-	c.mu.Lock()
-	preferred, dir, bootstrap := c.preferred, c.dir, c.bootstrap
-	c.mu.Unlock()
-	var known []string
-	if dir != nil {
-		for _, b := range dir.brokers {
-			known = append(known, b.address())
-		}
-		slices.Sort(known)
-		rand.Shuffle(len(known), func(i, j int) { known[i], known[j] = known[j], known[i] })
-		if len(known) > maxCandidates/2 {
-			// Enough of a large cluster; the preferred broker stays among them.
-			if i := slices.Index(known, preferred); i >= 0 {
-				known[0], known[i] = known[i], known[0]
-			}
-			known = known[:maxCandidates/2]
-		}
-	}
-	var usable, down []string
-	for _, addr := range append(known, bootstrap...) {
-		switch {
-		case avoid[addr] || slices.Contains(usable, addr) || slices.Contains(down, addr):
-		case c.pool.downError(addr) != nil:
-			down = append(down, addr)
-		default:
-			usable = append(usable, addr)
-		}
-	}
-	rank := func(addr string) int {
-		switch {
-		case addr == preferred && slices.Contains(known, addr):
-			return 0
-		case c.pool.hasIdle(addr, ln) && slices.Contains(known, addr):
-			return 1
-		case slices.Contains(known, addr):
-			return 2
-		case c.pool.hasIdle(addr, ln):
-			return 3
-		}
-		return 4
-	}
-	slices.SortStableFunc(usable, func(a, b string) int { return rank(a) - rank(b) })
-	if len(usable) == 0 {
-		// Their recent failure is the answer.
-		usable = down
-	}
-	return usable[:min(len(usable), maxCandidates)]
-}
-
-// address is where a broker can be reached.
-func (c *Cluster) address(ctx context.Context, id int32, fresh bool) (string, error) {
-	d, err := c.directory(ctx, fresh)
-	if err != nil {
-		return "", err
-	}
-	b, ok := d.brokers[id]
-	if !ok && !fresh {
-		return c.address(ctx, id, true)
-	}
-	if !ok {
-		return "", &UnreachableError{Cluster: c.label, Address: fmt.Sprintf("broker %d", id), Err: errors.New("the cluster does not list it as alive")}
-	}
-	return b.address(), nil
-}
-
-func (b BrokerInfo) address() string { return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))) }
-
-// pause waits between attempts.
-func (c *Cluster) pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

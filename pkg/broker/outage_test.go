@@ -1,0 +1,309 @@
+//go:build integration
+
+package broker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// controllerID is the broker that is the controller in ZooKeeper mode, the quorum's leader in KRaft mode.
+func controllerID(t *testing.T, r realCluster) int {
+	t.Helper()
+	if r.kraft {
+		q, err := r.cluster.Quorum(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(q.LeaderID)
+	}
+	info, err := r.cluster.Describe(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(info.ControllerID)
+}
+
+// whole waits until all brokers are back and every partition of the topics named has all its replicas in sync.
+func whole(t *testing.T, r realCluster, topics ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	last := ""
+	for {
+		info, err := r.cluster.Describe(ctx)
+		live := 0
+		for _, b := range info.Brokers {
+			if !b.Fenced {
+				live++
+			}
+		}
+		last = fmt.Sprint(info, err)
+		if err == nil && live == 3 {
+			all, err := r.cluster.Topics(ctx, topics...)
+			last = fmt.Sprint(all, err)
+			inSync := err == nil && len(all) == len(topics)
+			for _, topic := range all {
+				inSync = inSync && !slices.ContainsFunc(topic.Partitions, func(p Partition) bool { return len(p.ISR) < len(p.Replicas) || p.Leader < 0 })
+			}
+			if inSync {
+				return
+			}
+		}
+		if r.cluster.pause(ctx, 100*time.Millisecond) != nil {
+			t.Fatalf("the cluster is not whole after a minute: %s", last)
+		}
+	}
+}
+
+func TestRealOutageOfTheController(t *testing.T) {
+	forEachCluster(t, func(t *testing.T, r realCluster) {
+		name := topicName(t)
+		mustCreate(t, r.cluster, NewTopic{Name: name, Partitions: 6, Replicas: 2})
+		// In ZooKeeper mode brokers hear of a topic from the controller; one that dies first leaves them without.
+		whole(t, r, name)
+		victim := r.process.Broker(controllerID(t, r))
+		if err := victim.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := victim.Start(testContext(t)); err != nil {
+				t.Error(err)
+			}
+			whole(t, r, name)
+		})
+		start := time.Now()
+		if _, _, err := r.cluster.Topic(testContext(t), name); err != nil {
+			t.Errorf("a read without the controller: %v", err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("a read without the controller took %v", took)
+		}
+		// A write is refused or done, soon, and done once another controller is elected.
+		var err error
+		tries := 0
+		ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+		defer cancel()
+		for done := false; !done; tries++ {
+			one, end := context.WithTimeout(ctx, 10*time.Second)
+			begin := time.Now()
+			err = r.cluster.CreatePartitions(one, name, 12, nil, false)
+			end()
+			t.Logf("grow after %v, in %v: %v", time.Since(start).Round(time.Millisecond), time.Since(begin).Round(time.Millisecond), err)
+			if took := time.Since(begin); took > 10*time.Second+within {
+				t.Errorf("took %v", took)
+			}
+			done = err == nil || r.cluster.pause(ctx, 200*time.Millisecond) != nil
+		}
+		if err != nil {
+			t.Errorf("%d tries: %v", tries, err)
+		}
+		offsets, err := r.cluster.Offsets(testContext(t), name, ReadUncommitted)
+		if err != nil || len(offsets) != 12 {
+			t.Errorf("offsets %v %v", offsets, err)
+		}
+	})
+}
+
+func TestRealFrozenBroker(t *testing.T) {
+	forEachCluster(t, func(t *testing.T, r realCluster) {
+		ctx := testContext(t)
+		name := topicName(t)
+		mustCreate(t, r.cluster, NewTopic{Name: name, Assignments: [][]int32{{0}, {1}, {2}}})
+		if _, err := r.cluster.Offsets(ctx, name, ReadUncommitted); err != nil {
+			t.Fatal(err)
+		}
+		frozen := (controllerID(t, r) + 1) % 3
+		r.cluster.prefer(r.process.Broker(frozen).Addr)
+		if _, _, err := r.cluster.Topic(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.process.Broker(frozen).Suspend(); err != nil {
+			t.Fatal(err)
+		}
+		thawed := false
+		thaw := func() {
+			if !thawed {
+				thawed = true
+				if err := r.process.Broker(frozen).Resume(); err != nil {
+					t.Error(err)
+				}
+				whole(t, r, name)
+			}
+		}
+		t.Cleanup(thaw)
+		start := time.Now()
+		if _, found, err := r.cluster.Topic(ctx, name); err != nil || !found || time.Since(start) > 2*stallAfter {
+			t.Errorf("a read that began at the frozen broker: %v after %v", err, time.Since(start))
+		}
+		t.Logf("the read moved on after %v", time.Since(start).Round(time.Millisecond))
+		start = time.Now()
+		offsets, err := r.cluster.Offsets(ctx, name, ReadUncommitted)
+		t.Logf("offsets after %v", time.Since(start).Round(time.Millisecond))
+		if err != nil || time.Since(start) > 8*time.Second {
+			t.Errorf("offsets: %v after %v", err, time.Since(start))
+		}
+		for id, o := range offsets {
+			if (o.Err != nil) != (id == int32(frozen)) {
+				t.Errorf("partition %d, broker %d frozen: %+v", id, frozen, o)
+			}
+		}
+		sizes, err := r.cluster.FreshLogDirs(ctx, name)
+		if err != nil || len(sizes.Brokers) != 3 || sizes.Brokers[int32(frozen)].Err == nil {
+			t.Errorf("sizes: %+v %v", sizes, err)
+		}
+		thaw()
+		eventually(t, "the broker that thawed answers", func() bool {
+			offsets, err = r.cluster.Offsets(testContext(t), name, ReadUncommitted)
+			return err == nil && offsets[int32(frozen)].Err == nil
+		})
+	})
+}
+
+func TestRealFrozenCluster(t *testing.T) {
+	forEachCluster(t, func(t *testing.T, r realCluster) {
+		if _, err := r.cluster.Snapshot(testContext(t), 0); err != nil {
+			t.Fatal(err)
+		}
+		thawed := false
+		thaw := func() {
+			if thawed {
+				return
+			}
+			thawed = true
+			for _, p := range r.process.Brokers {
+				if err := p.Resume(); err != nil {
+					t.Error(err)
+				}
+			}
+			whole(t, r)
+		}
+		t.Cleanup(thaw)
+		for _, p := range r.process.Brokers {
+			if err := p.Suspend(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		if _, err := r.cluster.Topics(context.Background(), "orders"); !IsUnreachable(err) || time.Since(start) > 5500*time.Millisecond {
+			t.Errorf("after %v: %v, want unreachable", time.Since(start), err)
+		}
+		t.Logf("verdict after %v", time.Since(start).Round(time.Millisecond))
+		if r.cluster.LastSnapshot() == nil {
+			t.Error("the last snapshot is gone")
+		}
+		thaw()
+	})
+}
+
+// The answers of one topic, over and over while each broker in turn restarts: no read fails.
+func TestRealReadsOutliveARollingRestart(t *testing.T) {
+	forEachCluster(t, func(t *testing.T, r realCluster) {
+		name := topicName(t)
+		mustCreate(t, r.cluster, NewTopic{Name: name, Partitions: 3, Replicas: 3})
+		for _, p := range r.process.Brokers {
+			ctx, cancel := context.WithCancel(context.Background())
+			reads, failed := 0, make(chan error, 1)
+			go func() {
+				defer close(failed)
+				for ctx.Err() == nil {
+					if _, found, err := r.cluster.Topic(context.Background(), name); err != nil || !found {
+						failed <- fmt.Errorf("found %v: %w", found, err)
+						return
+					}
+					reads++
+					_ = r.cluster.pause(ctx, 5*time.Millisecond)
+				}
+			}()
+			if err := p.Stop(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Start(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+			if err := <-failed; err != nil {
+				t.Errorf("while broker %d restarted, after %d reads: %v", p.ID, reads, err)
+			}
+			whole(t, r, name)
+		}
+	})
+}
+
+// What the gateway adds to a request, for the log.
+func TestRealLatency(t *testing.T) {
+	forEachCluster(t, func(t *testing.T, r realCluster) {
+		ctx := testContext(t)
+		c := r.cluster
+		base := topicName(t)
+		median := func(n int, call func(i int) error) time.Duration {
+			var took []time.Duration
+			for i := range n {
+				start := time.Now()
+				if err := call(i); err != nil {
+					t.Fatal(err)
+				}
+				took = append(took, time.Since(start))
+			}
+			slices.Sort(took)
+			return took[len(took)/2]
+		}
+		ids := make([]TopicID, 60)
+		create := median(len(ids), func(i int) error {
+			created, err := c.CreateTopic(ctx, NewTopic{Name: fmt.Sprintf("%s-%d", base, i), Partitions: 3, Replicas: 3}, false)
+			ids[i] = created.ID
+			return err
+		})
+		rawIDs := make([]TopicID, 60)
+		rawCreate := median(len(rawIDs), func(i int) error {
+			l, err := c.pool.acquire(ctx, r.process.Broker(controllerID(t, r)).Addr, laneControl, time.Second)
+			if err != nil {
+				return err
+			}
+			defer c.pool.putBack(l)
+			name := fmt.Sprintf("%s-raw-%d", base, i)
+			details := map[string]*sarama.TopicDetail{name: topicDetail(NewTopic{Name: name, Partitions: 3, Replicas: 3})}
+			resp, err := l.broker.CreateTopics(sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, 10*time.Second, false))
+			if err == nil {
+				rawIDs[i] = TopicID(resp.TopicResults[name].TopicID)
+			}
+			return err
+		})
+		validate := median(60, func(int) error {
+			_, err := c.CreateTopic(ctx, NewTopic{Name: base, Partitions: 3, Replicas: 3}, true)
+			return err
+		})
+		topic := median(200, func(int) error { _, _, err := c.Topic(ctx, base+"-0"); return err })
+		bare := median(200, func(int) error {
+			_, err := askAny(ctx, c, request[metadataAnswer]{"m", "", int16(kmsg.Metadata), laneMetadata, func(l *link) (metadataAnswer, error) {
+				resp, err := l.broker.GetMetadata(metadataRequest([]string{base + "-0"}))
+				return metadataAnswer{resp, false}, err
+			}})
+			return err
+		})
+		l, err := c.pool.acquire(ctx, r.process.Bootstrap()[0], laneData, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw := median(200, func(int) error { _, err := l.broker.GetMetadata(metadataRequest([]string{base + "-0"})); return err })
+		c.pool.putBack(l)
+		config := median(100, func(int) error { _, err := c.TopicConfig(ctx, base+"-0"); return err })
+		offsets := median(100, func(int) error { _, err := c.Offsets(ctx, base+"-0", ReadUncommitted); return err })
+		sizes := median(20, func(int) error { _, err := c.FreshLogDirs(ctx, base+"-0"); return err })
+		snapshot := median(50, func(int) error { _, err := c.Snapshot(ctx, 0); return err })
+		remove := median(len(ids), func(i int) error { return c.DeleteTopic(ctx, ids[i]) })
+		for _, id := range rawIDs {
+			if err := c.DeleteTopic(ctx, id); err != nil {
+				t.Error(err)
+			}
+		}
+		t.Logf("p50: create %v (sarama alone and a question for the controller %v), validate %v, delete %v, topic %v (without decoding into our types %v, sarama alone %v), configuration %v, offsets %v, sizes %v, snapshot %v",
+			create, rawCreate, validate, remove, topic, bare, raw, config, offsets, sizes, snapshot)
+	})
+}
