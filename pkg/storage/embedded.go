@@ -2,12 +2,14 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/fileutil"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -27,6 +29,8 @@ const (
 type Embedded struct {
 	etcd   *embed.Etcd
 	socket string
+	lock   *fileutil.LockedFile
+	level  zap.AtomicLevel
 }
 
 // StartEmbedded starts an etcd on a folder and waits until it serves. The caller
@@ -39,43 +43,24 @@ func StartEmbedded(ctx context.Context, dir string) (*Embedded, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the etcd folder: %w", err)
 	}
-	// The sockets live in a folder of their own with a short name: a socket's path has at most 107 characters.
-	run, err := os.MkdirTemp("", "kafka-apiserver-")
-	if err != nil {
-		return nil, fmt.Errorf("make a folder for the etcd sockets: %w", err)
+	// etcd itself would wait without end for another process to let go of the folder.
+	lock, err := fileutil.TryLockFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_WRONLY, 0o600)
+	if errors.Is(err, fileutil.ErrLocked) {
+		return nil, fmt.Errorf("start the embedded etcd on %s: another server uses this folder", dir)
 	}
-	client := url.URL{Scheme: "unix", Path: filepath.Join(run, "client.sock")}
-	peer := url.URL{Scheme: "unix", Path: filepath.Join(run, "peer.sock")}
-
-	cfg := embed.NewConfig()
-	cfg.Name = "kafka-apiserver"
-	cfg.Dir = filepath.Join(dir, "member")
-	cfg.ListenClientUrls = []url.URL{client}
-	cfg.ListenPeerUrls = []url.URL{peer}
-	// etcd insists on host:port in what it advertises, although nobody ever connects to it.
-	cfg.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "localhost:2379"}}
-	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:2380"}}
-	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
-	cfg.QuotaBackendBytes = etcdQuotaBytes
-	// k8s.io/apiserver's watch cache relies on progress notifications for consistent lists.
-	cfg.WatchProgressNotifyInterval = 5 * time.Second
-	logger, err := etcdLogger()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock the etcd folder: %w", err)
 	}
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
-
-	etcd, err := embed.StartEtcd(cfg)
-	if err != nil {
-		_ = os.RemoveAll(run)
+	e := &Embedded{lock: lock, level: zap.NewAtomicLevelAt(zapcore.WarnLevel)}
+	if err := e.start(dir); err != nil {
+		e.release()
 		return nil, fmt.Errorf("start the embedded etcd on %s: %w", dir, err)
 	}
-	e := &Embedded{etcd: etcd, socket: run}
 	select {
-	case <-etcd.Server.ReadyNotify():
+	case <-e.etcd.Server.ReadyNotify():
 		klog.FromContext(ctx).Info("Embedded etcd serves", "dir", dir)
 		return e, nil
-	case err := <-etcd.Err():
+	case err := <-e.etcd.Err():
 		e.Close()
 		return nil, fmt.Errorf("start the embedded etcd on %s: %w", dir, err)
 	case <-time.After(etcdStartTimeout):
@@ -85,6 +70,36 @@ func StartEmbedded(ctx context.Context, dir string) (*Embedded, error) {
 		e.Close()
 		return nil, fmt.Errorf("start the embedded etcd on %s: %w", dir, context.Cause(ctx))
 	}
+}
+
+// start starts etcd; it is not ready yet then.
+func (e *Embedded) start(dir string) error {
+	// The socket lives in a folder of its own with a short name: a socket's path has at most 107 characters.
+	var err error
+	if e.socket, err = os.MkdirTemp("", "kafka-apiserver-"); err != nil {
+		return fmt.Errorf("make a folder for the socket: %w", err)
+	}
+	cfg := embed.NewConfig()
+	cfg.Name = "kafka-apiserver"
+	cfg.Dir = filepath.Join(dir, "member")
+	cfg.ListenClientUrls = []url.URL{{Scheme: "unix", Path: filepath.Join(e.socket, "client.sock")}}
+	// A cluster of one has no peers. A unix URL would not do: etcd takes a peer socket's host for its name, which leaves
+	// an abstract socket that every user of the machine can open.
+	cfg.ListenPeerUrls = nil
+	// etcd insists on host:port in what it advertises, although nobody ever connects to it.
+	cfg.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "localhost:2379"}}
+	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:2380"}}
+	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
+	cfg.QuotaBackendBytes = etcdQuotaBytes
+	// k8s.io/apiserver's watch cache relies on progress notifications for consistent lists.
+	cfg.WatchProgressNotifyInterval = 5 * time.Second
+	logger, err := etcdLogger(e.level)
+	if err != nil {
+		return err
+	}
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
+	e.etcd, err = embed.StartEtcd(cfg)
+	return err
 }
 
 // Endpoint is what a client of this etcd connects to.
@@ -97,16 +112,23 @@ func (e *Embedded) Err() <-chan error { return e.etcd.Err() }
 
 // Close stops the etcd. Its data stays.
 func (e *Embedded) Close() {
+	// etcd logs each of its listeners that closes as an error.
+	e.level.SetLevel(zapcore.FatalLevel)
 	e.etcd.Close()
-	_ = os.RemoveAll(e.socket)
+	e.release()
 }
 
-func etcdLogger() (*zap.Logger, error) {
+func (e *Embedded) release() {
+	_ = os.RemoveAll(e.socket)
+	_ = e.lock.Close()
+}
+
+func etcdLogger(level zap.AtomicLevel) (*zap.Logger, error) {
 	cfg := zap.NewProductionConfig()
-	cfg.Level = zap.NewAtomicLevelAt(zapcore.WarnLevel)
+	cfg.Level = level
 	logger, err := cfg.Build()
 	if err != nil {
-		return nil, fmt.Errorf("build the etcd logger: %w", err)
+		return nil, fmt.Errorf("build the logger: %w", err)
 	}
 	return logger.Named("etcd"), nil
 }

@@ -66,16 +66,39 @@ var _ HostRecord = FileRecord("")
 // Load implements HostRecord.
 func (f FileRecord) Load(context.Context) (string, error) {
 	content, err := os.ReadFile(string(f))
-	if errors.Is(err, fs.ErrNotExist) {
+	switch identity := strings.TrimSpace(string(content)); {
+	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
+	case err != nil:
+		return "", err
+	case identity == "":
+		return "", fmt.Errorf("%s is empty: restore it, or delete the file if the storage is to be trusted as it is", f)
+	default:
+		return identity, nil
 	}
-	return strings.TrimSpace(string(content)), err
 }
 
 // Record implements HostRecord.
-func (f FileRecord) Record(_ context.Context, identity string) (string, error) {
-	if err := os.MkdirAll(filepath.Dir(string(f)), 0o700); err != nil {
+func (f FileRecord) Record(ctx context.Context, identity string) (string, error) {
+	dir := filepath.Dir(string(f))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	return identity, os.WriteFile(string(f), []byte(identity+"\n"), 0o600)
+	// A link is made whole or not at all, and never replaces a file.
+	temporary, err := os.CreateTemp(dir, filepath.Base(string(f))+"-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.WriteString(identity + "\n")
+	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+		return "", err
+	}
+	switch err := os.Link(temporary.Name(), string(f)); {
+	case errors.Is(err, fs.ErrExist):
+		return f.Load(ctx)
+	case err != nil:
+		return "", err
+	}
+	return identity, nil
 }

@@ -1,0 +1,207 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+var streams = types.NamespacedName{Namespace: "streams", Name: "my-cluster"}
+
+func newClaim(topic, uid string) Claim {
+	return Claim{Cluster: streams, ClusterUID: "cluster-1", Topic: topic, Since: time.Unix(1_700_000_000, 0).UTC(),
+		Owner: Owner{Namespace: "team-a", Name: "orders-" + uid, UID: types.UID(uid)}}
+}
+
+func mustTake(t *testing.T, claims *Claims, claim Claim) *Claim {
+	t.Helper()
+	taken, err := claims.Take(testContext(t), claim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return taken
+}
+
+func TestAClaimIsTakenOnce(t *testing.T) {
+	claims := NewClaims(shared.client, newPrefix())
+	if got, err := claims.Get(testContext(t), streams, "orders"); got != nil || err != nil {
+		t.Fatalf("a free name has the claim %+v, %v", got, err)
+	}
+	mustTake(t, claims, newClaim("orders", "one"))
+
+	_, err := claims.Take(testContext(t), newClaim("orders", "two"))
+	var claimed *ClaimedError
+	if !errors.As(err, &claimed) || claimed.Claim.Owner.UID != "one" {
+		t.Fatalf("a second owner got %v, want a ClaimedError naming the first", err)
+	}
+	for _, word := range []string{"orders", "streams/my-cluster", "team-a/orders-one"} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("the error %q does not say %s", err, word)
+		}
+	}
+	got, err := claims.Get(testContext(t), streams, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := newClaim("orders", "one")
+	got.revision = 0
+	if !reflect.DeepEqual(*got, want) {
+		t.Errorf("the claim is %+v, want %+v", *got, want)
+	}
+}
+
+// A create that is repeated, as after a lost answer, finds its own claim as it stands.
+func TestAnOwnerTakesItsClaimAgain(t *testing.T) {
+	claims := NewClaims(shared.client, newPrefix())
+	first := mustTake(t, claims, newClaim("orders", "one"))
+	if _, err := claims.Update(testContext(t), first, func(c *Claim) { c.TopicID = "id-1" }); err != nil {
+		t.Fatal(err)
+	}
+	if again := mustTake(t, claims, newClaim("orders", "one")); again.TopicID != "id-1" {
+		t.Errorf("taken again as %+v, want the claim with its topic id", *again)
+	}
+}
+
+// Kafka refuses a topic whose name differs from another's in '.' and '_' only.
+func TestCollidingNamesAreOneClaim(t *testing.T) {
+	claims := NewClaims(shared.client, newPrefix())
+	mustTake(t, claims, newClaim("team.orders_v1", "one"))
+	for _, name := range []string{"team_orders_v1", "team.orders.v1", "team_orders.v1"} {
+		var claimed *ClaimedError
+		if _, err := claims.Take(testContext(t), newClaim(name, "two")); !errors.As(err, &claimed) || claimed.Claim.Topic != "team.orders_v1" {
+			t.Errorf("%s: %v, want a ClaimedError naming team.orders_v1", name, err)
+		}
+	}
+	for _, name := range []string{"team-orders-v1", "Team.orders_v1", "team.orders_v", "team.orders_v10"} {
+		mustTake(t, claims, newClaim(name, "other-"+name))
+	}
+}
+
+// Neither another Kafka's topics nor odd names end up in one place.
+func TestClaimsAreKeptApart(t *testing.T) {
+	claims := NewClaims(shared.client, newPrefix())
+	places := []types.NamespacedName{streams, {Namespace: "streams", Name: "other"}, {Namespace: "other", Name: "my-cluster"}}
+	for _, cluster := range places {
+		claim := newClaim("orders", cluster.String())
+		claim.Cluster = cluster
+		mustTake(t, claims, claim)
+	}
+	all, err := claims.List(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != len(places) {
+		t.Errorf("%d claims are listed, want %d", len(all), len(places))
+	}
+	if others, err := NewClaims(shared.client, newPrefix()).List(testContext(t)); err != nil || len(others) != 0 {
+		t.Errorf("below another prefix there are %d claims, %v", len(others), err)
+	}
+}
+
+func TestConcurrentTakesHaveOneWinner(t *testing.T) {
+	claims := NewClaims(shared.client, newPrefix())
+	ctx := testContext(t)
+	const takers = 20
+	var mu sync.Mutex
+	var winners []string
+	var wg sync.WaitGroup
+	for i := range takers {
+		wg.Go(func() {
+			uid := fmt.Sprint(i)
+			_, err := claims.Take(ctx, newClaim("orders", uid))
+			var claimed *ClaimedError
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				winners = append(winners, uid)
+			case !errors.As(err, &claimed):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(winners) != 1 {
+		t.Errorf("winners are %v, want one", winners)
+	}
+}
+
+// Several servers may find a claim whose owner is gone at once: one takes it over, with the former owner's topic.
+func TestConcurrentTakeoversHaveOneWinner(t *testing.T) {
+	claims := NewClaims(shared.client, newPrefix())
+	ctx := testContext(t)
+	gone := mustTake(t, claims, newClaim("orders", "gone"))
+	const heirs = 10
+	results := make([]error, heirs)
+	var wg sync.WaitGroup
+	for i := range heirs {
+		wg.Go(func() {
+			_, results[i] = claims.Update(ctx, gone, func(c *Claim) {
+				c.Owner.UID = types.UID(fmt.Sprint(i))
+				c.Doomed = append(c.Doomed, "old-topic")
+			})
+		})
+	}
+	wg.Wait()
+	winner := -1
+	for i, err := range results {
+		switch {
+		case err == nil && winner >= 0:
+			t.Errorf("both %d and %d took the claim over", winner, i)
+		case err == nil:
+			winner = i
+		case !errors.Is(err, ErrClaimChanged):
+			t.Error(err)
+		}
+	}
+	standing, err := claims.Get(ctx, streams, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if standing.Owner.UID != types.UID(fmt.Sprint(winner)) || !slices.Equal(standing.Doomed, []string{"old-topic"}) {
+		t.Errorf("the claim is %+v, want that of %d with one doomed topic", *standing, winner)
+	}
+	if len(gone.Doomed) != 0 {
+		t.Errorf("the caller's own copy was changed: %+v", *gone)
+	}
+}
+
+func TestClaimsChangeOnlyAsRead(t *testing.T) {
+	claims := NewClaims(shared.client, newPrefix())
+	ctx := testContext(t)
+	read := mustTake(t, claims, newClaim("orders", "one"))
+	changed, err := claims.Update(ctx, read, func(c *Claim) { c.TopicID = "id-1" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string]func(context.Context) error{
+		"update": func(ctx context.Context) error {
+			_, err := claims.Update(ctx, read, func(c *Claim) { c.TopicID = "id-2" })
+			return err
+		},
+		"drop": func(ctx context.Context) error { return claims.Drop(ctx, read) },
+	} {
+		if err := change(ctx); !errors.Is(err, ErrClaimChanged) {
+			t.Errorf("%s of a claim that has changed: %v, want ErrClaimChanged", what, err)
+		}
+	}
+	// What Update returns is current: it can be changed and dropped without reading again.
+	if changed, err = claims.Update(ctx, changed, func(c *Claim) { c.Retain = true }); err != nil {
+		t.Fatal(err)
+	}
+	if err := claims.Drop(ctx, changed); err != nil {
+		t.Fatal(err)
+	}
+	if err := claims.Drop(ctx, changed); !errors.Is(err, ErrClaimChanged) {
+		t.Errorf("a claim was dropped twice: %v", err)
+	}
+	mustTake(t, claims, newClaim("orders", "two"))
+}
