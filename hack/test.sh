@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs layers of tests, all of them even when one fails, and closes with one line
+# that counts: "N passed, N failed".
+#
+# usage: hack/test.sh LAYER...    with layers unit, integration, e2e
+set -o errexit -o nounset -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+results=$PWD/.local/test
+mkdir -p "${results}"
+
+# run NAME DIR GO-TEST-ARGUMENT... runs tests below a module's folder.
+run() {
+  local name=$1 dir=$2
+  shift 2
+  go tool gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg \
+    --jsonfile "${results}/${name}.json" -- -C "${dir}" "$@"
+}
+
+layer() {
+  case $1 in
+    unit)
+      local status=0
+      run unit . -timeout 10m ./cmd/... ./pkg/... || status=1
+      run unit-hack hack -timeout 5m ./... || status=1
+      return "${status}"
+      ;;
+    integration)
+      # Tests of one package share processes; packages run one after the other, since two cores carry one of them.
+      run integration . -tags integration -timeout 20m -p 1 ./pkg/broker/... ./test/kafkaproc/... ./test/integration/...
+      ;;
+    e2e)
+      make --no-print-directory up
+      KUBECONFIG=$PWD/.local/kubeconfig PATH=$PWD/.local/bin:$PATH \
+        run e2e . -tags e2e -timeout 30m -count 1 -p 1 ./test/e2e/...
+      ;;
+    *)
+      echo "unknown layer $1: use unit, integration or e2e" >&2
+      return 2
+      ;;
+  esac
+}
+
+rm -f "${results}"/*.json
+failed_layers=()
+for name in "$@"; do
+  echo "== ${name}"
+  layer "${name}" || failed_layers+=("${name}")
+done
+
+# count ACTION counts single tests: lines about a package name no test.
+count() {
+  cat "${results}"/*.json 2>/dev/null | grep -c "\"Action\":\"$1\".*\"Test\":" || true
+}
+passed=$(count pass)
+failed=$(count fail)
+if ((${#failed_layers[@]} > 0)); then
+  echo "failed: ${failed_layers[*]}"
+  # A layer that could not even start has no failed test to count.
+  ((failed > 0)) || failed=${#failed_layers[@]}
+fi
+echo "${passed} passed, ${failed} failed"
+((failed == 0 && passed > 0))
