@@ -1,0 +1,244 @@
+package topic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	kafkainformers "kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
+	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
+)
+
+// Cluster is what the controller asks and tells a cluster's brokers.
+type Cluster interface {
+	Describe(ctx context.Context) (broker.ClusterInfo, error)
+	Topic(ctx context.Context, name string) (broker.Topic, bool, error)
+	TopicConfig(ctx context.Context, topic string) ([]broker.ConfigEntry, error)
+	CreateTopic(ctx context.Context, topic broker.NewTopic, validateOnly bool) (broker.CreatedTopic, error)
+	CreatePartitions(ctx context.Context, topic string, total int32, assignments [][]int32, validateOnly bool) error
+	AlterTopicConfig(ctx context.Context, topic string, set map[string]string, remove []string, validateOnly bool) error
+	DeleteTopic(ctx context.Context, id broker.TopicID) error
+}
+
+var _ Cluster = (*broker.Cluster)(nil)
+
+// Config is what a Controller works with.
+type Config struct {
+	Kafka versioned.Interface
+	// Connect returns the handle on a cluster's brokers and never dials.
+	Connect func(broker.Target) Cluster
+	// Recorder may be nil: then nobody is told.
+	Recorder events.EventRecorder
+	// Workers is the number of topics in work at once; 8 when 0.
+	Workers int
+	// Clock is the real one when nil. Metrics may be nil.
+	Clock   clock.WithTicker
+	Metrics *loop.Metrics
+}
+
+// Controller makes brokers have what KafkaTopics say.
+type Controller struct {
+	client   versioned.Interface
+	connect  func(broker.Target) Cluster
+	recorder events.EventRecorder
+	clock    clock.WithTicker
+
+	informers kafkainformers.SharedInformerFactory
+	synced    []cache.InformerSynced
+	topics    kafkalisters.KafkaTopicLister
+	kafkas    kafkalisters.KafkaLister
+	byCluster cache.Indexer
+
+	loop    *loop.Loop
+	parking parking
+	checks  checks
+}
+
+// clusterIndex finds the topics of a Kafka by its namespace/name.
+const clusterIndex = "cluster"
+
+// New builds a Controller. It starts nothing.
+func New(cfg Config) (*Controller, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = clock.RealClock{}
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = 8
+	}
+	c := &Controller{
+		client: cfg.Kafka, connect: cfg.Connect, recorder: cfg.Recorder, clock: cfg.Clock,
+		informers: kafkainformers.NewSharedInformerFactoryWithOptions(cfg.Kafka, 0, kafkainformers.WithTransform(withoutManagedFields)),
+	}
+	c.loop = loop.New(loop.Options{Name: "topic", Workers: cfg.Workers, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
+	topics, kafkas := c.informers.Kafka().V1beta1().KafkaTopics(), c.informers.Kafka().V1beta1().Kafkas()
+	c.topics, c.kafkas = topics.Lister(), kafkas.Lister()
+	c.byCluster = topics.Informer().GetIndexer()
+	indexErr := topics.Informer().AddIndexers(cache.Indexers{clusterIndex: func(obj any) ([]string, error) {
+		topic, ok := obj.(*v1beta1.KafkaTopic)
+		if !ok {
+			return nil, nil
+		}
+		return []string{v1beta1.ClusterNamespace(topic) + "/" + topic.Spec.ClusterRef.Name}, nil
+	}})
+	ofTopics, topicErr := topics.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    c.enqueue,
+		UpdateFunc: func(_, obj any) { c.enqueue(obj) },
+		DeleteFunc: c.enqueue,
+	})
+	ofKafkas, kafkaErr := kafkas.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { c.kafkaChanged(nil, obj) },
+		UpdateFunc: c.kafkaChanged,
+		DeleteFunc: func(obj any) {
+			if kafka, ok := obj.(*v1beta1.Kafka); ok {
+				c.wake(kafka, false)
+			}
+		},
+	})
+	if err := errors.Join(indexErr, topicErr, kafkaErr); err != nil {
+		return nil, fmt.Errorf("watch for the topic controller: %w", err)
+	}
+	c.synced = []cache.InformerSynced{ofTopics.HasSynced, ofKafkas.HasSynced}
+	return c, nil
+}
+
+// Run works until ctx ends.
+func (c *Controller) Run(ctx context.Context) {
+	c.informers.Start(ctx.Done())
+	defer c.informers.Shutdown()
+	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
+		return
+	}
+	klog.FromContext(ctx).Info("Controller runs", "controller", "topic")
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() {
+		ticker := c.clock.NewTicker(probeEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C():
+				c.probe(ctx, &running)
+			}
+		}
+	})
+	c.loop.Run(ctx)
+}
+
+func (c *Controller) enqueue(obj any) {
+	if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+		obj = tombstone.Obj
+	}
+	if m, err := meta.Accessor(obj); err == nil {
+		c.loop.Add(types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()})
+	}
+}
+
+// kafkaChanged wakes the topics of a Kafka that appears, gets its first address, or becomes Ready: what happened to them meanwhile
+// is not known.
+func (c *Controller) kafkaChanged(before, after any) {
+	now, ok := after.(*v1beta1.Kafka)
+	if !ok {
+		return
+	}
+	if was, ok := before.(*v1beta1.Kafka); ok {
+		_, had := target(was)
+		if _, has := target(now); had == has && (ready(was) || !ready(now)) && was.UID == now.UID {
+			return
+		}
+	}
+	c.wake(now, before != nil)
+}
+
+// wake syncs the topics of a Kafka; compare asks the brokers about those that are as specified, too.
+func (c *Controller) wake(kafka *v1beta1.Kafka, compare bool) {
+	at, _ := target(kafka)
+	c.parking.release(at.Key)
+	topics, err := c.byCluster.ByIndex(clusterIndex, kafka.Namespace+"/"+kafka.Name)
+	if err != nil {
+		return
+	}
+	for _, obj := range topics {
+		if m, err := meta.Accessor(obj); err == nil {
+			key := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
+			if compare {
+				c.checks.want(key)
+			}
+			c.loop.Add(key)
+		}
+	}
+}
+
+func ready(kafka *v1beta1.Kafka) bool {
+	return meta.IsStatusConditionTrue(kafka.Status.Conditions, v1beta1.ConditionReady)
+}
+
+// checkEvery is how often a topic that is as specified is compared with the brokers, to find what was done outside.
+const checkEvery = 5 * time.Minute
+
+// checks knows when each topic is to be compared with the brokers. It is lost with the process.
+type checks struct {
+	mu  sync.Mutex
+	due map[types.NamespacedName]time.Time
+}
+
+// wait is how long a topic has until its comparison. One that was never compared is due within the interval, at a time of its own:
+// a start of the controller must not ask the brokers for everything at once.
+func (k *checks) wait(topic types.NamespacedName, now time.Time, spread func(time.Duration) time.Duration) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	due, known := k.due[topic]
+	if !known {
+		due = now.Add(spread(checkEvery))
+		k.put(topic, due)
+	}
+	return due.Sub(now)
+}
+
+// done says that a topic was compared.
+func (k *checks) done(topic types.NamespacedName, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.put(topic, now.Add(checkEvery))
+}
+
+// want makes a topic due.
+func (k *checks) want(topic types.NamespacedName) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.put(topic, time.Time{})
+}
+
+func (k *checks) forget(topic types.NamespacedName) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.due, topic)
+}
+
+func (k *checks) put(topic types.NamespacedName, due time.Time) {
+	if k.due == nil {
+		k.due = map[types.NamespacedName]time.Time{}
+	}
+	k.due[topic] = due
+}
+
+func withoutManagedFields(obj any) (any, error) {
+	if m, err := meta.Accessor(obj); err == nil {
+		m.SetManagedFields(nil)
+	}
+	return obj, nil
+}

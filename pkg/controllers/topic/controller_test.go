@@ -1,0 +1,418 @@
+package topic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
+)
+
+// brokers hold topics in memory.
+type brokers struct {
+	mu      sync.Mutex
+	away    bool
+	refuse  error
+	next    byte
+	topics  map[string]broker.Topic
+	configs map[string]map[string]string
+	asked   int
+	deleted []broker.TopicID
+}
+
+func (b *brokers) answer() error {
+	b.asked++
+	if b.away {
+		return &broker.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
+	}
+	return nil
+}
+
+func (b *brokers) Describe(context.Context) (broker.ClusterInfo, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return broker.ClusterInfo{}, b.answer()
+}
+
+func (b *brokers) Topic(_ context.Context, name string) (broker.Topic, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, ok := b.topics[name]
+	return t, ok, b.answer()
+}
+
+func (b *brokers) TopicConfig(_ context.Context, name string) ([]broker.ConfigEntry, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	entries := []broker.ConfigEntry{{Name: "min.insync.replicas", Value: "2", Source: broker.SourceStaticBroker}}
+	for key, value := range b.configs[name] {
+		entries = append(entries, broker.ConfigEntry{Name: key, Value: value, Source: broker.SourceTopic})
+	}
+	return entries, b.answer()
+}
+
+func (b *brokers) CreateTopic(_ context.Context, t broker.NewTopic, _ bool) (broker.CreatedTopic, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := errors.Join(b.answer(), b.refuse); err != nil {
+		return broker.CreatedTopic{}, err
+	}
+	made := b.put(t.Name, max(t.Partitions, 1), int32(max(t.Replicas, 1)), t.Config)
+	return broker.CreatedTopic{ID: made.ID, Partitions: int32(len(made.Partitions)), Replicas: int16(made.ReplicationFactor())}, nil
+}
+
+func (b *brokers) CreatePartitions(_ context.Context, name string, total int32, _ [][]int32, _ bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.topics[name]
+	for int32(len(t.Partitions)) < total {
+		t.Partitions = append(t.Partitions, t.Partitions[0])
+	}
+	b.topics[name] = t
+	return b.answer()
+}
+
+func (b *brokers) AlterTopicConfig(_ context.Context, name string, set map[string]string, remove []string, _ bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, value := range set {
+		b.configs[name][key] = value
+	}
+	for _, key := range remove {
+		delete(b.configs[name], key)
+	}
+	return b.answer()
+}
+
+func (b *brokers) DeleteTopic(_ context.Context, id broker.TopicID) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deleted = append(b.deleted, id)
+	return b.answer()
+}
+
+// put makes a topic; the caller holds the lock.
+func (b *brokers) put(name string, partitions, replicas int32, config map[string]string) broker.Topic {
+	b.next++
+	t := broker.Topic{Name: name, ID: broker.TopicID{15: b.next}}
+	for i := range partitions {
+		t.Partitions = append(t.Partitions, broker.Partition{ID: i, Replicas: make([]int32, replicas)})
+	}
+	if b.topics == nil {
+		b.topics, b.configs = map[string]broker.Topic{}, map[string]map[string]string{}
+	}
+	b.topics[name], b.configs[name] = t, map[string]string{}
+	for key, value := range config {
+		b.configs[name][key] = value
+	}
+	return t
+}
+
+func (b *brokers) do(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
+}
+
+func kafkaObject() *v1beta1.Kafka {
+	return &v1beta1.Kafka{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "streams", Name: "c", UID: "k"},
+		Status:     v1beta1.KafkaStatus{Listeners: []v1beta1.ListenerStatus{{Name: "plain", Addresses: []string{"c-0:9092"}}}},
+	}
+}
+
+func topicObject(change ...func(*v1beta1.KafkaTopic)) *v1beta1.KafkaTopic {
+	t := &v1beta1.KafkaTopic{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "streams", Name: "orders", UID: "t", Generation: 1},
+		Spec: v1beta1.KafkaTopicSpec{
+			ClusterRef: v1beta1.ClusterReference{Name: "c"}, Partitions: ptr.To[int32](3), Replicas: ptr.To[int32](2),
+			Config: map[string]string{"retention.ms": "1000"},
+		},
+	}
+	for _, f := range change {
+		f(t)
+	}
+	return t
+}
+
+type bench struct {
+	t       *testing.T
+	client  *kafkafake.Clientset
+	brokers *brokers
+	stop    func()
+}
+
+// newBench runs a controller inside a synctest bubble.
+func newBench(t *testing.T, b *brokers, objects ...runtime.Object) *bench {
+	client := kafkafake.NewSimpleClientset(objects...)
+	c, err := New(Config{Kafka: client, Connect: func(broker.Target) Cluster { return b }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { c.Run(ctx); close(done) }()
+	bench := &bench{t, client, b, func() { cancel(); <-done }}
+	bench.wait(time.Second)
+	return bench
+}
+
+func (b *bench) wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (b *bench) topic() *v1beta1.KafkaTopic {
+	b.t.Helper()
+	topic, err := b.client.KafkaV1beta1().KafkaTopics("streams").Get(b.t.Context(), "orders", metav1.GetOptions{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return topic
+}
+
+func (b *bench) expectReady(status metav1.ConditionStatus, reason string) {
+	b.t.Helper()
+	got := meta.FindStatusCondition(b.topic().Status.Conditions, v1beta1.ConditionReady)
+	if got == nil || got.Status != status || got.Reason != reason {
+		b.t.Errorf("Ready = %+v, want %s because of %s", got, status, reason)
+	}
+}
+
+func (b *bench) writes() (out []string) {
+	for _, action := range b.client.Actions() {
+		if v := action.GetVerb(); v != "get" && v != "list" && v != "watch" {
+			out = append(out, fmt.Sprintf("%s %s %s", v, action.GetResource().Resource, action.GetSubresource()))
+		}
+	}
+	return out
+}
+
+func TestATopicStoredWhileBrokersWereAwayFollowsWhenTheyAreBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &brokers{away: true}, kafkaObject(), topicObject())
+		defer b.stop()
+		b.expectReady(metav1.ConditionFalse, reasonClusterUnreachable)
+		b.client.ClearActions()
+		b.wait(time.Hour)
+		if w := b.writes(); len(w) > 0 {
+			t.Errorf("an hour of absence was written: %v", w)
+		}
+		b.brokers.do(func() { b.brokers.away = false })
+		b.wait(10 * time.Second)
+		b.expectReady(metav1.ConditionTrue, reasonReady)
+		made := b.brokers.topics["orders"]
+		if len(made.Partitions) != 3 || made.ReplicationFactor() != 2 || b.brokers.configs["orders"]["retention.ms"] != "1000" {
+			t.Errorf("on the brokers: %+v, %v", made, b.brokers.configs["orders"])
+		}
+		if status := b.topic().Status; status.TopicID != made.ID.String() || status.Partitions != 3 || status.Replicas != 2 || status.ObservedGeneration != 1 {
+			t.Errorf("status = %+v", status)
+		}
+		b.client.ClearActions()
+		b.wait(24 * time.Hour)
+		if w := b.writes(); len(w) > 0 {
+			t.Errorf("a settled topic was written to: %v", w)
+		}
+	})
+}
+
+func TestAThousandTopicsOfADeadClusterAskOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		objects := []runtime.Object{kafkaObject()}
+		for i := range 1000 {
+			objects = append(objects, topicObject(func(o *v1beta1.KafkaTopic) { o.Name = fmt.Sprintf("t-%d", i) }))
+		}
+		b := newBench(t, &brokers{away: true}, objects...)
+		defer b.stop()
+		b.brokers.do(func() { b.brokers.asked = 0 })
+		b.wait(time.Minute)
+		if b.brokers.asked > 40 {
+			t.Errorf("asked a dead cluster %d times in a minute", b.brokers.asked)
+		}
+		b.brokers.do(func() { b.brokers.away = false })
+		b.wait(10 * time.Second)
+		if got := len(b.brokers.topics); got != 1000 {
+			t.Errorf("%d topics 10 s after the brokers' return", got)
+		}
+	})
+}
+
+func TestATopicThatIsOnTheBrokers(t *testing.T) {
+	for _, tc := range []struct {
+		name                 string
+		partitions, replicas int32
+		config               map[string]string
+		change               func(*v1beta1.KafkaTopic)
+
+		wantReady                  metav1.ConditionStatus
+		wantReason                 string
+		wantSpec, wantOnBrokers    int32
+		wantSpecReplicas           int32
+		wantRetention, wantCleanup string
+	}{
+		{
+			name: "is grown and configured", partitions: 1, replicas: 2, config: map[string]string{"cleanup.policy": "compact"},
+			wantReady: metav1.ConditionTrue, wantReason: reasonReady, wantSpec: 3, wantOnBrokers: 3, wantSpecReplicas: 2, wantRetention: "1000",
+		},
+		{
+			name: "has grown outside: the spec follows", partitions: 6, replicas: 2, config: map[string]string{"retention.ms": "5"},
+			wantReady: metav1.ConditionTrue, wantReason: reasonReady, wantSpec: 6, wantOnBrokers: 6, wantSpecReplicas: 2, wantRetention: "1000",
+		},
+		{
+			name: "chooses the numbers that the spec leaves open", partitions: 5, replicas: 1,
+			change:    func(t *v1beta1.KafkaTopic) { t.Spec.Partitions, t.Spec.Replicas, t.Spec.Config = nil, nil, nil },
+			wantReady: metav1.ConditionTrue, wantReason: reasonReady, wantSpec: 5, wantOnBrokers: 5, wantSpecReplicas: 1,
+		},
+		{
+			name: "has another number of replicas", partitions: 3, replicas: 1,
+			wantReady: metav1.ConditionFalse, wantReason: reasonReplicasDiffer, wantSpec: 3, wantOnBrokers: 3, wantSpecReplicas: 2, wantRetention: "1000",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				topic := topicObject()
+				if tc.change != nil {
+					tc.change(topic)
+				}
+				on := &brokers{}
+				on.put("orders", tc.partitions, tc.replicas, tc.config)
+				b := newBench(t, on, kafkaObject(), topic)
+				defer b.stop()
+				b.expectReady(tc.wantReady, tc.wantReason)
+				spec := b.topic().Spec
+				if *spec.Partitions != tc.wantSpec || *spec.Replicas != tc.wantSpecReplicas {
+					t.Errorf("spec has %d partitions and %d replicas", *spec.Partitions, *spec.Replicas)
+				}
+				if got := len(on.topics["orders"].Partitions); got != int(tc.wantOnBrokers) {
+					t.Errorf("%d partitions on the brokers, want %d", got, tc.wantOnBrokers)
+				}
+				if got := on.configs["orders"]; got["retention.ms"] != tc.wantRetention || got["cleanup.policy"] != tc.wantCleanup {
+					t.Errorf("settings on the brokers: %v", got)
+				}
+				b.client.ClearActions()
+				b.wait(24 * time.Hour)
+				if w := b.writes(); len(w) > 0 {
+					t.Errorf("a settled topic was written to: %v", w)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatWasDoneOutsideIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &brokers{}, kafkaObject(), topicObject())
+		defer b.stop()
+		b.brokers.do(func() { b.brokers.configs["orders"]["retention.ms"] = "7" })
+		b.wait(2 * checkEvery)
+		if got := b.brokers.configs["orders"]["retention.ms"]; got != "1000" {
+			t.Errorf("retention.ms = %s, want it reverted", got)
+		}
+		b.brokers.do(func() { delete(b.brokers.topics, "orders") })
+		b.wait(2 * checkEvery)
+		if _, ok := b.brokers.topics["orders"]; !ok {
+			t.Error("a topic deleted outside did not come back")
+		}
+	})
+}
+
+func TestARefusalIsToldInTheBrokersWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &brokers{refuse: &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR", Message: "only 1 broker"}},
+			kafkaObject(), topicObject())
+		defer b.stop()
+		b.expectReady(metav1.ConditionFalse, reasonNotApplied)
+		b.client.ClearActions()
+		b.wait(time.Hour)
+		if w := b.writes(); len(w) > 0 {
+			t.Errorf("written again: %v", w)
+		}
+		b.brokers.do(func() { b.brokers.refuse = nil })
+		b.wait(time.Minute)
+		b.expectReady(metav1.ConditionTrue, reasonReady)
+	})
+}
+
+func TestATopicWithoutAKafka(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &brokers{}, topicObject())
+		defer b.stop()
+		b.expectReady(metav1.ConditionFalse, reasonClusterNotFound)
+		if _, err := b.client.KafkaV1beta1().Kafkas("streams").Create(t.Context(), kafkaObject(), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b.wait(time.Second)
+		b.expectReady(metav1.ConditionTrue, reasonReady)
+	})
+}
+
+func TestATopicOfAnObjectThatIsGoneIsNotMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{away: true}
+		b := newBench(t, on, kafkaObject(), topicObject())
+		defer b.stop()
+		b.client.PrependReactor("get", "kafkatopics", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewNotFound(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), "orders")
+		})
+		on.do(func() { on.away = false })
+		b.wait(time.Minute)
+		if len(on.topics) > 0 {
+			t.Errorf("made %v", on.topics)
+		}
+	})
+}
+
+func TestATopicWhoseObjectGoesWhileItIsMadeGoesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{away: true}
+		b := newBench(t, on, kafkaObject(), topicObject())
+		defer b.stop()
+		b.client.PrependReactor("update", "kafkatopics", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewNotFound(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), "orders")
+		})
+		on.do(func() { on.away = false })
+		b.wait(3 * time.Second)
+		if !slices.Contains(on.deleted, on.topics["orders"].ID) {
+			t.Errorf("deleted %v, want the topic that was made", on.deleted)
+		}
+	})
+}
+
+func TestATopicThatTheAPIServerDoesNotGiveUsIsNotTouched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{}
+		on.put("orders", 1, 2, map[string]string{"cleanup.policy": "compact"})
+		topic := topicObject()
+		client := kafkafake.NewSimpleClientset(kafkaObject(), topic)
+		client.PrependReactor("update", "kafkatopics", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewConflict(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), "orders", errors.New("doomed"))
+		})
+		c, err := New(Config{Kafka: client, Connect: func(broker.Target) Cluster { return on }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { c.Run(ctx); close(done) }()
+		time.Sleep(time.Minute)
+		cancel()
+		<-done
+		if len(on.topics["orders"].Partitions) != 1 || on.configs["orders"]["cleanup.policy"] != "compact" {
+			t.Errorf("changed: %+v, %v", on.topics["orders"], on.configs["orders"])
+		}
+	})
+}
