@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -79,14 +78,13 @@ func ValidateKafkaUpdate(k, old *kafka.Kafka) field.ErrorList {
 func ValidateKafkaStatusUpdate(k, old *kafka.Kafka) field.ErrorList {
 	errs := apivalidation.ValidateObjectMetaUpdate(&k.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
 	status := field.NewPath("status")
-	// A quorum that changed under a running cluster would make its voters format themselves anew.
-	if len(old.Status.Quorum) > 0 {
-		if !equality.Semantic.DeepEqual(k.Status.Quorum, old.Status.Quorum) {
-			errs = append(errs, field.Forbidden(status.Child("quorum"), "the quorum is fixed when the cluster is created"))
-		}
-		if old.Status.ClusterID != "" && k.Status.ClusterID != old.Status.ClusterID {
-			errs = append(errs, field.Forbidden(status.Child("clusterID"), "the id of a cluster never changes"))
-		}
+	// Both decide how nodes format themselves: forgotten, a restarted cluster would begin anew over its own data.
+	if len(old.Status.Quorum) > 0 && len(k.Status.Quorum) == 0 {
+		errs = append(errs, field.Required(status.Child("quorum"), "the quorum of a cluster is never forgotten"))
+	}
+	if len(old.Status.Quorum) > 0 && old.Status.ClusterID != "" && k.Status.ClusterID != old.Status.ClusterID {
+		errs = append(errs, field.Invalid(status.Child("clusterID"), k.Status.ClusterID,
+			"the id of a cluster never changes: it is "+old.Status.ClusterID))
 	}
 	return errs
 }
