@@ -99,7 +99,7 @@ func run(ctx context.Context) (err error) {
 // status.
 func build(ctx context.Context, p places) error {
 	say("building kafka-apiserver")
-	if err := binaries.GoBuild(ctx, p.root, "./cmd/kafka-apiserver", p.program(), ""); err != nil {
+	if err := binaries.GoBuild(ctx, p.root, "./cmd/kafka-apiserver", p.program(), binaries.ProductFlags...); err != nil {
 		return err
 	}
 	kubectl, err := binaries.Builder{Root: p.root, Log: os.Stdout}.Build(ctx, "kubectl")
@@ -126,17 +126,17 @@ Its log is %s. Ctrl-C stops everything; what is stored stays for the next run.
 
 In another terminal, type:
 
-  export KUBECONFIG=%s PATH=%s:$PATH
-  kubectl get kafkas
-  kubectl create -f - <<END
-  apiVersion: kafka.openshift.io/v1beta1
-  kind: KafkaTopic
-  metadata: {name: orders}
-  spec: {clusterRef: {name: local}, partitions: 3, replicas: 1}
-  END
-  kubectl get kafkatopics -o wide
-  kubectl scale kafkatopic/orders --replicas=12
-  kubectl get kafkatopic orders --subresource=partitions
-  kubectl explain kafkatopic.spec
+export KUBECONFIG=%s PATH=%s:$PATH
+kubectl get kafkas
+kubectl create -f - <<END
+apiVersion: kafka.openshift.io/v1beta1
+kind: KafkaTopic
+metadata: {name: orders}
+spec: {clusterRef: {name: local}, partitions: 3, replicas: 1}
+END
+kubectl get kafkatopics -o wide
+kubectl scale kafkatopic/orders --replicas=12
+kubectl get kafkatopic orders --subresource=partitions
+kubectl explain kafkatopic.spec
 `, took.Round(100*time.Millisecond), bootstrap, p.log(), p.kubeconfig(), p.bin())
 }

@@ -86,7 +86,7 @@ func (b Builder) Build(ctx context.Context, name string) (string, error) {
 	entry := fmt.Sprintf("bin/%s-%s-%s", name, version, key(mod, sum, ldflags))
 	out, err := cache.Entry(ctx, entry, func(ctx context.Context, into string) error {
 		fmt.Fprintf(b.Log, "building %s %s\n", name, version)
-		return GoBuild(ctx, dir, src.pkg, filepath.Join(into, name), ldflags)
+		return GoBuild(ctx, dir, src.pkg, filepath.Join(into, name), "-trimpath", "-ldflags", ldflags)
 	})
 	if err != nil {
 		return "", fmt.Errorf("building %s: %w", name, err)
@@ -94,9 +94,14 @@ func (b Builder) Build(ctx context.Context, name string) (string, error) {
 	return filepath.Join(out, name), nil
 }
 
+// ProductFlags are the build flags of the product, the same as in the Makefile: with others not one package would be
+// shared between the two in Go's build cache, and that is minutes of compiling.
+var ProductFlags = []string{"-trimpath", "-ldflags", "-s -w"}
+
 // GoBuild builds the main package pkg of the module in dir into a static binary.
-func GoBuild(ctx context.Context, dir, pkg, out, ldflags string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", out, pkg)
+func GoBuild(ctx context.Context, dir, pkg, out string, flags ...string) error {
+	args := append([]string{"build", "-buildvcs=false", "-o", out}, flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Dir = dir
 	// A workspace or flags of the developer's own must not change what is built.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")

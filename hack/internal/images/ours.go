@@ -43,7 +43,7 @@ func (b Builder) pause(ctx context.Context) (Archive, error) {
 	dir, err := cache.Entry(ctx, "images/pause-"+content, func(ctx context.Context, dir string) error {
 		fmt.Fprintf(b.Log, "building image %s\n", Pause)
 		binary := filepath.Join(dir, "pause")
-		if err := binaries.GoBuild(ctx, filepath.Join(b.Root, "hack"), "./pause", binary, "-s -w"); err != nil {
+		if err := binaries.GoBuild(ctx, filepath.Join(b.Root, "hack"), "./pause", binary, binaries.ProductFlags...); err != nil {
 			return err
 		}
 		return writeSingleBinary(filepath.Join(dir, "image.tar"), Pause, binary, "/pause", "65535")
@@ -63,7 +63,7 @@ func (b Builder) apiServer(ctx context.Context, binary string) (Archive, error) 
 	if binary == "" {
 		binary = filepath.Join(out, "kafka-apiserver")
 		fmt.Fprintf(b.Log, "building kafka-apiserver\n")
-		if err := binaries.GoBuild(ctx, b.Root, "./cmd/kafka-apiserver", binary, "-s -w"); err != nil {
+		if err := binaries.GoBuild(ctx, b.Root, "./cmd/kafka-apiserver", binary, binaries.ProductFlags...); err != nil {
 			return Archive{}, fmt.Errorf("building image %s: %w", APIServer, err)
 		}
 	}
