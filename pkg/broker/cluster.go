@@ -77,14 +77,17 @@ func (c *Cluster) sweep() {
 // snapshotLife is when a snapshot that nobody renewed is let go of; lists of a dead cluster have it until then.
 const snapshotLife = time.Hour
 
-// setBootstrap takes a new list. What was learnt through the old one may be about another cluster, so it is dropped.
+// setBootstrap takes a new list. A list that shares no address with the old one may be of another cluster, so what was learnt through
+// the old one is dropped; one that does (a broker was added) leaves the connections alone, as does another order.
 func (c *Cluster) setBootstrap(addrs []string) {
 	c.mu.Lock()
-	if slices.Equal(c.bootstrap, addrs) {
+	shared := slices.ContainsFunc(addrs, func(addr string) bool { return slices.Contains(c.bootstrap, addr) })
+	c.bootstrap = addrs
+	if shared || len(addrs) == 0 {
 		c.mu.Unlock()
 		return
 	}
-	c.bootstrap, c.dir, c.preferred, c.snapshot = addrs, nil, "", nil
+	c.dir, c.preferred, c.snapshot = nil, "", nil
 	c.epoch++
 	c.mu.Unlock()
 	c.logDirs.clear()

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // controllerID is the broker that is the controller in ZooKeeper mode, the quorum's leader in KRaft mode.
@@ -236,74 +235,78 @@ func TestRealReadsOutliveARollingRestart(t *testing.T) {
 	})
 }
 
-// What the gateway adds to a request, for the log.
+// What the gateway adds to a request, for the log. The raw requests are sarama's alone, to the same broker, in turns with ours.
 func TestRealLatency(t *testing.T) {
 	forEachCluster(t, func(t *testing.T, r realCluster) {
-		ctx := testContext(t)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
 		c := r.cluster
 		base := topicName(t)
-		median := func(n int, call func(i int) error) time.Duration {
-			var took []time.Duration
+		compare := func(what string, n int, ours, raw func(i int) error) {
+			took := [2][]time.Duration{}
 			for i := range n {
-				start := time.Now()
-				if err := call(i); err != nil {
-					t.Fatal(err)
+				for side, call := range []func(int) error{ours, raw} {
+					if call == nil {
+						continue
+					}
+					start := time.Now()
+					if err := call(i); err != nil {
+						t.Fatalf("%s: %v", what, err)
+					}
+					took[side] = append(took[side], time.Since(start))
 				}
-				took = append(took, time.Since(start))
 			}
-			slices.Sort(took)
-			return took[len(took)/2]
+			text := ""
+			for side := range took {
+				if len(took[side]) > 0 {
+					slices.Sort(took[side])
+					text += fmt.Sprintf(" %v", took[side][n/2].Round(time.Microsecond))
+				}
+			}
+			t.Logf("p50 %s: ours and raw%s", what, text)
 		}
-		ids := make([]TopicID, 60)
-		create := median(len(ids), func(i int) error {
-			created, err := c.CreateTopic(ctx, NewTopic{Name: fmt.Sprintf("%s-%d", base, i), Partitions: 3, Replicas: 3}, false)
-			ids[i] = created.ID
-			return err
-		})
-		rawIDs := make([]TopicID, 60)
-		rawCreate := median(len(rawIDs), func(i int) error {
-			l, err := c.pool.acquire(ctx, r.process.Broker(controllerID(t, r)).Addr, laneControl, time.Second)
+		raw := func(ln lane, call func(*sarama.Broker) error) error {
+			l, err := c.acquireController(ctx, ln, time.Now(), nil, false)
 			if err != nil {
 				return err
 			}
 			defer c.pool.putBack(l)
-			name := fmt.Sprintf("%s-raw-%d", base, i)
+			return call(l.broker)
+		}
+		rawCreate := func(name string, validateOnly bool) (id TopicID, err error) {
 			details := map[string]*sarama.TopicDetail{name: topicDetail(NewTopic{Name: name, Partitions: 3, Replicas: 3})}
-			resp, err := l.broker.CreateTopics(sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, 10*time.Second, false))
-			if err == nil {
-				rawIDs[i] = TopicID(resp.TopicResults[name].TopicID)
-			}
+			err = raw(laneControl, func(b *sarama.Broker) error {
+				resp, err := b.CreateTopics(sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, 10*time.Second, validateOnly))
+				if err == nil {
+					id = TopicID(resp.TopicResults[name].TopicID)
+				}
+				return err
+			})
+			return id, err
+		}
+		const topics = 60
+		var ids []TopicID
+		compare("create", topics, func(i int) error {
+			created, err := c.CreateTopic(ctx, NewTopic{Name: fmt.Sprintf("%s-%d", base, i), Partitions: 3, Replicas: 3}, false)
+			ids = append(ids, created.ID)
+			return err
+		}, func(i int) error {
+			id, err := rawCreate(fmt.Sprintf("%s-raw-%d", base, i), false)
+			ids = append(ids, id)
 			return err
 		})
-		validate := median(60, func(int) error {
+		compare("validate", topics, func(int) error {
 			_, err := c.CreateTopic(ctx, NewTopic{Name: base, Partitions: 3, Replicas: 3}, true)
 			return err
+		}, func(int) error { _, err := rawCreate(base, true); return err })
+		first := base + "-0"
+		compare("topic", 300, func(int) error { _, _, err := c.Topic(ctx, first); return err }, func(int) error {
+			return raw(laneData, func(b *sarama.Broker) error { _, err := b.GetMetadata(metadataRequest([]string{first})); return err })
 		})
-		topic := median(200, func(int) error { _, _, err := c.Topic(ctx, base+"-0"); return err })
-		bare := median(200, func(int) error {
-			_, err := askAny(ctx, c, request[metadataAnswer]{"m", "", int16(kmsg.Metadata), laneMetadata, func(l *link) (metadataAnswer, error) {
-				resp, err := l.broker.GetMetadata(metadataRequest([]string{base + "-0"}))
-				return metadataAnswer{resp, false}, err
-			}})
-			return err
-		})
-		l, err := c.pool.acquire(ctx, r.process.Bootstrap()[0], laneData, time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw := median(200, func(int) error { _, err := l.broker.GetMetadata(metadataRequest([]string{base + "-0"})); return err })
-		c.pool.putBack(l)
-		config := median(100, func(int) error { _, err := c.TopicConfig(ctx, base+"-0"); return err })
-		offsets := median(100, func(int) error { _, err := c.Offsets(ctx, base+"-0", ReadUncommitted); return err })
-		sizes := median(20, func(int) error { _, err := c.FreshLogDirs(ctx, base+"-0"); return err })
-		snapshot := median(50, func(int) error { _, err := c.Snapshot(ctx, 0); return err })
-		remove := median(len(ids), func(i int) error { return c.DeleteTopic(ctx, ids[i]) })
-		for _, id := range rawIDs {
-			if err := c.DeleteTopic(ctx, id); err != nil {
-				t.Error(err)
-			}
-		}
-		t.Logf("p50: create %v (sarama alone and a question for the controller %v), validate %v, delete %v, topic %v (without decoding into our types %v, sarama alone %v), configuration %v, offsets %v, sizes %v, snapshot %v",
-			create, rawCreate, validate, remove, topic, bare, raw, config, offsets, sizes, snapshot)
+		compare("configuration", 100, func(int) error { _, err := c.TopicConfig(ctx, first); return err }, nil)
+		compare("offsets", 100, func(int) error { _, err := c.Offsets(ctx, first, ReadUncommitted); return err }, nil)
+		compare("sizes", 20, func(int) error { _, err := c.FreshLogDirs(ctx, first); return err }, nil)
+		compare("snapshot", 50, func(int) error { _, err := c.Snapshot(ctx, 0); return err }, nil)
+		compare("delete", len(ids), func(i int) error { return c.DeleteTopic(ctx, ids[i]) }, nil)
 	})
 }

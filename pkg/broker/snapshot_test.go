@@ -104,6 +104,11 @@ func TestAChangedBootstrapListTakesEffect(t *testing.T) {
 	if info, err := b.cluster.Describe(ctx); err != nil || info.ID != "one" {
 		t.Fatal(info, err)
 	}
+	dials := b.network.dials.Load()
+	b.gateway.Cluster(Target{Key: b.cluster.Key(), Bootstrap: append([]string{"new:9092"}, b.kafka.ListenAddrs()...)})
+	if _, err := b.cluster.Describe(ctx); err != nil || b.network.dials.Load() != dials {
+		t.Errorf("one address more has cost the connections (%v)", err)
+	}
 	same := b.gateway.Cluster(Target{Key: b.cluster.Key(), Bootstrap: other.ListenAddrs()})
 	if same != b.cluster {
 		t.Error("another handle for the same key")
