@@ -35,6 +35,10 @@ func up(ctx context.Context, args []string) error {
 	if err := debian.Ensure(ctx, os.Stderr); err != nil {
 		return err
 	}
+	// Said before minutes of building, not after.
+	if err := node.RequireRoot(); err != nil {
+		return err
+	}
 	if cluster.Programs, err = programs(ctx, root, cluster.Layout); err != nil {
 		return err
 	}

@@ -30,10 +30,18 @@ func (c Cluster) logf(format string, args ...any) { fmt.Fprintf(c.Log, format+"\
 
 // lock keeps every other command out that changes the cluster of this machine.
 func lock(ctx context.Context) (unlock func(), err error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("the local cluster needs root: it makes a network namespace, mounts and cgroups")
+	if err := RequireRoot(); err != nil {
+		return nil, err
 	}
 	return cache.Lock(ctx, lockFile)
+}
+
+// RequireRoot returns an error that says why if this program is not root's.
+func RequireRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("the local cluster needs root: it makes a network namespace, mounts and cgroups")
+	}
+	return nil
 }
 
 // owner returns the state folder of the cluster that this machine runs or ran, or "".
