@@ -1,0 +1,106 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRecordsSurvive writes 1,000 records with acks=all, takes away every part once, and reads them all back.
+func TestRecordsSurvive(t *testing.T) {
+	startTools(t)
+	const cluster, server = "durable", "durable-bootstrap.default.svc:9092"
+	kubectlWith(t, kraft(cluster, 3), "create -f -")
+	kubectl(t, "wait kafka/durable --for=condition=Ready --timeout=3m")
+	kubectlWith(t, topic("ledger", cluster, 6, 3), "create -f -")
+	records := numbered(1000)
+	produce(t, server, "ledger", records)
+	id, ids := field(t, "kafkas/durable", ".status.clusterID"), brokerIDs(t, cluster)
+
+	for ordinal := range 3 {
+		t.Run(fmt.Sprintf("broker pod %d is deleted", ordinal), func(t *testing.T) {
+			deletePod(t, "default", fmt.Sprintf("durable-kafka-%d", ordinal))
+			inSync(t, server, "ledger")
+			sameRecords(t, consume(t, server, "ledger", len(records)), records)
+		})
+	}
+	t.Run("the controllers' pods are deleted", func(t *testing.T) {
+		kubectl(t, "delete pods --namespace kafka-system -l app.kubernetes.io/name=kafka-controllers --wait")
+		kubectl(t, "rollout status --namespace kafka-system deployment/kafka-controllers --timeout=2m")
+		sameRecords(t, consume(t, server, "ledger", len(records)), records)
+	})
+	t.Run("the API server and its etcd are restarted", func(t *testing.T) {
+		deletePod(t, "kafka-system", "kafka-apiserver-0")
+		kubectl(t, "wait apiservice/v1beta1.kafka.openshift.io --for=condition=Available --timeout=2m")
+		sameRecords(t, consume(t, server, "ledger", len(records)), records)
+	})
+
+	kubectl(t, "wait kafka/durable --for=condition=Ready --timeout=2m")
+	if now := field(t, "kafkas/durable", ".status.clusterID"); now != id {
+		t.Errorf("the cluster id was %s and is %s", id, now)
+	}
+	if now := brokerIDs(t, cluster); now != ids || ids != "0 1 2" {
+		t.Errorf("the broker ids were %s and are %s", ids, now)
+	}
+	removeKafka(t, cluster)
+}
+
+// deletePod deletes a pod and waits until its successor is ready: the old one says that it is until it is gone.
+func deletePod(t *testing.T, namespace, name string) {
+	t.Helper()
+	pod := "pod/" + name + " --namespace " + namespace
+	before := field(t, pod, ".metadata.uid")
+	kubectl(t, "delete --wait=false "+pod)
+	eventually(t, 3*time.Minute, name+" is replaced and ready", func() string {
+		r := run(t, "", "kubectl", "get", "pod", name, "--namespace", namespace, "-o",
+			`jsonpath={.metadata.uid} {.status.conditions[?(@.type=="Ready")].status}`)
+		uid, ready, _ := strings.Cut(r.stdout, " ")
+		if r.code != 0 || uid == before || ready != "True" {
+			return r.stdout + r.stderr
+		}
+		return ""
+	})
+}
+
+// inSync waits until every replica of a topic is in sync.
+func inSync(t *testing.T, server, topic string) {
+	t.Helper()
+	eventually(t, 2*time.Minute, topic+" is in sync", func() string {
+		return tool(t, "", "kafka-topics.sh", "--bootstrap-server", server, "--describe", "--topic", topic, "--under-replicated-partitions")
+	})
+}
+
+func brokerIDs(t *testing.T, cluster string) string {
+	t.Helper()
+	return kubectl(t, "get kafkas "+cluster+" --subresource=brokers -o jsonpath={.brokers[*].id}")
+}
+
+// kraft is a small cluster of combined nodes.
+func kraft(name string, replicas int) string {
+	return fmt.Sprintf(`
+apiVersion: kafka.openshift.io/v1beta1
+kind: Kafka
+metadata: {name: %s}
+spec:
+  version: 4.3.1
+  brokers:
+    replicas: %d
+    storage: {type: PersistentClaim, size: 1Gi}
+    resources: {requests: {cpu: 50m, memory: 512Mi}, limits: {memory: 1Gi}}
+    jvm: {heap: 400Mi, options: ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]}
+`, name, replicas)
+}
+
+// removeKafka takes a cluster away, with its claims.
+func removeKafka(t *testing.T, name string) {
+	t.Helper()
+	kubectl(t, "delete kafkatopics --field-selector spec.clusterRef.name="+name)
+	kubectl(t, "delete kafka/"+name)
+	eventually(t, 3*time.Minute, "the pods of "+name+" go", func() string {
+		return kubectl(t, "get pods -l kafka.openshift.io/cluster="+name+" -o name")
+	})
+	kubectl(t, "delete persistentvolumeclaims -l kafka.openshift.io/cluster="+name)
+}

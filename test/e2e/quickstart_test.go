@@ -1,0 +1,87 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+const (
+	examples  = "../../artifacts/examples/"
+	bootstrap = "my-cluster-bootstrap.default.svc:9092"
+)
+
+// TestQuickStart types the README's lines, in their order, and looks at what each did.
+func TestQuickStart(t *testing.T) {
+	startTools(t)
+	kubectl(t, "create -f "+examples+"kafka-kraft.yaml")
+	kubectl(t, "wait kafka/my-cluster --for=condition=Ready --timeout=3m")
+	kubectl(t, "create -f "+examples+"kafkatopic.yaml")
+	if out := describeTopic(t, bootstrap, "orders"); !strings.Contains(out, "PartitionCount: 3") || !strings.Contains(out, "ReplicationFactor: 3") {
+		t.Errorf("after create the brokers say:\n%s", out)
+	}
+
+	t.Run("get", func(t *testing.T) {
+		out := kubectl(t, "get kafkas,kafkatopics")
+		for _, want := range []string{"kafka.kafka.openshift.io/my-cluster", "KRaftCombined", "3/3", "kafkatopic.kafka.openshift.io/orders"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in:\n%s", want, out)
+			}
+		}
+		if out := kubectl(t, "get kafkatopics -o wide"); !strings.Contains(out, "TOPIC") {
+			t.Errorf("no wide columns in:\n%s", out)
+		}
+		if out := kubectl(t, "explain kafkatopic.spec"); !strings.Contains(out, "partitions is the number of partitions") {
+			t.Errorf("explain does not describe the fields:\n%s", out)
+		}
+	})
+	t.Run("scale the topic", func(t *testing.T) {
+		kubectl(t, "scale kafkatopic/orders --replicas=12")
+		if out := describeTopic(t, bootstrap, "orders"); !strings.Contains(out, "PartitionCount: 12") {
+			t.Errorf("after scale the brokers say:\n%s", out)
+		}
+		out := kubectl(t, "get kafkatopic orders --subresource=partitions")
+		if rows := strings.Count(out, "\n"); rows != 13 || !strings.Contains(out, "LEADER") {
+			t.Errorf("want a header and 12 rows, got:\n%s", out)
+		}
+		kubectlFails(t, "", "scale kafkatopic/orders --replicas=6", "has 12 partitions", "only grow")
+		if out := describeTopic(t, bootstrap, "orders"); !strings.Contains(out, "PartitionCount: 12") {
+			t.Errorf("after the refusal the brokers say:\n%s", out)
+		}
+	})
+	t.Run("scale the cluster", func(t *testing.T) {
+		kubectl(t, "scale kafka/my-cluster --replicas=4")
+		kubectl(t, "wait kafka/my-cluster --for=jsonpath={.status.brokers.registered}=4 --timeout=2m")
+		kubectl(t, "wait kafka/my-cluster --for=condition=Ready --timeout=2m")
+		out := tool(t, "", "kafka-broker-api-versions.sh", "--bootstrap-server", bootstrap)
+		if !strings.Contains(out, "my-cluster-kafka-3.") {
+			t.Errorf("the fourth broker is unknown to the others:\n%s", out)
+		}
+		view := kubectl(t, "get kafkas my-cluster --subresource=brokers")
+		if strings.Count(view, "\n") != 5 || !strings.Contains(view, "controller") {
+			t.Errorf("want four brokers with their roles, got:\n%s", view)
+		}
+		// The quorum stays where it was: four voters would stand no more failures than three.
+		if voters := field(t, "kafkas/my-cluster", ".status.quorum[*].id"); voters != "0 1 2" {
+			t.Errorf("the quorum is %q, want 0 1 2", voters)
+		}
+	})
+	t.Run("scale the cluster in", func(t *testing.T) {
+		// A broker that hosts a replica stays; one that hosts none may go.
+		kubectl(t, "patch kafkatopic orders --subresource=partitions --type=json -p "+
+			`[{"op":"replace","path":"/spec/0/replicas","value":[3,1,2]}]`)
+		kubectlFails(t, "", "scale kafka/my-cluster --replicas=3", "orders", "host 1 replicas")
+		kubectl(t, "patch kafkatopic orders --subresource=partitions --type=json -p "+
+			`[{"op":"replace","path":"/spec/0/replicas","value":[0,1,2]}]`)
+		eventually(t, reassignTimeout, "the replica leaves broker 3", func() string {
+			if out := describeTopic(t, bootstrap, "orders"); strings.Contains(out, "3,") || strings.Contains(out, ",3") {
+				return out
+			}
+			return ""
+		})
+		kubectl(t, "scale kafka/my-cluster --replicas=3")
+		kubectl(t, "wait pod/my-cluster-kafka-3 --for=delete --timeout=3m")
+		kubectl(t, "wait kafka/my-cluster --for=jsonpath={.status.brokers.registered}=3 --timeout=2m")
+	})
+}

@@ -1,0 +1,80 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// quiet is how long nothing may touch a cluster whose Kafka cannot be read: the garbage collector resyncs well within.
+const quiet = 3 * time.Minute
+
+// TestZZEmptiedStorage empties the API server's etcd under a running cluster. It is the last test: it leaves the API
+// server with a new storage.
+func TestZZEmptiedStorage(t *testing.T) {
+	startTools(t)
+	const cluster, server = "survivor", "survivor-bootstrap.default.svc:9092"
+	kubectlWith(t, kraft(cluster, 3), "create -f -")
+	kubectl(t, "wait kafka/survivor --for=condition=Ready --timeout=3m")
+	kubectlWith(t, topic("memory", cluster, 3, 3), "create -f -")
+	records := numbered(100)
+	produce(t, server, "memory", records)
+	id := field(t, "kafkas/survivor", ".status.clusterID")
+	owned := identities(t, cluster)
+
+	kubectl(t, "scale statefulset/kafka-apiserver --namespace kafka-system --replicas=0")
+	kubectl(t, "wait pod/kafka-apiserver-0 --namespace kafka-system --for=delete --timeout=2m")
+	kubectl(t, "delete pvc/data-kafka-apiserver-0 --namespace kafka-system")
+	kubectl(t, "scale statefulset/kafka-apiserver --namespace kafka-system --replicas=1")
+	eventually(t, 2*time.Minute, "the API server runs on an empty storage", func() string {
+		r := run(t, "", "kubectl", "get", "pod", "kafka-apiserver-0", "--namespace", "kafka-system", "-o", "jsonpath={.status.phase}")
+		if r.stdout != "Running" {
+			return r.stdout + r.stderr
+		}
+		return ""
+	})
+
+	deadline := time.Now().Add(quiet)
+	ticker := time.NewTicker(5 * time.Second)
+	defer ticker.Stop()
+	for time.Now().Before(deadline) {
+		// 503 whatever is asked: "not found" would be an order to delete.
+		kubectlFails(t, "", "get --raw /apis/kafka.openshift.io/v1beta1/namespaces/default/kafkas/survivor", "ServiceUnavailable")
+		kubectlFails(t, "", "get --raw /apis/kafka.openshift.io/v1beta1/kafkas", "ServiceUnavailable")
+		if now := identities(t, cluster); now != owned {
+			t.Fatalf("the cluster was touched; it was\n%s\nand is\n%s", owned, now)
+		}
+		<-ticker.C
+	}
+
+	// An administrator who has lost the storage for good says so by deleting its identity, and creates the objects
+	// again. They take over what runs.
+	kubectl(t, "delete configmap/kafka-apiserver-storage --namespace kafka-system")
+	kubectl(t, "delete pod/kafka-apiserver-0 --namespace kafka-system")
+	kubectl(t, "rollout status statefulset/kafka-apiserver --namespace kafka-system --timeout=2m")
+	kubectl(t, "wait apiservice/v1beta1.kafka.openshift.io --for=condition=Available --timeout=2m")
+	kubectlWith(t, kraft(cluster, 3), "create -f -")
+	kubectl(t, "wait kafka/survivor --for=condition=Ready --timeout=3m")
+	if now := identities(t, cluster); now != owned {
+		t.Errorf("taking over replaced something; it was\n%s\nand is\n%s", owned, now)
+	}
+	if now := field(t, "kafkas/survivor", ".status.clusterID"); now != id {
+		t.Errorf("the cluster id was %s and is %s", id, now)
+	}
+	kubectlWith(t, topic("memory", cluster, 3, 3), "create -f -")
+	sameRecords(t, consume(t, server, "memory", len(records)), records)
+	removeKafka(t, cluster)
+}
+
+// identities are the UIDs of all that a cluster consists of.
+func identities(t *testing.T, cluster string) string {
+	t.Helper()
+	out := kubectl(t, "get statefulsets,pods,services,persistentvolumeclaims -l kafka.openshift.io/cluster="+cluster+
+		" -o custom-columns=KIND:.kind,NAME:.metadata.name,UID:.metadata.uid --no-headers")
+	if strings.Count(out, "\n") < 8 {
+		t.Fatalf("the cluster is not whole:\n%s", out)
+	}
+	return out
+}
