@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -176,9 +177,36 @@ func (c Cluster) ensureRunning(ctx context.Context, ns uint64, p part) (fresh bo
 			return false, err
 		}
 	}
+	if err := c.endStrays(ctx, ns, p); err != nil {
+		return false, err
+	}
 	c.logf("starting %s", p.spec.Name)
 	_, err = proc.Start(p.spec, c.Layout.pidFile(p.spec.Name))
 	return true, err
+}
+
+// endStrays ends processes of the part that have no record, because this program was killed before it wrote one or because
+// the records were removed. They would hold the part's port or its data.
+func (c Cluster) endStrays(ctx context.Context, ns uint64, p part) error {
+	program := p.spec.Args[len(netns.Wrap())]
+	list := func() ([]int, error) {
+		all, err := netns.Processes(ns)
+		return slices.DeleteFunc(all, func(pid int) bool { return programOf(pid) != program }), err
+	}
+	if err := endAll(ctx, list, p.grace); err != nil {
+		return fmt.Errorf("ending what is left of %s: %w", p.spec.Name, err)
+	}
+	return nil
+}
+
+// programOf returns the first word of a process's command line, "" if there is no such process.
+func programOf(pid int) string {
+	cmdline, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil {
+		return ""
+	}
+	program, _, _ := strings.Cut(string(cmdline), "\x00")
+	return program
 }
 
 func (c Cluster) stop(ctx context.Context, p part) error {
