@@ -47,10 +47,11 @@ func (c *Cluster) Invalidate() {
 func (c *Cluster) takeSnapshot(ctx context.Context, epoch int) (*Snapshot, error) {
 	for {
 		s := &Snapshot{At: c.opts.Clock.Now(), epoch: epoch}
-		resp, kraft, err := c.metadata(ctx, nil)
+		answer, err := askAny(ctx, c, c.metadataOf(nil))
 		if err != nil {
 			return nil, err
 		}
+		resp, kraft := answer.resp, answer.kraft
 		d := directoryOf(resp, kraft)
 		c.learn(d)
 		s.ClusterID, s.Brokers, s.ControllerID = d.clusterID, d.brokers, -1

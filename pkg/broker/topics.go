@@ -57,43 +57,73 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 }
 
 func (c *Cluster) topicsOnce(ctx context.Context, names []string) (map[string]Topic, []error, error) {
-	resp, kraft, err := c.metadata(ctx, names)
+	answer, err := askAny(ctx, c, c.metadataOf(names))
 	if err != nil {
 		return nil, nil, err
 	}
-	c.learn(directoryOf(resp, kraft))
-	topics := make(map[string]Topic, len(resp.Topics))
-	var refused []error
-	for _, t := range resp.Topics {
-		switch code := int16(t.Err); code {
-		case 0:
-			topics[t.Name] = topicOf(t)
-		case codeUnknownTopicOrPartition, codeInvalidTopic:
-			// A name that Kafka does not allow is one that no topic has.
-		default:
-			refused = append(refused, newError("describe topic", t.Name, code, nil, 0))
+	topics := make(map[string]Topic, len(names))
+	refused := answer.topics(topics)
+	d := directoryOf(answer.resp, answer.kraft)
+	c.learn(d)
+	missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, ok := topics[name]
+		return ok || slices.ContainsFunc(refused, func(e error) bool { return objectOf(e) == name })
+	})
+	if len(missing) > 0 && c.secondHand(d, answer.addr) {
+		answer, err = askController(ctx, c, true, c.metadataOf(missing), func(metadataAnswer) bool { return false })
+		if err != nil {
+			return nil, nil, err
 		}
+		refused = append(refused, answer.topics(topics)...)
 	}
 	return topics, refused, nil
 }
 
-// metadataAnswer is an answer with the mode of the broker that gave it.
+// secondHand tells that a broker's word is not enough to say that a topic does not exist. In ZooKeeper mode brokers hear of topics from
+// the controller alone; one that has created a topic and died leaves them without it until another is elected (seen on 3.9.2: for
+// seven seconds). In KRaft mode they read the log themselves.
+func (c *Cluster) secondHand(d directory, addr string) bool {
+	return !d.kraft && d.brokers[d.controller].address() != addr
+}
+
+func objectOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Object
+	}
+	return ""
+}
+
+// metadataAnswer is an answer with who gave it, and in which mode that broker runs.
 type metadataAnswer struct {
 	resp  *sarama.MetadataResponse
+	addr  string
 	kraft bool
 }
 
 func (a metadataAnswer) throttle() time.Duration { return throttleOf(a.resp) }
 
-// metadata sends one Metadata request, for all topics without names, and also tells whether the answer is from a KRaft broker.
-func (c *Cluster) metadata(ctx context.Context, names []string) (*sarama.MetadataResponse, bool, error) {
+// topics fills in the topics that exist and returns the refusals. A name that Kafka does not allow is one that no topic has.
+func (a metadataAnswer) topics(into map[string]Topic) (refused []error) {
+	for _, t := range a.resp.Topics {
+		switch code := int16(t.Err); code {
+		case 0:
+			into[t.Name] = topicOf(t)
+		case codeUnknownTopicOrPartition, codeInvalidTopic:
+		default:
+			refused = append(refused, newError("describe topic", t.Name, code, nil, 0))
+		}
+	}
+	return refused
+}
+
+// metadataOf is one Metadata request, for all topics without names.
+func (c *Cluster) metadataOf(names []string) request[metadataAnswer] {
 	ask := bySarama(func() *sarama.MetadataRequest { return metadataRequest(names) }, (*sarama.Broker).GetMetadata)
-	got, err := askAny(ctx, c, request[metadataAnswer]{"describe topics", c.label, int16(kmsg.Metadata), laneMetadata,
-		func(l *link) (metadataAnswer, error) {
-			resp, err := ask(l)
-			return metadataAnswer{resp, l.offers.kraft()}, err
-		}})
-	return got.resp, got.kraft, err
+	return request[metadataAnswer]{"describe topics", c.label, int16(kmsg.Metadata), laneMetadata, func(l *link) (metadataAnswer, error) {
+		resp, err := ask(l)
+		return metadataAnswer{resp, l.addr, l.offers.kraft()}, err
+	}}
 }
 
 // metadataRequest never creates topics: AllowAutoTopicCreation is false.
@@ -149,8 +179,12 @@ func (c *Cluster) topicByIDOnce(ctx context.Context, id TopicID) (Topic, bool, e
 	if id.IsZero() {
 		return Topic{}, false, nil
 	}
+	d, err := c.directory(ctx, false)
+	if err != nil {
+		return Topic{}, false, err
+	}
 	// Brokers look up by id from version 12 on (Kafka 3.1).
-	resp, err := askAny(ctx, c, request[*kmsg.MetadataResponse]{op, id.String(), int16(kmsg.Metadata), laneMetadata,
+	lookUp := request[*kmsg.MetadataResponse]{op, id.String(), int16(kmsg.Metadata), laneMetadata,
 		byKmsg[*kmsg.MetadataResponse](func() kmsg.Request {
 			topic := kmsg.NewMetadataRequestTopic()
 			topic.TopicID = id
@@ -158,7 +192,14 @@ func (c *Cluster) topicByIDOnce(ctx context.Context, id TopicID) (Topic, bool, e
 			req.Topics = append(req.Topics, topic)
 			req.AllowAutoTopicCreation = false
 			return &req
-		}, 12)})
+		}, 12)}
+	var resp *kmsg.MetadataResponse
+	if d.kraft {
+		resp, err = askAny(ctx, c, lookUp)
+	} else {
+		// See secondHand.
+		resp, err = askController(ctx, c, true, lookUp, func(*kmsg.MetadataResponse) bool { return false })
+	}
 	if err != nil {
 		return Topic{}, false, err
 	}

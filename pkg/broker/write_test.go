@@ -174,6 +174,40 @@ func TestAReadKnowsOfTheWriteBeforeIt(t *testing.T) {
 	}
 }
 
+// A broker that has not heard of a topic is not believed in ZooKeeper mode, where the controller alone knows.
+func TestOnlyTheControllerSaysThatATopicIsMissing(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))
+	ctx := testContext(t)
+	if _, err := b.cluster.Describe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	brokers, knows := b.cluster.dir.brokers, b.cluster.dir.controller
+	b.cluster.prefer(brokers[(knows+1)%3].address())
+	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		if b.kafka.CurrentNode() == knows {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		resp.ControllerID = knows
+		for id, broker := range brokers {
+			r := kmsg.NewMetadataResponseBroker()
+			r.NodeID, r.Host, r.Port = id, broker.Host, broker.Port
+			resp.Brokers = append(resp.Brokers, r)
+		}
+		for _, asked := range req.(*kmsg.MetadataRequest).Topics {
+			topic := kmsg.NewMetadataResponseTopic()
+			topic.Topic, topic.ErrorCode = asked.Topic, codeUnknownTopicOrPartition
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+	topics, err := b.cluster.Topics(ctx, "orders", "nobody")
+	if _, ok := topics["orders"]; err != nil || !ok || len(topics) != 1 {
+		t.Errorf("%v %v, want orders alone", topics, err)
+	}
+}
+
 func TestGrowingIsRefusedWhileATopicMoves(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))
 	ctx := testContext(t)
