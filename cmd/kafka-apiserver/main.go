@@ -8,6 +8,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/cmd/controllers"
 	"kafka.openshift.io/kafka-apiserver/pkg/cmd/serve"
 	"kafka.openshift.io/kafka-apiserver/pkg/cmd/standalone"
 )
@@ -17,7 +18,7 @@ func main() {
 		Use:   "kafka-apiserver",
 		Short: "Apache Kafka as a Kubernetes API",
 	}
-	root.AddCommand(serve.NewCommand(), standalone.NewCommand())
+	root.AddCommand(serve.NewCommand(), controllers.NewCommand(), standalone.NewCommand())
 	root.SetContext(genericapiserver.SetupSignalContext())
 	os.Exit(cli.Run(root))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -164,7 +165,20 @@ func refusal(err error, topic *kafka.KafkaTopic) error {
 	case codeInvalidConfig:
 		path = "spec.config"
 	}
-	return broker.Status(err, kafka.Resource("kafkatopics"), topic.Name, path)
+	return ofTopic(broker.Status(err, kafka.Resource("kafkatopics"), topic.Name, path), topic)
+}
+
+// ofTopic words a broker's refusal as validation would: kubectl prints the kind, and who reads it knows the topic.
+func ofTopic(status *apierrors.StatusError, topic *kafka.KafkaTopic) error {
+	if status.ErrStatus.Reason != metav1.StatusReasonInvalid || status.ErrStatus.Details == nil {
+		return status
+	}
+	status.ErrStatus.Details.Kind = "KafkaTopic"
+	for i := range status.ErrStatus.Details.Causes {
+		cause := &status.ErrStatus.Details.Causes[i]
+		cause.Message = strings.TrimPrefix(cause.Message, topic.TopicName()+": ")
+	}
+	return status
 }
 
 func asTopic(obj runtime.Object) (*kafka.KafkaTopic, error) {
