@@ -90,6 +90,16 @@ func IssuedBy(cert, authority []byte) bool {
 	return err == nil && c.CheckSignatureFrom(ca) == nil
 }
 
+// CanIssue tells whether a pair is an authority with its own key.
+func CanIssue(authority Pair) bool {
+	ca, key, err := parse(authority)
+	if err != nil || !ca.IsCA {
+		return false
+	}
+	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(ca.PublicKey)
+}
+
 // Bundle puts an authority in front of those of an older bundle, leaving out the expired ones.
 func Bundle(authority, older []byte, now time.Time) []byte {
 	bundle := bytes.Clone(authority)

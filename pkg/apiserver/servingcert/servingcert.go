@@ -120,11 +120,9 @@ func (p *Provider) Renew(ctx context.Context) error {
 	if current.Cert != nil && pki.IssuedBy(current.Cert, authority.Cert) && !p.due(current.Cert) {
 		return nil
 	}
-	if current.Cert != nil {
-		// Whoever trusts only the old authority has to learn of the new one before this server shows its certificate.
-		if err := p.publish(ctx); err != nil {
-			return err
-		}
+	// Whoever trusts only an old authority has to learn of the new one before this server shows its certificate.
+	if err := p.publish(ctx); err != nil {
+		return err
 	}
 	issued, err := pki.IssueServer(authority, p.dnsNames, p.clock.Now(), servingValidity)
 	if err != nil {
@@ -159,7 +157,7 @@ func (p *Provider) loadAuthority(ctx context.Context) (pki.Pair, []byte, error) 
 		if secret, err = p.secrets.Create(ctx, secret, metav1.CreateOptions{}); apierrors.IsAlreadyExists(err) {
 			secret, err = p.secrets.Get(ctx, SecretName, metav1.GetOptions{})
 		}
-	case err == nil && p.due(secret.Data[corev1.TLSCertKey]):
+	case err == nil && (p.due(secret.Data[corev1.TLSCertKey]) || !pki.CanIssue(authorityIn(secret))):
 		secret = secret.DeepCopy()
 		if err := p.fill(secret); err != nil {
 			return pki.Pair{}, nil, err
@@ -171,18 +169,27 @@ func (p *Provider) loadAuthority(ctx context.Context) (pki.Pair, []byte, error) 
 	if err != nil {
 		return pki.Pair{}, nil, fmt.Errorf("keep the authority in Secret %s: %w", SecretName, err)
 	}
-	pair := pki.Pair{Cert: secret.Data[corev1.TLSCertKey], Key: secret.Data[corev1.TLSPrivateKeyKey]}
+	pair := authorityIn(secret)
 	return pair, pki.Bundle(pair.Cert, secret.Data[bundleKey], p.clock.Now()), nil
 }
 
+func authorityIn(secret *corev1.Secret) pki.Pair {
+	return pki.Pair{Cert: secret.Data[corev1.TLSCertKey], Key: secret.Data[corev1.TLSPrivateKeyKey]}
+}
+
+// fill puts a new authority into a Secret. The bundle keeps those of before, also when the Secret was lost: other replicas
+// show certificates of them until they look.
 func (p *Provider) fill(secret *corev1.Secret) error {
 	authority, err := pki.NewAuthority("kafka-apiserver", p.clock.Now(), authorityValidity)
 	if err != nil {
 		return err
 	}
-	bundle := pki.Bundle(authority.Cert, secret.Data[bundleKey], p.clock.Now())
-	if old := secret.Data[corev1.TLSCertKey]; old != nil {
-		bundle = pki.Bundle(bundle, old, p.clock.Now())
+	p.mu.RLock()
+	known := p.authority
+	p.mu.RUnlock()
+	bundle := authority.Cert
+	for _, older := range [][]byte{secret.Data[bundleKey], secret.Data[corev1.TLSCertKey], known} {
+		bundle = pki.Bundle(bundle, older, p.clock.Now())
 	}
 	secret.Data = map[string][]byte{corev1.TLSCertKey: authority.Cert, corev1.TLSPrivateKeyKey: authority.Key, bundleKey: bundle}
 	return nil
