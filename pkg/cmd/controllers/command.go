@@ -1,0 +1,211 @@
+// Package controllers is the command "kafka-apiserver controllers": everything that acts on stored objects.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	hostscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/component-base/metrics/legacyregistry"
+	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// component is how the controllers sign events and requests.
+const component = "kafka-controllers"
+
+// NewCommand builds the command.
+func NewCommand() *cobra.Command {
+	options := NewOptions()
+	cmd := &cobra.Command{
+		Use:   "controllers",
+		Short: "Run Kafkas and KafkaTopics",
+		Long: `Run what the objects of the kafka.openshift.io API describe: Kafka clusters on
+StatefulSets, and topics that were stored while their brokers were away. Several
+may run; the one that holds the lease works.`,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.Complete(cmd.Flags())
+			if err := options.Validate(); err != nil {
+				return err
+			}
+			return Run(cmd.Context(), options)
+		},
+	}
+	options.AddFlags(cmd.Flags())
+	return cmd
+}
+
+// Run works until ctx ends or the lease is lost.
+func Run(ctx context.Context, options *Options) error {
+	config, err := clientcmd.BuildConfigFromFlags("", options.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("find the Kubernetes API: %w", err)
+	}
+	// Priority and fairness of the server is the limit.
+	config.QPS = -1
+	rest.AddUserAgent(config, component)
+	p, err := newProcess(config, options)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", options.BindAddress)
+	if err != nil {
+		return fmt.Errorf("listen for health and metrics: %w", err)
+	}
+	watchdog := leaderelection.NewLeaderHealthzAdaptor(leaseDuration)
+	server := &http.Server{Handler: serveHealth(watchdog), ReadHeaderTimeout: 10 * time.Second}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			klog.FromContext(ctx).Error(err, "Health and metrics are not served")
+		}
+	})
+	defer func() {
+		if err := server.Close(); err != nil {
+			klog.FromContext(ctx).Info("Health and metrics not closed", "err", err)
+		}
+		serving.Wait()
+	}()
+	if !options.LeaderElect {
+		return p.work(ctx)
+	}
+	return lead(ctx, p.host, options.Namespace, watchdog, p.work)
+}
+
+// serveHealth answers whether the process is alive. It does not depend on our API or on any broker: a restart would mend neither.
+func serveHealth(watchdog *leaderelection.HealthzAdaptor) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) {
+		if err := watchdog.Check(r); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = w.Write([]byte("ok"))
+	})
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("ok"))
+	})
+	mux.Handle("/metrics", legacyregistry.Handler())
+	return mux
+}
+
+// process is what the controllers share.
+type process struct {
+	host      kubernetes.Interface
+	client    versioned.Interface
+	gateway   *broker.Gateway
+	metrics   *loop.Metrics
+	runAsUser *int64
+	options   *Options
+}
+
+func newProcess(config *rest.Config, options *Options) (*process, error) {
+	// Our own API speaks JSON only.
+	client, err := versioned.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("build the client of Kafkas: %w", err)
+	}
+	hostConfig := rest.CopyConfig(config)
+	hostConfig.AcceptContentTypes, hostConfig.ContentType = runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON, runtime.ContentTypeProtobuf
+	host, err := kubernetes.NewForConfig(hostConfig)
+	if err != nil {
+		return nil, fmt.Errorf("build the client of Kubernetes: %w", err)
+	}
+	user, err := options.runAsUser(host.Discovery())
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := loop.NewMetrics(registry{})
+	if err == nil {
+		err = broker.RegisterMetrics(registry{})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	gateway := broker.New(broker.Options{ClientID: component})
+	return &process{host: host, client: client, gateway: gateway, metrics: metrics, runAsUser: user, options: options}, nil
+}
+
+// work runs the controllers until ctx ends.
+func (p *process) work(ctx context.Context) error {
+	if err := p.awaitAPI(ctx); err != nil {
+		return nil //nolint:nilerr // The only error is that ctx ended.
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1beta1.AddToScheme(scheme), hostscheme.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: p.host.EventsV1()})
+	if err := broadcaster.StartRecordingToSinkWithContext(ctx); err != nil {
+		return fmt.Errorf("record events: %w", err)
+	}
+	defer broadcaster.Shutdown()
+	recorder := broadcaster.NewRecorder(scheme, v1beta1.GroupName+"/"+component)
+
+	kafkas, err := kafka.New(kafka.Config{
+		Host: p.host, Kafka: p.client,
+		Connect:         func(t broker.Target) kafka.Cluster { return p.gateway.Cluster(t) },
+		Disconnect:      p.gateway.Forget,
+		Recorder:        recorder,
+		Images:          p.options.KafkaImages,
+		RunAsUser:       p.runAsUser,
+		StorageIdentity: types.NamespacedName{Namespace: p.options.Namespace, Name: storage.IdentityConfigMap},
+		Workers:         p.options.KafkaWorkers,
+		Metrics:         p.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	topics, err := topic.New(topic.Config{
+		Kafka:    p.client,
+		Connect:  func(t broker.Target) topic.Cluster { return p.gateway.Cluster(t) },
+		Recorder: recorder,
+		Workers:  p.options.TopicWorkers,
+		Metrics:  p.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	for _, run := range []func(context.Context){p.gateway.Run, kafkas.Run, topics.Run} {
+		running.Go(func() { run(ctx) })
+	}
+	running.Wait()
+	return nil
+}
+
+// awaitAPI waits until our API is served. Informers would do so too, but try ever less often, up to every half minute.
+func (p *process) awaitAPI(ctx context.Context) error {
+	waiting := false
+	return wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
+		_, err := p.client.Discovery().ServerResourcesForGroupVersion(v1beta1.SchemeGroupVersion.String())
+		if err != nil && !waiting {
+			klog.FromContext(ctx).Info("Waiting for the API", "groupVersion", v1beta1.SchemeGroupVersion, "err", err)
+			waiting = true
+		}
+		return err == nil, nil
+	})
+}
