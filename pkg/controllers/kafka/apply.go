@@ -148,12 +148,14 @@ func (c *Controller) applyStatefulSet(ctx context.Context, kafka *v1beta1.Kafka,
 
 // event tells people what was done.
 func (c *Controller) event(kafka *v1beta1.Kafka, reason, action, note string, args ...any) {
-	c.recorder.Eventf(kafka, nil, corev1.EventTypeNormal, reason, action, note, args...)
+	if c.recorder != nil {
+		c.recorder.Eventf(kafka, nil, corev1.EventTypeNormal, reason, action, note, args...)
+	}
 }
 
 // warn tells people what is wrong, once as long as it stays the same.
 func (c *Controller) warn(kafka *v1beta1.Kafka, reason, action, message string) {
-	if c.complaints.first(string(kafka.UID), reason+message) {
+	if c.recorder != nil && c.complaints.first(string(kafka.UID), reason+message) {
 		c.recorder.Eventf(kafka, nil, corev1.EventTypeWarning, reason, action, "%s", message)
 	}
 }

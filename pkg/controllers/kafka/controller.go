@@ -46,13 +46,14 @@ var _ Cluster = (*broker.Cluster)(nil)
 
 // Config is what a Controller works with.
 type Config struct {
-	// Host is the Kubernetes API, Kafka ours.
+	// Host is the Kubernetes API, Kafka ours. Without a host only external clusters are observed.
 	Host  kubernetes.Interface
 	Kafka versioned.Interface
 	// Connect returns the handle on a cluster's brokers and never dials; Disconnect gives it up.
 	Connect    func(broker.Target) Cluster
 	Disconnect func(key string)
-	Recorder   events.EventRecorder
+	// Recorder may be nil: then nobody is told.
+	Recorder events.EventRecorder
 	// Images replaces the image of a release.
 	Images map[string]string
 	// RunAsUser is the user and group of pods; nil leaves it to the platform.
@@ -115,36 +116,38 @@ func New(cfg Config) (*Controller, error) {
 	c := &Controller{
 		host: cfg.Host, kafkaClient: cfg.Kafka, connect: cfg.Connect, disconnect: cfg.Disconnect, recorder: cfg.Recorder,
 		images: cfg.Images, runAsUser: cfg.RunAsUser, identity: cfg.StorageIdentity, clock: cfg.Clock, newID: cfg.NewID,
-		hostInformers: informers.NewSharedInformerFactoryWithOptions(cfg.Host, 0,
-			informers.WithTransform(withoutManagedFields),
-			informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-				o.LabelSelector = render.LabelManagedBy + "=" + render.ManagedBy
-			})),
 		kafkaInformers: kafkainformers.NewSharedInformerFactoryWithOptions(cfg.Kafka, 0,
 			kafkainformers.WithTransform(withoutManagedFields)),
 	}
 	c.loop = loop.New(loop.Options{Name: "kafka", Workers: cfg.Workers, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
 
-	core, apps, policy := c.hostInformers.Core().V1(), c.hostInformers.Apps().V1(), c.hostInformers.Policy().V1()
 	kafkas := c.kafkaInformers.Kafka().V1beta1().Kafkas()
 	c.kafkas = kafkas.Lister()
-	c.configMaps, c.services, c.claims, c.pods = core.ConfigMaps().Lister(), core.Services().Lister(), core.PersistentVolumeClaims().Lister(), core.Pods().Lister()
-	c.statefulSets, c.budgets = apps.StatefulSets().Lister(), policy.PodDisruptionBudgets().Lister()
-
-	var errs []error
-	watch := func(informer cache.SharedIndexInformer, handler cache.ResourceEventHandler) {
-		registration, err := informer.AddEventHandler(handler)
-		if err != nil {
-			errs = append(errs, err)
-			return
-		}
-		c.synced = append(c.synced, registration.HasSynced)
-	}
-	watch(kafkas.Informer(), cache.ResourceEventHandlerFuncs{
+	errs := []error{c.watch(kafkas.Informer(), cache.ResourceEventHandlerFuncs{
 		AddFunc:    c.enqueueKafka,
 		UpdateFunc: func(_, obj any) { c.enqueueKafka(obj) },
 		DeleteFunc: c.kafkaDeleted,
-	})
+	})}
+	if c.host != nil {
+		errs = append(errs, c.watchHost())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("watch for the kafka controller: %w", err)
+	}
+	return c, nil
+}
+
+// watchHost observes what carries our label in the host.
+func (c *Controller) watchHost() error {
+	c.hostInformers = informers.NewSharedInformerFactoryWithOptions(c.host, 0,
+		informers.WithTransform(withoutManagedFields),
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+			o.LabelSelector = render.LabelManagedBy + "=" + render.ManagedBy
+		}))
+	core, apps, policy := c.hostInformers.Core().V1(), c.hostInformers.Apps().V1(), c.hostInformers.Policy().V1()
+	c.configMaps, c.services, c.claims, c.pods = core.ConfigMaps().Lister(), core.Services().Lister(), core.PersistentVolumeClaims().Lister(), core.Pods().Lister()
+	c.statefulSets, c.budgets = apps.StatefulSets().Lister(), policy.PodDisruptionBudgets().Lister()
+	var errs []error
 	child := cache.ResourceEventHandlerFuncs{
 		AddFunc:    c.enqueueOwner,
 		UpdateFunc: func(_, obj any) { c.enqueueOwner(obj) },
@@ -154,22 +157,28 @@ func New(cfg Config) (*Controller, error) {
 		core.ConfigMaps().Informer(), core.Services().Informer(), core.PersistentVolumeClaims().Informer(), core.Pods().Informer(),
 		apps.StatefulSets().Informer(), policy.PodDisruptionBudgets().Informer(),
 	} {
-		watch(informer, child)
+		errs = append(errs, c.watch(informer, child))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("watch for the kafka controller: %w", err)
+	return errors.Join(errs...)
+}
+
+func (c *Controller) watch(informer cache.SharedIndexInformer, handler cache.ResourceEventHandler) error {
+	registration, err := informer.AddEventHandler(handler)
+	if err != nil {
+		return err
 	}
-	return c, nil
+	c.synced = append(c.synced, registration.HasSynced)
+	return nil
 }
 
 // Run works until ctx ends.
 func (c *Controller) Run(ctx context.Context) {
-	c.hostInformers.Start(ctx.Done())
+	if c.hostInformers != nil {
+		c.hostInformers.Start(ctx.Done())
+		defer c.hostInformers.Shutdown()
+	}
 	c.kafkaInformers.Start(ctx.Done())
-	defer func() {
-		c.hostInformers.Shutdown()
-		c.kafkaInformers.Shutdown()
-	}()
+	defer c.kafkaInformers.Shutdown()
 	// Nothing is decided on half a picture: a Kafka or a claim that is not in a cache yet looks like one that does not exist.
 	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
 		return

@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -151,5 +153,48 @@ func TestAPodThatIsBeingDeletedDoesNotServe(t *testing.T) {
 	p.DeletionTimestamp = ptr.To(metav1.Now())
 	if ready(p) {
 		t.Error("a pod on its way out is ready")
+	}
+}
+
+func TestPartingPods(t *testing.T) {
+	dying := func(owner string, grace int64) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Name: owner, DeletionTimestamp: ptr.To(metav1.Now()), DeletionGracePeriodSeconds: &grace,
+			OwnerReferences: []metav1.OwnerReference{{Kind: "StatefulSet", UID: types.UID(owner), Controller: ptr.To(true)}},
+		}}
+	}
+	alive := dying("gone", 330)
+	alive.DeletionTimestamp, alive.DeletionGracePeriodSeconds = nil, nil
+	orphan := dying("gone", 330)
+	orphan.OwnerReferences = nil
+	pods := []*corev1.Pod{dying("gone", 330), dying("gone", partingGrace), dying("runs", 330), alive, orphan}
+	if got := parting(pods, map[types.UID]bool{"runs": true}); len(got) != 1 || got[0] != pods[0] {
+		t.Errorf("parting = %v", got)
+	}
+}
+
+// What the leader of a real quorum said after a voter had lost its volume.
+func TestLostVoters(t *testing.T) {
+	at := func(seconds int) time.Time { return time.Unix(int64(seconds), 0) }
+	voters := []broker.QuorumReplica{{ID: 0, LastFetch: at(100)}, {ID: 1, LastFetch: at(100)}, {ID: 2, LastFetch: at(99)}}
+	for _, tc := range []struct {
+		name   string
+		quorum *broker.QuorumInfo
+		want   string
+	}{
+		{"nobody answers", nil, ""},
+		{"all vote", &broker.QuorumInfo{LeaderID: 0, Voters: voters}, ""},
+		{"brokers observe", &broker.QuorumInfo{LeaderID: 0, Voters: voters, Observers: []broker.QuorumReplica{{ID: 3, LastFetch: at(100)}}}, ""},
+		{"one was removed", &broker.QuorumInfo{LeaderID: 0, Voters: voters[:2]}, "2"},
+		{"one observes with a new volume", &broker.QuorumInfo{LeaderID: 0, Voters: []broker.QuorumReplica{voters[0], {ID: 1, LastFetch: at(40)}, voters[2]},
+			Observers: []broker.QuorumReplica{{ID: 1, LastFetch: at(100)}}}, "1"},
+		{"it has joined again, and its former self is still listed", &broker.QuorumInfo{LeaderID: 0, Voters: voters,
+			Observers: []broker.QuorumReplica{{ID: 1, LastFetch: at(40)}}}, ""},
+		{"no leader", &broker.QuorumInfo{LeaderID: -1, Voters: voters[:1]}, ""},
+	} {
+		o := &observation{record: record{Mode: v1beta1.ModeCombined, Quorum: oldQuorum}, quorum: tc.quorum}
+		if got := render.FormatIDs(lostVoters(o)); got != tc.want {
+			t.Errorf("%s: lost = %q, want %q", tc.name, got, tc.want)
+		}
 	}
 }

@@ -62,10 +62,17 @@ func (a absence) verdict() (deleted bool, why string) {
 
 // bury deletes what a Kafka that was deleted has left, except for claims.
 func (c *Controller) bury(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
+	if c.host == nil {
+		return 0, nil
+	}
 	log := klog.FromContext(ctx)
 	anchor, err := c.configMaps.ConfigMaps(key.Namespace).Get(render.AnchorName(key.Name))
 	if apierrors.IsNotFound(err) {
-		return 0, nil
+		left, err := c.hasten(ctx, key)
+		if err != nil || !left {
+			return 0, err
+		}
+		return againParting, nil
 	}
 	if err != nil {
 		return 0, err
@@ -88,7 +95,7 @@ func (c *Controller) bury(ctx context.Context, key types.NamespacedName) (time.D
 	}.verdict()
 	if !deleted {
 		log.Info("Cluster without a Kafka is kept", "kafka", key, "reason", why)
-		if c.complaints.first(string(anchor.UID), why) {
+		if c.recorder != nil && c.complaints.first(string(anchor.UID), why) {
 			c.recorder.Eventf(anchor, nil, corev1.EventTypeWarning, "KafkaMissing", "Keep",
 				"There is no Kafka %s, and the cluster is kept: %s", key.Name, why)
 		}
@@ -105,11 +112,9 @@ func (c *Controller) bury(ctx context.Context, key types.NamespacedName) (time.D
 	c.deletions.forget(known.KafkaUID)
 	c.disconnect(fmt.Sprintf("%s/%s", key, known.KafkaUID))
 	log.Info("Deleted the cluster of a deleted Kafka; its claims stay", "kafka", key, "uid", known.KafkaUID)
-	c.recorder.Eventf(&v1beta1.Kafka{
-		TypeMeta:   metav1.TypeMeta{APIVersion: v1beta1.SchemeGroupVersion.String(), Kind: "Kafka"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, UID: known.KafkaUID},
-	}, nil, corev1.EventTypeNormal, "ClusterDeleted", "Delete", "Deleted the cluster; its claims stay")
-	return 0, nil
+	c.event(&v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, UID: known.KafkaUID}},
+		"ClusterDeleted", "Delete", "Deleted the cluster; its claims stay")
+	return againParting, nil
 }
 
 // currentStorage is the identity of the API server's storage as it stands in the host; "" when it keeps none there.

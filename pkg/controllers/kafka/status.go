@@ -237,16 +237,19 @@ func degradedCondition(o *observation, ready, progressing metav1.Condition) meta
 	return c
 }
 
-// lostVoters are nodes of the quorum that only observe it: their volume was lost, and they have not joined again.
+// lostVoters are nodes of the quorum that do not vote with the volume that they have: it was lost, and they have not joined again
+// with the new one. The leader lists such a node twice, as a voter and as an observer, and which of the two is the node of today
+// is the one that fetched last; the other stays listed for a while.
 func lostVoters(o *observation) []int32 {
 	if o.quorum == nil || o.quorum.LeaderID < 0 || len(o.quorum.Voters) == 0 {
 		return nil
 	}
 	var lost []int32
 	for _, voter := range o.record.Quorum {
-		observes := slices.ContainsFunc(o.quorum.Observers, func(r broker.QuorumReplica) bool { return r.ID == voter.ID })
-		votes := slices.ContainsFunc(o.quorum.Voters, func(r broker.QuorumReplica) bool { return r.ID == voter.ID })
-		if observes || !votes {
+		is := func(r broker.QuorumReplica) bool { return r.ID == voter.ID }
+		votes, observes := slices.IndexFunc(o.quorum.Voters, is), slices.IndexFunc(o.quorum.Observers, is)
+		if votes < 0 || voter.ID != o.quorum.LeaderID && observes >= 0 &&
+			o.quorum.Observers[observes].LastFetch.After(o.quorum.Voters[votes].LastFetch) {
 			lost = append(lost, voter.ID)
 		}
 	}
