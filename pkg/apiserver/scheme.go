@@ -1,6 +1,8 @@
 package apiserver
 
 import (
+	"slices"
+
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -17,6 +19,18 @@ var (
 	// Codecs encode and decode them.
 	Codecs = serializer.NewCodecFactory(Scheme)
 )
+
+// negotiated offers what Codecs do except for protobuf, which our types do not generate. A server that offers it and
+// then cannot encode a list leaves namespaces terminating for ever: the namespace controller prefers protobuf, and
+// deletecollection answers with the list itself. Custom resources are served the same way.
+type negotiated struct{ runtime.NegotiatedSerializer }
+
+// SupportedMediaTypes implements runtime.NegotiatedSerializer.
+func (n negotiated) SupportedMediaTypes() []runtime.SerializerInfo {
+	return slices.DeleteFunc(slices.Clone(n.NegotiatedSerializer.SupportedMediaTypes()), func(info runtime.SerializerInfo) bool {
+		return info.MediaType == runtime.ContentTypeProtobuf
+	})
+}
 
 func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()

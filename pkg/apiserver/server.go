@@ -78,6 +78,7 @@ func (c CompletedConfig) New() (*Server, error) {
 		return nil, fmt.Errorf("build the storage of kafkatopics: %w", err)
 	}
 	group := genericapiserver.NewDefaultAPIGroupInfo(kafka.GroupName, Scheme, runtime.NewParameterCodec(Scheme), Codecs)
+	group.NegotiatedSerializer = negotiated{Codecs}
 	group.VersionedResourcesStorageMap[v1beta1.SchemeGroupVersion.Version] = map[string]rest.Storage{
 		"kafkas":                 kafkas.Kafka,
 		"kafkas/status":          kafkas.Status,

@@ -1,0 +1,210 @@
+package apiservertest
+
+import (
+	"context"
+	"encoding/base64"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+)
+
+// Kafka is a fake cluster with the Kafka object that names it. It is asked through a client of its own, never through the
+// server under test.
+type Kafka struct {
+	*kfake.Cluster
+	// Object names the cluster in a namespace of its own.
+	Object *v1beta1.Kafka
+
+	network *network
+	client  *kgo.Client
+	mu      sync.Mutex
+	seen    []Request
+}
+
+// Request is a request that changes something and has reached the brokers.
+type Request struct {
+	// Kind is CreateTopics, CreatePartitions, AlterConfigs, Reassign or DeleteTopics.
+	Kind         string
+	ValidateOnly bool
+	// Message is the whole request.
+	Message kmsg.Request
+}
+
+// NewKafka starts a fake cluster of some brokers, 0 to brokers-1, and creates the Kafka object for it.
+func (s *Server) NewKafka(t testing.TB, brokers int, options ...kfake.Opt) *Kafka {
+	t.Helper()
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(brokers)}, options...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	k := &Kafka{Cluster: cluster, network: s.network, client: client}
+	k.watch()
+	k.Object = s.NewKafkaObject(t, s.Namespace(), cluster.ListenAddrs()...)
+	return k
+}
+
+// NewKafkaObject creates a Kafka named k for brokers at some addresses.
+func (s *Server) NewKafkaObject(t testing.TB, namespace string, addresses ...string) *v1beta1.Kafka {
+	t.Helper()
+	k, err := s.Client.KafkaV1beta1().Kafkas(namespace).Create(t.Context(), &v1beta1.Kafka{
+		ObjectMeta: metav1.ObjectMeta{Name: "k"},
+		Spec:       v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: addresses}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Refuse makes all addresses refuse connections, Vanish makes them say nothing, and Return brings them back.
+func (k *Kafka) Refuse() { k.network.set(k.ListenAddrs(), refusing) }
+func (k *Kafka) Vanish() { k.network.set(k.ListenAddrs(), silent) }
+func (k *Kafka) Return() { k.network.set(k.ListenAddrs(), up) }
+
+func (k *Kafka) watch() {
+	for key, describe := range map[int16]func(kmsg.Request) Request{
+		19: func(r kmsg.Request) Request {
+			return Request{"CreateTopics", r.(*kmsg.CreateTopicsRequest).ValidateOnly, r}
+		},
+		20: func(r kmsg.Request) Request { return Request{"DeleteTopics", false, r} },
+		37: func(r kmsg.Request) Request {
+			return Request{"CreatePartitions", r.(*kmsg.CreatePartitionsRequest).ValidateOnly, r}
+		},
+		44: func(r kmsg.Request) Request {
+			return Request{"AlterConfigs", r.(*kmsg.IncrementalAlterConfigsRequest).ValidateOnly, r}
+		},
+		45: func(r kmsg.Request) Request { return Request{"Reassign", false, r} },
+	} {
+		k.ControlKey(key, func(request kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.seen = append(k.seen, describe(request))
+			return nil, nil, false
+		})
+	}
+}
+
+// Requests are those since the last Forget, in the order of their arrival.
+func (k *Kafka) Requests() []Request {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]Request(nil), k.seen...)
+}
+
+// Forget forgets the requests until now.
+func (k *Kafka) Forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.seen = nil
+}
+
+// Topic is what the brokers have of a topic.
+type Topic struct {
+	ID         string
+	Partitions map[int32][]int32
+}
+
+// Topics asks the brokers for all topics.
+func (k *Kafka) Topics(t testing.TB) map[string]Topic {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	request := kmsg.NewPtrMetadataRequest()
+	request.Topics = nil
+	response, err := request.RequestWith(ctx, k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	topics := map[string]Topic{}
+	for _, have := range response.Topics {
+		topic := Topic{ID: base64.RawURLEncoding.EncodeToString(have.TopicID[:]), Partitions: map[int32][]int32{}}
+		for _, partition := range have.Partitions {
+			topic.Partitions[partition.Partition] = partition.Replicas
+		}
+		topics[*have.Topic] = topic
+	}
+	return topics
+}
+
+// CreateTopic creates a topic behind the server's back.
+func (k *Kafka) CreateTopic(t testing.TB, name string, partitions int32, replicas int16) {
+	t.Helper()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, replicas
+	request := kmsg.NewPtrCreateTopicsRequest()
+	request.Topics = append(request.Topics, topic)
+	response, err := request.RequestWith(context.Background(), k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := response.Topics[0].ErrorCode; code != 0 {
+		t.Fatalf("create topic %s: code %d", name, code)
+	}
+	k.Forget()
+}
+
+// DeleteTopic deletes a topic behind the server's back.
+func (k *Kafka) DeleteTopic(t testing.TB, name string) {
+	t.Helper()
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = &name
+	request := kmsg.NewPtrDeleteTopicsRequest()
+	request.Topics, request.TopicNames = append(request.Topics, topic), []string{name}
+	response, err := request.RequestWith(context.Background(), k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := response.Topics[0].ErrorCode; code != 0 {
+		t.Fatalf("delete topic %s: code %d", name, code)
+	}
+	k.Forget()
+}
+
+// Config asks the brokers for a topic's own settings.
+func (k *Kafka) Config(t testing.TB, topic string) map[string]string {
+	t.Helper()
+	resource := kmsg.NewDescribeConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	request := kmsg.NewPtrDescribeConfigsRequest()
+	request.Resources = append(request.Resources, resource)
+	response, err := request.RequestWith(context.Background(), k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{}
+	for _, entry := range response.Resources[0].Configs {
+		if entry.Source == kmsg.ConfigSourceDynamicTopicConfig && entry.Value != nil {
+			settings[entry.Name] = *entry.Value
+		}
+	}
+	return settings
+}
+
+// Eventually polls until a condition holds.
+func Eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not in twenty seconds: %s", what)
+		}
+	}
+}

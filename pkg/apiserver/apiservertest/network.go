@@ -1,0 +1,70 @@
+package apiservertest
+
+import (
+	"context"
+	"net"
+	"sync"
+	"syscall"
+)
+
+type reach int
+
+const (
+	up reach = iota
+	// refusing addresses answer at once that nobody listens.
+	refusing
+	// silent addresses do not even refuse.
+	silent
+)
+
+// network is the gateway's way to the brokers, which a test can cut.
+type network struct {
+	mu    sync.Mutex
+	state map[string]reach
+	conns map[string][]net.Conn
+}
+
+func newNetwork() *network {
+	return &network{state: map[string]reach{}, conns: map[string][]net.Conn{}}
+}
+
+// dial has the shape of broker.DialFunc.
+func (n *network) dial(ctx context.Context, protocol, address string) (net.Conn, error) {
+	n.mu.Lock()
+	state := n.state[address]
+	n.mu.Unlock()
+	switch state {
+	case refusing:
+		return nil, &net.OpError{Op: "dial", Net: protocol, Err: syscall.ECONNREFUSED}
+	case silent:
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, protocol, address)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state[address] != up {
+		conn.Close()
+		return nil, &net.OpError{Op: "dial", Net: protocol, Err: syscall.ECONNREFUSED}
+	}
+	n.conns[address] = append(n.conns[address], conn)
+	return conn, nil
+}
+
+func (n *network) set(addresses []string, state reach) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, address := range addresses {
+		n.state[address] = state
+		if state == up {
+			continue
+		}
+		for _, conn := range n.conns[address] {
+			conn.Close()
+		}
+		delete(n.conns, address)
+	}
+}

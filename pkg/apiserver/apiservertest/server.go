@@ -1,0 +1,186 @@
+// Package apiservertest runs the API server inside a test: an embedded etcd, HTTPS on loopback, and kfake clusters as
+// brokers. There is no Kubernetes behind it: who may do what, and what admission says, is what the test says.
+package apiservertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	genericoptions "k8s.io/apiserver/pkg/server/options"
+	"k8s.io/client-go/rest"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// EtcdPrefix is the prefix of everything that the server stores.
+const EtcdPrefix = "/registry/kafka.openshift.io"
+
+// startLimit bounds the start of a server, which usually takes a second.
+const startLimit = 60 * time.Second
+
+// Options change what Start does. The zero value is usable.
+type Options struct {
+	// Gateway configures the way to the brokers, except for its Dial. The zero value has short timeouts.
+	Gateway broker.Options
+}
+
+// Server is a running API server.
+type Server struct {
+	// Config is a client configuration that may do everything, Client a client of it.
+	Config *rest.Config
+	Client versioned.Interface
+	Etcd   *clientv3.Client
+	Claims *storage.Claims
+	Clock  *Clock
+
+	network    *network
+	rules      *rules
+	namespaces int
+	mu         sync.Mutex
+	closers    []func()
+}
+
+// Start starts a server. The caller must Close it.
+func Start(options Options) (*Server, error) {
+	s := &Server{network: newNetwork(), rules: newRules(), Clock: &Clock{}}
+	if err := s.start(options); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("start an API server in a test: %w", err)
+	}
+	return s, nil
+}
+
+// Close stops the server and removes what it stored.
+func (s *Server) Close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+	s.closers = nil
+}
+
+func (s *Server) start(options Options) error {
+	dir, err := os.MkdirTemp("", "apiservertest-")
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() { _ = os.RemoveAll(dir) })
+	etcd, err := storage.StartEmbedded(context.Background(), filepath.Join(dir, "etcd"))
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, etcd.Close)
+	recommended := genericoptions.NewRecommendedOptions(EtcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
+	recommended.Etcd.StorageConfig.Transport.ServerList = []string{etcd.Endpoint()}
+	if s.Etcd, err = storage.NewClient(recommended.Etcd.StorageConfig.Transport); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() { _ = s.Etcd.Close() })
+	s.Claims = storage.NewClaims(s.Etcd, EtcdPrefix)
+	generic, err := s.genericConfig(recommended.Etcd, filepath.Join(dir, "certificates"))
+	if err != nil {
+		return err
+	}
+	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
+		Etcd: s.Etcd, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(dir, "identity")),
+		Gateway: s.gateway(options.Gateway), Clock: s.Clock,
+	}}).Complete().New()
+	if err != nil {
+		return err
+	}
+	return s.run(server.Generic)
+}
+
+// globals are set once in a process.
+var globals = sync.OnceValue(func() error { return genericoptions.NewServerRunOptions().ComponentGlobalsRegistry.Set() })
+
+func (s *Server) genericConfig(etcd *genericoptions.EtcdOptions, certificates string) (*genericapiserver.RecommendedConfig, error) {
+	if err := globals(); err != nil {
+		return nil, err
+	}
+	config := apiserver.NewRecommendedConfig()
+	run := genericoptions.NewServerRunOptions()
+	if err := run.Complete(); err != nil {
+		return nil, err
+	}
+	if err := run.ApplyTo(&config.Config); err != nil {
+		return nil, err
+	}
+	if err := etcd.ApplyTo(&config.Config); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	serving := genericoptions.NewSecureServingOptions().WithLoopback()
+	serving.BindAddress = net.IPv4(127, 0, 0, 1)
+	serving.Listener, serving.BindPort = listener, listener.Addr().(*net.TCPAddr).Port
+	serving.ServerCert.CertDirectory = certificates
+	if err := serving.MaybeDefaultWithSelfSignedCerts("localhost", nil, []net.IP{serving.BindAddress}); err != nil {
+		return nil, err
+	}
+	if err := serving.ApplyToConfig(&config.Config); err != nil {
+		return nil, err
+	}
+	// Nobody but the loopback client logs in; it impersonates everybody else.
+	config.Authentication.Authenticator = authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
+		return nil, false, nil
+	})
+	config.Authorization.Authorizer = s.rules.authorizer()
+	config.AdmissionControl = s.rules
+	return config, nil
+}
+
+// gateway gives up quickly, so that tests of brokers that are away are fast.
+func (s *Server) gateway(options broker.Options) *broker.Gateway {
+	if options == (broker.Options{}) {
+		options = broker.Options{ConnectTimeout: 400 * time.Millisecond, VerdictTimeout: 800 * time.Millisecond, NegativeTTL: 20 * time.Millisecond}
+	}
+	options.Dial = s.network.dial
+	return broker.New(options)
+}
+
+func (s *Server) run(server *genericapiserver.GenericAPIServer) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	prepared := server.PrepareRun()
+	go func() { ended <- prepared.RunWithContext(ctx) }()
+	s.closers = append(s.closers, func() { cancel(); <-ended })
+
+	s.Config = rest.CopyConfig(server.LoopbackClientConfig)
+	s.Config.QPS = -1
+	var err error
+	if s.Client, err = versioned.NewForConfig(s.Config); err != nil {
+		return err
+	}
+	deadline := time.After(startLimit)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err = s.Client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case early := <-ended:
+			ended <- early
+			return errors.Join(errors.New("the server ended"), early)
+		case <-deadline:
+			return fmt.Errorf("not ready after %s: %w", startLimit, err)
+		}
+	}
+}
