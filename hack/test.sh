@@ -6,6 +6,8 @@
 set -o errexit -o nounset -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# As in the Makefile: other flags would compile everything a second time.
+export CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false"
 results=$PWD/.local/test
 mkdir -p "${results}"
 

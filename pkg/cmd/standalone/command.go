@@ -32,6 +32,8 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/external"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
@@ -159,9 +161,26 @@ func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, to
 	if err != nil {
 		return fmt.Errorf("build the loopback client: %w", err)
 	}
+	topics, err := topic.New(topic.Config{
+		Kafka: client, Connect: func(t broker.Target) topic.Cluster { return gateway.Cluster(t) },
+	})
+	if err != nil {
+		return fmt.Errorf("build the topic controller: %w", err)
+	}
+	kafkas, err := external.New(external.Config{
+		Kafka: client, Connect: func(t broker.Target) external.Cluster { return gateway.Cluster(t) },
+	})
+	if err != nil {
+		return fmt.Errorf("build the controller of external Kafkas: %w", err)
+	}
 	for name, run := range map[string]func(context.Context) error{
 		"kubeconfig":  func(context.Context) error { return o.writeKubeconfig(token) },
 		"local-kafka": func(ctx context.Context) error { return o.ensureKafka(ctx, client) },
+		"controllers": func(ctx context.Context) error {
+			go topics.Run(ctx)
+			go kafkas.Run(ctx)
+			return nil
+		},
 	} {
 		if err := server.Generic.AddPostStartHook(name, func(hook genericapiserver.PostStartHookContext) error {
 			return run(hook)

@@ -1,0 +1,180 @@
+// Package external observes Kafkas that somebody else runs: it asks their brokers and
+// writes the status. It changes nothing else, and needs no Kubernetes around it.
+package external
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
+	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
+)
+
+const (
+	// askTimeout bounds one question; a cluster is known to be away within five seconds.
+	askTimeout = 6 * time.Second
+	// againSettled is how soon a cluster that answered is asked again, againAway one that did not.
+	againSettled = 30 * time.Second
+	againAway    = 5 * time.Second
+
+	listenerName = "plain"
+
+	reasonReady       = "BrokersReady"
+	reasonUnreachable = "ClusterUnreachable"
+	reasonAsExpected  = "AsExpected"
+)
+
+// Cluster is what the controller asks of a cluster's brokers.
+type Cluster interface {
+	Describe(ctx context.Context) (broker.ClusterInfo, error)
+}
+
+var _ Cluster = (*broker.Cluster)(nil)
+
+// Config is what a Controller works with.
+type Config struct {
+	Kafka versioned.Interface
+	// Connect returns the handle on a cluster's brokers and never dials.
+	Connect func(broker.Target) Cluster
+	// Clock is the real one when nil. Metrics may be nil.
+	Clock   clock.WithTicker
+	Metrics *loop.Metrics
+}
+
+// Controller observes external Kafkas.
+type Controller struct {
+	client    versioned.Interface
+	connect   func(broker.Target) Cluster
+	clock     clock.WithTicker
+	informers externalversions.SharedInformerFactory
+	synced    cache.InformerSynced
+	kafkas    kafkalisters.KafkaLister
+	loop      *loop.Loop
+}
+
+// New builds a Controller. It starts nothing.
+func New(cfg Config) (*Controller, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = clock.RealClock{}
+	}
+	c := &Controller{client: cfg.Kafka, connect: cfg.Connect, clock: cfg.Clock,
+		informers: externalversions.NewSharedInformerFactory(cfg.Kafka, 0)}
+	c.loop = loop.New(loop.Options{Name: "external", Workers: 4, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
+	kafkas := c.informers.Kafka().V1beta1().Kafkas()
+	c.kafkas = kafkas.Lister()
+	enqueue := func(obj any) {
+		if k, ok := obj.(*v1beta1.Kafka); ok && k.Spec.External != nil {
+			c.loop.Add(types.NamespacedName{Namespace: k.Namespace, Name: k.Name})
+		}
+	}
+	registration, err := kafkas.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: enqueue,
+		UpdateFunc: func(before, after any) {
+			// A write of the status is this controller's own and no news.
+			if b, ok := before.(*v1beta1.Kafka); ok && b.Generation == after.(*v1beta1.Kafka).Generation {
+				return
+			}
+			enqueue(after)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch external Kafkas: %w", err)
+	}
+	c.synced = registration.HasSynced
+	return c, nil
+}
+
+// Run works until ctx ends.
+func (c *Controller) Run(ctx context.Context) {
+	c.informers.Start(ctx.Done())
+	defer c.informers.Shutdown()
+	if !cache.WaitForCacheSync(ctx.Done(), c.synced) {
+		return
+	}
+	klog.FromContext(ctx).Info("Controller runs", "controller", "external")
+	var running sync.WaitGroup
+	running.Go(func() { c.loop.Run(ctx) })
+	running.Wait()
+}
+
+func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
+	k, err := c.kafkas.Kafkas(key.Namespace).Get(key.Name)
+	if apierrors.IsNotFound(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if k.Spec.External == nil || k.DeletionTimestamp != nil {
+		return 0, nil
+	}
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	target := broker.Target{Key: fmt.Sprintf("%s/%s/%s", k.Namespace, k.Name, k.UID), Bootstrap: k.Spec.External.BootstrapServers}
+	info, askErr := c.connect(target).Describe(asking)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	again := againSettled
+	if askErr != nil {
+		again = againAway
+	}
+	next := k.DeepCopy()
+	next.Status = status(k, info, askErr, c.clock.Now())
+	if equality.Semantic.DeepEqual(next.Status, k.Status) {
+		return again, nil
+	}
+	if _, err := c.client.KafkaV1beta1().Kafkas(k.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{}); err != nil {
+		return 0, fmt.Errorf("update status of Kafka %s: %w", key, err)
+	}
+	return again, nil
+}
+
+// status is what the brokers at the bootstrap servers said. Without an answer the last one stands, only not as Ready.
+func status(k *v1beta1.Kafka, info broker.ClusterInfo, err error, now time.Time) v1beta1.KafkaStatus {
+	status := *k.Status.DeepCopy()
+	servers := k.Spec.External.BootstrapServers
+	status.ObservedGeneration = k.Generation
+	status.Mode = v1beta1.ModeExternal
+	status.Listeners = []v1beta1.ListenerStatus{{Name: listenerName, BootstrapServers: strings.Join(servers, ","), Addresses: servers}}
+	ready := metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: reasonUnreachable}
+	degraded := metav1.Condition{Type: v1beta1.ConditionDegraded, Status: metav1.ConditionFalse, Reason: reasonAsExpected, Message: "the cluster answers"}
+	if err != nil {
+		// The error names addresses in the order in which they were tried, which varies: it would be news each time.
+		ready.Message = "no broker answers at " + strings.Join(servers, ",")
+		degraded.Status, degraded.Reason, degraded.Message = metav1.ConditionTrue, ready.Reason, ready.Message
+	} else {
+		var registered int32
+		for _, b := range info.Brokers {
+			if !b.Fenced {
+				registered++
+			}
+		}
+		status.ClusterID = info.ID
+		status.Brokers = v1beta1.BrokerCounts{Desired: int32(len(info.Brokers)), Registered: registered, Ready: registered}
+		ready.Status, ready.Reason = metav1.ConditionTrue, reasonReady
+		ready.Message = fmt.Sprintf("%d brokers are registered", registered)
+	}
+	for _, condition := range []metav1.Condition{ready, degraded} {
+		condition.ObservedGeneration = status.ObservedGeneration
+		condition.LastTransitionTime = metav1.NewTime(now)
+		meta.SetStatusCondition(&status.Conditions, condition)
+	}
+	return status
+}
