@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -153,23 +152,6 @@ func TestAPodThatIsBeingDeletedDoesNotServe(t *testing.T) {
 	p.DeletionTimestamp = ptr.To(metav1.Now())
 	if ready(p) {
 		t.Error("a pod on its way out is ready")
-	}
-}
-
-func TestPartingPods(t *testing.T) {
-	dying := func(owner string, grace int64) *corev1.Pod {
-		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-			Name: owner, DeletionTimestamp: ptr.To(metav1.Now()), DeletionGracePeriodSeconds: &grace,
-			OwnerReferences: []metav1.OwnerReference{{Kind: "StatefulSet", UID: types.UID(owner), Controller: ptr.To(true)}},
-		}}
-	}
-	alive := dying("gone", 330)
-	alive.DeletionTimestamp, alive.DeletionGracePeriodSeconds = nil, nil
-	orphan := dying("gone", 330)
-	orphan.OwnerReferences = nil
-	pods := []*corev1.Pod{dying("gone", 330), dying("gone", partingGrace), dying("runs", 330), alive, orphan}
-	if got := parting(pods, map[types.UID]bool{"runs": true}); len(got) != 1 || got[0] != pods[0] {
-		t.Errorf("parting = %v", got)
 	}
 }
 

@@ -68,11 +68,7 @@ func (c *Controller) bury(ctx context.Context, key types.NamespacedName) (time.D
 	log := klog.FromContext(ctx)
 	anchor, err := c.configMaps.ConfigMaps(key.Namespace).Get(render.AnchorName(key.Name))
 	if apierrors.IsNotFound(err) {
-		left, err := c.hasten(ctx, key)
-		if err != nil || !left {
-			return 0, err
-		}
-		return againParting, nil
+		return 0, nil
 	}
 	if err != nil {
 		return 0, err
@@ -101,12 +97,20 @@ func (c *Controller) bury(ctx context.Context, key types.NamespacedName) (time.D
 		}
 		return mournAgain, nil
 	}
-	// The anchor must be the one that was judged: a Kafka of the same name may have adopted it since.
+	if err := c.disband(ctx, key); err != nil {
+		return 0, err
+	}
+	// The anchor goes last, so that whatever fails before is tried again, and must be the one that was judged: a Kafka of the
+	// same name may have adopted it since.
 	err = c.host.CoreV1().ConfigMaps(key.Namespace).Delete(ctx, anchor.Name, metav1.DeleteOptions{
 		PropagationPolicy: ptr.To(metav1.DeletePropagationBackground),
 		Preconditions:     &metav1.Preconditions{UID: &anchor.UID, ResourceVersion: &anchor.ResourceVersion},
 	})
-	if err != nil && !apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
+		// The cache is behind.
+		return 0, nil
+	}
+	if err != nil {
 		return 0, fmt.Errorf("delete anchor %s/%s: %w", key.Namespace, anchor.Name, err)
 	}
 	c.deletions.forget(known.KafkaUID)
@@ -114,7 +118,7 @@ func (c *Controller) bury(ctx context.Context, key types.NamespacedName) (time.D
 	log.Info("Deleted the cluster of a deleted Kafka; its claims stay", "kafka", key, "uid", known.KafkaUID)
 	c.event(&v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, UID: known.KafkaUID}},
 		"ClusterDeleted", "Delete", "Deleted the cluster; its claims stay")
-	return againParting, nil
+	return 0, nil
 }
 
 // currentStorage is the identity of the API server's storage as it stands in the host; "" when it keeps none there.

@@ -45,10 +45,6 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	case kafka.Spec.Brokers == nil || c.host == nil:
 		return 0, nil
 	}
-	// Pods of a predecessor of the same name are in the way.
-	if _, err := c.hasten(ctx, key); err != nil {
-		return 0, err
-	}
 	again, err := c.syncManaged(ctx, kafka)
 	var taken *nameTakenError
 	switch {

@@ -1,6 +1,8 @@
 # Starts one node of Apache Kafka: writes its server.properties, formats an empty log directory (KRaft), and becomes the JVM.
 # The image's own entry point is not used: it formats every node, cannot start ZooKeeper mode, and writes below /opt.
 set -euo pipefail
+# Process 1 ignores signals that it does not handle, and a pod deleted now would be waited for until its grace is over.
+trap 'exit 143' TERM
 
 config=/etc/kafka-cluster
 run=/run/kafka

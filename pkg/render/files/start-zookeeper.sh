@@ -1,6 +1,8 @@
 # Starts one member of a ZooKeeper ensemble. Its configuration lives on its volume and is written only when there is none:
 # ZooKeeper itself keeps the membership there, and a member restarted with an older membership elects itself (split brain).
 set -euo pipefail
+# Process 1 ignores signals that it does not handle, and a pod deleted now would be waited for until its grace is over.
+trap 'exit 143' TERM
 
 config=/etc/kafka-cluster
 data=/var/lib/zookeeper
