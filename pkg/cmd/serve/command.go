@@ -77,6 +77,9 @@ func Run(ctx context.Context, options *Options) error {
 		}
 	}()
 
+	if err := apiserver.RegisterMetrics(); err != nil {
+		return err
+	}
 	generic := apiserver.NewRecommendedConfig()
 	certificate, err := options.prepareCertificate(ctx)
 	if err != nil {

@@ -98,6 +98,9 @@ func Run(ctx context.Context, options *Options) error {
 			klog.FromContext(ctx).Info("etcd client not closed", "err", err)
 		}
 	}()
+	if err := apiserver.RegisterMetrics(); err != nil {
+		return err
+	}
 	gateway := broker.New(broker.Options{ClientID: "kafka-apiserver"})
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		Etcd: client, EtcdPrefix: etcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),
