@@ -84,4 +84,5 @@ func TestQuickStart(t *testing.T) {
 		kubectl(t, "wait pod/my-cluster-kafka-3 --for=delete --timeout=3m")
 		kubectl(t, "wait kafka/my-cluster --for=jsonpath={.status.brokers.registered}=3 --timeout=2m")
 	})
+	removeKafka(t, "my-cluster")
 }

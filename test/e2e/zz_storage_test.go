@@ -11,9 +11,9 @@ import (
 // quiet is how long nothing may touch a cluster whose Kafka cannot be read: the garbage collector resyncs well within.
 const quiet = 3 * time.Minute
 
-// TestZZEmptiedStorage empties the API server's etcd under a running cluster. It is the last test: it leaves the API
+// TestEmptiedStorage empties the API server's etcd under a running cluster. Its file comes last, since it leaves the API
 // server with a new storage.
-func TestZZEmptiedStorage(t *testing.T) {
+func TestEmptiedStorage(t *testing.T) {
 	startTools(t)
 	const cluster, server = "survivor", "survivor-bootstrap.default.svc:9092"
 	kubectlWith(t, kraft(cluster, 3), "create -f -")
