@@ -25,6 +25,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/external"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
@@ -179,6 +180,14 @@ func (p *process) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	externals, err := external.New(external.Config{
+		Kafka:   p.client,
+		Connect: func(t broker.Target) external.Cluster { return p.gateway.Cluster(t) },
+		Metrics: p.metrics,
+	})
+	if err != nil {
+		return err
+	}
 	topics, err := topic.New(topic.Config{
 		Kafka:    p.client,
 		Connect:  func(t broker.Target) topic.Cluster { return p.gateway.Cluster(t) },
@@ -190,7 +199,7 @@ func (p *process) work(ctx context.Context) error {
 		return err
 	}
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context){p.gateway.Run, kafkas.Run, topics.Run} {
+	for _, run := range []func(context.Context){p.gateway.Run, kafkas.Run, externals.Run, topics.Run} {
 		running.Go(func() { run(ctx) })
 	}
 	running.Wait()

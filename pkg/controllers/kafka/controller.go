@@ -46,7 +46,7 @@ var _ Cluster = (*broker.Cluster)(nil)
 
 // Config is what a Controller works with.
 type Config struct {
-	// Host is the Kubernetes API, Kafka ours. Without a host only external clusters are observed.
+	// Host is the Kubernetes API, Kafka ours.
 	Host  kubernetes.Interface
 	Kafka versioned.Interface
 	// Connect returns the handle on a cluster's brokers and never dials; Disconnect gives it up.
@@ -128,10 +128,7 @@ func New(cfg Config) (*Controller, error) {
 		UpdateFunc: func(_, obj any) { c.enqueueKafka(obj) },
 		DeleteFunc: c.kafkaDeleted,
 	})}
-	if c.host != nil {
-		errs = append(errs, c.watchHost())
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, c.watchHost())...); err != nil {
 		return nil, fmt.Errorf("watch for the kafka controller: %w", err)
 	}
 	return c, nil
@@ -173,10 +170,8 @@ func (c *Controller) watch(informer cache.SharedIndexInformer, handler cache.Res
 
 // Run works until ctx ends.
 func (c *Controller) Run(ctx context.Context) {
-	if c.hostInformers != nil {
-		c.hostInformers.Start(ctx.Done())
-		defer c.hostInformers.Shutdown()
-	}
+	c.hostInformers.Start(ctx.Done())
+	defer c.hostInformers.Shutdown()
 	c.kafkaInformers.Start(ctx.Done())
 	defer c.kafkaInformers.Shutdown()
 	// Nothing is decided on half a picture: a Kafka or a claim that is not in a cache yet looks like one that does not exist.

@@ -62,9 +62,6 @@ func (a absence) verdict() (deleted bool, why string) {
 
 // bury deletes what a Kafka that was deleted has left, except for claims.
 func (c *Controller) bury(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
-	if c.host == nil {
-		return 0, nil
-	}
 	log := klog.FromContext(ctx)
 	anchor, err := c.configMaps.ConfigMaps(key.Namespace).Get(render.AnchorName(key.Name))
 	if apierrors.IsNotFound(err) {

@@ -39,10 +39,8 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	}
 	kafka := cached.DeepCopy()
 	v1beta1.SetObjectDefaults_Kafka(kafka)
-	switch {
-	case render.Mode(&kafka.Spec) == v1beta1.ModeExternal:
-		return c.syncExternal(ctx, kafka)
-	case kafka.Spec.Brokers == nil || c.host == nil:
+	if kafka.Spec.Brokers == nil {
+		// Somebody else runs it: package external observes it.
 		return 0, nil
 	}
 	again, err := c.syncManaged(ctx, kafka)

@@ -1,0 +1,125 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
+)
+
+var begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func newKafka() *v1beta1.Kafka {
+	return &v1beta1.Kafka{
+		ObjectMeta: metav1.ObjectMeta{Name: "theirs", Namespace: "streams", UID: "u", Generation: 7},
+		Spec:       v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: []string{"k1:9092", "k2:9092"}}},
+	}
+}
+
+func TestStatusSaysWhatTheBrokersSay(t *testing.T) {
+	info := broker.ClusterInfo{ID: "abc", Brokers: []broker.BrokerInfo{{ID: 0}, {ID: 1}, {ID: 2, Fenced: true}}}
+
+	answered := status(newKafka(), info, nil, begin)
+	if !meta.IsStatusConditionTrue(answered.Conditions, v1beta1.ConditionReady) {
+		t.Errorf("a cluster that answers is not ready: %v", answered.Conditions)
+	}
+	if want := (v1beta1.BrokerCounts{Desired: 3, Registered: 2, Ready: 2}); answered.Brokers != want {
+		t.Errorf("brokers are %+v, want %+v: a fenced broker does not serve", answered.Brokers, want)
+	}
+	if answered.ClusterID != "abc" || answered.Mode != v1beta1.ModeExternal || answered.ObservedGeneration != 7 {
+		t.Errorf("got %+v", answered)
+	}
+	if got := answered.Listeners[0]; got.BootstrapServers != "k1:9092,k2:9092" || len(got.Addresses) != 2 {
+		t.Errorf("the listener is %+v", got)
+	}
+
+	known := newKafka()
+	known.Status = answered
+	away := status(known, broker.ClusterInfo{}, errors.New("nobody is there"), begin.Add(time.Hour))
+	ready := meta.FindStatusCondition(away.Conditions, v1beta1.ConditionReady)
+	if ready.Status != metav1.ConditionFalse || ready.Reason != reasonUnreachable || ready.ObservedGeneration != 7 {
+		t.Errorf("a cluster that does not answer is %+v", ready)
+	}
+	if away.ClusterID != "abc" || away.Brokers != answered.Brokers {
+		t.Errorf("what was known is forgotten: %+v", away)
+	}
+}
+
+type answers chan error
+
+func (a answers) Describe(ctx context.Context) (broker.ClusterInfo, error) {
+	select {
+	case err := <-a:
+		return broker.ClusterInfo{ID: "abc", Brokers: []broker.BrokerInfo{{ID: 0}}}, err
+	case <-ctx.Done():
+		return broker.ClusterInfo{}, ctx.Err()
+	}
+}
+
+// A settled system writes nothing: a cluster that says the same again leaves its object alone.
+func TestTheSameAnswerIsNoWrite(t *testing.T) {
+	client := fake.NewClientset(newKafka())
+	clock := clocktesting.NewFakeClock(begin)
+	cluster := make(answers)
+	controller, err := New(Config{Kafka: client, Clock: clock, Connect: func(broker.Target) Cluster { return cluster }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { controller.Run(ctx); close(done) }()
+	defer func() { cancel(); <-done }()
+
+	answer := func(err error) {
+		t.Helper()
+		deadline := time.After(10 * time.Second)
+		for {
+			select {
+			case cluster <- err:
+				return
+			case <-deadline:
+				t.Fatal("the cluster is not asked")
+			case <-time.After(time.Millisecond):
+				clock.Step(time.Second)
+			}
+		}
+	}
+	ready := func(want metav1.ConditionStatus) {
+		t.Helper()
+		err := wait.PollUntilContextTimeout(ctx, time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+			k, err := client.KafkaV1beta1().Kafkas("streams").Get(ctx, "theirs", metav1.GetOptions{})
+			c := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
+			return c != nil && c.Status == want, err
+		})
+		if err != nil {
+			t.Fatalf("Ready does not become %s: %v", want, err)
+		}
+	}
+
+	answer(nil)
+	ready(metav1.ConditionTrue)
+	for range 5 {
+		answer(nil)
+	}
+	answer(errors.New("nobody is there"))
+	ready(metav1.ConditionFalse)
+
+	writes := 0
+	for _, action := range client.Actions() {
+		if action.GetVerb() == "update" {
+			writes++
+		}
+	}
+	if writes != 2 {
+		t.Errorf("%d writes, want one for each change", writes)
+	}
+}
