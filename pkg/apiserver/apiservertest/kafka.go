@@ -157,6 +157,23 @@ func (k *Kafka) CreateTopic(t testing.TB, name string, partitions int32, replica
 	k.Forget()
 }
 
+// Grow adds partitions to a topic behind the server's back.
+func (k *Kafka) Grow(t testing.TB, name string, partitions int32) {
+	t.Helper()
+	topic := kmsg.NewCreatePartitionsRequestTopic()
+	topic.Topic, topic.Count = name, partitions
+	request := kmsg.NewPtrCreatePartitionsRequest()
+	request.Topics = append(request.Topics, topic)
+	response, err := request.RequestWith(context.Background(), k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := response.Topics[0].ErrorCode; code != 0 {
+		t.Fatalf("grow topic %s: code %d", name, code)
+	}
+	k.Forget()
+}
+
 // DeleteTopic deletes a topic behind the server's back.
 func (k *Kafka) DeleteTopic(t testing.TB, name string) {
 	t.Helper()

@@ -34,8 +34,8 @@ const startLimit = 60 * time.Second
 
 // Options change what Start does. The zero value is usable.
 type Options struct {
-	// Gateway configures the way to the brokers, except for its Dial. The zero value has short timeouts.
-	Gateway broker.Options
+	// Gateway configures the way to the brokers, except for its Dial. Left out, its timeouts are short.
+	Gateway *broker.Options
 }
 
 // Server is a running API server.
@@ -146,9 +146,10 @@ func (s *Server) genericConfig(etcd *genericoptions.EtcdOptions, certificates st
 }
 
 // gateway gives up quickly, so that tests of brokers that are away are fast.
-func (s *Server) gateway(options broker.Options) *broker.Gateway {
-	if options == (broker.Options{}) {
-		options = broker.Options{ConnectTimeout: 400 * time.Millisecond, VerdictTimeout: 800 * time.Millisecond, NegativeTTL: 20 * time.Millisecond}
+func (s *Server) gateway(wanted *broker.Options) *broker.Gateway {
+	options := broker.Options{ConnectTimeout: 400 * time.Millisecond, VerdictTimeout: 800 * time.Millisecond, NegativeTTL: 20 * time.Millisecond}
+	if wanted != nil {
+		options = *wanted
 	}
 	options.Dial = s.network.dial
 	return broker.New(options)

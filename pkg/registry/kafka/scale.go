@@ -101,7 +101,7 @@ func (r *ScaleREST) registered(ctx context.Context, k *kafka.Kafka) (int32, erro
 	}
 	info, err := cluster.Describe(ctx)
 	if err != nil {
-		return 0, broker.Status(err, kafka.Resource("kafkas"), k.Name, "")
+		return 0, live.Refused(err, kafka.Resource("kafkas"), k.Name, "")
 	}
 	var n int32
 	for _, b := range info.Brokers {
@@ -203,7 +203,7 @@ func (r *REST) validateScaleIn(ctx context.Context, k, old *kafka.Kafka) error {
 	}
 	snapshot, err := cluster.Snapshot(ctx, 0)
 	if err != nil {
-		return broker.Status(err, kafka.Resource("kafkas"), k.Name, "spec.brokers.replicas")
+		return live.Refused(err, kafka.Resource("kafkas"), k.Name, "spec.brokers.replicas")
 	}
 	if reason := blocked(snapshot, keep); reason != "" {
 		return apierrors.NewInvalid(kafka.Kind("Kafka"), k.Name, field.ErrorList{

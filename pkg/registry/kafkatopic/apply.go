@@ -36,14 +36,14 @@ type outcome struct {
 }
 
 func unreachable(err error) outcome {
-	return outcome{ready: metav1.ConditionFalse, reason: reasonClusterUnreachable, message: err.Error()}
+	return outcome{ready: metav1.ConditionFalse, reason: reasonClusterUnreachable, message: live.Line(err)}
 }
 
 func failed(err error) outcome {
 	if live.IsAway(err) {
 		return unreachable(err)
 	}
-	return outcome{ready: metav1.ConditionFalse, reason: reasonNotApplied, message: err.Error()}
+	return outcome{ready: metav1.ConditionFalse, reason: reasonNotApplied, message: live.Line(err)}
 }
 
 // apply makes the brokers have what the object says. It can be repeated.
@@ -155,16 +155,16 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 		topic.Status.TopicID = have.ID.String()
 		topic.Status.Partitions = int32(len(have.Partitions))
 		topic.Status.Replicas = int32(have.ReplicationFactor())
-		settled := topic.Generation == generation
+		filled := false
 		if n := topic.Status.Partitions; topic.Spec.Partitions == nil || *topic.Spec.Partitions < n {
-			topic.Spec.Partitions = ptr.To(n)
+			topic.Spec.Partitions, filled = ptr.To(n), true
 		}
 		if n := topic.Status.Replicas; topic.Spec.Replicas == nil && n > 0 {
-			topic.Spec.Replicas = ptr.To(n)
+			topic.Spec.Replicas, filled = ptr.To(n), true
 		}
-		if settled {
-			// Filling the spec in may make a new generation, which the brokers already have.
-			topic.Status.ObservedGeneration = generation
+		if filled && topic.Generation == generation {
+			// Filling the spec in makes a new generation (outcomeStrategy), which the brokers already have.
+			topic.Status.ObservedGeneration = generation + 1
 		}
 	}
 	meta.SetStatusCondition(&topic.Status.Conditions, metav1.Condition{

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/util/dryrun"
-	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -70,7 +69,7 @@ func (r *PartitionsREST) read(ctx context.Context, name string, offsets bool) (*
 	var ranges map[int32]broker.PartitionOffsets
 	if offsets {
 		if ranges, err = cluster.Offsets(ctx, have.Name, broker.ReadUncommitted); err != nil {
-			warning.AddWarning(ctx, "", "some offsets are not known: "+err.Error())
+			live.Warn(ctx, "some offsets are not known", err)
 		}
 	}
 	return partitionsView(topic, have, moves, ranges), topic, cluster, have, nil
@@ -200,7 +199,7 @@ func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cl
 	}
 	info, err := cluster.Describe(ctx)
 	if err != nil {
-		return broker.Status(err, kafka.Resource("kafkatopics"), next.Name, "spec")
+		return live.Refused(err, kafka.Resource("kafkatopics"), next.Name, "spec")
 	}
 	alive := map[int32]bool{}
 	var ids []int32
@@ -238,7 +237,7 @@ func (r *PartitionsREST) carryOut(ctx context.Context, cluster *broker.Cluster, 
 	if len(change.added) > 0 {
 		total := int32(len(have.Partitions) + len(change.added))
 		if err := cluster.CreatePartitions(ctx, have.Name, total, change.added, true); err != nil {
-			return broker.Status(err, gr, topic.Name, "spec")
+			return live.Refused(err, gr, topic.Name, "spec")
 		}
 		if !dryRun {
 			stored, err := r.plane.setPartitions(ctx, topic, total, nil)
@@ -246,7 +245,7 @@ func (r *PartitionsREST) carryOut(ctx context.Context, cluster *broker.Cluster, 
 				return err
 			}
 			if err := cluster.CreatePartitions(ctx, have.Name, total, change.added, false); err != nil {
-				return broker.Status(err, gr, topic.Name, "spec")
+				return live.Refused(err, gr, topic.Name, "spec")
 			}
 			if _, err := r.plane.recordPartitions(ctx, stored, have, total); err != nil {
 				return err
@@ -257,7 +256,7 @@ func (r *PartitionsREST) carryOut(ctx context.Context, cluster *broker.Cluster, 
 		return nil
 	}
 	if err := cluster.Reassign(ctx, have.Name, change.moves); err != nil {
-		return broker.Status(err, gr, topic.Name, "spec")
+		return live.Refused(err, gr, topic.Name, "spec")
 	}
 	return nil
 }

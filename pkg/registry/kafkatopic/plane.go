@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -106,10 +107,12 @@ func (p *plane) noteBeforeDelete(ctx context.Context, topic *kafka.KafkaTopic) e
 	return changeClaim(ctx, p.claims, topic, func(c *claim) bool {
 		before := *c
 		c.Retain = topic.Spec.DeletionPolicy == kafka.TopicRetain
+		// The claim's owner was stored, so without it the claim is no longer that of a request under way.
+		c.Since = time.Time{}
 		if c.TopicID == "" {
 			c.TopicID = topic.Status.TopicID
 		}
-		return before.Retain != c.Retain || before.TopicID != c.TopicID
+		return before.Retain != c.Retain || before.TopicID != c.TopicID || !before.Since.Equal(c.Since)
 	})
 }
 
@@ -165,7 +168,7 @@ func refusal(err error, topic *kafka.KafkaTopic) error {
 	case codeInvalidConfig:
 		path = "spec.config"
 	}
-	return ofTopic(broker.Status(err, kafka.Resource("kafkatopics"), topic.Name, path), topic)
+	return ofTopic(live.Refused(err, kafka.Resource("kafkatopics"), topic.Name, path), topic)
 }
 
 // ofTopic words a broker's refusal as validation would: kubectl prints the kind, and who reads it knows the topic.

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/util/dryrun"
-	"k8s.io/apiserver/pkg/warning"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
@@ -81,9 +80,9 @@ func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateOb
 	}
 	if err := r.sweeper.finish(ctx, topic); err != nil {
 		if !live.IsAway(err) && !apierrors.IsTimeout(err) {
-			warning.AddWarning(ctx, "", "the object is deleted, its topic is not yet: "+err.Error())
+			live.Warn(ctx, "the object is deleted, its topic is not yet", err)
 		} else {
-			warning.AddWarning(ctx, "", "the object is deleted; its topic is deleted when the brokers are back: "+err.Error())
+			live.Warn(ctx, "the object is deleted; its topic is deleted when the brokers are back", err)
 		}
 	}
 	return out, deleted, nil

@@ -206,5 +206,5 @@ func stale(topic *kafka.KafkaTopic) error {
 }
 
 func growthRefused(err error, name string) error {
-	return broker.Status(err, kafka.Resource("kafkatopics"), name, "spec.replicas")
+	return live.Refused(err, kafka.Resource("kafkatopics"), name, "spec.replicas")
 }

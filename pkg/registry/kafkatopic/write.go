@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -212,7 +211,7 @@ func (w *write) finish(ctx context.Context, obj runtime.Object) (runtime.Object,
 	case w.dryRun || w.cluster == nil && w.away == nil:
 		return topic, nil
 	case w.away != nil:
-		warning.AddWarning(ctx, "", "stored, and carried out when the brokers can be reached: "+w.away.Error())
+		live.Warn(ctx, "stored, and carried out when the brokers can be reached", w.away)
 		return w.plane.record(ctx, topic, unreachable(w.away))
 	}
 	ctx, cancel := live.Deadline(ctx)
@@ -220,7 +219,7 @@ func (w *write) finish(ctx context.Context, obj runtime.Object) (runtime.Object,
 	done, err := w.plane.apply(ctx, w.cluster, topic)
 	if err != nil {
 		// The object is stored: an error would say that it is not. The controller goes on from here.
-		warning.AddWarning(ctx, "", "stored, not carried out yet: "+err.Error())
+		live.Warn(ctx, "stored, not carried out yet", err)
 		return w.plane.record(ctx, topic, failed(err))
 	}
 	return w.plane.record(ctx, topic, done)

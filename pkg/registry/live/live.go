@@ -7,12 +7,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/warning"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
@@ -20,9 +23,6 @@ import (
 
 // plainListener is the listener that the server itself uses.
 const plainListener = "plain"
-
-// retryAfterSeconds is what a client is told to wait when brokers are away.
-const retryAfterSeconds = 2
 
 // ErrNotUp says that a cluster has no addresses yet: its controllers have not started it.
 var ErrNotUp = errors.New("the cluster is not up yet")
@@ -82,7 +82,28 @@ func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // Unavailable is the 503 of a live subresource whose brokers are away.
 func Unavailable(err error) error {
-	status := apierrors.NewServiceUnavailable("the brokers cannot be asked: " + err.Error())
-	status.ErrStatus.Details = &metav1.StatusDetails{RetryAfterSeconds: retryAfterSeconds}
+	return apierrors.NewServiceUnavailable("the brokers cannot be asked: " + Line(err))
+}
+
+// Refused is broker.Status for somebody who waits for the answer. Brokers that are away are no reason to wait longer:
+// given a Retry-After, clients ask ten times by themselves before they show anything, and kubectl would hang for a minute.
+func Refused(err error, gr schema.GroupResource, name, field string) *apierrors.StatusError {
+	status := broker.Status(err, gr, name, field)
+	if status.ErrStatus.Details != nil && (broker.IsUnreachable(err) || apierrors.IsTimeout(status)) {
+		status.ErrStatus.Details.RetryAfterSeconds = 0
+	}
+	status.ErrStatus.Message = oneLine(status.ErrStatus.Message)
 	return status
+}
+
+// Warn sends a warning to the client. A header with a line break in it would be dropped without a word.
+func Warn(ctx context.Context, what string, err error) {
+	warning.AddWarning(ctx, "", what+": "+Line(err))
+}
+
+// Line is an error in one line: those of several brokers are joined by line breaks.
+func Line(err error) string { return oneLine(err.Error()) }
+
+func oneLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }
