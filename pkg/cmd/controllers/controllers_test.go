@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	fakediscovery "k8s.io/client-go/discovery/fake"
+	hostfake "k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/utils/ptr"
+)
+
+func TestValidateSaysAllThatIsWrong(t *testing.T) {
+	if err := NewOptions().Validate(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+	err := (&Options{
+		BindAddress: "8081", KafkaWorkers: 0, TopicWorkers: -1, RunAsUser: "root",
+		KafkaImages: map[string]string{"1.0": "x", "4.3.1": ""},
+	}).Validate()
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"--namespace", "--bind-address", "--kafka-workers", "--topic-workers", "--run-as-user", `"1.0"`, "no image for release 4.3.1"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("does not say %s: %v", want, err)
+		}
+	}
+}
+
+func TestRunAsUser(t *testing.T) {
+	openShift := []*metav1.APIResourceList{{GroupVersion: "security.openshift.io/v1"}}
+	for _, tc := range []struct {
+		name      string
+		option    string
+		resources []*metav1.APIResourceList
+		want      *int64
+	}{
+		{"elsewhere the image's user", "auto", nil, ptr.To[int64](1000)},
+		{"OpenShift chooses itself", "auto", openShift, nil},
+		{"the platform chooses", "platform", nil, nil},
+		{"a number wins", "1234", openShift, ptr.To[int64](1234)},
+	} {
+		host := &fakediscovery.FakeDiscovery{Fake: &clienttesting.Fake{Resources: tc.resources}}
+		got, err := (&Options{RunAsUser: tc.option}).runAsUser(host)
+		if err != nil || !ptr.Equal(got, tc.want) {
+			t.Errorf("%s: %v, %v, want %v", tc.name, got, err, tc.want)
+		}
+	}
+}
+
+func TestTheLeaseIsGivenBackWhenTheWorkHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := hostfake.NewClientset()
+		holder := func() string {
+			lease, err := host.CoordinationV1().Leases("ns").Get(t.Context(), component, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ptr.Deref(lease.Spec.HolderIdentity, "")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		started, ended := make(chan struct{}), make(chan error)
+		go func() {
+			ended <- lead(ctx, host, "ns", leaderelection.NewLeaderHealthzAdaptor(time.Second), func(ctx context.Context) error {
+				close(started)
+				<-ctx.Done()
+				time.Sleep(5 * time.Second)
+				if holder() == "" {
+					t.Error("the lease was given back while the work went on")
+				}
+				return nil
+			})
+		}()
+		<-started
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("error %v", err)
+		}
+		if h := holder(); h != "" {
+			t.Errorf("the lease is still held by %s", h)
+		}
+	})
+}
+
+func TestALostLeaseEndsTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := hostfake.NewClientset()
+		started := make(chan struct{})
+		ended := make(chan error)
+		go func() {
+			ended <- lead(t.Context(), host, "ns", leaderelection.NewLeaderHealthzAdaptor(time.Second), func(ctx context.Context) error {
+				close(started)
+				<-ctx.Done()
+				return nil
+			})
+		}()
+		<-started
+		host.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, errors.New("the API is away")
+		})
+		if err := <-ended; !errors.Is(err, errLost) {
+			t.Errorf("error %v, want %v", err, errLost)
+		}
+	})
+}
+
+func TestAProcessThatNeverLedEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := hostfake.NewClientset()
+		host.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, errors.New("the API is away")
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := lead(ctx, host, "ns", leaderelection.NewLeaderHealthzAdaptor(time.Second), func(context.Context) error {
+			t.Error("worked without the lease")
+			return nil
+		})
+		if err != nil {
+			t.Errorf("error %v", err)
+		}
+	})
+}
