@@ -32,10 +32,12 @@ vetted() {
   go vet -tags integration,e2e ./... && go vet -C hack ./...
 }
 
+# Generated code is the generators' matter: it uses what they still support.
 static() {
   local staticcheck=$PWD/.local/codegen/staticcheck
   go build -o "${staticcheck}" honnef.co/go/tools/cmd/staticcheck &&
-    "${staticcheck}" -tags integration,e2e ./... && (cd hack && "${staticcheck}" ./...)
+    go list ./... | grep --invert-match /pkg/generated/ | xargs "${staticcheck}" -tags integration,e2e &&
+    (cd hack && "${staticcheck}" ./...)
 }
 
 tidy() {
@@ -70,6 +72,7 @@ arrows() {
   go run -C hack ./arrows
 }
 
+# The scripts that pods run have no first line of their own, and read files that are only there in a pod (SC1091).
 shells() {
   if ! command -v shellcheck >/dev/null; then
     if [[ $(id -u) != 0 ]]; then
@@ -78,7 +81,7 @@ shells() {
     fi
     { apt-get update && apt-get install --yes --no-install-recommends shellcheck; } >/dev/null
   fi
-  git ls-files --cached --others --exclude-standard '*.sh' .ci/run | xargs shellcheck
+  git ls-files --cached --others --exclude-standard '*.sh' .ci/run | xargs shellcheck --shell=bash --exclude=SC1091
 }
 
 check gofmt formatted
