@@ -494,6 +494,40 @@ func TestAnEmptiedStorageDeletesNothing(t *testing.T) {
 	})
 }
 
+// An administrator who lost the storage has it replaced. The cache still holds the Kafkas of the old one for a moment; the new
+// one must not be taken for their home, or it would be believed when it says that it has none.
+func TestAReplacedStorageDeletesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, []runtime.Object{storage("s")}, combined(persistent))
+		defer func() { b.stop() }()
+		b.run(render.Broker, 0, 1, 2)
+		b.settle()
+		b.kafkas.PrependReactor("get", "kafkas", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewNotFound(v1beta1.Resource("kafkas"), "c")
+		})
+		if err := b.host.Tracker().Update(corev1.SchemeGroupVersion.WithResource("configmaps"), storage("another"), "kafka-system"); err != nil {
+			t.Fatal(err)
+		}
+		// Long enough for every sync that the cached Kafka can cause.
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		b.clear()
+		b.stop()
+		if err := b.kafkas.Tracker().Delete(v1beta1.SchemeGroupVersion.WithResource("kafkas"), "ns", "c"); err != nil {
+			t.Fatal(err)
+		}
+		b.start()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if !b.anchorExists() {
+			t.Error("the cluster of a Kafka that nobody deleted is gone")
+		}
+		if w := b.writes(); len(w) > 0 {
+			t.Errorf("written: %v", w)
+		}
+	})
+}
+
 func TestAKafkaCreatedAgainKeepsItsCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, []runtime.Object{storage("s")}, combined(persistent))

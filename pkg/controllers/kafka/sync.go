@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
@@ -90,7 +91,7 @@ func (c *Controller) syncManaged(ctx context.Context, kafka *v1beta1.Kafka) (tim
 			return 0, err
 		}
 	}
-	if r.Storage, err = c.recordedStorage(ctx, r.Storage); err != nil {
+	if r.Storage, err = c.recordedStorage(ctx, kafka, r.Storage); err != nil {
 		return 0, err
 	}
 	r.form(w.serving(kafka, r)...)
@@ -170,12 +171,27 @@ func (c *Controller) image(release string) (string, *refusal) {
 	return version.Image, nil
 }
 
-// recordedStorage is the storage that holds the Kafka. It was read from there just now, so it is the storage of today; what was
-// recorded before only stands while that is not known.
-func (c *Controller) recordedStorage(ctx context.Context, before string) (string, error) {
+// recordedStorage is the storage that holds the Kafka. Only that storage may later say that the Kafka was deleted, so an identity
+// is recorded when the Kafka was read from it just now, with the same identity before and after. The cache is no proof: it keeps
+// Kafkas of a storage that was replaced, until the new one serves.
+func (c *Controller) recordedStorage(ctx context.Context, kafka *v1beta1.Kafka, before string) (string, error) {
 	current, err := c.storage.get(ctx, c.clock.Now(), c.currentStorage)
-	if err != nil || current == "" {
+	if err != nil || current == "" || current == before {
 		return before, err
+	}
+	if current, err = c.currentStorage(ctx); err != nil {
+		return "", err
+	}
+	stored, err := c.kafkaClient.KafkaV1beta1().Kafkas(kafka.Namespace).Get(ctx, kafka.Name, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("read Kafka %s/%s from the storage of today: %w", kafka.Namespace, kafka.Name, err)
+	}
+	after, err := c.currentStorage(ctx)
+	if err != nil {
+		return "", err
+	}
+	if stored.UID != kafka.UID || after != current {
+		return "", fmt.Errorf("the storage is being replaced: %w", errWait)
 	}
 	return current, nil
 }
