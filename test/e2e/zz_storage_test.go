@@ -23,6 +23,10 @@ func TestEmptiedStorage(t *testing.T) {
 	produce(t, server, "memory", records)
 	id := field(t, "kafkas/survivor", ".status.clusterID")
 	owned := identities(t, cluster)
+	// Nobody creates this one again.
+	kubectl(t, "create -f "+examples+"kafka-ephemeral.yaml")
+	kubectl(t, "wait kafka/scratch --for=condition=Ready --timeout=2m")
+	bystander := field(t, "pod/scratch-kafka-0", ".metadata.uid")
 
 	kubectl(t, "scale statefulset/kafka-apiserver --namespace kafka-system --replicas=0")
 	kubectl(t, "wait pod/kafka-apiserver-0 --namespace kafka-system --for=delete --timeout=2m")
@@ -66,6 +70,18 @@ func TestEmptiedStorage(t *testing.T) {
 	kubectlWith(t, topic("memory", cluster, 3, 3), "create -f -")
 	sameRecords(t, consume(t, server, "memory", len(records)), records)
 	removeKafka(t, cluster)
+
+	// A cluster whose object was lost with the storage is kept until somebody decides: its object, created again, takes
+	// it over, and can then be deleted.
+	if now := field(t, "pod/scratch-kafka-0", ".metadata.uid"); now != bystander {
+		t.Errorf("the pod of a Kafka that nobody deleted was %s and is %s", bystander, now)
+	}
+	kubectl(t, "create -f "+examples+"kafka-ephemeral.yaml")
+	kubectl(t, "wait kafka/scratch --for=condition=Ready --timeout=2m")
+	if now := field(t, "pod/scratch-kafka-0", ".metadata.uid"); now != bystander {
+		t.Errorf("taking over replaced the pod %s by %s", bystander, now)
+	}
+	removeKafka(t, "scratch")
 }
 
 // identities are the UIDs of all that a cluster consists of.
