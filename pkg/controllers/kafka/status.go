@@ -315,9 +315,8 @@ func (c *Controller) announce(kafka *v1beta1.Kafka, before, after []metav1.Condi
 		switch {
 		case condition.Type == v1beta1.ConditionReady && condition.Status == metav1.ConditionTrue:
 			c.event(kafka, "Ready", "Observe", "%s", condition.Message)
-		case condition.Type == v1beta1.ConditionReady && was != nil && was.Status == metav1.ConditionTrue:
-			c.warn(kafka, condition.Reason, "Observe", condition.Message)
 		case condition.Type == v1beta1.ConditionReady:
+			// Degraded says so if it is not meant to be.
 		case condition.Status == metav1.ConditionTrue && condition.Type == v1beta1.ConditionDegraded:
 			c.warn(kafka, condition.Reason, "Observe", condition.Message)
 		case condition.Status == metav1.ConditionTrue && condition.Reason != reasonCreating:

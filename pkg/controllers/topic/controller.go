@@ -103,7 +103,7 @@ func New(cfg Config) (*Controller, error) {
 		UpdateFunc: c.kafkaChanged,
 		DeleteFunc: func(obj any) {
 			if kafka, ok := obj.(*v1beta1.Kafka); ok {
-				c.wake(kafka, false)
+				c.wake(kafka, true)
 			}
 		},
 	})

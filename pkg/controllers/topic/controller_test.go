@@ -357,6 +357,11 @@ func TestATopicWithoutAKafka(t *testing.T) {
 		}
 		b.wait(time.Second)
 		b.expectReady(metav1.ConditionTrue, reasonReady)
+		if err := b.client.KafkaV1beta1().Kafkas("streams").Delete(t.Context(), "c", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b.wait(time.Second)
+		b.expectReady(metav1.ConditionFalse, reasonClusterNotFound)
 	})
 }
 
