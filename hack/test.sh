@@ -43,7 +43,7 @@ layer() {
   esac
 }
 
-rm -f "${results}"/*.json
+rm -f "${results}"/*.json "${results}/summary"
 failed_layers=()
 for name in "$@"; do
   echo "== ${name}"
@@ -61,5 +61,5 @@ if ((${#failed_layers[@]} > 0)); then
   # A layer that could not even start has no failed test to count.
   ((failed > 0)) || failed=${#failed_layers[@]}
 fi
-echo "${passed} passed, ${failed} failed"
+echo "${passed} passed, ${failed} failed" | tee "${results}/summary"
 ((failed == 0 && passed > 0))
