@@ -51,6 +51,8 @@ func (s *Server) NewKafka(t testing.TB, brokers int, options ...kfake.Opt) *Kafk
 	}
 	t.Cleanup(client.Close)
 	k := &Kafka{Cluster: cluster, network: s.network, client: client}
+	// An earlier fake may have left the port, cut off.
+	k.Return()
 	k.watch()
 	k.Object = s.NewKafkaObject(t, s.Namespace(), cluster.ListenAddrs()...)
 	return k

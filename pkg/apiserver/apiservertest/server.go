@@ -14,6 +14,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
@@ -84,6 +86,8 @@ func (s *Server) start(options Options) error {
 	}
 	s.closers = append(s.closers, etcd.Close)
 	recommended := genericoptions.NewRecommendedOptions(EtcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
+	recommended.Etcd.StorageConfig.EncodeVersioner = runtime.NewMultiGroupVersioner(v1beta1.SchemeGroupVersion,
+		schema.GroupKind{Group: v1beta1.GroupName})
 	recommended.Etcd.StorageConfig.Transport.ServerList = []string{etcd.Endpoint()}
 	if s.Etcd, err = storage.NewClient(recommended.Etcd.StorageConfig.Transport); err != nil {
 		return err

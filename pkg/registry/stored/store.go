@@ -46,6 +46,7 @@ func (s *Store) check(ctx context.Context) error {
 // verify looks at the storage now: an answer that finds nothing is only true of a storage that is ours.
 func (s *Store) verify(ctx context.Context) error {
 	if err := s.Guard.Verify(ctx); err != nil {
+		// Always an APIStatus: watches answer with it too.
 		return apierrors.NewServiceUnavailable(s.DefaultQualifiedResource.String() + " cannot be served: " + err.Error())
 	}
 	return nil
@@ -92,12 +93,17 @@ func (s *Store) Watch(ctx context.Context, options *metainternalversion.ListOpti
 	if err := s.check(ctx); err != nil {
 		return nil, err
 	}
-	return s.Store.Watch(ctx, options)
+	w, err := s.Store.Watch(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return s.doubtful(ctx, w), nil
 }
 
 // Create implements rest.Creater.
 func (s *Store) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
-	if err := s.check(ctx); err != nil {
+	// What is written into a foreign storage is lost when ours returns, so the last look is not enough.
+	if err := s.verify(ctx); err != nil {
 		return nil, err
 	}
 	return s.Store.Create(ctx, obj, validate, options)
@@ -123,7 +129,8 @@ func (s *Store) Delete(ctx context.Context, name string, validate rest.ValidateO
 
 // DeleteCollection implements rest.CollectionDeleter.
 func (s *Store) DeleteCollection(ctx context.Context, validate rest.ValidateObjectFunc, options *metav1.DeleteOptions, list *metainternalversion.ListOptions) (runtime.Object, error) {
-	if err := s.check(ctx); err != nil {
+	// An emptied storage has nothing to delete, which must not look like done.
+	if err := s.verify(ctx); err != nil {
 		return nil, err
 	}
 	return s.Store.DeleteCollection(ctx, validate, options, list)
