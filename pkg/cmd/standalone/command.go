@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/group"
@@ -123,6 +125,8 @@ func Run(ctx context.Context, options *Options) error {
 
 func (o *Options) etcdOptions(endpoint string) *genericoptions.EtcdOptions {
 	recommended := genericoptions.NewRecommendedOptions(etcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
+	recommended.Etcd.StorageConfig.EncodeVersioner = runtime.NewMultiGroupVersioner(v1beta1.SchemeGroupVersion,
+		schema.GroupKind{Group: v1beta1.GroupName})
 	recommended.Etcd.StorageConfig.Transport.ServerList = []string{endpoint}
 	return recommended.Etcd
 }
