@@ -33,7 +33,8 @@ const (
 
 	authorityValidity = 10 * 365 * 24 * time.Hour
 	servingValidity   = 90 * 24 * time.Hour
-	checkEvery        = time.Minute
+	// checkEvery bounds how long the whole group is away after somebody broke the caBundle.
+	checkEvery = 10 * time.Second
 )
 
 // Provider is the certificate that the server presents.
