@@ -528,6 +528,34 @@ func TestAReplacedStorageDeletesNothing(t *testing.T) {
 	})
 }
 
+// Whoever created the objects again in a new storage can delete them, too, and at once.
+func TestAKafkaCreatedAgainInANewStorageCanBeDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, []runtime.Object{storage("s")}, combined(persistent))
+		defer func() { b.stop() }()
+		b.run(render.Broker, 0, 1, 2)
+		b.settle()
+		if err := b.host.Tracker().Update(corev1.SchemeGroupVersion.WithResource("configmaps"), storage("another"), "kafka-system"); err != nil {
+			t.Fatal(err)
+		}
+		kafkas := b.kafkas.KafkaV1beta1().Kafkas("ns")
+		if err := b.kafkas.Tracker().Delete(v1beta1.SchemeGroupVersion.WithResource("kafkas"), "ns", "c"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kafkas.Create(t.Context(), combined(persistent, func(k *v1beta1.Kafka) { k.UID = "another-uid" }), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		if err := kafkas.Delete(t.Context(), "c", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		if b.anchorExists() {
+			t.Error("the cluster of a deleted Kafka stays")
+		}
+	})
+}
+
 func TestAKafkaCreatedAgainKeepsItsCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, []runtime.Object{storage("s")}, combined(persistent))

@@ -91,7 +91,7 @@ func (c *Controller) syncManaged(ctx context.Context, kafka *v1beta1.Kafka) (tim
 			return 0, err
 		}
 	}
-	if r.Storage, err = c.recordedStorage(ctx, kafka, r.Storage); err != nil {
+	if r.Storage, err = c.recordedStorage(ctx, kafka, known); err != nil {
 		return 0, err
 	}
 	r.form(w.serving(kafka, r)...)
@@ -174,12 +174,18 @@ func (c *Controller) image(release string) (string, *refusal) {
 // recordedStorage is the storage that holds the Kafka. Only that storage may later say that the Kafka was deleted, so an identity
 // is recorded when the Kafka was read from it just now, with the same identity before and after. The cache is no proof: it keeps
 // Kafkas of a storage that was replaced, until the new one serves.
-func (c *Controller) recordedStorage(ctx context.Context, kafka *v1beta1.Kafka, before string) (string, error) {
-	current, err := c.storage.get(ctx, c.clock.Now(), c.currentStorage)
-	if err != nil || current == "" || current == before {
-		return before, err
+//
+// That costs three reads, so a Kafka whose home is recorded is only looked at again when the storage is known to have changed,
+// within storageTTL. A Kafka that took over another's cluster has no home on record.
+func (c *Controller) recordedStorage(ctx context.Context, kafka *v1beta1.Kafka, known *record) (string, error) {
+	if known != nil && known.KafkaUID == kafka.UID {
+		current, err := c.storage.get(ctx, c.clock.Now(), c.currentStorage)
+		if err != nil || current == "" || current == known.Storage {
+			return known.Storage, err
+		}
 	}
-	if current, err = c.currentStorage(ctx); err != nil {
+	current, err := c.currentStorage(ctx)
+	if err != nil {
 		return "", err
 	}
 	stored, err := c.kafkaClient.KafkaV1beta1().Kafkas(kafka.Namespace).Get(ctx, kafka.Name, metav1.GetOptions{})
