@@ -442,6 +442,34 @@ func TestADeletedKafkaTakesItsAnchorAlong(t *testing.T) {
 	})
 }
 
+func TestBrokersGoBeforeTheirMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, []runtime.Object{storage("s")}, combined(persistent, dedicated))
+		defer func() { b.stop() }()
+		b.run(render.Controller, 0)
+		b.run(render.Broker, 0)
+		b.settle()
+		// The broker takes its time.
+		b.host.PrependReactor("delete", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			return action.(clienttesting.DeleteAction).GetName() == "c-kafka-0", nil, nil
+		})
+		if err := b.kafkas.KafkaV1beta1().Kafkas("ns").Delete(t.Context(), "c", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		if _, err := b.host.CoreV1().Pods("ns").Get(t.Context(), "c-controller-0", metav1.GetOptions{}); err != nil || !b.anchorExists() {
+			t.Errorf("the quorum or the anchor went before the brokers: %v", err)
+		}
+		if err := b.host.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), "ns", "c-kafka-0"); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		if _, err := b.host.CoreV1().Pods("ns").Get(t.Context(), "c-controller-0", metav1.GetOptions{}); !apierrors.IsNotFound(err) || b.anchorExists() {
+			t.Errorf("the quorum or the anchor is still there: %v", err)
+		}
+	})
+}
+
 func TestAKafkaDeletedWhileTheControllersWereAway(t *testing.T) {
 	for _, tc := range []struct {
 		name     string

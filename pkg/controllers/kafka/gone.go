@@ -87,15 +87,18 @@ func (c *Controller) bury(ctx context.Context, key types.NamespacedName) (time.D
 		Get: getErr, Name: key.Name, Seen: c.deletions.seen(known.KafkaUID), Recorded: known.Storage, Current: current,
 	}.verdict()
 	if !deleted {
-		log.Info("Cluster without a Kafka is kept", "kafka", key, "reason", why)
-		if c.recorder != nil && c.complaints.first(string(anchor.UID), why) {
-			c.recorder.Eventf(anchor, nil, corev1.EventTypeWarning, "KafkaMissing", "Keep",
-				"There is no Kafka %s, and the cluster is kept: %s", key.Name, why)
+		if c.complaints.first(string(anchor.UID), why) {
+			log.Info("Cluster without a Kafka is kept", "kafka", key, "reason", why)
+			if c.recorder != nil {
+				c.recorder.Eventf(anchor, nil, corev1.EventTypeWarning, "KafkaMissing", "Keep",
+					"There is no Kafka %s, and its cluster is kept: %s. Create the Kafka again to take the cluster over, or delete this ConfigMap to delete the cluster",
+					key.Name, why)
+			}
 		}
 		return mournAgain, nil
 	}
-	if err := c.disband(ctx, key); err != nil {
-		return 0, err
+	if done, err := c.disband(ctx, key); err != nil || !done {
+		return againRegistering, err
 	}
 	// The anchor goes last, so that whatever fails before is tried again, and must be the one that was judged: a Kafka of the
 	// same name may have adopted it since.
