@@ -58,6 +58,8 @@ func defaultConfig(mode v1beta1.ClusterMode, brokers int32) map[string]string {
 	}
 	if mode == v1beta1.ModeZooKeeper {
 		settings["inter.broker.protocol.version"] = "3.9"
+		// Brokers start together with the ensemble; those that give up after Kafka's 18 s come back ever later.
+		settings["zookeeper.connection.timeout.ms"] = "120000"
 		return settings
 	}
 	settings["share.coordinator.state.topic.replication.factor"] = rf
