@@ -79,11 +79,12 @@ func (r renderer) hasVoters(n nodes) bool {
 // environment is what the start scripts source. All values are ours and checked: ids, numbers and DNS names.
 func (r renderer) environment(n nodes) string {
 	var formed []int32
-	if n.persistent() {
-		// An emptyDir is empty whenever its pod is new. Ephemeral nodes vote again with what they have; a cluster that must
-		// survive the loss of a node needs claims.
+	if n.persistent() || r.nodes(Broker).persistent() {
 		formed = r.facts.Formed
 	}
+	// Otherwise all is ephemeral: an emptyDir is empty whenever its pod is new, and a node votes again with what it has. A cluster
+	// that must survive the loss of nodes needs claims. Ephemeral voters below brokers with claims are no such case: brokers
+	// delete the logs that an empty quorum does not know.
 	var lines []string
 	add := func(key, value string) { lines = append(lines, key+"='"+value+"'\n") }
 	switch {

@@ -193,6 +193,31 @@ func TestConfigHash(t *testing.T) {
 	}
 }
 
+// Only where there is nothing to lose may a voter with an empty volume vote again.
+func TestFormedVotersAreToldApart(t *testing.T) {
+	for _, tc := range []struct {
+		brokers, controllers v1beta1.StorageType
+		want                 bool
+	}{
+		{v1beta1.PersistentClaim, v1beta1.PersistentClaim, true},
+		{v1beta1.PersistentClaim, v1beta1.Ephemeral, true},
+		{v1beta1.Ephemeral, v1beta1.PersistentClaim, true},
+		{v1beta1.Ephemeral, v1beta1.Ephemeral, false},
+	} {
+		kafka, facts := example(t, "kafka-kraft-dedicated.yaml")
+		kafka.Spec.Brokers.Storage.Type, kafka.Spec.Controllers.Storage.Type = tc.brokers, tc.controllers
+		facts.Formed = []int32{3000, 3001, 3002}
+		objects, err := Cluster(kafka, facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Contains(objects.ConfigMaps[0].Data[environmentFile], "FORMED='3000,3001,3002'")
+		if got != tc.want {
+			t.Errorf("brokers %s, controllers %s: told %v, want %v", tc.brokers, tc.controllers, got, tc.want)
+		}
+	}
+}
+
 func TestClusterRefusesIncompleteFacts(t *testing.T) {
 	for name, spoil := range map[string]func(*v1beta1.Kafka, *Facts){
 		"no anchor":            func(_ *v1beta1.Kafka, f *Facts) { f.AnchorUID = "" },
