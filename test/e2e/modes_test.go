@@ -11,6 +11,7 @@ import (
 // TestDedicatedControllers runs the quorum on nodes of its own, grows the brokers' claims, and is refused what a running
 // cluster cannot become.
 func TestDedicatedControllers(t *testing.T) {
+	t.Parallel()
 	startTools(t)
 	const server = "dedicated-bootstrap.default.svc:9092"
 	kubectl(t, "create -f "+examples+"kafka-kraft-dedicated.yaml")
@@ -62,6 +63,7 @@ func TestDedicatedControllers(t *testing.T) {
 
 // TestEphemeral runs on an emptyDir, without any claim.
 func TestEphemeral(t *testing.T) {
+	t.Parallel()
 	startTools(t)
 	kubectl(t, "create -f "+examples+"kafka-ephemeral.yaml")
 	kubectl(t, "wait kafka/scratch --for=condition=Ready --timeout=2m")

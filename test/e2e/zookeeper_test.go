@@ -12,6 +12,7 @@ const reassignTimeout = 2 * time.Minute
 
 // TestZooKeeper runs a cluster on an ensemble: everything that it made goes with its object, and the claims stay.
 func TestZooKeeper(t *testing.T) {
+	t.Parallel()
 	startTools(t)
 	const legacy = "legacy-bootstrap.default.svc:9092"
 	kubectl(t, "create -f "+examples+"kafka-zookeeper.yaml")
