@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -82,18 +84,31 @@ func (b *bed) start(ctx context.Context) error {
 	return nil
 }
 
-// dial resolves the brokers' names with the cluster's DNS: this machine's does not know them.
+// dial resolves the brokers' names with the cluster's DNS: this machine knows neither them nor the cluster's domain, which pods
+// find in their search list.
 func (b *bed) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(host, ".svc") {
+		address = net.JoinHostPort(host+".cluster.local.", port)
+	}
 	return (&net.Dialer{Resolver: b.resolver, Timeout: 5 * time.Second}).DialContext(ctx, network, address)
 }
 
+// ensureNamespace makes the namespace, after that of an earlier run is gone.
 func (b *bed) ensureNamespace(ctx context.Context) error {
-	_, err := b.host.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
-	if err == nil {
-		return nil
-	}
-	if _, err := b.host.CoreV1().Namespaces().Create(ctx, newNamespace(), metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("create the namespace: %w", err)
+	err := wait.PollUntilContextTimeout(ctx, poll, patience, true, func(ctx context.Context) (bool, error) {
+		current, err := b.host.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			_, err = b.host.CoreV1().Namespaces().Create(ctx, newNamespace(), metav1.CreateOptions{})
+			return err == nil, err
+		}
+		return err == nil && current.DeletionTimestamp == nil, err
+	})
+	if err != nil {
+		return fmt.Errorf("make the namespace %s: %w", namespace, err)
 	}
 	return nil
 }

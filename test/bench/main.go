@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -63,6 +64,7 @@ func run(ctx context.Context, out, only, dns string) error {
 	}
 	defer b.close(context.WithoutCancel(ctx))
 	var results []result
+	var failed []error
 	for _, benchmark := range benchmarks {
 		if only != "" && !slices.Contains(strings.Split(only, ","), benchmark.name) {
 			continue
@@ -70,15 +72,14 @@ func run(ctx context.Context, out, only, dns string) error {
 		fmt.Fprintf(os.Stderr, "measuring %s\n", benchmark.name)
 		r, err := benchmark.run(ctx, b)
 		if err != nil {
-			return fmt.Errorf("measure %s: %w", benchmark.name, err)
+			failed = append(failed, fmt.Errorf("measure %s: %w", benchmark.name, err))
+			continue
 		}
 		r.Name, r.Ratio = benchmark.name, r.Value/r.Baseline
 		results = append(results, r)
 	}
-	if err := write(out, results); err != nil {
-		return err
-	}
-	return print(os.Stdout, results)
+	failed = append(failed, write(out, results), print(os.Stdout, results))
+	return errors.Join(failed...)
 }
 
 func write(path string, results []result) error {
