@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,6 +94,10 @@ func TestTheLeaseIsGivenBackWhenTheWorkHasEnded(t *testing.T) {
 func TestALostLeaseEndsTheWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := hostfake.NewClientset()
+		var away atomic.Bool
+		host.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return away.Load(), nil, errors.New("the API is away")
+		})
 		started := make(chan struct{})
 		ended := make(chan error)
 		go func() {
@@ -103,9 +108,7 @@ func TestALostLeaseEndsTheWork(t *testing.T) {
 			})
 		}()
 		<-started
-		host.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return true, nil, errors.New("the API is away")
-		})
+		away.Store(true)
 		if err := <-ended; !errors.Is(err, errLost) {
 			t.Errorf("error %v, want %v", err, errLost)
 		}

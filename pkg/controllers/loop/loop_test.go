@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,15 +23,14 @@ func TestLoop(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		calls := make(chan string, 10)
-		failures := 2
+		var failures atomic.Int32
+		failures.Store(2)
 		l := New(Options{Name: "test", Metrics: m}, func(_ context.Context, key types.NamespacedName) (time.Duration, error) {
 			calls <- key.Name
 			switch {
-			case key.Name == "fails" && failures > 0:
-				failures--
+			case key.Name == "fails" && failures.Add(-1) >= 0:
 				return 0, errors.New("not yet")
-			case key.Name == "panics" && failures > 0:
-				failures--
+			case key.Name == "panics" && failures.Add(-1) >= 0:
 				panic("oops")
 			case key.Name == "later":
 				return time.Minute, nil
@@ -49,7 +49,7 @@ func TestLoop(t *testing.T) {
 		}
 		l.Add(types.NamespacedName{Name: "fails"})
 		expect("fails", 3)
-		failures = 1
+		failures.Store(1)
 		l.Add(types.NamespacedName{Name: "panics"})
 		expect("panics", 2)
 		l.Add(types.NamespacedName{Name: "later"})
