@@ -46,21 +46,24 @@ func failed(err error) outcome {
 	return outcome{ready: metav1.ConditionFalse, reason: reasonNotApplied, message: live.Line(err)}
 }
 
-// apply makes the brokers have what the object says. It can be repeated.
-func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (outcome, error) {
-	have, found, err := cluster.Topic(ctx, topic.TopicName())
-	if err != nil {
-		return outcome{}, err
+// apply makes the brokers have what the object says. It can be repeated. absent says that the brokers just said that
+// they do not have the topic.
+func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, absent bool) (outcome, error) {
+	var have broker.Topic
+	var err error
+	if !absent {
+		var found bool
+		if have, found, err = cluster.Topic(ctx, topic.TopicName()); err != nil {
+			return outcome{}, err
+		}
+		absent = !found
 	}
-	if !found {
+	if absent {
 		have, err = p.create(ctx, cluster, topic)
 	} else {
 		err = p.change(ctx, cluster, topic, &have)
 	}
 	if err != nil {
-		return outcome{}, err
-	}
-	if err := p.noteTopicID(ctx, topic, have.ID.String()); err != nil {
 		return outcome{}, err
 	}
 	return outcome{onBrokers: &have, ready: metav1.ConditionTrue, reason: reasonReady,
@@ -141,6 +144,10 @@ func (p *plane) record(ctx context.Context, topic *kafka.KafkaTopic, done outcom
 	obj, _, err := p.outcomes.Update(inNamespace(ctx, topic.Namespace), topic.Name, info,
 		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
 	if isGone(err) {
+		// Whoever deleted the object could not know of the topic that was being created for it.
+		if have := done.onBrokers; have != nil {
+			return topic, p.noteTopicID(ctx, topic, have.ID.String())
+		}
 		return topic, nil
 	}
 	return obj, err

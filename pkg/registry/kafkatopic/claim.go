@@ -150,6 +150,23 @@ func changeClaim(ctx context.Context, claims Claims, topic *kafka.KafkaTopic, ch
 	return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name, errBusy)
 }
 
+// refuseDoomed refuses to give an object the topic of a former owner that is still to be deleted.
+func (p *plane) refuseDoomed(ctx context.Context, topic, old *kafka.KafkaTopic) error {
+	id := topic.Status.TopicID
+	if id == "" || id == old.Status.TopicID {
+		return nil
+	}
+	standing, err := p.claims.Get(ctx, clusterOf(topic), topic.TopicName())
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	if standing == nil || !slices.Contains(standing.Doomed, id) {
+		return nil
+	}
+	return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name,
+		fmt.Errorf("topic id %s is that of a deleted KafkaTopic and is about to be deleted", id))
+}
+
 // undo gives back a claim whose object was not stored after all. One that carries former owners' topics stays for the sweeper.
 func (w *write) undo(ctx context.Context) {
 	if w.claim == nil || w.dryRun || len(w.claim.Doomed) > 0 {

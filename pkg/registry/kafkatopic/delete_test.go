@@ -222,3 +222,18 @@ func TestTopicsOfAKafkaThatIsGoneAreNotWaitedFor(t *testing.T) {
 	mustDelete(t, topic)
 	apiservertest.Eventually(t, "the claim goes", func() bool { return len(claimsOn(t, k)) == 0 })
 }
+
+// A controller that finds the topic of a deleted object under the name of a new one must not adopt it: it is about to go.
+func TestAControllerCannotAdoptADoomedTopic(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	former := mustCreate(t, newTopic(k, "orders"))
+	k.Refuse()
+	if err := topicsOf(server.Client, k).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	topic := mustCreate(t, newTopic(k, "orders"))
+	topic.Status.TopicID = former.Status.TopicID
+	_, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), topic, metav1.UpdateOptions{})
+	expectStatus(t, err, 409, "about to be deleted")
+}

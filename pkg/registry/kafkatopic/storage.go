@@ -95,9 +95,18 @@ type StatusREST struct {
 var _ rest.Patcher = &StatusREST{}
 
 // Update implements rest.Updater. A topic id that a controller reports goes into the claim too: it is what is deleted
-// when the object is gone.
+// when the object is gone. The id of a former owner's topic, which is about to be deleted, is a conflict: a controller
+// that adopted it would see it go.
 func (r *StatusREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceAllowCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	obj, created, err := r.StatusREST.Update(ctx, name, info, create, update, forceAllowCreate, options)
+	validate := func(ctx context.Context, obj, old runtime.Object) error {
+		if update != nil {
+			if err := update(ctx, obj, old); err != nil {
+				return err
+			}
+		}
+		return r.plane.refuseDoomed(ctx, obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
+	}
+	obj, created, err := r.StatusREST.Update(ctx, name, info, create, validate, forceAllowCreate, options)
 	if err != nil || len(options.DryRun) > 0 {
 		return obj, created, err
 	}

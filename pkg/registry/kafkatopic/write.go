@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/utils/ptr"
@@ -28,6 +29,8 @@ type write struct {
 	// the write does not concern them.
 	cluster *broker.Cluster
 	away    error
+	// absent says that the topic was not on the brokers when they accepted the write.
+	absent bool
 }
 
 // validateCreate comes after strategy validation and admission: access, claim, brokers.
@@ -51,11 +54,47 @@ func (w *write) validateCreate(validate rest.ValidateObjectFunc) rest.ValidateOb
 			return err
 		}
 		w.undo(ctx)
-		if err := w.takeClaim(ctx, k, topic); err != nil {
-			return err
-		}
+		return w.claimAndAsk(ctx, k, topic)
+	}
+}
+
+// claimAndAsk takes the claim while the brokers judge the create: neither changes anything on the brokers, and both
+// take as long as a disk does.
+func (w *write) claimAndAsk(ctx context.Context, k *kafka.Kafka, topic *kafka.KafkaTopic) error {
+	w.cluster, w.away, w.absent = nil, nil, false
+	cluster, err := w.plane.clusters.Connect(k)
+	if err != nil {
+		w.away = err
+		return w.takeClaim(ctx, k, topic)
+	}
+	asking, cancel := live.Deadline(ctx)
+	defer cancel()
+	judged := make(chan error, 1)
+	go func() {
+		defer utilruntime.HandleCrashWithContext(asking)
+		_, err := cluster.CreateTopic(asking, newTopic(topic), true)
+		judged <- err
+	}()
+	if err := w.takeClaim(ctx, k, topic); err != nil {
+		return err
+	}
+	select {
+	case err = <-judged:
+	case <-asking.Done():
+		err = asking.Err()
+	}
+	if broker.CodeOf(err) == codeTopicAlreadyExists || len(w.claim.Doomed) > 0 {
 		return w.ask(ctx, k, topic, nil)
 	}
+	switch {
+	case live.IsAway(err):
+		w.away = err
+	case err != nil:
+		return refusal(err, topic)
+	default:
+		w.cluster, w.absent = cluster, true
+	}
+	return nil
 }
 
 // validateUpdate comes after strategy validation and admission. A change that leaves the spec alone asks nobody.
@@ -88,7 +127,7 @@ func (w *write) validateUpdate(validate rest.ValidateObjectUpdateFunc) rest.Vali
 
 // ask has the brokers judge the write without doing it.
 func (w *write) ask(ctx context.Context, k *kafka.Kafka, topic, before *kafka.KafkaTopic) error {
-	w.cluster, w.away = nil, nil
+	w.cluster, w.away, w.absent = nil, nil, false
 	cluster, err := w.plane.clusters.Connect(k)
 	if err == nil {
 		ctx, cancel := live.Deadline(ctx)
@@ -216,7 +255,7 @@ func (w *write) finish(ctx context.Context, obj runtime.Object) (runtime.Object,
 	}
 	ctx, cancel := live.Deadline(ctx)
 	defer cancel()
-	done, err := w.plane.apply(ctx, w.cluster, topic)
+	done, err := w.plane.apply(ctx, w.cluster, topic, w.absent)
 	if err != nil {
 		// The object is stored: an error would say that it is not. The controller goes on from here.
 		live.Warn(ctx, "stored, not carried out yet", err)
