@@ -57,6 +57,23 @@ func (c *Config) Complete() CompletedConfig {
 // Server is a server that is ready to run.
 type Server struct {
 	Generic *genericapiserver.GenericAPIServer
+	gateway *broker.Gateway
+}
+
+// Run serves until ctx ends, and then until the last request is answered.
+func (s *Server) Run(ctx context.Context) error {
+	// Post-start hooks end before the last requests do, and these may still ask brokers.
+	gatewayCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.gateway.Run(gatewayCtx)
+	}()
+	defer func() {
+		stop()
+		<-stopped
+	}()
+	return s.Generic.PrepareRun().RunWithContext(ctx)
 }
 
 // New builds the server. Its loops start with it.
@@ -103,8 +120,7 @@ func (c CompletedConfig) New() (*Server, error) {
 			_ = guard.Verify(ctx)
 			guard.Run(ctx)
 		},
-		"broker-gateway": c.Extra.Gateway.Run,
-		"topic-sweeper":  topics.Sweeper.Run,
+		"topic-sweeper": topics.Sweeper.Run,
 	} {
 		if err := generic.AddPostStartHook(name, func(hook genericapiserver.PostStartHookContext) error {
 			go run(hook)
@@ -113,5 +129,5 @@ func (c CompletedConfig) New() (*Server, error) {
 			return nil, fmt.Errorf("add the hook %s: %w", name, err)
 		}
 	}
-	return &Server{Generic: generic}, nil
+	return &Server{Generic: generic, gateway: c.Extra.Gateway}, nil
 }

@@ -105,7 +105,7 @@ func (s *Server) start(options Options) error {
 	if err != nil {
 		return err
 	}
-	return s.run(server.Generic)
+	return s.run(server)
 }
 
 // globals are set once in a process.
@@ -159,14 +159,13 @@ func (s *Server) gateway(wanted *broker.Options) *broker.Gateway {
 	return broker.New(options)
 }
 
-func (s *Server) run(server *genericapiserver.GenericAPIServer) error {
+func (s *Server) run(server *apiserver.Server) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	prepared := server.PrepareRun()
-	go func() { ended <- prepared.RunWithContext(ctx) }()
+	go func() { ended <- server.Run(ctx) }()
 	s.closers = append(s.closers, func() { cancel(); <-ended })
 
-	s.Config = rest.CopyConfig(server.LoopbackClientConfig)
+	s.Config = rest.CopyConfig(server.Generic.LoopbackClientConfig)
 	s.Config.QPS = -1
 	var err error
 	if s.Client, err = versioned.NewForConfig(s.Config); err != nil {

@@ -114,7 +114,7 @@ func Run(ctx context.Context, options *Options) error {
 	if err := options.addHooks(server, gateway, token); err != nil {
 		return err
 	}
-	if err := server.Generic.PrepareRun().RunWithContext(ctx); err != nil {
+	if err := server.Run(ctx); err != nil {
 		return err
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
