@@ -1,0 +1,109 @@
+package serve
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apiserver/pkg/admission/plugin/resourcequota"
+)
+
+func parse(t *testing.T, args ...string) *Options {
+	t.Helper()
+	options := NewOptions()
+	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	options.AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return options
+}
+
+func TestDefaults(t *testing.T) {
+	t.Setenv("POD_NAMESPACE", "")
+	options := parse(t)
+	if options.Namespace != "kafka-system" || options.ServiceName != "kafka-apiserver" || options.DataDir != "/var/lib/kafka-apiserver" {
+		t.Errorf("defaults are %+v", options)
+	}
+	if port := options.Recommended.SecureServing.BindPort; port != 6443 {
+		t.Errorf("the port is %d, which needs privileges or is another's", port)
+	}
+	if options.Recommended.Etcd.StorageConfig.Prefix != etcdPrefix {
+		t.Errorf("the prefix is %s", options.Recommended.Etcd.StorageConfig.Prefix)
+	}
+	// Quotas are enforced where objects are stored, and last, when nobody else refuses any more.
+	order := options.Recommended.Admission.RecommendedPluginOrder
+	if order[len(order)-1] != resourcequota.PluginName {
+		t.Errorf("admission plugins are %v, want the quota last", order)
+	}
+	for _, plugin := range []string{"NamespaceLifecycle", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook", "MutatingAdmissionPolicy", "MutatingAdmissionWebhook"} {
+		if !slices.Contains(order, plugin) {
+			t.Errorf("admission plugins are %v, without %s", order, plugin)
+		}
+	}
+}
+
+func TestTheNamespaceIsThePods(t *testing.T) {
+	t.Setenv("POD_NAMESPACE", "elsewhere")
+	if got := parse(t).Namespace; got != "elsewhere" {
+		t.Errorf("the namespace is %s", got)
+	}
+	if got := parse(t, "--namespace=there").Namespace; got != "there" {
+		t.Errorf("the namespace is %s although the flag says there", got)
+	}
+}
+
+// Flags that would do nothing are not offered.
+func TestFlagsWithoutEffectAreHidden(t *testing.T) {
+	options, flags := NewOptions(), pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	options.AddFlags(flags)
+	for _, name := range []string{"storage-media-type", "etcd-servers-overrides", "storage-backend"} {
+		if flag := flags.Lookup(name); flag != nil && !flag.Hidden {
+			t.Errorf("--%s is offered", name)
+		}
+	}
+	for _, name := range []string{"etcd-servers", "data-dir", "namespace", "service-name", "tls-cert-file", "audit-policy-file",
+		"enable-priority-and-fairness", "shutdown-delay-duration", "authorization-kubeconfig", "disable-admission-plugins"} {
+		if flag := flags.Lookup(name); flag == nil || flag.Hidden {
+			t.Errorf("--%s is not offered", name)
+		}
+	}
+}
+
+func TestWithoutEtcdServersItIsEmbedded(t *testing.T) {
+	embedded := parse(t)
+	if err := embedded.Complete(); err != nil {
+		t.Fatal(err)
+	}
+	if !embedded.embedded {
+		t.Error("without --etcd-servers nothing is embedded")
+	}
+}
+
+func TestValidateReturnsAllErrors(t *testing.T) {
+	options := parse(t, "--data-dir=", "--namespace=", "--service-name=", "--secure-port=70000")
+	// Complete sets feature gates, once in a process.
+	options.embedded = true
+	options.Recommended.Etcd.StorageConfig.Transport.ServerList = []string{notStarted}
+	err := options.Validate()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, flag := range []string{"--data-dir", "--namespace", "--service-name", "--secure-port"} {
+		if !strings.Contains(err.Error(), flag) {
+			t.Errorf("the error does not name %s: %v", flag, err)
+		}
+	}
+	own := parse(t, "--data-dir=", "--etcd-servers=http://127.0.0.1:2379")
+	if err := own.Validate(); err != nil {
+		t.Errorf("with an etcd of one's own: %v", err)
+	}
+}
+
+func TestAKubeconfigThatIsMissingIsNamed(t *testing.T) {
+	options := parse(t, "--kubeconfig=/no/such/file")
+	if _, err := options.hostConfig(); err == nil || !strings.Contains(err.Error(), "/no/such/file") {
+		t.Errorf("%v, want an error that names the file", err)
+	}
+}

@@ -1,0 +1,94 @@
+package standalone
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+)
+
+// It serves whom it wrote the kubeconfig for, nobody else, and only on loopback.
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := &Options{DataDir: filepath.Join(dir, "data"), Port: listener.Addr().(*net.TCPAddr).Port,
+		KubeconfigOut: filepath.Join(dir, "kubeconfig"), BootstrapServers: []string{"127.0.0.1:1"}}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, options) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	}()
+
+	var client versioned.Interface
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(60 * time.Second)
+	for ready := false; !ready; {
+		select {
+		case <-tick.C:
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("it ended before it was ready: %v", err)
+		case <-deadline:
+			t.Fatal("it is not ready after a minute")
+		}
+		config, err := clientcmd.BuildConfigFromFlags("", options.KubeconfigOut)
+		if err != nil {
+			continue
+		}
+		if client, err = versioned.NewForConfig(config); err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+		ready = err == nil
+	}
+	k, err := client.KafkaV1beta1().Kafkas("default").Get(ctx, "local", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k.Spec.External == nil || len(k.Spec.External.BootstrapServers) != 1 || k.Spec.External.BootstrapServers[0] != "127.0.0.1:1" {
+		t.Errorf("the Kafka is %+v", k.Spec)
+	}
+	info, err := os.Stat(options.KubeconfigOut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the kubeconfig has mode %o, and a token in it", info.Mode().Perm())
+	}
+
+	config, err := clientcmd.BuildConfigFromFlags("", options.KubeconfigOut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Host != "https://"+listener.Addr().String() {
+		t.Errorf("the kubeconfig names %s", config.Host)
+	}
+	for _, token := range []string{"", "wrong"} {
+		config.BearerToken = token
+		stranger, err := versioned.NewForConfig(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stranger.KafkaV1beta1().Kafkas("default").List(ctx, metav1.ListOptions{}); err == nil {
+			t.Errorf("whoever comes with the token %q is served", token)
+		}
+	}
+}
