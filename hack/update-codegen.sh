@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Regenerates everything that is made from pkg/apis: deepcopy, defaults,
 # conversions, OpenAPI, clients, informers, listers and apply configurations.
-# The generators' version is the one of k8s.io/code-generator in go.mod.
+# The generators' version is the one of k8s.io/code-generator in go.mod, where a
+# tool directive pins it.
 set -o errexit -o nounset -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
