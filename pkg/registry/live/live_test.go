@@ -1,0 +1,105 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/warning"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+)
+
+func TestConnect(t *testing.T) {
+	clusters := &Clusters{Gateway: broker.New(broker.Options{})}
+	named := metav1.ObjectMeta{Name: "k", Namespace: "streams", UID: "1"}
+	for _, tc := range []struct {
+		rule  string
+		kafka kafka.Kafka
+		up    bool
+	}{
+		{"an external cluster is where its spec says", kafka.Kafka{Spec: kafka.KafkaSpec{External: &kafka.ExternalSpec{BootstrapServers: []string{"a:1"}}}}, true},
+		{"a cluster that is run here is where its status says", kafka.Kafka{Status: kafka.KafkaStatus{
+			Listeners: []kafka.ListenerStatus{{Name: "plain", Addresses: []string{"a:1"}}}}}, true},
+		{"on the listener that the server uses", kafka.Kafka{Status: kafka.KafkaStatus{
+			Listeners: []kafka.ListenerStatus{{Name: "other", Addresses: []string{"a:1"}}}}}, false},
+		{"before it has addresses it is not up", kafka.Kafka{}, false},
+	} {
+		tc.kafka.ObjectMeta = named
+		cluster, err := clusters.Connect(&tc.kafka)
+		switch {
+		case tc.up && err != nil:
+			t.Errorf("%s: %v", tc.rule, err)
+		case tc.up && cluster.Key() != "streams/k/1":
+			t.Errorf("%s: the key is %s", tc.rule, cluster.Key())
+		case !tc.up && (!errors.Is(err, ErrNotUp) || !IsAway(err) || !strings.Contains(err.Error(), "streams/k")):
+			t.Errorf("%s: %v, want ErrNotUp that names the Kafka", tc.rule, err)
+		}
+	}
+}
+
+func TestIsAway(t *testing.T) {
+	away := &broker.UnreachableError{Cluster: "streams/k/1", Address: "a:1", Err: errors.New("refused")}
+	for err, want := range map[error]bool{
+		ErrNotUp: true, fmt.Errorf("Kafka: %w", ErrNotUp): true, away: true, fmt.Errorf("look: %w", away): true,
+		context.DeadlineExceeded: false, &broker.Error{Code: 36}: false, apierrors.NewServiceUnavailable("x"): false,
+	} {
+		if got := IsAway(err); got != want {
+			t.Errorf("IsAway(%v) = %t", err, got)
+		}
+	}
+}
+
+// Given a Retry-After, clients ask ten times by themselves before they show anything.
+func TestBrokersThatAreAwayAreNoReasonToWait(t *testing.T) {
+	gr := kafka.Resource("kafkatopics")
+	away := &broker.UnreachableError{Cluster: "k", Err: errors.Join(errors.New("a: refused"), errors.New("b: refused"))}
+	for _, tc := range []struct {
+		err   error
+		code  int32
+		retry bool
+	}{
+		{away, 503, false},
+		{context.DeadlineExceeded, 504, false},
+		{&broker.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: context.DeadlineExceeded}, 504, false},
+		// Kafka itself calls this one transient: somebody is elected in a moment.
+		{&broker.Error{Op: "create topic", Object: "orders", Code: 5, Name: "LEADER_NOT_AVAILABLE", Retriable: true}, 503, true},
+	} {
+		status := Refused(tc.err, gr, "orders", "").Status()
+		retry := status.Details != nil && status.Details.RetryAfterSeconds > 0
+		if status.Code != tc.code || retry != tc.retry || strings.Contains(status.Message, "\n") {
+			t.Errorf("%v became %d, with Retry-After: %t, %q", tc.err, status.Code, retry, status.Message)
+		}
+	}
+	if status := Unavailable(away).(apierrors.APIStatus).Status(); status.Code != 503 || status.Details != nil && status.Details.RetryAfterSeconds > 0 || strings.Contains(status.Message, "\n") {
+		t.Errorf("unavailable is %+v", status)
+	}
+}
+
+// recorder keeps warnings as the header filter would, which drops those that are no header.
+type recorder struct{ texts []string }
+
+func (r *recorder) AddWarning(_, text string) { r.texts = append(r.texts, text) }
+
+func TestWarningsAreOneLine(t *testing.T) {
+	recorded := &recorder{}
+	Warn(warning.WithWarningRecorder(t.Context(), recorded), "not now", errors.Join(errors.New("a"), errors.New("b")))
+	if len(recorded.texts) != 1 || recorded.texts[0] != "not now: a; b" {
+		t.Errorf("warnings are %q", recorded.texts)
+	}
+}
+
+func TestDeadlineLeavesTimeToAnswer(t *testing.T) {
+	ctx, cancel := Deadline(t.Context())
+	defer cancel()
+	deadline, ok := ctx.Deadline()
+	if left := time.Until(deadline); !ok || left > 30*time.Second {
+		t.Errorf("the deadline is in %s; the generic handlers give up after 34 s", left)
+	}
+}
