@@ -68,7 +68,7 @@ func TestScalingOutIsStored(t *testing.T) {
 	}
 	owners := []string{}
 	for _, entry := range got.ManagedFields {
-		if strings.Contains(string(entry.FieldsV1.Raw), `"f:replicas"`) {
+		if strings.Contains(entry.FieldsV1.GetRawString(), `"f:replicas"`) {
 			owners = append(owners, entry.Manager+"/"+entry.Subresource)
 		}
 	}

@@ -196,7 +196,7 @@ func TestTheOwnerOfTheNumberFollowsScale(t *testing.T) {
 	}
 	owner := ""
 	for _, entry := range mustGet(t, newTopic(k, "orders")).ManagedFields {
-		if strings.Contains(string(entry.FieldsV1.Raw), `"f:partitions"`) && entry.Subresource != "status" {
+		if strings.Contains(entry.FieldsV1.GetRawString(), `"f:partitions"`) && entry.Subresource != "status" {
 			owner += entry.Manager + "/" + entry.Subresource + " "
 		}
 	}

@@ -18,9 +18,9 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// Tokens of the static users.
+// AdminToken is that of a static user who may do everything.
 const (
-	adminToken     = "admin-token"
+	AdminToken     = "admin-token"
 	apiserverToken = "kafka-apiserver-token"
 )
 
@@ -89,7 +89,7 @@ func (h *Host) startAPIServer(ctx context.Context, etcd string) error {
 	if err := errors.Join(writeFrontProxy(keys), writeServiceAccountKey(keys)); err != nil {
 		return err
 	}
-	tokens := adminToken + ",admin,admin,system:masters\n" +
+	tokens := AdminToken + ",admin,admin,system:masters\n" +
 		apiserverToken + `,system:serviceaccount:kafka-system:kafka-apiserver,kafka-apiserver,"system:serviceaccounts,system:serviceaccounts:kafka-system"` + "\n"
 	if err := os.WriteFile(filepath.Join(keys, "tokens.csv"), []byte(tokens), 0o600); err != nil {
 		return err
@@ -123,13 +123,13 @@ func (h *Host) startAPIServer(ctx context.Context, etcd string) error {
 		if err != nil {
 			return err
 		}
-		return probe(ctx, client, h.URL+"/readyz", adminToken)
+		return probe(ctx, client, h.URL+"/readyz", AdminToken)
 	})
 	if err != nil {
 		return err
 	}
 	h.AdminKubeconfig, h.ServerKubeconfig = filepath.Join(h.Dir, "admin.kubeconfig"), filepath.Join(h.Dir, "kafka-apiserver.kubeconfig")
-	return errors.Join(writeKubeconfig(h.AdminKubeconfig, h.URL, h.Authority, adminToken),
+	return errors.Join(writeKubeconfig(h.AdminKubeconfig, h.URL, h.Authority, AdminToken),
 		writeKubeconfig(h.ServerKubeconfig, h.URL, h.Authority, apiserverToken))
 }
 

@@ -86,7 +86,7 @@ func (c *Cluster) LaunchServer(t *testing.T, options ServerOptions) *Server {
 	if s.client, err = trusting(authority); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeKubeconfig(s.Kubeconfig, s.url, authority, adminToken); err != nil {
+	if err := writeKubeconfig(s.Kubeconfig, s.url, authority, AdminToken); err != nil {
 		t.Fatal(err)
 	}
 	s.Start(t)
@@ -109,19 +109,28 @@ func (s *Server) WaitReady(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), serverReady)
 	defer cancel()
-	if err := s.WaitUntil(ctx, func(ctx context.Context) error { return probe(ctx, s.client, s.url+"/readyz", adminToken) }); err != nil {
+	if err := s.WaitUntil(ctx, func(ctx context.Context) error { return probe(ctx, s.client, s.url+"/readyz", AdminToken) }); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Probe asks for a path of the server itself and returns the code and the body; 0 when nobody answers.
+// Probe asks for a path of the server itself as administrator and returns the code and the body; 0 when nobody answers.
 func (s *Server) Probe(t *testing.T, path string) (int, string) {
+	t.Helper()
+	return s.Request(t, path, http.Header{"Authorization": {"Bearer " + AdminToken}})
+}
+
+// Request is Probe as whoever the header says.
+func (s *Server) Request(t *testing.T, path string, header http.Header) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+adminToken)
+	request.Header = header
+	if header == nil {
+		request.Header = http.Header{}
+	}
 	response, err := s.client.Do(request)
 	if err != nil {
 		return 0, err.Error()
@@ -226,8 +235,8 @@ func (c *Cluster) startAggregated(ctx context.Context) error {
 	}
 	return process.WaitUntil(ctx, func(ctx context.Context) error {
 		// The host fetches a group's descriptions some time after the group itself.
-		return errors.Join(probe(ctx, client, c.Host.URL+"/apis/kafka.openshift.io/v1beta1", adminToken),
-			probe(ctx, client, c.Host.URL+"/openapi/v3/apis/kafka.openshift.io/v1beta1", adminToken))
+		return errors.Join(probe(ctx, client, c.Host.URL+"/apis/kafka.openshift.io/v1beta1", AdminToken),
+			probe(ctx, client, c.Host.URL+"/openapi/v3/apis/kafka.openshift.io/v1beta1", AdminToken))
 	})
 }
 
