@@ -3,6 +3,7 @@ package kafkatopic
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -47,8 +48,8 @@ func failed(err error) outcome {
 }
 
 // apply makes the brokers have what the object says. It can be repeated. absent says that the brokers just said that
-// they do not have the topic.
-func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, absent bool) (outcome, error) {
+// they do not have the topic; doomed are the ids of former owners' topics, which may still hold its name.
+func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, absent bool, doomed []string) (outcome, error) {
 	var have broker.Topic
 	var err error
 	if !absent {
@@ -59,8 +60,9 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 		absent = !found
 	}
 	if absent {
-		have, err = p.create(ctx, cluster, topic)
-	} else {
+		have, absent, err = p.create(ctx, cluster, topic, doomed)
+	}
+	if err == nil && !absent {
 		err = p.change(ctx, cluster, topic, &have)
 	}
 	if err != nil {
@@ -73,28 +75,32 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 // deletionLag is how long brokers may take to let go of the name of a deleted topic.
 var deletionLag = wait.Backoff{Duration: 50 * time.Millisecond, Factor: 1.5, Steps: 10, Cap: time.Second}
 
-// create creates the topic. A name that a deleted topic still holds is waited for.
-func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (broker.Topic, error) {
+// create creates the topic; created is false when somebody was faster, such as the topic controller, which sees the object as
+// soon as it is stored. A name that a deleted topic still holds is waited for.
+func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, doomed []string) (have broker.Topic, made bool, err error) {
 	wanted := newTopic(topic)
 	var created broker.CreatedTopic
 	var refused error
-	err := wait.ExponentialBackoffWithContext(ctx, deletionLag, func(ctx context.Context) (bool, error) {
+	err = wait.ExponentialBackoffWithContext(ctx, deletionLag, func(ctx context.Context) (bool, error) {
 		var err error
 		created, err = cluster.CreateTopic(ctx, wanted, false)
-		if broker.CodeOf(err) == codeTopicAlreadyExists {
-			refused = err
-			return false, nil
+		if broker.CodeOf(err) != codeTopicAlreadyExists {
+			made = err == nil
+			return err == nil, err
 		}
-		return err == nil, err
+		refused = err
+		var found bool
+		have, found, err = cluster.Topic(ctx, wanted.Name)
+		return found && !slices.Contains(doomed, have.ID.String()), err
 	})
 	if wait.Interrupted(err) && refused != nil {
 		err = refused
 	}
-	if err != nil {
-		return broker.Topic{}, err
+	if err != nil || !made {
+		return have, false, err
 	}
 	// What the brokers answered is newer than what another broker's metadata would say now.
-	have := broker.Topic{Name: wanted.Name, ID: created.ID}
+	have = broker.Topic{Name: wanted.Name, ID: created.ID}
 	partitions, replicas := created.Partitions, int32(created.Replicas)
 	if partitions < 0 {
 		partitions = wanted.Partitions
@@ -105,7 +111,7 @@ func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	for i := range max(partitions, 0) {
 		have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1, Replicas: make([]int32, max(replicas, 0))})
 	}
-	return have, nil
+	return have, true, nil
 }
 
 // change grows the topic and sets its settings.

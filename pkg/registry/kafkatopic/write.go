@@ -255,7 +255,11 @@ func (w *write) finish(ctx context.Context, obj runtime.Object) (runtime.Object,
 	}
 	ctx, cancel := live.Deadline(ctx)
 	defer cancel()
-	done, err := w.plane.apply(ctx, w.cluster, topic, w.absent)
+	var doomed []string
+	if w.claim != nil {
+		doomed = w.claim.Doomed
+	}
+	done, err := w.plane.apply(ctx, w.cluster, topic, w.absent, doomed)
 	if err != nil {
 		// The object is stored: an error would say that it is not. The controller goes on from here.
 		live.Warn(ctx, "stored, not carried out yet", err)
