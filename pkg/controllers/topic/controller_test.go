@@ -421,3 +421,27 @@ func TestATopicThatTheAPIServerDoesNotGiveUsIsNotTouched(t *testing.T) {
 		}
 	})
 }
+
+// The API server carries a new object out in the request that stored it; an object whose request failed says so.
+func TestANewObjectIsLeftToItsRequestFirst(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(age time.Duration, conditions ...metav1.Condition) *v1beta1.KafkaTopic {
+		return &v1beta1.KafkaTopic{
+			ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(-age))},
+			Status:     v1beta1.KafkaTopicStatus{Conditions: conditions},
+		}
+	}
+	for _, tc := range []struct {
+		name  string
+		topic *v1beta1.KafkaTopic
+		waits bool
+	}{
+		{"just stored", at(0), true},
+		{"a request that was cut short", at(time.Minute), false},
+		{"stored without brokers", at(0, metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse}), false},
+	} {
+		if waits := headStart(tc.topic, now) > 0; waits != tc.waits {
+			t.Errorf("%s: waits %v, want %v", tc.name, waits, tc.waits)
+		}
+	}
+}

@@ -42,6 +42,9 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 		return 0, err
 	}
 	topic := cached.DeepCopy()
+	if wait := headStart(topic, c.clock.Now()); wait > 0 {
+		return wait, nil
+	}
 	if upToDate(topic) {
 		if wait := c.checks.wait(key, c.clock.Now(), spread); wait > 0 {
 			return wait, nil
@@ -62,6 +65,18 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	}
 	return again, err
 }
+
+// headStart is how long a new object is left to the API server, which carries it out in the request that stored it. Both at once
+// only get in each other's way; an object whose request was cut short is none of those that say so in their status.
+func headStart(topic *v1beta1.KafkaTopic, now time.Time) time.Duration {
+	if len(topic.Status.Conditions) > 0 {
+		return 0
+	}
+	return firstLook - now.Sub(topic.CreationTimestamp.Time)
+}
+
+// firstLook is the age at which an object without any status is looked at. Its timestamp has whole seconds.
+const firstLook = 3 * time.Second
 
 func spread(d time.Duration) time.Duration { return rand.N(d) }
 
