@@ -153,7 +153,8 @@ func newProcess(config *rest.Config, options *Options) (*process, error) {
 // work runs the controllers until ctx ends.
 func (p *process) work(ctx context.Context) error {
 	if err := p.awaitAPI(ctx); err != nil {
-		return nil //nolint:nilerr // The only error is that ctx ended.
+		// The only error is that ctx ended.
+		return nil
 	}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(v1beta1.AddToScheme(scheme), hostscheme.AddToScheme(scheme)); err != nil {

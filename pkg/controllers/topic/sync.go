@@ -67,7 +67,8 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 }
 
 // headStart is how long a new object is left to the API server, which carries it out in the request that stored it. Both at once
-// only get in each other's way; an object whose request was cut short is none of those that say so in their status.
+// only get in each other's way. A request that finds the brokers away, or fails on them, says so in the status, which ends the wait;
+// one that was cut short leaves no status, and is taken over when the object has the age of firstLook.
 func headStart(topic *v1beta1.KafkaTopic, now time.Time) time.Duration {
 	if len(topic.Status.Conditions) > 0 {
 		return 0

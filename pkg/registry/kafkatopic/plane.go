@@ -109,8 +109,9 @@ func (p *plane) noteBeforeDelete(ctx context.Context, topic *kafka.KafkaTopic) e
 		c.Retain = topic.Spec.DeletionPolicy == kafka.TopicRetain
 		// The claim's owner was stored, so without it the claim is no longer that of a request under way.
 		c.Since = time.Time{}
-		if c.TopicID == "" {
-			c.TopicID = topic.Status.TopicID
+		// Asked again for a newer object: the first look may be the watch cache's, with the id of a topic that was replaced.
+		if id := topic.Status.TopicID; id != "" {
+			c.TopicID = id
 		}
 		return before.Retain != c.Retain || before.TopicID != c.TopicID || !before.Since.Equal(c.Since)
 	})

@@ -19,8 +19,8 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
-	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 )
 
 // strategy is for users: they own the spec.
@@ -54,7 +54,7 @@ func (strategy) NamespaceScoped() bool { return true }
 
 // GetResetFields names what a write of the spec does not touch.
 func (strategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return resets("status")
+	return stored.ResetFields("status")
 }
 
 func (strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
@@ -94,7 +94,7 @@ func (strategy) AllowUnconditionalUpdate(context.Context) bool { return true }
 
 // GetResetFields names what a write of the status does not touch.
 func (statusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return resets("spec", "metadata")
+	return stored.ResetFields("spec", "metadata")
 }
 
 func (statusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
@@ -124,14 +124,6 @@ func bumpGeneration(topic, before *kafka.KafkaTopic) {
 	if !equality.Semantic.DeepEqual(topic.Spec, before.Spec) {
 		topic.Generation = before.Generation + 1
 	}
-}
-
-func resets(paths ...string) map[fieldpath.APIVersion]*fieldpath.Set {
-	set := fieldpath.NewSet()
-	for _, path := range paths {
-		set.Insert(fieldpath.MakePathOrDie(path))
-	}
-	return map[fieldpath.APIVersion]*fieldpath.Set{fieldpath.APIVersion(v1beta1.SchemeGroupVersion.String()): set}
 }
 
 func getAttrs(obj runtime.Object) (labels.Set, fields.Set, error) {
