@@ -24,6 +24,7 @@ type Cluster struct {
 	knocks          knocks
 	expected        expectations
 	logDirs         logDirCache
+	groups          groupsState
 
 	mu        sync.Mutex
 	bootstrap []string

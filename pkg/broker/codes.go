@@ -167,7 +167,11 @@ const (
 	codeBrokerNotAvailable       int16 = 8   // BROKER_NOT_AVAILABLE
 	codeReplicaNotAvailable      int16 = 9   // REPLICA_NOT_AVAILABLE
 	codeNetworkException         int16 = 13  // NETWORK_EXCEPTION
+	codeCoordinatorLoading       int16 = 14  // COORDINATOR_LOAD_IN_PROGRESS
+	codeCoordinatorNotAvailable  int16 = 15  // COORDINATOR_NOT_AVAILABLE
+	codeNotCoordinator           int16 = 16  // NOT_COORDINATOR
 	codeInvalidTopic             int16 = 17  // INVALID_TOPIC_EXCEPTION
+	codeInvalidGroupID           int16 = 24  // INVALID_GROUP_ID
 	codeTopicAuthorizationFailed int16 = 29  // TOPIC_AUTHORIZATION_FAILED
 	codeUnsupportedVersion       int16 = 35  // UNSUPPORTED_VERSION
 	codeTopicAlreadyExists       int16 = 36  // TOPIC_ALREADY_EXISTS
@@ -176,6 +180,7 @@ const (
 	codeNotController            int16 = 41  // NOT_CONTROLLER
 	codeInvalidRequest           int16 = 42  // INVALID_REQUEST
 	codeReassignmentInProgress   int16 = 60  // REASSIGNMENT_IN_PROGRESS
+	codeGroupIDNotFound          int16 = 69  // GROUP_ID_NOT_FOUND
 	codeFencedLeaderEpoch        int16 = 74  // FENCED_LEADER_EPOCH
 	codeUnknownLeaderEpoch       int16 = 75  // UNKNOWN_LEADER_EPOCH
 	codeOffsetNotAvailable       int16 = 78  // OFFSET_NOT_AVAILABLE

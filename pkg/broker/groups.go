@@ -1,0 +1,193 @@
+package broker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// GroupType is the protocol by which a group's members find each other, in Kafka's own word.
+type GroupType string
+
+// The types that this package describes; Kafka has others (share, streams), which hold no committed offsets or hide them.
+const (
+	GroupClassic  GroupType = "classic"
+	GroupConsumer GroupType = "consumer"
+)
+
+// consumerProtocol is the protocol type of classic groups whose members are consumers.
+const consumerProtocol = "consumer"
+
+// Group is a consumer group as its coordinator knows it.
+type Group struct {
+	ID   string
+	Type GroupType
+	// State is Kafka's: Empty, Stable, PreparingRebalance, CompletingRebalance, Assigning, Reconciling; "" from brokers that list
+	// groups without it (before 2.6).
+	State string
+	// ProtocolType is "consumer", or "" for a group that only ever committed offsets.
+	ProtocolType string
+	// Coordinator is the broker that keeps the group.
+	Coordinator int32
+
+	// What follows is known from Group only, and never from Groups.
+
+	// Assignor divides the partitions between the members; "" while that is not decided.
+	Assignor string
+	// Members are sorted by client id and member id.
+	Members []GroupMember
+}
+
+// IsActive tells whether the group has members, or is about to: then its offsets are theirs.
+func (g Group) IsActive() bool { return len(g.Members) > 0 || g.State != "Empty" && g.State != "Dead" }
+
+// GroupMember is one consumer of a group.
+type GroupMember struct {
+	ID string
+	// InstanceID is group.instance.id of a static member, else "".
+	InstanceID string
+	ClientID   string
+	// Host is the address that the member connected from.
+	Host string
+	// Assignment is sorted by topic.
+	Assignment []TopicPartitions
+}
+
+// TopicPartitions are some partitions of a topic, sorted.
+type TopicPartitions struct {
+	Topic      string
+	Partitions []int32
+}
+
+// TopicPartition names one partition.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
+func (p TopicPartition) compare(other TopicPartition) int {
+	return cmp.Or(strings.Compare(p.Topic, other.Topic), cmp.Compare(p.Partition, other.Partition))
+}
+
+// GroupList is what the brokers that answered know. It is shared between callers: treat it as read only.
+type GroupList struct {
+	// Groups are sorted by id.
+	Groups []Group
+	// Missing are the brokers whose groups are not all in the list, and why.
+	Missing map[int32]error
+}
+
+// groupsState is what a Cluster keeps for its groups.
+type groupsState struct {
+	flight flight[GroupList]
+	// exist tells that the cluster has, or had, a topic for offsets. Looking for a coordinator would create it.
+	exist atomic.Bool
+}
+
+// Groups asks each broker for the consumer groups that it coordinates: what kafka-consumer-groups lists, which leaves out share and
+// streams groups, and classic groups of something else than consumers (such as the workers of Kafka Connect). Concurrent callers
+// share the question. It fails when no broker answers.
+func (c *Cluster) Groups(ctx context.Context) (GroupList, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	list, err := c.groups.flight.do(ctx, c.life, c.opts.RequestTimeout, 0, c.listGroups)
+	if err != nil {
+		return GroupList{}, c.failed(ctx, "list groups", "", err)
+	}
+	return list, nil
+}
+
+func (c *Cluster) listGroups(ctx context.Context) (GroupList, error) {
+	d, err := c.directory(ctx, true)
+	if err != nil {
+		return GroupList{}, err
+	}
+	ids := make([]int32, 0, len(d.brokers))
+	for id := range d.brokers {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	type answer struct {
+		groups []Group
+		err    error
+	}
+	answers := parallel(ctx, ids, func(ctx context.Context, id int32) answer {
+		groups, err := c.brokerGroups(ctx, id)
+		return answer{groups, err}
+	})
+	list := GroupList{Missing: map[int32]error{}}
+	var failures []error
+	at := map[string]int{}
+	for i, a := range answers {
+		if a.err != nil {
+			list.Missing[ids[i]] = a.err
+			failures = append(failures, a.err)
+		}
+		for _, g := range a.groups {
+			// While a group moves, its former coordinator may list it too, as dead.
+			if j, twice := at[g.ID]; twice {
+				if list.Groups[j].State == "Dead" {
+					list.Groups[j] = g
+				}
+				continue
+			}
+			at[g.ID] = len(list.Groups)
+			list.Groups = append(list.Groups, g)
+		}
+	}
+	if len(failures) > 0 && len(failures) == len(ids) && len(list.Groups) == 0 {
+		return GroupList{}, errors.Join(failures...)
+	}
+	slices.SortFunc(list.Groups, func(a, b Group) int { return strings.Compare(a.ID, b.ID) })
+	return list, nil
+}
+
+const (
+	// listAttempts and listPause are for a broker that is loading groups: it lists those that it has, with an error.
+	listAttempts = 5
+	listPause    = 200 * time.Millisecond
+)
+
+// brokerGroups returns groups and an error together when the broker does not know all of its groups yet.
+func (c *Cluster) brokerGroups(ctx context.Context, id int32) ([]Group, error) {
+	const op = "list groups"
+	for attempt := 1; ; attempt++ {
+		resp, err := askBroker(ctx, c, id, request[*kmsg.ListGroupsResponse]{op, idObject("broker", id), int16(kmsg.ListGroups), laneData,
+			byKmsg[*kmsg.ListGroupsResponse](func() kmsg.Request { return kmsg.NewPtrListGroupsRequest() }, 0)})
+		if err != nil {
+			return nil, err
+		}
+		if coordinatorMoves(resp.ErrorCode) && attempt < listAttempts && c.pause(ctx, listPause) == nil {
+			continue
+		}
+		groups := make([]Group, 0, len(resp.Groups))
+		for _, g := range resp.Groups {
+			group := Group{ID: g.Group, Type: GroupType(strings.ToLower(g.GroupType)), State: g.GroupState, ProtocolType: g.ProtocolType, Coordinator: id}
+			switch group.Type {
+			case "":
+				// Brokers before 3.8 know of no other.
+				group.Type = GroupClassic
+			case GroupConsumer:
+				group.ProtocolType = consumerProtocol
+			}
+			if group.ofConsumers() {
+				groups = append(groups, group)
+			}
+		}
+		if resp.ErrorCode != 0 {
+			return groups, newError(op, idObject("broker", id), resp.ErrorCode, nil, millis(resp.ThrottleMillis))
+		}
+		return groups, nil
+	}
+}
+
+// ofConsumers is the rule of Kafka's own kafka-consumer-groups (ListGroupsOptions.forConsumerGroups).
+func (g Group) ofConsumers() bool {
+	return g.Type == GroupConsumer || g.Type == GroupClassic && (g.ProtocolType == consumerProtocol || g.ProtocolType == "")
+}

@@ -1,0 +1,135 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	// coordinatorPatience is how long a group is followed while it has no coordinator, or one that does not answer: a broker that
+	// died is found out after nine seconds (broker.session.timeout.ms), and another has to load the group.
+	coordinatorPatience = 12 * time.Second
+	// coordinatorPause is the time between two looks.
+	coordinatorPause = 200 * time.Millisecond
+)
+
+// coordinatorMoves tells codes after which the coordinator is looked up anew: the group is being loaded or is somewhere else.
+func coordinatorMoves(code int16) bool {
+	return code == codeCoordinatorLoading || code == codeCoordinatorNotAvailable || code == codeNotCoordinator
+}
+
+// coordinatorOf asks which broker keeps a group; the group need not exist.
+func (c *Cluster) coordinatorOf(ctx context.Context, group string) (int32, error) {
+	const op = "find the coordinator of group"
+	resp, err := askAny(ctx, c, request[*kmsg.FindCoordinatorResponse]{op, group, int16(kmsg.FindCoordinator), laneMetadata,
+		byKmsg[*kmsg.FindCoordinatorResponse](func() kmsg.Request {
+			req := kmsg.NewPtrFindCoordinatorRequest()
+			req.CoordinatorKey, req.CoordinatorKeys = group, []string{group}
+			return req
+		}, 0)})
+	if err != nil {
+		return -1, err
+	}
+	node, code, message := resp.NodeID, resp.ErrorCode, resp.ErrorMessage
+	if resp.Version >= 4 {
+		if len(resp.Coordinators) != 1 {
+			return -1, fmt.Errorf("%s %s: the answer names %d coordinators", op, group, len(resp.Coordinators))
+		}
+		one := resp.Coordinators[0]
+		node, code, message = one.NodeID, one.ErrorCode, one.ErrorMessage
+	}
+	if code != 0 {
+		return -1, newError(op, group, code, message, millis(resp.ThrottleMillis))
+	}
+	return node, nil
+}
+
+// askCoordinator sends a request to the broker that keeps a group, and follows the group when it moves. codeIn is the answer's
+// error code as far as it is about the coordinator. A write that may have reached a broker is not repeated: the error then
+// satisfies errors.Is(err, errSent). Reads, being harmless, are.
+func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmless bool, req request[T], codeIn func(T) int16) (T, int32, error) {
+	var zero T
+	for start := time.Now(); ; {
+		id, err := c.coordinatorOf(ctx, group)
+		again := coordinatorMoves(CodeOf(err))
+		if err == nil {
+			var value T
+			if value, err = sendOnce(ctx, c, id, req); err == nil {
+				code := codeIn(value)
+				if !coordinatorMoves(code) {
+					return value, id, nil
+				}
+				err = newError(req.op, req.object, code, nil, 0)
+			} else if wasSent(err) && !harmless {
+				return zero, id, fmt.Errorf("%w: %w", errSent, c.failed(ctx, req.op, req.object, err))
+			}
+			again = coordinatorMoves(CodeOf(err)) || !answered(err)
+		}
+		if !again || ctx.Err() != nil || time.Since(start) > coordinatorPatience || c.pause(ctx, coordinatorPause) != nil {
+			return zero, -1, c.failed(ctx, req.op, req.object, err)
+		}
+	}
+}
+
+// sendOnce sends a request to one broker without ever repeating it.
+func sendOnce[T any](ctx context.Context, c *Cluster, id int32, req request[T]) (T, error) {
+	var zero T
+	addr, err := c.address(ctx, id, false)
+	if err != nil {
+		return zero, err
+	}
+	l, err := c.pool.acquire(ctx, addr, req.lane, c.opts.ConnectTimeout)
+	if err != nil {
+		if gone(err) {
+			// It may have moved; the next look has the new address.
+			_, _ = c.address(ctx, id, true)
+		}
+		return zero, err
+	}
+	return exchange(ctx, c, l, req.key, req.send)
+}
+
+// upTo keeps a request to versions that this package speaks.
+type upTo struct {
+	kmsg.Request
+	max int16
+}
+
+// MaxVersion implements kmsg.Request.
+func (r upTo) MaxVersion() int16 { return r.max }
+
+// offsetsTopic is where brokers keep groups and their offsets.
+const offsetsTopic = "__consumer_offsets"
+
+// mayHaveGroups tells whether the cluster has ever had a group. Without one, looking for a coordinator would create the topic that
+// groups are kept in, and a read must not. Not every server that speaks Kafka's protocol shows such a topic, hence the second look.
+func (c *Cluster) mayHaveGroups(ctx context.Context) (bool, error) {
+	if c.groups.exist.Load() {
+		return true, nil
+	}
+	topics, err := c.topics(ctx, []string{offsetsTopic})
+	if err != nil {
+		return false, err
+	}
+	_, may := topics[offsetsTopic]
+	if !may {
+		list, err := c.Groups(ctx)
+		if err != nil {
+			return false, err
+		}
+		if may = len(list.Groups) > 0; !may {
+			return false, errors.Join(slices.Collect(maps.Values(list.Missing))...)
+		}
+	}
+	c.groups.exist.Store(true)
+	return true, nil
+}
+
+// errNoSuchGroup is how an answer about one group says that it does not exist; it stays inside the package.
+var errNoSuchGroup = errors.New("no such group")

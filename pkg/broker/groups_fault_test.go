@@ -1,0 +1,178 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// groupCalls are the calls that go to a coordinator.
+var groupCalls = map[string]func(context.Context, *Cluster) error{
+	"describe": func(ctx context.Context, c *Cluster) error {
+		_, found, err := c.Group(ctx, "billing")
+		if err == nil && !found {
+			return errors.New("not found")
+		}
+		return err
+	},
+	"fetch": func(ctx context.Context, c *Cluster) error {
+		offsets, err := c.CommittedOffsets(ctx, "billing")
+		if err == nil && len(offsets) != 1 {
+			return errors.New("no offsets")
+		}
+		return err
+	},
+	"commit": func(ctx context.Context, c *Cluster) error {
+		_, err := c.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{"orders", 0}: 1})
+		return err
+	},
+}
+
+func TestAGroupIsFollowedWhenItMoves(t *testing.T) {
+	for name, call := range groupCalls {
+		for _, refusal := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable} {
+			t.Run(name+"/"+refusal.Message, func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+				b.commit(t, "billing", "orders", 0)
+				b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe, kmsg.DescribeGroups, kmsg.OffsetFetch, kmsg.OffsetCommit},
+					Err: refusal, Count: 2})
+				if err := call(testContext(t), b.cluster); err != nil {
+					t.Error(err)
+				}
+				if n := b.network.requests(int16(kmsg.FindCoordinator)); n < 3 {
+					t.Errorf("the coordinator was looked up %d times", n)
+				}
+			})
+		}
+	}
+}
+
+func TestAGroupIsNotFollowedForEver(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	b.commit(t, "billing", "orders", 0)
+	b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: -1})
+	ctx, cancel := context.WithTimeout(context.Background(), 700*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, _, err := b.cluster.Group(ctx, "billing")
+	if CodeOf(err) != codeCoordinatorNotAvailable || classOf(CodeOf(err)) != classUnavailable {
+		t.Errorf("error %v, want what the brokers say", err)
+	}
+	if took := time.Since(start); took > 700*time.Millisecond+within {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestABrokerThatIsAwayIsMissingFromTheList(t *testing.T) {
+	b := newBench(t, Options{ConnectTimeout: 300 * time.Millisecond}, kfake.SeedTopics(1, "orders"))
+	ctx := testContext(t)
+	groups := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
+	for _, g := range groups {
+		b.commit(t, g, "orders", 0)
+	}
+	if _, err := b.cluster.Groups(ctx); err != nil {
+		t.Fatal(err)
+	}
+	away := b.kafka.CoordinatorFor("a")
+	addr := b.cluster.dir.brokers[away].address()
+	b.network.set(func() { b.network.hung[addr] = true })
+	start := time.Now()
+	list, err := b.cluster.Groups(ctx)
+	if err != nil || len(list.Missing) != 1 || !IsUnreachable(list.Missing[away]) {
+		t.Errorf("missing %v, %v; want broker %d", list.Missing, err, away)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	listed := map[string]bool{}
+	for _, g := range list.Groups {
+		listed[g.ID] = true
+	}
+	for _, g := range groups {
+		if led := b.kafka.CoordinatorFor(g) == away; led == listed[g] {
+			t.Errorf("group %s: coordinated by the broker that is away: %v, listed: %v", g, led, listed[g])
+		}
+	}
+	b.network.set(func() {
+		for _, addr := range b.kafka.ListenAddrs() {
+			b.network.hung[addr] = true
+		}
+	})
+	if _, err := b.cluster.Groups(ctx); !IsUnreachable(err) {
+		t.Errorf("all away: %v", err)
+	}
+}
+
+// A broker that loads its groups lists those that it has, and says so.
+func TestABrokerThatLoadsItsGroupsIsAskedAgain(t *testing.T) {
+	b := newBench(t, Options{}, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	b.commit(t, "billing", "orders", 0)
+	asked := 0
+	b.kafka.ControlKey(int16(kmsg.ListGroups), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		if asked++; asked > 2 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
+		resp.ErrorCode = kerr.CoordinatorLoadInProgress.Code
+		return resp, nil, true
+	})
+	list, err := b.cluster.Groups(testContext(t))
+	if err != nil || len(list.Groups) != 1 || len(list.Missing) != 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func TestACommitWhoseAnswerIsLost(t *testing.T) {
+	for name, tc := range map[string]struct {
+		verdict verdict
+		known   bool
+	}{"after it was written": {loseAnswer, true}, "before it was written": {cut, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			b.commit(t, "billing", "orders", 0)
+			b.network.set(func() {
+				b.network.rule = func(_ string, key int16) verdict {
+					if key == int16(kmsg.OffsetCommit) {
+						return tc.verdict
+					}
+					return pass
+				}
+			})
+			n, err := b.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{"orders", 0}: 7})
+			if sent := b.network.requests(int16(kmsg.OffsetCommit)); sent != 1 {
+				t.Errorf("sent %d times, want once", sent)
+			}
+			if tc.known && (n != 1 || err != nil) {
+				t.Errorf("%d written, %v: the brokers have it", n, err)
+			}
+			if !tc.known && (n != 0 || !IsUnknownOutcome(err)) {
+				t.Errorf("%d written, %v: nobody can know", n, err)
+			}
+		})
+	}
+}
+
+func TestACoordinatorThatDiesIsLeft(t *testing.T) {
+	b := newBench(t, Options{ConnectTimeout: 300 * time.Millisecond}, kfake.SeedTopics(1, "orders"))
+	b.commit(t, "billing", "orders", 3)
+	if err := groupCalls["describe"](testContext(t), b.cluster); err != nil {
+		t.Fatal(err)
+	}
+	dead := b.kafka.CoordinatorFor("billing")
+	if err := b.kafka.RemoveNode(dead); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"describe", "fetch", "commit"} {
+		if err := groupCalls[name](testContext(t), b.cluster); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
