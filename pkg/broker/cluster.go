@@ -22,6 +22,7 @@ type Cluster struct {
 	directoryFlight flight[directory]
 	snapshotFlight  flight[*Snapshot]
 	knocks          knocks
+	shared          *shared
 	expected        expectations
 	logDirs         logDirCache
 	groups          groupsState
@@ -52,6 +53,7 @@ func newCluster(opts *Options, t Target) *Cluster {
 	}
 	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts), bootstrap: slices.Clone(t.Bootstrap)}
 	c.life, c.end = context.WithCancelCause(context.Background())
+	c.shared = newShared(c)
 	return c
 }
 

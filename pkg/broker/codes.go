@@ -179,6 +179,7 @@ const (
 	codeInvalidReplicaAssignment int16 = 39  // INVALID_REPLICA_ASSIGNMENT
 	codeNotController            int16 = 41  // NOT_CONTROLLER
 	codeInvalidRequest           int16 = 42  // INVALID_REQUEST
+	codePolicyViolation          int16 = 44  // POLICY_VIOLATION
 	codeReassignmentInProgress   int16 = 60  // REASSIGNMENT_IN_PROGRESS
 	codeGroupIDNotFound          int16 = 69  // GROUP_ID_NOT_FOUND
 	codeFencedLeaderEpoch        int16 = 74  // FENCED_LEADER_EPOCH

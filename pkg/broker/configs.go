@@ -13,7 +13,7 @@ import (
 // maxConfigTopics bounds the topics of one DescribeConfigs request; each brings some thirty settings with synonyms.
 const maxConfigTopics = 200
 
-// TopicConfig asks for the effective configuration of a topic, sorted by name.
+// TopicConfig asks for the effective configuration of a topic, sorted by name. It is shared between callers: treat it as read only.
 func (c *Cluster) TopicConfig(ctx context.Context, topic string) ([]ConfigEntry, error) {
 	configs, err := c.TopicConfigs(ctx, topic)
 	return configs[topic], err
@@ -27,27 +27,28 @@ func (c *Cluster) TopicConfigs(ctx context.Context, topics ...string) (map[strin
 }
 
 func (c *Cluster) topicConfigs(ctx context.Context, topics []string) (map[string][]ConfigEntry, error) {
+	const op = "describe configuration"
 	all := make(map[string][]ConfigEntry, len(topics))
 	var refused []error
 	for chunk := range slices.Chunk(topics, maxConfigTopics) {
 		for {
-			configs, errs, err := c.topicConfigsOnce(ctx, chunk)
+			answer, err := share(ctx, c, c.shared.configs, op, objects(chunk), chunk)
 			if err != nil {
 				return nil, err
 			}
-			if c.configsSettled(chunk, configs, errs) {
-				for topic, entries := range configs {
-					all[topic] = entries
-				}
+			if c.configsSettled(chunk, answer) {
 				for _, topic := range chunk {
-					if errs[topic] != nil {
-						refused = append(refused, errs[topic])
+					if entries, ok := answer.configs[topic]; ok {
+						all[topic] = entries
+					}
+					if err := answer.errs[topic]; err != nil {
+						refused = append(refused, err)
 					}
 				}
 				break
 			}
 			if err := c.pause(ctx, settlePause); err != nil {
-				return nil, c.failed(ctx, "describe configuration", objects(chunk), err)
+				return nil, c.failed(ctx, op, objects(chunk), err)
 			}
 		}
 	}
@@ -55,23 +56,31 @@ func (c *Cluster) topicConfigs(ctx context.Context, topics []string) (map[string
 }
 
 // configsSettled tells whether the answer knows of this gateway's last writes.
-func (c *Cluster) configsSettled(topics []string, configs map[string][]ConfigEntry, errs map[string]error) bool {
+func (c *Cluster) configsSettled(topics []string, answer *configsAnswer) bool {
 	now := c.opts.Clock.Now()
 	for _, topic := range topics {
-		if CodeOf(errs[topic]) == codeUnknownTopicOrPartition && !c.expected.met(now, nil, []string{topic}) {
+		err := answer.errs[topic]
+		if CodeOf(err) == codeUnknownTopicOrPartition && !c.expected.met(now, nil, []string{topic}) {
 			return false
 		}
-		if errs[topic] == nil && !c.expected.metConfig(now, topic, configs[topic]) {
+		if err == nil && !c.expected.metConfig(now, topic, answer.configs[topic]) {
 			return false
 		}
 	}
 	return true
 }
 
-// topicConfigsOnce goes through kmsg because sarama reads a null value as "".
-func (c *Cluster) topicConfigsOnce(ctx context.Context, topics []string) (map[string][]ConfigEntry, map[string]error, error) {
+// configsAnswer is shared by all who asked: it is read only.
+type configsAnswer struct {
+	configs map[string][]ConfigEntry
+	errs    map[string]error
+}
+
+// askConfigs sends one DescribeConfigs request for all calls. It goes through kmsg because sarama reads a null value as "".
+func (c *Cluster) askConfigs(ctx context.Context, calls []*call[[]string, *configsAnswer]) error {
 	const op = "describe configuration"
-	resp, err := askAny(ctx, c, request[*kmsg.DescribeConfigsResponse]{op, objects(topics), int16(kmsg.DescribeConfigs), laneMetadata,
+	topics := namesIn(calls)
+	resp, err := askAny(ctx, c, request[*kmsg.DescribeConfigsResponse]{op, "", int16(kmsg.DescribeConfigs), laneMetadata,
 		byKmsg[*kmsg.DescribeConfigsResponse](func() kmsg.Request {
 			req := kmsg.NewDescribeConfigsRequest()
 			req.IncludeSynonyms = true
@@ -83,12 +92,12 @@ func (c *Cluster) topicConfigsOnce(ctx context.Context, topics []string) (map[st
 			return &req
 		}, 1)})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	configs, errs := map[string][]ConfigEntry{}, map[string]error{}
+	said := &configsAnswer{make(map[string][]ConfigEntry, len(topics)), map[string]error{}}
 	for _, r := range resp.Resources {
 		if r.ErrorCode != 0 {
-			errs[r.ResourceName] = newError(op, r.ResourceName, r.ErrorCode, r.ErrorMessage, millis(resp.ThrottleMillis))
+			said.errs[r.ResourceName] = newError(op, r.ResourceName, r.ErrorCode, r.ErrorMessage, millis(resp.ThrottleMillis))
 			continue
 		}
 		entries := make([]ConfigEntry, 0, len(r.Configs))
@@ -96,9 +105,12 @@ func (c *Cluster) topicConfigsOnce(ctx context.Context, topics []string) (map[st
 			entries = append(entries, configEntry(e))
 		}
 		slices.SortFunc(entries, func(a, b ConfigEntry) int { return cmp.Compare(a.Name, b.Name) })
-		configs[r.ResourceName] = entries
+		said.configs[r.ResourceName] = entries
 	}
-	return configs, errs, nil
+	for _, k := range calls {
+		k.answer(said, nil)
+	}
+	return nil
 }
 
 func configEntry(e kmsg.DescribeConfigsResponseResourceConfig) ConfigEntry {
@@ -136,13 +148,11 @@ func (c *Cluster) AlterTopicConfig(ctx context.Context, topic string, set map[st
 		}
 		values[name] = &value
 	}
-	errs, err := c.alterTopicConfigs(ctx, map[string]map[string]*string{topic: values}, validateOnly)
-	if err == nil {
-		err = errs[topic]
-	}
 	if validateOnly {
+		_, err := share(ctx, c, c.shared.validateAlter, op, topic, alteration{topic, values})
 		return err
 	}
+	_, err := shareWrite(ctx, c, c.shared.alter, op, topic, alteration{topic, values})
 	err = c.confirm(ctx, op, topic, err, func(ctx context.Context) (bool, error) {
 		configs, err := c.topicConfigs(ctx, []string{topic})
 		if err != nil {
@@ -162,42 +172,59 @@ func (c *Cluster) AlterTopicConfig(ctx context.Context, topic string, set map[st
 	return err
 }
 
-// alterTopicConfigs sends one IncrementalAlterConfigs request; a nil value removes a setting.
-func (c *Cluster) alterTopicConfigs(ctx context.Context, topics map[string]map[string]*string, validateOnly bool) (map[string]error, error) {
+// alteration is what to write of a topic's settings; a nil value removes one.
+type alteration struct {
+	topic  string
+	values map[string]*string
+}
+
+var alterRules = batchRules[alteration]{
+	api: kmsg.IncrementalAlterConfigs.Name(), width: sideBySide, maxCalls: maxWrites, maxWeight: maxRecords,
+	key:   func(a alteration) string { return a.topic },
+	weigh: func(a alteration) int { return len(a.values) },
+}
+
+// alterTopicConfigs sends one IncrementalAlterConfigs request.
+func (c *Cluster) alterTopicConfigs(validateOnly bool) func(context.Context, []alteration) ([]answer[struct{}], error) {
 	const op = "alter configuration"
-	var resources []*sarama.IncrementalAlterConfigsResource
-	var names []string
-	for topic, values := range topics {
-		names = append(names, topic)
-		r := &sarama.IncrementalAlterConfigsResource{Type: sarama.TopicResource, Name: topic, ConfigEntries: map[string]sarama.IncrementalAlterConfigsEntry{}}
-		for name, value := range values {
-			operation := sarama.IncrementalAlterConfigsOperationSet
-			if value == nil {
-				operation = sarama.IncrementalAlterConfigsOperationDelete
+	return func(ctx context.Context, topics []alteration) ([]answer[struct{}], error) {
+		resources := make([]*sarama.IncrementalAlterConfigsResource, 0, len(topics))
+		for _, a := range topics {
+			r := &sarama.IncrementalAlterConfigsResource{Type: sarama.TopicResource, Name: a.topic,
+				ConfigEntries: make(map[string]sarama.IncrementalAlterConfigsEntry, len(a.values))}
+			for name, value := range a.values {
+				operation := sarama.IncrementalAlterConfigsOperationSet
+				if value == nil {
+					operation = sarama.IncrementalAlterConfigsOperationDelete
+				}
+				r.ConfigEntries[name] = sarama.IncrementalAlterConfigsEntry{Operation: operation, Value: value}
 			}
-			r.ConfigEntries[name] = sarama.IncrementalAlterConfigsEntry{Operation: operation, Value: value}
+			resources = append(resources, r)
 		}
-		resources = append(resources, r)
-	}
-	slices.Sort(names)
-	window, cancel, _ := writeWindow(ctx)
-	defer cancel()
-	resp, err := askController(window, c, validateOnly, request[*sarama.IncrementalAlterConfigsResponse]{op, objects(names),
-		int16(kmsg.IncrementalAlterConfigs), laneControl,
-		bySarama(func() *sarama.IncrementalAlterConfigsRequest {
-			return &sarama.IncrementalAlterConfigsRequest{Version: 1, Resources: resources, ValidateOnly: validateOnly}
-		}, (*sarama.Broker).IncrementalAlterConfigs)},
-		func(r *sarama.IncrementalAlterConfigsResponse) bool {
-			return slices.ContainsFunc(r.Resources, func(r *sarama.AlterConfigsResourceResponse) bool { return r.ErrorCode == codeNotController })
-		})
-	if err != nil {
-		return nil, err
-	}
-	errs := map[string]error{}
-	for _, r := range resp.Resources {
-		if r.ErrorCode != 0 {
-			errs[r.Name] = newError(op, r.Name, r.ErrorCode, &r.ErrorMsg, resp.ThrottleTime)
+		resp, err := askController(ctx, c, validateOnly, request[*sarama.IncrementalAlterConfigsResponse]{op, "", int16(kmsg.IncrementalAlterConfigs), laneControl,
+			bySarama(func() *sarama.IncrementalAlterConfigsRequest {
+				return &sarama.IncrementalAlterConfigsRequest{Version: 1, Resources: resources, ValidateOnly: validateOnly}
+			}, (*sarama.Broker).IncrementalAlterConfigs)},
+			func(r *sarama.IncrementalAlterConfigsResponse) bool {
+				return len(r.Resources) > 0 && !slices.ContainsFunc(r.Resources, func(r *sarama.AlterConfigsResourceResponse) bool { return r.ErrorCode != codeNotController })
+			})
+		if err != nil {
+			return nil, err
 		}
+		said := make(map[string]*sarama.AlterConfigsResourceResponse, len(resp.Resources))
+		for _, r := range resp.Resources {
+			said[r.Name] = r
+		}
+		answers := make([]answer[struct{}], len(topics))
+		for i, a := range topics {
+			r, ok := said[a.topic]
+			switch {
+			case !ok:
+				answers[i].err = notMentioned(op, a.topic)
+			case r.ErrorCode != 0:
+				answers[i].err = newError(op, a.topic, r.ErrorCode, &r.ErrorMsg, resp.ThrottleTime)
+			}
+		}
+		return answers, nil
 	}
-	return errs, nil
 }

@@ -21,67 +21,77 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	if err := c.checkAssignments(ctx, op, topic.Name, topic.Assignments); err != nil {
 		return CreatedTopic{}, err
 	}
-	created, errs, err := c.createTopics(ctx, []NewTopic{topic}, validateOnly)
-	if err == nil {
-		err = errs[topic.Name]
-	}
-	result := created[topic.Name]
 	if validateOnly {
-		return result, err
+		return share(ctx, c, c.shared.validateCreate, op, topic.Name, topic)
 	}
-	defer c.Invalidate()
+	result, err := shareWrite(ctx, c, c.shared.create, op, topic.Name, topic)
 	err = c.confirm(ctx, op, topic.Name, err, func(ctx context.Context) (bool, error) {
 		var ok bool
 		var err error
 		result, ok, err = c.asWanted(ctx, topic)
 		return ok, err
 	})
+	if err == nil {
+		c.expected.created(c.opts.Clock.Now(), topic.Name, result.ID, max(1, int(result.Partitions)))
+	}
+	c.outdated(err)
 	if err != nil {
 		return CreatedTopic{}, err
 	}
-	c.expected.created(c.opts.Clock.Now(), topic.Name, result.ID, max(1, int(result.Partitions)))
 	return result, nil
 }
 
-// createTopics sends one CreateTopics request. errs has what happened to each topic; err is about the request.
-func (c *Cluster) createTopics(ctx context.Context, topics []NewTopic, validateOnly bool) (created map[string]CreatedTopic, errs map[string]error, err error) {
+var createRules = batchRules[NewTopic]{
+	api: kmsg.CreateTopics.Name(), width: sideBySide, maxCalls: maxWrites, maxWeight: maxRecords,
+	key: func(t NewTopic) string { return t.Name },
+	weigh: func(t NewTopic) int {
+		return 1 + max(1, int(t.Partitions), len(t.Assignments)) + len(t.Config)
+	},
+}
+
+// createTopics sends one CreateTopics request.
+func (c *Cluster) createTopics(validateOnly bool) func(context.Context, []NewTopic) ([]answer[CreatedTopic], error) {
 	const op = "create topic"
-	details := make(map[string]*sarama.TopicDetail, len(topics))
-	names := make([]string, 0, len(topics))
-	for _, t := range topics {
-		details[t.Name] = topicDetail(t)
-		names = append(names, t.Name)
-	}
-	window, cancel, timeout := writeWindow(ctx)
-	defer cancel()
-	resp, err := askController(window, c, validateOnly, request[*sarama.CreateTopicsResponse]{op, objects(names), int16(kmsg.CreateTopics), laneControl,
-		bySarama(func() *sarama.CreateTopicsRequest {
-			return sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, timeout, validateOnly)
-		}, (*sarama.Broker).CreateTopics)},
-		func(r *sarama.CreateTopicsResponse) bool {
-			for _, e := range r.TopicErrors {
-				if e.Err == sarama.ErrNotController {
-					return true
-				}
-			}
-			return false
-		})
-	if err != nil {
-		return nil, nil, err
-	}
-	created, errs = map[string]CreatedTopic{}, map[string]error{}
-	for _, t := range topics {
-		e, ok := resp.TopicErrors[t.Name]
-		switch {
-		case !ok:
-			errs[t.Name] = fmt.Errorf("%s %s: the broker's answer does not mention it", op, t.Name)
-		case e.Err != sarama.ErrNoError:
-			errs[t.Name] = newError(op, t.Name, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
-		default:
-			created[t.Name] = createdTopic(resp.TopicResults[t.Name])
+	return func(ctx context.Context, topics []NewTopic) ([]answer[CreatedTopic], error) {
+		details := make(map[string]*sarama.TopicDetail, len(topics))
+		for _, t := range topics {
+			details[t.Name] = topicDetail(t)
 		}
+		timeout := brokerTimeout(ctx)
+		resp, err := askController(ctx, c, validateOnly, request[*sarama.CreateTopicsResponse]{op, "", int16(kmsg.CreateTopics), laneControl,
+			bySarama(func() *sarama.CreateTopicsRequest {
+				return sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, timeout, validateOnly)
+			}, (*sarama.Broker).CreateTopics)},
+			func(r *sarama.CreateTopicsResponse) bool {
+				for _, e := range r.TopicErrors {
+					if e.Err != sarama.ErrNotController {
+						return false
+					}
+				}
+				return len(r.TopicErrors) > 0
+			})
+		if err != nil {
+			return nil, err
+		}
+		answers := make([]answer[CreatedTopic], len(topics))
+		for i, t := range topics {
+			e, ok := resp.TopicErrors[t.Name]
+			switch {
+			case !ok:
+				answers[i].err = notMentioned(op, t.Name)
+			case e.Err != sarama.ErrNoError:
+				answers[i].err = newError(op, t.Name, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
+			default:
+				answers[i].value = createdTopic(resp.TopicResults[t.Name])
+			}
+		}
+		return answers, nil
 	}
-	return created, errs, nil
+}
+
+// notMentioned is about an answer that leaves out what was asked for.
+func notMentioned(op, object string) error {
+	return fmt.Errorf("%s %s: the broker's answer does not mention it", op, object)
 }
 
 // checkAssignments refuses replicas on brokers that do not live, in ZooKeeper mode: there a controller accepts a topic with any broker
@@ -224,9 +234,11 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 	if err := c.checkAssignments(ctx, op, topic, assignments); err != nil {
 		return err
 	}
-	errs, err := c.createPartitions(ctx, map[string]*sarama.TopicPartition{topic: {Count: total, Assignment: assignments}}, validateOnly)
-	if err == nil {
-		err = errs[topic]
+	grow := growth{topic, total, max(1, int(total)-len(before.Partitions)), assignments}
+	if validateOnly {
+		_, err = share(ctx, c, c.shared.validateGrow, op, topic, grow)
+	} else {
+		_, err = shareWrite(ctx, c, c.shared.grow, op, topic, grow)
 	}
 	if CodeOf(err) == codeInvalidPartitions {
 		// Somebody may have been faster.
@@ -237,7 +249,6 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 	if validateOnly {
 		return err
 	}
-	defer c.Invalidate()
 	err = c.confirm(ctx, op, topic, err, func(ctx context.Context) (bool, error) {
 		t, ok, err := c.topicNow(ctx, topic)
 		return ok && len(t.Partitions) == int(total), err
@@ -245,36 +256,60 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 	if err == nil {
 		c.expected.created(c.opts.Clock.Now(), topic, before.ID, int(total))
 	}
+	c.outdated(err)
 	return err
 }
 
-func (c *Cluster) createPartitions(ctx context.Context, topics map[string]*sarama.TopicPartition, validateOnly bool) (map[string]error, error) {
+// growth is a topic's new number of partitions.
+type growth struct {
+	topic       string
+	total       int32
+	added       int
+	assignments [][]int32
+}
+
+var growRules = batchRules[growth]{
+	api: kmsg.CreatePartitions.Name(), width: sideBySide, maxCalls: maxWrites, maxWeight: maxRecords,
+	key:   func(g growth) string { return g.topic },
+	weigh: func(g growth) int { return g.added },
+}
+
+// createPartitions sends one CreatePartitions request.
+func (c *Cluster) createPartitions(validateOnly bool) func(context.Context, []growth) ([]answer[struct{}], error) {
 	const op = "create partitions"
-	window, cancel, timeout := writeWindow(ctx)
-	defer cancel()
-	resp, err := askController(window, c, validateOnly, request[*sarama.CreatePartitionsResponse]{op, objects(slices.Sorted(maps.Keys(topics))),
-		int16(kmsg.CreatePartitions), laneControl,
-		bySarama(func() *sarama.CreatePartitionsRequest {
-			return &sarama.CreatePartitionsRequest{Version: createPartitionsVersion, TopicPartitions: topics, Timeout: timeout, ValidateOnly: validateOnly}
-		}, (*sarama.Broker).CreatePartitions)},
-		func(r *sarama.CreatePartitionsResponse) bool {
-			for _, e := range r.TopicPartitionErrors {
-				if e.Err == sarama.ErrNotController {
-					return true
-				}
-			}
-			return false
-		})
-	if err != nil {
-		return nil, err
-	}
-	errs := map[string]error{}
-	for topic, e := range resp.TopicPartitionErrors {
-		if e.Err != sarama.ErrNoError {
-			errs[topic] = newError(op, topic, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
+	return func(ctx context.Context, topics []growth) ([]answer[struct{}], error) {
+		wanted := make(map[string]*sarama.TopicPartition, len(topics))
+		for _, g := range topics {
+			wanted[g.topic] = &sarama.TopicPartition{Count: g.total, Assignment: g.assignments}
 		}
+		timeout := brokerTimeout(ctx)
+		resp, err := askController(ctx, c, validateOnly, request[*sarama.CreatePartitionsResponse]{op, "", int16(kmsg.CreatePartitions), laneControl,
+			bySarama(func() *sarama.CreatePartitionsRequest {
+				return &sarama.CreatePartitionsRequest{Version: createPartitionsVersion, TopicPartitions: wanted, Timeout: timeout, ValidateOnly: validateOnly}
+			}, (*sarama.Broker).CreatePartitions)},
+			func(r *sarama.CreatePartitionsResponse) bool {
+				for _, e := range r.TopicPartitionErrors {
+					if e.Err != sarama.ErrNotController {
+						return false
+					}
+				}
+				return len(r.TopicPartitionErrors) > 0
+			})
+		if err != nil {
+			return nil, err
+		}
+		answers := make([]answer[struct{}], len(topics))
+		for i, g := range topics {
+			e, ok := resp.TopicPartitionErrors[g.topic]
+			switch {
+			case !ok:
+				answers[i].err = notMentioned(op, g.topic)
+			case e.Err != sarama.ErrNoError:
+				answers[i].err = newError(op, g.topic, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
+			}
+		}
+		return answers, nil
 	}
-	return errs, nil
 }
 
 // createPartitionsVersion is the first that tells a controller's quota error (KIP-599).
@@ -306,11 +341,7 @@ func (c *Cluster) DeleteTopic(ctx context.Context, id TopicID) error {
 		text := "no topic id given"
 		return newError(op, id.String(), codeInvalidRequest, &text, 0)
 	}
-	defer c.Invalidate()
-	errs, err := c.deleteTopics(ctx, []TopicID{id})
-	if err == nil {
-		err = errs[id]
-	}
+	_, err := shareWrite(ctx, c, c.shared.delete, op, id.String(), id)
 	err = c.confirm(ctx, op, id.String(), err, func(ctx context.Context) (bool, error) {
 		_, found, err := c.topicByIDOnce(ctx, id)
 		return err == nil && !found, err
@@ -318,15 +349,20 @@ func (c *Cluster) DeleteTopic(ctx context.Context, id TopicID) error {
 	if err == nil {
 		c.expected.deleted(c.opts.Clock.Now(), id)
 	}
+	c.outdated(err)
 	return err
 }
 
-// deleteTopics deletes by id, which sarama cannot encode.
-func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) (map[TopicID]error, error) {
+var deleteRules = batchRules[TopicID]{
+	api: kmsg.DeleteTopics.Name(), width: sideBySide, maxCalls: maxWrites,
+	key: func(id TopicID) string { return string(id[:]) },
+}
+
+// deleteTopics sends one DeleteTopics request by id, which sarama cannot encode.
+func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) ([]answer[struct{}], error) {
 	const op = "delete topic"
-	window, cancel, timeout := writeWindow(ctx)
-	defer cancel()
-	resp, err := askController(window, c, false, request[*kmsg.DeleteTopicsResponse]{op, ids[0].String(), int16(kmsg.DeleteTopics), laneControl,
+	timeout := brokerTimeout(ctx)
+	resp, err := askController(ctx, c, false, request[*kmsg.DeleteTopicsResponse]{op, "", int16(kmsg.DeleteTopics), laneControl,
 		byKmsg[*kmsg.DeleteTopicsResponse](func() kmsg.Request {
 			req := kmsg.NewDeleteTopicsRequest()
 			req.TimeoutMillis = int32(timeout / time.Millisecond)
@@ -338,18 +374,25 @@ func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) (map[TopicID]
 			return &req
 		}, 6)},
 		func(r *kmsg.DeleteTopicsResponse) bool {
-			return slices.ContainsFunc(r.Topics, func(t kmsg.DeleteTopicsResponseTopic) bool { return t.ErrorCode == codeNotController })
+			return len(r.Topics) > 0 && !slices.ContainsFunc(r.Topics, func(t kmsg.DeleteTopicsResponseTopic) bool { return t.ErrorCode != codeNotController })
 		})
 	if err != nil {
 		return nil, err
 	}
-	errs := map[TopicID]error{}
+	said := make(map[TopicID]kmsg.DeleteTopicsResponseTopic, len(resp.Topics))
 	for _, t := range resp.Topics {
-		switch t.ErrorCode {
-		case 0, codeUnknownTopicID, codeUnknownTopicOrPartition:
+		said[t.TopicID] = t
+	}
+	answers := make([]answer[struct{}], len(ids))
+	for i, id := range ids {
+		t, ok := said[id]
+		switch {
+		case !ok:
+			answers[i].err = notMentioned(op, id.String())
+		case t.ErrorCode == 0, t.ErrorCode == codeUnknownTopicID, t.ErrorCode == codeUnknownTopicOrPartition:
 		default:
-			errs[TopicID(t.TopicID)] = newError(op, TopicID(t.TopicID).String(), t.ErrorCode, t.ErrorMessage, millis(resp.ThrottleMillis))
+			answers[i].err = newError(op, id.String(), t.ErrorCode, t.ErrorMessage, millis(resp.ThrottleMillis))
 		}
 	}
-	return errs, nil
+	return answers, nil
 }

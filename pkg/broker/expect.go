@@ -69,15 +69,47 @@ func (e *expectations) configured(now time.Time, topic string, values map[string
 	}
 }
 
-// names are the topics expected to exist.
-func (e *expectations) names() []string {
+// pendingWrites are the writes that brokers may not have heard of yet at one moment.
+type pendingWrites struct {
+	// topics have at least so many partitions.
+	topics map[string]int
+	gone   map[TopicID]bool
+}
+
+// pending is for a look at all topics: what is written while it is under way is not its business, else it would never end while topics
+// are being created.
+func (e *expectations) pending(now time.Time) pendingWrites {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	names := make([]string, 0, len(e.topics))
-	for name := range e.topics {
-		names = append(names, name)
+	p := pendingWrites{make(map[string]int, len(e.topics)), make(map[TopicID]bool, len(e.gone))}
+	for name, want := range e.topics {
+		if now.Before(want.until) {
+			p.topics[name] = want.partitions
+		}
 	}
-	return names
+	for id, until := range e.gone {
+		if now.Before(until) {
+			p.gone[id] = true
+		}
+	}
+	return p
+}
+
+// met tells whether an answer about all topics knows of the writes.
+func (p pendingWrites) met(topics map[string]Topic) bool {
+	for name, partitions := range p.topics {
+		if len(topics[name].Partitions) < partitions {
+			return false
+		}
+	}
+	if len(p.gone) > 0 {
+		for _, t := range topics {
+			if p.gone[t.ID] {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // met tells whether an answer about the topics asked for knows of the writes expected.

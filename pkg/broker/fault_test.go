@@ -230,7 +230,7 @@ func TestAStalledBrokerDelaysNoOther(t *testing.T) {
 	defer cancel()
 	var waiting sync.WaitGroup
 	for range 20 {
-		waiting.Go(func() { _ = b.cluster.brokerLogDirs(bulk, 0, map[string][]int32{"orders": {0}}) })
+		waiting.Go(func() { _ = sizeOnBroker(bulk, b.cluster, 0) })
 	}
 	eventually(t, "the slow request is under way", func() bool { return b.network.requests(int16(kmsg.DescribeLogDirs)) > 0 })
 	quick := func(what string, call func() error) {
@@ -240,12 +240,18 @@ func TestAStalledBrokerDelaysNoOther(t *testing.T) {
 		}
 	}
 	quick("topics", func() error { _, err := b.cluster.Topics(ctx, "orders"); return err })
-	quick("sizes of another broker", func() error { return b.cluster.brokerLogDirs(ctx, 1, map[string][]int32{"orders": {0}}).Err })
+	quick("sizes of another broker", func() error { return sizeOnBroker(ctx, b.cluster, 1) })
 	quick("offsets, the stalled broker's too", func() error { _, err := b.cluster.Offsets(ctx, "orders", ReadUncommitted); return err })
 	other := b.gateway.Cluster(Target{Key: "ns/other/1", Bootstrap: b.kafka.ListenAddrs()})
 	quick("another cluster", func() error { _, err := other.Describe(ctx); return err })
 	cancel()
 	waiting.Wait()
+}
+
+// sizeOnBroker asks one broker for sizes on disk.
+func sizeOnBroker(ctx context.Context, c *Cluster, id int32) error {
+	_, err := c.shared.logDirs.submit(ctx, id, map[string][]int32{"orders": {0}}).wait(ctx)
+	return err
 }
 
 func TestABrokenConnectionIsReplaced(t *testing.T) {

@@ -263,7 +263,7 @@ func ourGoroutines() (int, string) {
 	var found []string
 	for _, g := range strings.Split(string(buf), "\n\n") {
 		ours := strings.Contains(g, "sarama.") || strings.Contains(g, "pkg/broker.(*Cluster)") || strings.Contains(g, "pkg/broker.exchange") ||
-			strings.Contains(g, "pkg/broker.openLink") || strings.Contains(g, "pkg/broker.(*flight") || strings.Contains(g, "pkg/broker.(*pool)")
+			strings.Contains(g, "pkg/broker.openLink") || strings.Contains(g, "pkg/broker.(*flight") || strings.Contains(g, "pkg/broker.(*batcher") || strings.Contains(g, "pkg/broker.(*pool)")
 		if ours && !strings.Contains(g, "testing.tRunner") {
 			found = append(found, g)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -142,24 +143,21 @@ func (c *Cluster) askLogDirs(ctx context.Context, names []string) (map[string]ma
 			}
 		}
 	}
-	ids := make([]int32, 0, len(hosted))
-	for id := range hosted {
-		ids = append(ids, id)
-	}
-	answers := parallel(ctx, ids, func(ctx context.Context, id int32) BrokerLogDirs { return c.brokerLogDirs(ctx, id, hosted[id]) })
 	byTopic := make(map[string]map[int32]BrokerLogDirs, len(topics))
 	for name := range topics {
 		byTopic[name] = map[int32]BrokerLogDirs{}
 	}
-	for i, id := range ids {
+	asked := make(map[int32]*call[map[string][]int32, *logDirsAnswer], len(hosted))
+	for id := range hosted {
+		asked[id] = c.shared.logDirs.submit(ctx, id, hosted[id])
+	}
+	for id, k := range asked {
+		said, err := k.wait(ctx)
+		if err != nil {
+			said = &logDirsAnswer{at: c.opts.Clock.Now(), err: c.ownFailure(ctx, logDirsOp, idObject("broker", id), err)}
+		}
 		for name := range hosted[id] {
-			part := BrokerLogDirs{At: answers[i].At, Err: answers[i].Err}
-			for _, r := range answers[i].Replicas {
-				if r.Topic == name {
-					part.Replicas = append(part.Replicas, r)
-				}
-			}
-			byTopic[name][id] = part
+			byTopic[name][id] = BrokerLogDirs{At: said.at, Replicas: said.replicas[name], Err: said.err}
 		}
 	}
 	if ctx.Err() == nil {
@@ -170,39 +168,78 @@ func (c *Cluster) askLogDirs(ctx context.Context, names []string) (map[string]ma
 	return byTopic, nil
 }
 
-func (c *Cluster) brokerLogDirs(ctx context.Context, id int32, topics map[string][]int32) BrokerLogDirs {
-	const op = "describe log dirs"
-	wanted := make([]sarama.DescribeLogDirsRequestTopic, 0, len(topics))
-	for name, partitions := range topics {
-		wanted = append(wanted, sarama.DescribeLogDirsRequestTopic{Topic: name, PartitionIDs: partitions})
-	}
-	result := BrokerLogDirs{At: c.opts.Clock.Now()}
-	resp, err := askBroker(ctx, c, id, request[*sarama.DescribeLogDirsResponse]{op, idObject("broker", id), int16(kmsg.DescribeLogDirs), laneBulk,
-		bySarama(func() *sarama.DescribeLogDirsRequest {
-			return &sarama.DescribeLogDirsRequest{Version: describeLogDirsVersion, DescribeTopics: wanted}
-		}, (*sarama.Broker).DescribeLogDirs)})
-	if err != nil {
-		result.Err = err
-		return result
-	}
-	if resp.ErrorCode != sarama.ErrNoError {
-		result.Err = newError(op, idObject("broker", id), int16(resp.ErrorCode), nil, resp.ThrottleTime)
-		return result
-	}
-	var failed []error
-	for _, dir := range resp.LogDirs {
-		if dir.ErrorCode != sarama.ErrNoError {
-			failed = append(failed, newError(op, idObject("broker", id)+" "+dir.Path, int16(dir.ErrorCode), nil, 0))
+const logDirsOp = "describe log dirs"
+
+// logDirsAnswer is a broker's, shared by all who asked: it is read only.
+type logDirsAnswer struct {
+	at time.Time
+	// replicas are by topic.
+	replicas map[string][]ReplicaLog
+	// err joins the failures of single folders.
+	err error
+}
+
+var logDirsRules = batchRules[map[string][]int32]{
+	api: kmsg.DescribeLogDirs.Name(), maxWeight: maxSized,
+	weigh: func(topics map[string][]int32) int {
+		partitions := 0
+		for _, ids := range topics {
+			partitions += len(ids)
 		}
-		for _, t := range dir.Topics {
-			for _, p := range t.Partitions {
-				result.Replicas = append(result.Replicas, ReplicaLog{Topic: t.Topic, Partition: p.PartitionID, Dir: dir.Path,
-					SizeBytes: p.Size, OffsetLag: p.OffsetLag, IsFuture: p.IsTemporary})
+		return partitions
+	},
+}
+
+// maxSized bounds the partitions whose sizes one request asks for.
+const maxSized = 4000
+
+// askBrokerLogDirs sends one DescribeLogDirs request for all calls. There is never more than one in flight to a broker.
+func (c *Cluster) askBrokerLogDirs(id int32) func(context.Context, []*call[map[string][]int32, *logDirsAnswer]) error {
+	return func(ctx context.Context, calls []*call[map[string][]int32, *logDirsAnswer]) error {
+		topics := map[string]map[int32]bool{}
+		for _, k := range calls {
+			for name, partitions := range k.query {
+				if topics[name] == nil {
+					topics[name] = make(map[int32]bool, len(partitions))
+				}
+				for _, p := range partitions {
+					topics[name][p] = true
+				}
 			}
 		}
+		wanted := make([]sarama.DescribeLogDirsRequestTopic, 0, len(topics))
+		for name, partitions := range topics {
+			wanted = append(wanted, sarama.DescribeLogDirsRequestTopic{Topic: name, PartitionIDs: slices.Collect(maps.Keys(partitions))})
+		}
+		said := &logDirsAnswer{at: c.opts.Clock.Now(), replicas: make(map[string][]ReplicaLog, len(topics))}
+		resp, err := askBroker(ctx, c, id, request[*sarama.DescribeLogDirsResponse]{logDirsOp, "", int16(kmsg.DescribeLogDirs), laneBulk,
+			bySarama(func() *sarama.DescribeLogDirsRequest {
+				return &sarama.DescribeLogDirsRequest{Version: describeLogDirsVersion, DescribeTopics: wanted}
+			}, (*sarama.Broker).DescribeLogDirs)})
+		if err != nil {
+			return err
+		}
+		if resp.ErrorCode != sarama.ErrNoError {
+			return newError(logDirsOp, "", int16(resp.ErrorCode), nil, resp.ThrottleTime)
+		}
+		var failed []error
+		for _, dir := range resp.LogDirs {
+			if dir.ErrorCode != sarama.ErrNoError {
+				failed = append(failed, newError(logDirsOp, idObject("broker", id)+" "+dir.Path, int16(dir.ErrorCode), nil, 0))
+			}
+			for _, t := range dir.Topics {
+				for _, p := range t.Partitions {
+					said.replicas[t.Topic] = append(said.replicas[t.Topic], ReplicaLog{Topic: t.Topic, Partition: p.PartitionID, Dir: dir.Path,
+						SizeBytes: p.Size, OffsetLag: p.OffsetLag, IsFuture: p.IsTemporary})
+				}
+			}
+		}
+		said.err = errors.Join(failed...)
+		for _, k := range calls {
+			k.answer(said, nil)
+		}
+		return nil
 	}
-	result.Err = errors.Join(failed...)
-	return result
 }
 
 // describeLogDirsVersion is the newest that sarama knows.

@@ -21,6 +21,11 @@ var (
 		Help:    "Time from sending a request to a Kafka broker to its answer or failure, by request type and outcome.",
 		Buckets: rpcBuckets,
 	}, []string{"api", "outcome"})
+	batchSize = metrics.NewHistogramVec(&metrics.HistogramOpts{
+		Namespace: "kafka_apiserver", Subsystem: "broker", Name: "batch_size", StabilityLevel: metrics.ALPHA,
+		Help:    "Calls that shared one request to Kafka brokers, by request type.",
+		Buckets: []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000},
+	}, []string{"api"})
 )
 
 // outcomes are the values of the label of that name.
@@ -30,7 +35,7 @@ var outcomes = []string{"ok", "refused", "broken", "timeout", "unreachable"}
 func RegisterMetrics(registry interface {
 	Register(metrics.Registerable) error
 }) error {
-	for _, m := range []metrics.Registerable{rpcTotal, rpcSeconds} {
+	for _, m := range []metrics.Registerable{rpcTotal, rpcSeconds, batchSize} {
 		if err := registry.Register(m); err != nil {
 			return err
 		}

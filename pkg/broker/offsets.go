@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -37,14 +36,50 @@ func (c *Cluster) OffsetsOf(ctx context.Context, topic Topic, isolation Isolatio
 }
 
 func (c *Cluster) offsetsOf(ctx context.Context, t Topic, isolation Isolation) (map[int32]PartitionOffsets, error) {
-	answers := make(map[int32]PartitionOffsets, len(t.Partitions))
+	ends, err := c.offsetsAt(ctx, t, isolation, sarama.OffsetOldest, sarama.OffsetNewest)
+	if err != nil {
+		return nil, err
+	}
+	merged := make(map[int32]PartitionOffsets, len(t.Partitions))
+	for _, p := range t.Partitions {
+		start, end := ends[0][p.ID], ends[1][p.ID]
+		o := PartitionOffsets{Start: start.offset, End: end.offset, Err: start.err}
+		if o.Err == nil {
+			o.Err = end.err
+		}
+		if o.Err != nil {
+			o.Start, o.End = -1, -1
+		}
+		merged[p.ID] = o
+	}
+	return merged, nil
+}
+
+// leaderOffset is what the leader of a partition says of a timestamp.
+type leaderOffset struct {
+	// offset is of the first record at the timestamp or later; -1 when there is none, or with err. timestamp is that record's.
+	offset, timestamp int64
+	err               error
+}
+
+// offsetsAt asks the leaders, all at once, for a topic's offsets at some timestamps (milliseconds, or Kafka's -1 and -2): one answer
+// by partition for each timestamp. A leader that has changed is looked up; the call fails only when the context ends before any
+// partition has an answer.
+func (c *Cluster) offsetsAt(ctx context.Context, t Topic, isolation Isolation, timestamps ...int64) ([]map[int32]leaderOffset, error) {
+	answers := make([]map[int32]leaderOffset, len(timestamps))
+	for i := range answers {
+		answers[i] = make(map[int32]leaderOffset, len(t.Partitions))
+	}
 	todo := t.Partitions
 	for attempt := 1; ; attempt++ {
-		c.askLeaders(ctx, t.Name, todo, isolation, answers)
+		c.askLeaders(ctx, t.Name, todo, isolation, timestamps, answers)
 		todo = nil
 		for _, p := range t.Partitions {
-			if retriableOffset(answers[p.ID].Err) {
-				todo = append(todo, p)
+			for _, answer := range answers {
+				if retriableOffset(answer[p.ID].err) {
+					todo = append(todo, p)
+					break
+				}
 			}
 		}
 		if len(todo) == 0 || attempt == offsetAttempts || c.pause(ctx, offsetPause) != nil {
@@ -65,9 +100,11 @@ func (c *Cluster) offsetsOf(ctx context.Context, t Topic, isolation Isolation) (
 		}
 	}
 	if ctx.Err() != nil {
-		for _, o := range answers {
-			if o.Err == nil {
-				return answers, nil
+		for _, answer := range answers {
+			for _, o := range answer {
+				if o.err == nil {
+					return answers, nil
+				}
 			}
 		}
 		return nil, c.failed(ctx, "list offsets", t.Name, context.Cause(ctx))
@@ -85,79 +122,101 @@ func retriableOffset(err error) bool {
 	return IsUnreachable(err)
 }
 
+// offsetsTarget is a kind of question to one leader: a request has one isolation level, and names a partition once only, so each
+// timestamp is a request of its own.
+type offsetsTarget struct {
+	leader    int32
+	isolation Isolation
+	timestamp int64
+}
+
+type offsetsQuestion struct {
+	topic      string
+	partitions []int32
+}
+
+// offsetsAnswer is shared by all who asked: it is read only.
+type offsetsAnswer struct{ resp *sarama.OffsetResponse }
+
+var offsetsRules = batchRules[offsetsQuestion]{
+	api: kmsg.ListOffsets.Name(), maxWeight: maxOffsetPartitions,
+	weigh: func(q offsetsQuestion) int { return len(q.partitions) },
+}
+
 // askLeaders fills in answers for the partitions given.
-func (c *Cluster) askLeaders(ctx context.Context, topic string, partitions []Partition, isolation Isolation, answers map[int32]PartitionOffsets) {
-	type job struct {
-		leader int32
-		ids    []int32
-	}
-	byLeader := map[int32]*job{}
-	var jobs []*job
+func (c *Cluster) askLeaders(ctx context.Context, topic string, partitions []Partition, isolation Isolation, timestamps []int64, answers []map[int32]leaderOffset) {
+	const op = "list offsets"
+	var questions []offsetsQuestion
+	var leaders []int32
+	current := map[int32]int{}
 	for _, p := range partitions {
 		if p.Leader < 0 {
-			answers[p.ID] = PartitionOffsets{-1, -1, newError("list offsets", partitionObject(topic, p.ID), codeLeaderNotAvailable, nil, 0)}
+			for _, answer := range answers {
+				answer[p.ID] = leaderOffset{-1, -1, newError(op, partitionObject(topic, p.ID), codeLeaderNotAvailable, nil, 0)}
+			}
 			continue
 		}
-		j := byLeader[p.Leader]
-		if j == nil || len(j.ids) == maxOffsetPartitions {
-			j = &job{leader: p.Leader}
-			byLeader[p.Leader] = j
-			jobs = append(jobs, j)
+		i, ok := current[p.Leader]
+		if !ok || len(questions[i].partitions) == maxOffsetPartitions {
+			i = len(questions)
+			current[p.Leader] = i
+			questions, leaders = append(questions, offsetsQuestion{topic: topic}), append(leaders, p.Leader)
 		}
-		j.ids = append(j.ids, p.ID)
+		questions[i].partitions = append(questions[i].partitions, p.ID)
 	}
-	results := parallel(ctx, jobs, func(ctx context.Context, j *job) map[int32]PartitionOffsets {
-		return c.leaderOffsets(ctx, j.leader, topic, j.ids, isolation)
-	})
-	for _, result := range results {
-		for id, o := range result {
-			answers[id] = o
+	var asked []*call[offsetsQuestion, *offsetsAnswer]
+	for i, q := range questions {
+		for _, timestamp := range timestamps {
+			asked = append(asked, c.shared.offsets.submit(ctx, offsetsTarget{leaders[i], isolation, timestamp}, q))
+		}
+	}
+	for i, k := range asked {
+		said, err := k.wait(ctx)
+		err = c.ownFailure(ctx, op, topic, err)
+		into := answers[i%len(timestamps)]
+		for _, id := range k.query.partitions {
+			into[id] = said.of(topic, id, err)
 		}
 	}
 }
 
-// leaderOffsets sends two ListOffsets requests to one leader: a request may name a partition once only.
-func (c *Cluster) leaderOffsets(ctx context.Context, leader int32, topic string, ids []int32, isolation Isolation) map[int32]PartitionOffsets {
-	ask := func(ctx context.Context, timestamp int64) map[int32]PartitionOffsets {
-		out := make(map[int32]PartitionOffsets, len(ids))
-		resp, err := askBroker(ctx, c, leader, request[*sarama.OffsetResponse]{"list offsets", topic, int16(kmsg.ListOffsets), laneData,
+func (a *offsetsAnswer) of(topic string, id int32, err error) leaderOffset {
+	o := leaderOffset{offset: -1, timestamp: -1, err: err}
+	if err != nil {
+		return o
+	}
+	block := a.resp.GetBlock(topic, id)
+	switch {
+	case block == nil:
+		o.err = notMentioned("list offsets", partitionObject(topic, id))
+	case block.Err != sarama.ErrNoError:
+		o.err = newError("list offsets", partitionObject(topic, id), int16(block.Err), nil, 0)
+	default:
+		o.offset, o.timestamp = block.Offset, block.Timestamp
+	}
+	return o
+}
+
+// askLeader sends one ListOffsets request for all calls.
+func (c *Cluster) askLeader(target offsetsTarget) func(context.Context, []*call[offsetsQuestion, *offsetsAnswer]) error {
+	return func(ctx context.Context, calls []*call[offsetsQuestion, *offsetsAnswer]) error {
+		resp, err := askBroker(ctx, c, target.leader, request[*sarama.OffsetResponse]{"list offsets", "", int16(kmsg.ListOffsets), laneData,
 			bySarama(func() *sarama.OffsetRequest {
 				req := sarama.NewOffsetRequest(sarama.MaxVersion)
-				req.IsolationLevel = sarama.IsolationLevel(isolation)
-				for _, id := range ids {
-					req.AddBlock(topic, id, timestamp, 1)
+				req.IsolationLevel = sarama.IsolationLevel(target.isolation)
+				for _, k := range calls {
+					for _, id := range k.query.partitions {
+						req.AddBlock(k.query.topic, id, target.timestamp, 1)
+					}
 				}
 				return req
 			}, (*sarama.Broker).GetAvailableOffsets)})
-		for _, id := range ids {
-			o := PartitionOffsets{Start: -1, End: -1, Err: err}
-			if err == nil {
-				block := resp.GetBlock(topic, id)
-				switch {
-				case block == nil:
-					o.Err = errors.New("list offsets " + partitionObject(topic, id) + ": the broker's answer does not mention it")
-				case block.Err != sarama.ErrNoError:
-					o.Err = newError("list offsets", partitionObject(topic, id), int16(block.Err), nil, 0)
-				default:
-					o.Start, o.End = block.Offset, block.Offset
-				}
-			}
-			out[id] = o
+		if err != nil {
+			return err
 		}
-		return out
+		for _, k := range calls {
+			k.answer(&offsetsAnswer{resp}, nil)
+		}
+		return nil
 	}
-	ends := parallel(ctx, []int64{sarama.OffsetOldest, sarama.OffsetNewest}, ask)
-	merged := make(map[int32]PartitionOffsets, len(ids))
-	for _, id := range ids {
-		start, end := ends[0][id], ends[1][id]
-		o := PartitionOffsets{Start: start.Start, End: end.End, Err: start.Err}
-		if o.Err == nil {
-			o.Err = end.Err
-		}
-		if o.Err != nil {
-			o.Start, o.End = -1, -1
-		}
-		merged[id] = o
-	}
-	return merged
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Reassignments lists the moves in progress of a topic by partition; empty when there are none.
+// Reassignments lists the moves in progress of a topic by partition; empty when there are none. What it returns may be shared between
+// callers: treat it as read only.
 func (c *Cluster) Reassignments(ctx context.Context, topic string) (map[int32]Reassignment, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
@@ -36,34 +37,90 @@ func (c *Cluster) ReassignmentsOf(ctx context.Context, topics ...Topic) (map[str
 }
 
 func (c *Cluster) reassignmentsOf(ctx context.Context, topics ...Topic) (map[string]map[int32]Reassignment, error) {
-	// Partitions are named one by one: a KRaft controller answers nothing for an empty list.
-	wanted := make([]kmsg.ListPartitionReassignmentsRequestTopic, 0, len(topics))
-	for _, t := range topics {
-		topic := kmsg.NewListPartitionReassignmentsRequestTopic()
-		topic.Topic = t.Name
-		for _, p := range t.Partitions {
-			topic.Partitions = append(topic.Partitions, p.ID)
-		}
-		wanted = append(wanted, topic)
-	}
-	if len(wanted) == 0 {
+	if len(topics) == 0 {
 		return map[string]map[int32]Reassignment{}, nil
 	}
-	return c.listReassignments(ctx, wanted)
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.Name
+	}
+	said, err := share(ctx, c, c.shared.reassignments, "list reassignments", objects(names), topics)
+	if err != nil {
+		return nil, err
+	}
+	moving := make(map[string]map[int32]Reassignment, len(topics))
+	for _, name := range names {
+		if moves := said[name]; moves != nil {
+			moving[name] = moves
+		}
+	}
+	return moving, nil
+}
+
+var reassignmentRules = batchRules[[]Topic]{
+	api: kmsg.ListPartitionReassignments.Name(), width: sideBySide, maxWeight: maxListed,
+	weigh: func(topics []Topic) int {
+		partitions := 0
+		for _, t := range topics {
+			partitions += len(t.Partitions)
+		}
+		return partitions
+	},
+}
+
+// maxListed bounds the partitions of a request that lists moves.
+const maxListed = 10_000
+
+// askReassignments sends one ListPartitionReassignments request for all calls. Partitions are named one by one: a KRaft controller
+// answers nothing for an empty list.
+func (c *Cluster) askReassignments(ctx context.Context, calls []*call[[]Topic, map[string]map[int32]Reassignment]) error {
+	type partition struct {
+		topic string
+		id    int32
+	}
+	var wanted []kmsg.ListPartitionReassignmentsRequestTopic
+	index, asked := map[string]int{}, map[partition]bool{}
+	for _, k := range calls {
+		for _, t := range k.query {
+			i, ok := index[t.Name]
+			if !ok {
+				i = len(wanted)
+				index[t.Name] = i
+				topic := kmsg.NewListPartitionReassignmentsRequestTopic()
+				topic.Topic = t.Name
+				wanted = append(wanted, topic)
+			}
+			for _, p := range t.Partitions {
+				if one := (partition{t.Name, p.ID}); !asked[one] {
+					asked[one] = true
+					wanted[i].Partitions = append(wanted[i].Partitions, p.ID)
+				}
+			}
+		}
+	}
+	moving, err := c.listReassignments(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	for _, k := range calls {
+		k.answer(moving, nil)
+	}
+	return nil
 }
 
 // AllReassignments lists the moves in progress of the whole cluster by topic and partition.
 func (c *Cluster) AllReassignments(ctx context.Context) (map[string]map[int32]Reassignment, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	return c.listReassignments(ctx, nil)
+	moving, err := c.listReassignments(ctx, nil)
+	return moving, c.ownFailure(ctx, "list reassignments", c.label, err)
 }
 
 // listReassignments asks for some topics, or with nil for all, which sarama cannot encode. The answer's top-level error is looked
 // at: taking it for "nothing moves" would end a rebalance early.
 func (c *Cluster) listReassignments(ctx context.Context, topics []kmsg.ListPartitionReassignmentsRequestTopic) (map[string]map[int32]Reassignment, error) {
 	const op = "list reassignments"
-	resp, err := askController(ctx, c, true, request[*kmsg.ListPartitionReassignmentsResponse]{op, c.label, int16(kmsg.ListPartitionReassignments), laneControl,
+	resp, err := askController(ctx, c, true, request[*kmsg.ListPartitionReassignmentsResponse]{op, "", int16(kmsg.ListPartitionReassignments), laneControl,
 		byKmsg[*kmsg.ListPartitionReassignmentsResponse](func() kmsg.Request {
 			req := kmsg.NewListPartitionReassignmentsRequest()
 			req.TimeoutMillis = int32(listTimeout / time.Millisecond)
@@ -75,7 +132,7 @@ func (c *Cluster) listReassignments(ctx context.Context, topics []kmsg.ListParti
 		return nil, err
 	}
 	if resp.ErrorCode != 0 {
-		return nil, newError(op, c.label, resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
+		return nil, newError(op, "", resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
 	}
 	moving := map[string]map[int32]Reassignment{}
 	for _, t := range resp.Topics {

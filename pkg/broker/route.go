@@ -218,7 +218,10 @@ func (c *Cluster) failed(ctx context.Context, op, object string, err error) erro
 		if IsUnreachable(cause) {
 			return cause
 		}
-		return fmt.Errorf("%s %s on Kafka cluster %s: %w", op, object, c.label, cause)
+		if object != "" {
+			op += " " + object
+		}
+		return fmt.Errorf("%s on Kafka cluster %s: %w", op, c.label, cause)
 	}
 	return &UnreachableError{Cluster: c.label, Address: addressesOf(err), Err: err}
 }

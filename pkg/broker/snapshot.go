@@ -10,7 +10,8 @@ import (
 )
 
 // Snapshot returns all topics and brokers, not older than maxAge, from the cache or with one request that concurrent callers
-// share. With maxAge 0 the answer is at least as new as the request in flight that it joins, and newer than any Invalidate.
+// share. With maxAge 0 the answer is at least as new as the request in flight that it joins, and newer than any Invalidate. There is
+// never more than one request in flight: those who want a newer one share the next.
 func (c *Cluster) Snapshot(ctx context.Context, maxAge time.Duration) (*Snapshot, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
@@ -21,9 +22,7 @@ func (c *Cluster) Snapshot(ctx context.Context, maxAge time.Duration) (*Snapshot
 	if fresh {
 		return s, nil
 	}
-	s, err := c.snapshotFlight.do(ctx, c.life, c.opts.RequestTimeout, epoch, func(ctx context.Context) (*Snapshot, error) {
-		return c.takeSnapshot(ctx, epoch)
-	})
+	s, err := c.snapshotFlight.doSince(ctx, c.life, c.opts.RequestTimeout, epoch, c.currentEpoch, c.takeSnapshot)
 	if err != nil {
 		return nil, c.failed(ctx, "list topics", "", err)
 	}
@@ -44,9 +43,16 @@ func (c *Cluster) Invalidate() {
 	c.epoch++
 }
 
-func (c *Cluster) takeSnapshot(ctx context.Context, epoch int) (*Snapshot, error) {
-	for {
-		s := &Snapshot{At: c.opts.Clock.Now(), epoch: epoch}
+func (c *Cluster) currentEpoch() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epoch
+}
+
+func (c *Cluster) takeSnapshot(ctx context.Context) (*Snapshot, error) {
+	for pause := settlePause; ; pause = min(2*pause, maxSettlePause) {
+		s := &Snapshot{At: c.opts.Clock.Now(), epoch: c.currentEpoch()}
+		expected := c.expected.pending(s.At)
 		answer, err := askAny(ctx, c, c.metadataOf(nil))
 		if err != nil {
 			return nil, err
@@ -64,8 +70,8 @@ func (c *Cluster) takeSnapshot(ctx context.Context, epoch int) (*Snapshot, error
 				s.Topics[t.Name] = topicOf(t)
 			}
 		}
-		if !c.expected.met(c.opts.Clock.Now(), s.Topics, c.expected.names()) {
-			if err := c.pause(ctx, settlePause); err != nil {
+		if !expected.met(s.Topics) {
+			if err := c.pause(ctx, pause); err != nil {
 				return nil, err
 			}
 			continue
@@ -78,6 +84,9 @@ func (c *Cluster) takeSnapshot(ctx context.Context, epoch int) (*Snapshot, error
 		return s, nil
 	}
 }
+
+// maxSettlePause is the longest time between two looks at all topics, which cost more than one at a few.
+const maxSettlePause = 500 * time.Millisecond
 
 func brokersOf(resp *sarama.MetadataResponse) []BrokerInfo {
 	brokers := make([]BrokerInfo, 0, len(resp.Brokers))

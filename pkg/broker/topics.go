@@ -13,7 +13,8 @@ import (
 // maxNames bounds the topics of one Metadata request.
 const maxNames = 500
 
-// Topics asks for the live metadata of the topics named; it never creates any. A topic that does not exist is an absent key.
+// Topics asks for the live metadata of the topics named; it never creates any. A topic that does not exist is an absent key. What it
+// returns may be shared between callers: treat it as read only.
 // Without names it answers an empty map and asks nobody. When brokers refuse to describe some of the topics the error joins
 // their refusals and the map holds the others. A broker that has not yet heard of this gateway's own last write is asked again.
 func (c *Cluster) Topics(ctx context.Context, names ...string) (map[string]Topic, error) {
@@ -57,72 +58,126 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 }
 
 func (c *Cluster) topicsOnce(ctx context.Context, names []string) (map[string]Topic, []error, error) {
-	answer, err := askAny(ctx, c, c.metadataOf(names))
+	const op = "describe topics"
+	topics := make(map[string]Topic, len(names))
+	said, err := share(ctx, c, c.shared.topics, op, objects(names), names)
 	if err != nil {
 		return nil, nil, err
 	}
-	topics := make(map[string]Topic, len(names))
-	refused := answer.topics(topics)
-	d := directoryOf(answer.resp, answer.kraft)
-	c.learn(d)
-	missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		_, ok := topics[name]
-		return ok || slices.ContainsFunc(refused, func(e error) bool { return objectOf(e) == name })
-	})
-	if len(missing) > 0 && c.secondHand(d, answer.addr) {
-		answer, err = askController(ctx, c, true, c.metadataOf(missing), func(metadataAnswer) bool { return false })
-		if err != nil {
+	missing, refused := said.pick(names, topics)
+	if len(missing) > 0 && said.secondHand() {
+		if said, err = share(ctx, c, c.shared.controllerTopics, op, objects(missing), missing); err != nil {
 			return nil, nil, err
 		}
-		refused = append(refused, answer.topics(topics)...)
+		_, more := said.pick(missing, topics)
+		refused = append(refused, more...)
 	}
 	return topics, refused, nil
+}
+
+// askTopics sends one Metadata request for all calls.
+func (c *Cluster) askTopics(ctx context.Context, calls []*call[[]string, *metadataAnswer]) error {
+	said, err := askAny(ctx, c, c.metadataOf(namesIn(calls)))
+	return c.tellTopics(calls, said, err)
+}
+
+// askControllerForTopics asks the controller, which in ZooKeeper mode alone knows that a topic does not exist. Its callers do not
+// share with those of askTopics, who need not wait for a controller to be elected.
+func (c *Cluster) askControllerForTopics(ctx context.Context, calls []*call[[]string, *metadataAnswer]) error {
+	said, err := askController(ctx, c, true, c.metadataOf(namesIn(calls)), func(metadataAnswer) bool { return false })
+	return c.tellTopics(calls, said, err)
+}
+
+func (c *Cluster) tellTopics(calls []*call[[]string, *metadataAnswer], said metadataAnswer, err error) error {
+	if err != nil {
+		return err
+	}
+	said.read()
+	c.learn(said.directory)
+	for _, k := range calls {
+		k.answer(&said, nil)
+	}
+	return nil
+}
+
+// namesIn are the names that some calls ask about, each once.
+func namesIn[A any](calls []*call[[]string, A]) []string {
+	if len(calls) == 1 {
+		return calls[0].query
+	}
+	seen := make(map[string]bool, len(calls))
+	names := make([]string, 0, len(calls))
+	for _, k := range calls {
+		for _, name := range k.query {
+			if !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// metadataAnswer is an answer with who gave it, and in which mode that broker runs. It is shared by all who asked: it is read only.
+type metadataAnswer struct {
+	resp  *sarama.MetadataResponse
+	addr  string
+	kraft bool
+
+	directory directory
+	topics    map[string]Topic
+	refused   map[string]error
+}
+
+func (a metadataAnswer) throttle() time.Duration { return throttleOf(a.resp) }
+
+// read makes sense of the answer. A name that Kafka does not allow is one that no topic has.
+func (a *metadataAnswer) read() {
+	a.directory = directoryOf(a.resp, a.kraft)
+	a.topics = make(map[string]Topic, len(a.resp.Topics))
+	for _, t := range a.resp.Topics {
+		switch code := int16(t.Err); code {
+		case 0:
+			a.topics[t.Name] = topicOf(t)
+		case codeUnknownTopicOrPartition, codeInvalidTopic:
+		default:
+			if a.refused == nil {
+				a.refused = map[string]error{}
+			}
+			a.refused[t.Name] = newError("describe topic", t.Name, code, nil, 0)
+		}
+	}
+	a.resp = nil
+}
+
+// pick fills in those of some topics that exist.
+func (a *metadataAnswer) pick(names []string, into map[string]Topic) (missing []string, refused []error) {
+	for _, name := range names {
+		if t, ok := a.topics[name]; ok {
+			into[name] = t
+		} else if err := a.refused[name]; err != nil {
+			refused = append(refused, err)
+		} else {
+			missing = append(missing, name)
+		}
+	}
+	return missing, refused
 }
 
 // secondHand tells that a broker's word is not enough to say that a topic does not exist. In ZooKeeper mode brokers hear of topics from
 // the controller alone; one that has created a topic and died leaves them without it until another is elected (seen on 3.9.2: for
 // seven seconds). In KRaft mode they read the log themselves.
-func (c *Cluster) secondHand(d directory, addr string) bool {
-	return !d.kraft && d.brokers[d.controller].address() != addr
-}
-
-func objectOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Object
-	}
-	return ""
-}
-
-// metadataAnswer is an answer with who gave it, and in which mode that broker runs.
-type metadataAnswer struct {
-	resp  *sarama.MetadataResponse
-	addr  string
-	kraft bool
-}
-
-func (a metadataAnswer) throttle() time.Duration { return throttleOf(a.resp) }
-
-// topics fills in the topics that exist and returns the refusals. A name that Kafka does not allow is one that no topic has.
-func (a metadataAnswer) topics(into map[string]Topic) (refused []error) {
-	for _, t := range a.resp.Topics {
-		switch code := int16(t.Err); code {
-		case 0:
-			into[t.Name] = topicOf(t)
-		case codeUnknownTopicOrPartition, codeInvalidTopic:
-		default:
-			refused = append(refused, newError("describe topic", t.Name, code, nil, 0))
-		}
-	}
-	return refused
+func (a *metadataAnswer) secondHand() bool {
+	d := a.directory
+	return !d.kraft && d.brokers[d.controller].address() != a.addr
 }
 
 // metadataOf is one Metadata request, for all topics without names.
 func (c *Cluster) metadataOf(names []string) request[metadataAnswer] {
 	ask := bySarama(func() *sarama.MetadataRequest { return metadataRequest(names) }, (*sarama.Broker).GetMetadata)
-	return request[metadataAnswer]{"describe topics", c.label, int16(kmsg.Metadata), laneMetadata, func(l *link) (metadataAnswer, error) {
+	return request[metadataAnswer]{"describe topics", "", int16(kmsg.Metadata), laneMetadata, func(l *link) (metadataAnswer, error) {
 		resp, err := ask(l)
-		return metadataAnswer{resp, l.addr, l.offers.kraft()}, err
+		return metadataAnswer{resp: resp, addr: l.addr, kraft: l.offers.kraft()}, err
 	}}
 }
 
@@ -175,21 +230,38 @@ func (c *Cluster) TopicByID(ctx context.Context, id TopicID) (Topic, bool, error
 }
 
 func (c *Cluster) topicByIDOnce(ctx context.Context, id TopicID) (Topic, bool, error) {
-	const op = "describe topic"
 	if id.IsZero() {
 		return Topic{}, false, nil
 	}
+	said, err := share(ctx, c, c.shared.topicByID, "describe topic", id.String(), id)
+	return said.topic, said.found, err
+}
+
+type topicByID struct {
+	topic Topic
+	found bool
+}
+
+// askTopicsByID sends one Metadata request for all calls.
+func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topicByID]) error {
+	const op = "describe topic"
 	d, err := c.directory(ctx, false)
 	if err != nil {
-		return Topic{}, false, err
+		return err
 	}
 	// Brokers look up by id from version 12 on (Kafka 3.1).
-	lookUp := request[*kmsg.MetadataResponse]{op, id.String(), int16(kmsg.Metadata), laneMetadata,
+	lookUp := request[*kmsg.MetadataResponse]{op, "", int16(kmsg.Metadata), laneMetadata,
 		byKmsg[*kmsg.MetadataResponse](func() kmsg.Request {
-			topic := kmsg.NewMetadataRequestTopic()
-			topic.TopicID = id
 			req := kmsg.NewMetadataRequest()
-			req.Topics = append(req.Topics, topic)
+			asked := make(map[TopicID]bool, len(calls))
+			for _, k := range calls {
+				if !asked[k.query] {
+					asked[k.query] = true
+					topic := kmsg.NewMetadataRequestTopic()
+					topic.TopicID = k.query
+					req.Topics = append(req.Topics, topic)
+				}
+			}
 			req.AllowAutoTopicCreation = false
 			return &req
 		}, 12)}
@@ -201,25 +273,26 @@ func (c *Cluster) topicByIDOnce(ctx context.Context, id TopicID) (Topic, bool, e
 		resp, err = askController(ctx, c, true, lookUp, func(*kmsg.MetadataResponse) bool { return false })
 	}
 	if err != nil {
-		return Topic{}, false, err
+		return err
 	}
+	said := make(map[TopicID]answer[topicByID], len(resp.Topics))
 	for _, t := range resp.Topics {
-		if TopicID(t.TopicID) != id {
-			continue
-		}
-		switch t.ErrorCode {
+		switch id := TopicID(t.TopicID); t.ErrorCode {
 		case 0:
-			return topicOfKmsg(t), true, nil
+			said[id] = answer[topicByID]{value: topicByID{topicOfKmsg(t), true}}
 		case codeUnknownTopicID, codeUnknownTopicOrPartition:
-			return Topic{}, false, nil
+		default:
+			said[id] = answer[topicByID]{err: newError(op, id.String(), t.ErrorCode, nil, millis(resp.ThrottleMillis))}
 		}
-		return Topic{}, false, newError(op, id.String(), t.ErrorCode, nil, millis(resp.ThrottleMillis))
 	}
-	return Topic{}, false, nil
+	for _, k := range calls {
+		k.answer(said[k.query].value, said[k.query].err)
+	}
+	return nil
 }
 
 func topicOfKmsg(t kmsg.MetadataResponseTopic) Topic {
-	topic := Topic{ID: TopicID(t.TopicID), Internal: t.IsInternal}
+	topic := Topic{ID: TopicID(t.TopicID), Internal: t.IsInternal, Partitions: make([]Partition, 0, len(t.Partitions))}
 	if t.Topic != nil {
 		topic.Name = *t.Topic
 	}

@@ -15,11 +15,26 @@ func writeWindow(ctx context.Context) (window context.Context, cancel context.Ca
 	if !ok {
 		return ctx, func() {}, maxBrokerTimeout
 	}
-	left := time.Until(deadline)
-	reserve := min(left/4, 4*time.Second)
+	reserve := min(time.Until(deadline)/4, 4*time.Second)
 	window, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
-	timeout = min(left-reserve-min(left/8, time.Second), maxBrokerTimeout)
-	return window, cancel, max(timeout, time.Millisecond)
+	return window, cancel, brokerTimeout(window)
+}
+
+// brokerTimeout is what the brokers are told to spend on a request under this context.
+func brokerTimeout(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return maxBrokerTimeout
+	}
+	left := time.Until(deadline)
+	return max(min(left-min(left/6, time.Second), maxBrokerTimeout), time.Millisecond)
+}
+
+// outdated has the next list ask the brokers after a write that happened, or may have.
+func (c *Cluster) outdated(err error) {
+	if err == nil || IsUnknownOutcome(err) {
+		c.Invalidate()
+	}
 }
 
 const (

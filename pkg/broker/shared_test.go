@@ -1,0 +1,528 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// held makes the first request of a type wait, in the broker, until release is called.
+func (b *bench) held(key kmsg.Key) (release func()) {
+	gate := make(chan struct{})
+	b.kafka.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.SleepControl(func() { <-gate })
+		return nil, nil, false
+	})
+	return sync.OnceFunc(func() { close(gate) })
+}
+
+// counted is how many requests of some types an act costs.
+func (b *bench) counted(act func(), keys ...kmsg.Key) string {
+	before := make([]int, len(keys))
+	for i, key := range keys {
+		before[i] = b.network.requests(int16(key))
+	}
+	act()
+	var text []string
+	for i, key := range keys {
+		text = append(text, fmt.Sprintf("%s %d", key.Name(), b.network.requests(int16(key))-before[i]))
+	}
+	return strings.Join(text, ", ")
+}
+
+// existing counts topic-0 to topic-(n-1) on the brokers.
+func (b *bench) existing(n int) int {
+	found := 0
+	for i := range n {
+		if b.kafka.TopicInfo(fmt.Sprintf("topic-%d", i)) != nil {
+			found++
+		}
+	}
+	return found
+}
+
+// warm opens connections, so that what is counted afterwards is the call's own.
+func (b *bench) warm(t *testing.T) context.Context {
+	t.Helper()
+	ctx := testContext(t)
+	if _, err := b.cluster.Describe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+func queued[Q, A any](b *batcher[Q, A]) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue)
+}
+
+func TestManyCreatesAreAHandfulOfRequests(t *testing.T) {
+	const topics = 1000
+	b := newBench(t, Options{})
+	ctx := b.warm(t)
+	release := b.held(kmsg.CreateTopics)
+	var failures atomic.Int32
+	cost := b.counted(func() {
+		var callers sync.WaitGroup
+		for i := range topics {
+			callers.Go(func() {
+				topic := NewTopic{Name: fmt.Sprintf("topic-%d", i), Partitions: int32(1 + i%3), Replicas: 1}
+				if i == 500 {
+					topic.Replicas = 9
+				}
+				created, err := b.cluster.CreateTopic(ctx, topic, false)
+				switch {
+				case i == 500:
+					var refusal *Error
+					if !errors.As(err, &refusal) || refusal.Code != 38 || refusal.Object != topic.Name {
+						t.Errorf("the create that is wrong: %v, want INVALID_REPLICATION_FACTOR of %s", err, topic.Name)
+					}
+				case err != nil || created.Partitions != topic.Partitions || created.ID.IsZero():
+					failures.Add(1)
+				}
+			})
+		}
+		eventually(t, "all callers wait", func() bool { return queued(b.cluster.shared.create) >= topics-maxWrites })
+		release()
+		callers.Wait()
+	}, kmsg.CreateTopics, kmsg.Metadata, kmsg.DescribeConfigs)
+	if n := failures.Load(); n != 0 {
+		t.Errorf("%d creates failed", n)
+	}
+	// One that went out at once, and the others by 250.
+	if cost != "CreateTopics 5, Metadata 0, DescribeConfigs 0" && cost != "CreateTopics 6, Metadata 0, DescribeConfigs 0" {
+		t.Errorf("a thousand creates cost %s", cost)
+	}
+	if n := b.existing(topics); n != topics-1 {
+		t.Errorf("%d topics on the brokers", n)
+	}
+	// A list afterwards is one request, and knows them all.
+	cost = b.counted(func() {
+		s, err := b.cluster.Snapshot(ctx, 5*time.Second)
+		if err != nil || len(s.Topics) != topics-1 {
+			t.Errorf("the snapshot has %d topics, %v", len(s.Topics), err)
+		}
+	}, kmsg.Metadata)
+	if cost != "Metadata 1" {
+		t.Errorf("a list after a thousand creates costs %s", cost)
+	}
+}
+
+func TestWhatALoneCallCosts(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	ctx := b.warm(t)
+	var created CreatedTopic
+	for _, c := range []struct {
+		what string
+		act  func() error
+		want string
+	}{
+		{"create", func() (err error) {
+			created, err = b.cluster.CreateTopic(ctx, NewTopic{Name: "payments", Partitions: 2, Replicas: 1}, false)
+			return err
+		}, "CreateTopics 1"},
+		{"validate", func() error {
+			_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "asked", Partitions: 2, Replicas: 1}, true)
+			return err
+		}, "CreateTopics 1"},
+		{"grow", func() error { return b.cluster.CreatePartitions(ctx, "payments", 4, nil, false) },
+			"Metadata 1, ListPartitionReassignments 1, CreatePartitions 1"},
+		{"configure", func() error {
+			return b.cluster.AlterTopicConfig(ctx, "payments", map[string]string{"retention.ms": "1"}, nil, false)
+		}, "IncrementalAlterConfigs 1"},
+		{"topic", func() error { _, _, err := b.cluster.Topic(ctx, "payments"); return err }, "Metadata 1"},
+		{"topic by id", func() error { _, _, err := b.cluster.TopicByID(ctx, created.ID); return err }, "Metadata 1"},
+		{"configuration", func() error { _, err := b.cluster.TopicConfig(ctx, "payments"); return err }, "DescribeConfigs 1"},
+		{"moves", func() error { _, err := b.cluster.Reassignments(ctx, "payments"); return err }, "Metadata 1, ListPartitionReassignments 1"},
+		{"offsets of one leader", func() error { _, err := b.cluster.Offsets(ctx, "orders", ReadUncommitted); return err }, "Metadata 1, ListOffsets 2"},
+		{"sizes on three brokers", func() error { _, err := b.cluster.FreshLogDirs(ctx, "orders"); return err }, "Metadata 1, DescribeLogDirs 3"},
+		{"delete", func() error { return b.cluster.DeleteTopic(ctx, created.ID) }, "DeleteTopics 1"},
+	} {
+		keys := []kmsg.Key{kmsg.Metadata, kmsg.ListPartitionReassignments, kmsg.CreateTopics, kmsg.CreatePartitions, kmsg.IncrementalAlterConfigs,
+			kmsg.DescribeConfigs, kmsg.ListOffsets, kmsg.DescribeLogDirs, kmsg.DeleteTopics}
+		cost := b.counted(func() {
+			if err := c.act(); err != nil {
+				t.Errorf("%s: %v", c.what, err)
+			}
+		}, keys...)
+		for _, key := range keys {
+			cost = strings.TrimPrefix(strings.ReplaceAll(", "+cost, ", "+key.Name()+" 0", ""), ", ")
+		}
+		if cost != c.want {
+			t.Errorf("%s costs %s, want %s", c.what, cost, c.want)
+		}
+	}
+}
+
+// What 200 callers of one kind cost who come while a request of that kind is in flight.
+func TestReadsAndWritesShareRequests(t *testing.T) {
+	const callers = 200
+	names := make([]string, callers)
+	seeds := []kfake.Opt{}
+	for i := range names {
+		names[i] = fmt.Sprintf("topic-%d", i)
+		seeds = append(seeds, kfake.SeedTopics(3, names[i]))
+	}
+	b := newBench(t, Options{}, seeds...)
+	ctx := b.warm(t)
+	c := b.cluster
+	ids := make([]TopicID, callers)
+	topics, err := c.Topics(ctx, names...)
+	if err != nil || len(topics) != callers {
+		t.Fatal(len(topics), err)
+	}
+	for i, name := range names {
+		ids[i] = topics[name].ID
+	}
+	s := c.shared
+	for _, kind := range []struct {
+		key    kmsg.Key
+		queued func() int
+		call   func(i int) error
+	}{
+		{kmsg.Metadata, func() int { return queued(s.topics) }, func(i int) error {
+			topic, found, err := c.Topic(ctx, names[i])
+			if found && (topic.Name != names[i] || topic.ID != ids[i]) {
+				return fmt.Errorf("got %+v", topic)
+			}
+			return err
+		}},
+		{kmsg.Metadata, func() int { return queued(s.topicByID) }, func(i int) error {
+			topic, found, err := c.TopicByID(ctx, ids[i])
+			if !found || topic.Name != names[i] {
+				return fmt.Errorf("got %+v, %v", topic, err)
+			}
+			return err
+		}},
+		{kmsg.DescribeConfigs, func() int { return queued(s.configs) }, func(i int) error {
+			config, err := c.TopicConfig(ctx, names[i])
+			if err == nil && len(config) == 0 {
+				return errors.New("no configuration")
+			}
+			return err
+		}},
+		{kmsg.IncrementalAlterConfigs, func() int { return queued(s.alter) }, func(i int) error {
+			return c.AlterTopicConfig(ctx, names[i], map[string]string{"retention.ms": fmt.Sprint(1000 + i)}, nil, false)
+		}},
+		{kmsg.IncrementalAlterConfigs, func() int { return queued(s.validateAlter) }, func(i int) error {
+			return c.AlterTopicConfig(ctx, names[i], map[string]string{"retention.ms": "5"}, nil, true)
+		}},
+		{kmsg.CreatePartitions, func() int { return queued(s.grow) }, func(i int) error {
+			return c.CreatePartitions(ctx, names[i], 4, nil, false)
+		}},
+		{kmsg.ListPartitionReassignments, func() int { return queued(s.reassignments) }, func(i int) error {
+			_, err := c.ReassignmentsOf(ctx, topics[names[i]])
+			return err
+		}},
+		{kmsg.DeleteTopics, func() int { return queued(s.delete) }, func(i int) error { return c.DeleteTopic(ctx, ids[i]) }},
+	} {
+		release := b.held(kind.key)
+		var first, waiting sync.WaitGroup
+		cost := b.counted(func() {
+			before := b.network.requests(int16(kind.key))
+			first.Go(func() {
+				if err := kind.call(0); err != nil {
+					t.Errorf("%s: %v", kind.key.Name(), err)
+				}
+			})
+			eventually(t, "the first request is in flight", func() bool { return b.network.requests(int16(kind.key)) > before })
+			for i := range callers - 1 {
+				waiting.Go(func() {
+					if err := kind.call(i + 1); err != nil {
+						t.Errorf("%s: %v", kind.key.Name(), err)
+					}
+				})
+			}
+			eventually(t, "all others wait", func() bool { return kind.queued() == callers-1 })
+			release()
+			first.Wait()
+			waiting.Wait()
+		}, kind.key)
+		n := 0
+		if _, err := fmt.Sscanf(cost, kind.key.Name()+" %d", &n); err != nil || n > 3 {
+			// Two, and one more when the machine is so slow that the read that is held is asked of another broker as well.
+			t.Errorf("%d calls cost %s", callers, cost)
+		}
+	}
+	for i, name := range names {
+		if b.kafka.TopicInfo(name) != nil {
+			t.Errorf("topic %d was not deleted", i)
+		}
+	}
+}
+
+func TestOffsetsAndSizesShareRequests(t *testing.T) {
+	const topics = 60
+	names := make([]string, topics)
+	seeds := []kfake.Opt{}
+	for i := range names {
+		names[i] = fmt.Sprintf("topic-%d", i)
+		seeds = append(seeds, kfake.SeedTopics(3, names[i]))
+	}
+	b := newBench(t, Options{}, seeds...)
+	ctx := b.warm(t)
+	live, err := b.cluster.Topics(ctx, names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []struct {
+		key  kmsg.Key
+		most int
+		call func(name string) error
+	}{
+		// 360 requests if each caller asked three leaders twice, 180 for the sizes. Only one broker is held: the others see the callers
+		// come in a few waves.
+		{kmsg.ListOffsets, 48, func(name string) error {
+			offsets, err := b.cluster.OffsetsOf(ctx, live[name], ReadUncommitted)
+			if err == nil && len(offsets) != 3 {
+				err = fmt.Errorf("%d partitions", len(offsets))
+			}
+			for id, o := range offsets {
+				if o.Err != nil || o.Start != 0 || o.End != 0 {
+					return fmt.Errorf("partition %d: %+v", id, o)
+				}
+			}
+			return err
+		}},
+		{kmsg.DescribeLogDirs, 30, func(name string) error {
+			sizes, err := b.cluster.FreshLogDirs(ctx, name)
+			for id, broker := range sizes.Brokers {
+				if broker.Err != nil {
+					return broker.Err
+				}
+				for _, r := range broker.Replicas {
+					if r.Topic != name {
+						return fmt.Errorf("broker %d: asked for %s, got %s", id, name, r.Topic)
+					}
+				}
+			}
+			return err
+		}},
+	} {
+		release := b.held(kind.key)
+		cost := b.counted(func() {
+			var callers sync.WaitGroup
+			for _, name := range names {
+				callers.Go(func() {
+					if err := kind.call(name); err != nil {
+						t.Errorf("%s of %s: %v", kind.key.Name(), name, err)
+					}
+				})
+			}
+			callers.Go(func() {
+				eventually(t, "a request is in flight", func() bool { return b.network.requests(int16(kind.key)) > 0 })
+				release()
+			})
+			callers.Wait()
+		}, kind.key)
+		n := 0
+		if _, err := fmt.Sscanf(cost, kind.key.Name()+" %d", &n); err != nil || n > kind.most {
+			t.Errorf("%d calls cost %s, want %d at most", topics, cost, kind.most)
+		}
+	}
+}
+
+func TestTheSameTopicTwiceIsTwoRequests(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := b.warm(t)
+	release := b.held(kmsg.CreateTopics)
+	var created, exists atomic.Int32
+	var callers sync.WaitGroup
+	for range 5 {
+		callers.Go(func() {
+			switch _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false); {
+			case err == nil:
+				created.Add(1)
+			case CodeOf(err) == codeTopicAlreadyExists:
+				exists.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	eventually(t, "the others wait", func() bool { return queued(b.cluster.shared.create) == 4 })
+	release()
+	callers.Wait()
+	if created.Load() != 1 || exists.Load() != 4 {
+		t.Errorf("%d were told that they created it, %d that it exists", created.Load(), exists.Load())
+	}
+}
+
+// createsWith makes the broker answer one CreateTopics request of several topics as told, and do nothing.
+func (b *bench) createsWith(code func(topic string) (int16, string), throttle time.Duration) {
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+		resp.ThrottleMillis = int32(throttle.Milliseconds())
+		for _, asked := range req.(*kmsg.CreateTopicsRequest).Topics {
+			topic := kmsg.NewCreateTopicsResponseTopic()
+			var text string
+			topic.Topic = asked.Topic
+			if topic.ErrorCode, text = code(asked.Topic); text != "" {
+				topic.ErrorMessage = &text
+			}
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+}
+
+// createTogether creates topics in one request, and returns what became of each.
+func (b *bench) createTogether(t *testing.T, n int) map[string]error {
+	t.Helper()
+	ctx := testContext(t)
+	outcomes := make(map[string]error, n)
+	var mu sync.Mutex
+	var callers sync.WaitGroup
+	// All are in the queue before the first request is made of it.
+	create := b.cluster.shared.create
+	create.mu.Lock()
+	create.running++
+	create.mu.Unlock()
+	for i := range n {
+		name := fmt.Sprintf("topic-%d", i)
+		callers.Go(func() {
+			_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: name, Partitions: 1, Replicas: 1}, false)
+			mu.Lock()
+			defer mu.Unlock()
+			outcomes[name] = err
+		})
+	}
+	eventually(t, "all wait", func() bool { return queued(create) == n })
+	go create.run()
+	callers.Wait()
+	return outcomes
+}
+
+func TestOnlyWhatTheControllerDidNotDoIsSentAgain(t *testing.T) {
+	b := newBench(t, Options{})
+	b.warm(t)
+	var mu sync.Mutex
+	seen := map[string]int{}
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, topic := range req.(*kmsg.CreateTopicsRequest).Topics {
+			seen[topic.Topic]++
+		}
+		return nil, nil, false
+	})
+	b.createsWith(func(topic string) (int16, string) {
+		if topic == "topic-3" || topic == "topic-7" {
+			return codeNotController, ""
+		}
+		return 0, ""
+	}, 0)
+	for name, err := range b.createTogether(t, 10) {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, n := range seen {
+		if again := name == "topic-3" || name == "topic-7"; again != (n == 2) || n > 2 {
+			t.Errorf("%s was sent %d times", name, n)
+		}
+	}
+}
+
+func TestOneOfABatchIsThrottled(t *testing.T) {
+	for name, throttle := range map[string]time.Duration{"for a time": 7 * time.Second, "for a time not told": 0} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{})
+			b.warm(t)
+			b.createsWith(func(topic string) (int16, string) {
+				if topic == "topic-4" {
+					return codeThrottled, "The throttling quota has been exceeded."
+				}
+				return 0, ""
+			}, throttle)
+			for topic, err := range b.createTogether(t, 10) {
+				if topic != "topic-4" {
+					if err != nil {
+						t.Errorf("%s: %v", topic, err)
+					}
+					continue
+				}
+				var refusal *Error
+				if !errors.As(err, &refusal) || refusal.Code != codeThrottled || refusal.RetryAfter != throttle {
+					t.Errorf("%s: %v, want THROTTLING_QUOTA_EXCEEDED", topic, err)
+				}
+				status := Status(err, topicsResource, topic, "spec").ErrStatus
+				if status.Code != http.StatusTooManyRequests || status.Details.RetryAfterSeconds < max(1, int32(throttle.Seconds())) {
+					t.Errorf("%s: %+v, want a 429 with the time to wait", topic, status)
+				}
+			}
+		})
+	}
+}
+
+func TestARequestThatIsTooLargeIsSentInHalves(t *testing.T) {
+	const words = "Excessively large number of partitions per request."
+	b := newBench(t, Options{})
+	b.warm(t)
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		topics := req.(*kmsg.CreateTopicsRequest).Topics
+		huge := false
+		for _, topic := range topics {
+			huge = huge || topic.Topic == "topic-2"
+		}
+		if !huge && len(topics) < 5 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+		for _, asked := range topics {
+			topic := kmsg.NewCreateTopicsResponseTopic()
+			topic.Topic, topic.ErrorCode, topic.ErrorMessage = asked.Topic, codePolicyViolation, kmsg.StringPtr(words)
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+	for name, err := range b.createTogether(t, 12) {
+		if name == "topic-2" {
+			var refusal *Error
+			if !errors.As(err, &refusal) || refusal.Code != codePolicyViolation || refusal.Message != words {
+				t.Errorf("the one that is too large alone: %v, want the broker's words", err)
+			}
+		} else if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := b.existing(12); n != 11 {
+		t.Errorf("%d topics on the brokers, want 11", n)
+	}
+}
+
+func TestABatchWhoseAnswerIsLostIsLookedUp(t *testing.T) {
+	// A topic of that name is there, and not as wanted: this create did not happen, the others did.
+	b := newBench(t, Options{}, kfake.SeedTopics(7, "topic-13"))
+	b.warm(t)
+	b.losing(kmsg.CreateTopics)
+	var outcomes map[string]error
+	cost := b.counted(func() { outcomes = b.createTogether(t, 100) }, kmsg.CreateTopics)
+	for name, err := range outcomes {
+		if name == "topic-13" {
+			if CodeOf(err) != codeTopicAlreadyExists || IsUnknownOutcome(err) {
+				t.Errorf("%s: %v, want TOPIC_ALREADY_EXISTS", name, err)
+			}
+		} else if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if cost != "CreateTopics 1" {
+		t.Errorf("the write was repeated: %s", cost)
+	}
+	if n := b.network.requests(int16(kmsg.Metadata)) + b.network.requests(int16(kmsg.DescribeConfigs)); n > 20 {
+		t.Errorf("a hundred callers looked with %d requests", n)
+	}
+}
