@@ -30,6 +30,8 @@ var callers = []string{"pkg/apiserver", "pkg/cmd", "pkg/controllers", "pkg/regis
 var rules = []rule{
 	{From: "pkg/broker", Never: append([]string{"k8s.io/apiserver", "pkg/render", "pkg/pki", "pkg/apis"}, callers...),
 		Why: "the gateway knows Kafka, not who asks"},
+	{From: "pkg/target", Never: append([]string{"k8s.io/apiserver", "pkg/render", "pkg/pki"}, callers...),
+		Why: "how a Kafka is reached is the same for all who ask"},
 	{From: "pkg/render", Never: append([]string{"k8s.io/apiserver", "pkg/broker", "pkg/pki"}, callers...),
 		Why: "rendering is pure"},
 	{From: "pkg/pki", Never: append([]string{"k8s.io/apiserver", "pkg/broker", "pkg/render", "pkg/apis"}, callers...),

@@ -20,6 +20,7 @@ import (
 	kafkastorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafka"
 	topicstorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // ExtraConfig is what this server needs beyond the generic one.
@@ -30,6 +31,8 @@ type ExtraConfig struct {
 	// Host is where the identity of the storage is recorded.
 	Host    storage.HostRecord
 	Gateway *broker.Gateway
+	// Secrets are the host's; nil without a host.
+	Secrets target.Secrets
 	Clock   clock.WithTicker
 }
 
@@ -83,7 +86,10 @@ func (c CompletedConfig) New() (*Server, error) {
 		return nil, fmt.Errorf("build the generic server: %w", err)
 	}
 	guard := storage.NewGuard(c.Extra.Etcd, c.Extra.EtcdPrefix, c.Extra.Host, c.Extra.Clock)
-	kafkas, err := kafkastorage.NewStorage(Scheme, c.Generic.RESTOptionsGetter, guard, c.Extra.Gateway)
+	kafkas, err := kafkastorage.NewStorage(kafkastorage.Config{
+		Scheme: Scheme, RESTOptions: c.Generic.RESTOptionsGetter, Guard: guard, Gateway: c.Extra.Gateway,
+		Targets: target.New(c.Extra.Secrets, c.Extra.Clock), Authorizer: c.Generic.Authorization.Authorizer,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("build the storage of kafkas: %w", err)
 	}

@@ -52,6 +52,7 @@ func newCluster(opts *Options, t Target) *Cluster {
 		label = parts[0] + "/" + parts[1]
 	}
 	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts), bootstrap: slices.Clone(t.Bootstrap)}
+	c.pool.setSource(t.Security)
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.shared = newShared(c)
 	return c

@@ -173,6 +173,7 @@ const (
 	codeInvalidTopic             int16 = 17  // INVALID_TOPIC_EXCEPTION
 	codeInvalidGroupID           int16 = 24  // INVALID_GROUP_ID
 	codeTopicAuthorizationFailed int16 = 29  // TOPIC_AUTHORIZATION_FAILED
+	codeIllegalSaslState         int16 = 34  // ILLEGAL_SASL_STATE
 	codeUnsupportedVersion       int16 = 35  // UNSUPPORTED_VERSION
 	codeTopicAlreadyExists       int16 = 36  // TOPIC_ALREADY_EXISTS
 	codeInvalidPartitions        int16 = 37  // INVALID_PARTITIONS

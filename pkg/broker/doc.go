@@ -19,4 +19,5 @@
 //   - A write is never repeated blindly. When its outcome is unknown the brokers are asked, and if they show what was wanted
 //     the call succeeds; otherwise the error satisfies IsUnknownOutcome.
 //   - A refusal by a broker is an *Error with Kafka's code and the broker's own words.
+//   - A connection that could not be made safe, or was not let in, is an *UnreachableError with a *SecurityError in it.
 package broker

@@ -72,6 +72,8 @@ type Target struct {
 	Key string
 	// Bootstrap are host:port addresses of brokers.
 	Bootstrap []string
+	// Security says how connections are encrypted and authenticated; nil for clear text and no authentication.
+	Security SecuritySource
 }
 
 // errClosed is what calls get on a cluster that was forgotten, or whose gateway has ended.
@@ -126,8 +128,8 @@ func (g *Gateway) all(last bool) []*Cluster {
 	return clusters
 }
 
-// Cluster returns the handle for a target, made on first use and cached by Key. A changed bootstrap list takes effect at once.
-// It never dials.
+// Cluster returns the handle for a target, made on first use and cached by Key. A changed bootstrap list or security takes
+// effect at once. It never dials.
 func (g *Gateway) Cluster(t Target) *Cluster {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -141,6 +143,8 @@ func (g *Gateway) Cluster(t Target) *Cluster {
 		g.clusters[t.Key] = c
 		return c
 	}
+	// In this order: whoever finds a new address must not go there with what was meant for the old ones.
+	c.pool.setSource(t.Security)
 	c.setBootstrap(slices.Clone(t.Bootstrap))
 	return c
 }

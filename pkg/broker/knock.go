@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"sync"
 )
 
@@ -25,13 +26,7 @@ func (c *Cluster) knock(addr string) chan error {
 		return answer
 	}
 	go func() {
-		l, err := openLink(c.life, c.opts, addr, c.opts.ConnectTimeout)
-		if err == nil {
-			l.close()
-			c.pool.markUp(addr)
-		} else if c.life.Err() == nil {
-			c.pool.markDown(addr, err)
-		}
+		err := c.tryAnew(addr)
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		for _, w := range k.waiting[addr] {
@@ -40,4 +35,22 @@ func (c *Cluster) knock(addr string) chan error {
 		delete(k.waiting, addr)
 	}()
 	return answer
+}
+
+func (c *Cluster) tryAnew(addr string) error {
+	ctx, cancel := context.WithTimeout(c.life, c.opts.ConnectTimeout)
+	defer cancel()
+	security, gen, err := c.pool.secure(ctx)
+	if err != nil {
+		// That says nothing about the broker.
+		return nil
+	}
+	l, err := openLink(c.life, c.opts, security, addr, c.opts.ConnectTimeout)
+	if err == nil {
+		l.close()
+		c.pool.markUp(addr)
+	} else if c.life.Err() == nil {
+		c.pool.markDown(addr, gen, err)
+	}
+	return err
 }

@@ -30,15 +30,14 @@ type link struct {
 	gen int
 	// used is when the last request ended.
 	used time.Time
+	// expires is when the broker wants to be told anew who the client is (KIP-368); zero for never.
+	expires time.Time
 	// reused tells that a request has succeeded on the link before: then a broken connection may only have been idle too long.
 	reused bool
 }
 
 // kill closes the socket under whatever is in flight. The link must not be used again.
-func (l *link) kill() {
-	l.conn.dead.Store(true)
-	_ = l.conn.Close()
-}
+func (l *link) kill() { l.conn.cut() }
 
 // close ends a link that nothing is in flight on.
 func (l *link) close() {
@@ -47,12 +46,24 @@ func (l *link) close() {
 	_ = l.broker.Close()
 }
 
-// countedConn is the socket that sarama was given, kept so that kmsg can use it and so that a context can close it.
+// countedConn is the connection that sarama was given, kept so that kmsg can use it and so that a context can close it. With TLS the
+// socket is below it.
 type countedConn struct {
 	net.Conn
+	socket net.Conn
 	// written grows before bytes are handed to the kernel, so that "nothing was sent" is never claimed wrongly.
 	written atomic.Int64
 	dead    atomic.Bool
+	// read, alert and tlsAnswer are for problem, in secure.go.
+	read      atomic.Int64
+	alert     atomic.Pointer[string]
+	tlsAnswer atomic.Bool
+}
+
+// cut closes the socket: saying goodbye, as TLS would, may hang on a broker that is stuck.
+func (c *countedConn) cut() {
+	c.dead.Store(true)
+	_ = c.socket.Close()
 }
 
 func (c *countedConn) Write(b []byte) (int, error) {
@@ -65,36 +76,61 @@ func (c *countedConn) Write(b []byte) (int, error) {
 }
 
 // capture is the dialer that sarama is given: it keeps the connection, and drops it when the opener has given up meanwhile.
-// TLS, when it comes, is done here and not by sarama, so that the socket kept is above it.
 type capture struct {
-	ctx  context.Context
-	dial DialFunc
+	ctx      context.Context
+	opts     *Options
+	security *Security
 
-	mu   sync.Mutex
-	conn *countedConn
+	mu      sync.Mutex
+	socket  net.Conn
+	conn    *countedConn
+	expires time.Time
 }
 
+// Dial connects, and does TLS and SASL where they are wanted.
 func (d *capture) Dial(network, addr string) (net.Conn, error) {
-	conn, err := d.dial(d.ctx, network, addr)
+	socket, err := d.opts.Dial(d.ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
+	if err := d.hold(socket); err != nil {
+		return nil, err
+	}
+	conn, err := encrypt(d.ctx, socket, addr, d.security)
+	if err != nil {
+		_ = socket.Close()
+		return nil, err
+	}
+	counted := &countedConn{Conn: conn, socket: socket}
+	if sasl := d.security.sasl(); sasl != nil {
+		life, err := authenticate(&link{addr: addr, conn: counted, clientID: d.opts.ClientID}, sasl)
+		if err != nil {
+			_ = socket.Close()
+			return nil, err
+		}
+		d.expires = expiry(d.opts.Clock.Now(), life)
+	}
+	d.conn = counted
+	return counted, nil
+}
+
+func (d *capture) hold(socket net.Conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ctx.Err() != nil {
-		_ = conn.Close()
-		return nil, context.Cause(d.ctx)
+		_ = socket.Close()
+		return context.Cause(d.ctx)
 	}
-	d.conn = &countedConn{Conn: conn}
-	return d.conn, nil
+	d.socket = socket
+	return nil
 }
 
+// abort ends whatever goes on on the connection.
 func (d *capture) abort() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.conn != nil {
-		d.conn.dead.Store(true)
-		_ = d.conn.Close()
+	if d.socket != nil {
+		_ = d.socket.Close()
 	}
 }
 
@@ -102,10 +138,10 @@ func (d *capture) abort() {
 var errNoAnswer = errors.New("no answer")
 
 // openLink connects to an address and asks what the broker offers, within timeout. It is the one place that opens connections.
-func openLink(ctx context.Context, opts *Options, addr string, timeout time.Duration) (*link, error) {
+func openLink(ctx context.Context, opts *Options, security *Security, addr string, timeout time.Duration) (*link, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w within %v", errNoAnswer, timeout.Round(time.Millisecond)))
 	defer cancel()
-	dialer := &capture{ctx: ctx, dial: opts.Dial}
+	dialer := &capture{ctx: ctx, opts: opts, security: security}
 	type result struct {
 		link *link
 		err  error
@@ -147,9 +183,9 @@ func handshake(opts *Options, dialer *capture, addr string) (*link, error) {
 		if err == nil {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, err
+		return nil, dialer.explain(err)
 	}
-	l := &link{addr: addr, broker: b, conn: dialer.conn, clientID: opts.ClientID}
+	l := &link{addr: addr, broker: b, conn: dialer.conn, clientID: opts.ClientID, expires: dialer.expires}
 	// sarama has asked the same and keeps the answer to itself.
 	resp, err := b.ApiVersions(apiVersionsRequest())
 	if err == nil {
@@ -157,9 +193,30 @@ func handshake(opts *Options, dialer *capture, addr string) (*link, error) {
 	}
 	if err != nil {
 		l.close()
-		return nil, err
+		return nil, dialer.explain(err)
 	}
 	return l, nil
+}
+
+// explain adds to a connection that broke at once what is known of the reason.
+func (d *capture) explain(err error) error {
+	if d.conn == nil {
+		return err
+	}
+	if problem := d.conn.problem(); problem != nil {
+		return problem
+	}
+	if d.security.sasl() == nil && errors.Is(err, io.EOF) {
+		return fmt.Errorf("the broker closed the connection before it served: it may ask for %s: %w", d.missing(), err)
+	}
+	return err
+}
+
+func (d *capture) missing() string {
+	if d.security.clientTLS("") == nil {
+		return "TLS or authentication"
+	}
+	return "authentication"
 }
 
 func apiVersionsRequest() *sarama.ApiVersionsRequest {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ var laneWidth = [laneCount]int{laneMetadata: 3, laneControl: 2, laneBulk: 1, lan
 const (
 	// maxIdle is below the ten minutes after which brokers close idle connections (connections.max.idle.ms).
 	maxIdle = 9 * time.Minute
+	// refusedTTL is how long a broker that did not let the client in is left alone: it may count failures, and lock the account.
+	refusedTTL = 5 * time.Second
 	// maxThrottleWait is how long a caller is held back for a throttling broker before it gets the error instead.
 	maxThrottleWait = time.Second
 )
@@ -59,6 +62,9 @@ type pool struct {
 	down   map[string]downEntry
 	gen    int
 	closed bool
+	// source gives the security of connections; security is what it gave last, and what the links of this generation have.
+	source   SecuritySource
+	security *Security
 }
 
 func newPool(opts *Options) *pool {
@@ -75,10 +81,50 @@ func (p *pool) laneLocked(key laneKey) *laneState {
 	return s
 }
 
+// secure is how connections are to be opened now, and the generation that such links belong to. What was opened otherwise is outdated
+// from here on, and so are the verdicts on addresses.
+func (p *pool) secure(ctx context.Context) (*Security, int, error) {
+	p.mu.Lock()
+	source := p.source
+	p.mu.Unlock()
+	var security *Security
+	if source != nil {
+		var err error
+		if security, err = source.Security(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil, 0, context.Cause(ctx)
+			}
+			return nil, 0, &SecurityError{Reason: ReasonCredentialsUnavailable, Text: err.Error()}
+		}
+	}
+	p.mu.Lock()
+	changed := !p.security.equal(security)
+	if changed {
+		p.security = security
+	}
+	p.mu.Unlock()
+	if changed {
+		p.reset()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return security, p.gen, nil
+}
+
+func (p *pool) setSource(source SecuritySource) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.source = source
+}
+
 // acquire returns a link to an address, opening one if none is idle. timeout bounds the opening only. The slot in the lane is
 // waited for before the cluster's, so that callers of one stalled broker do not use up what others need.
 func (p *pool) acquire(ctx context.Context, addr string, ln lane, timeout time.Duration) (*link, error) {
 	key := laneKey{addr, ln}
+	security, gen, err := p.secure(ctx)
+	if err != nil {
+		return nil, notDialled(addr, err)
+	}
 	p.mu.Lock()
 	s := p.laneLocked(key)
 	p.mu.Unlock()
@@ -99,7 +145,7 @@ func (p *pool) acquire(ctx context.Context, addr string, ln lane, timeout time.D
 		<-s.slots
 		return nil, context.Cause(ctx)
 	}
-	l, err := p.take(ctx, key, timeout)
+	l, err := p.take(ctx, key, security, gen, timeout)
 	if err != nil {
 		<-p.requests
 		<-s.slots
@@ -107,8 +153,17 @@ func (p *pool) acquire(ctx context.Context, addr string, ln lane, timeout time.D
 	return l, err
 }
 
+// notDialled says that an address was not dialled, because it is not known how to.
+func notDialled(addr string, err error) error {
+	var security *SecurityError
+	if !errors.As(err, &security) {
+		return err
+	}
+	return &transportError{addr: addr, gone: true, err: err}
+}
+
 // take is called with the slots held.
-func (p *pool) take(ctx context.Context, key laneKey, timeout time.Duration) (*link, error) {
+func (p *pool) take(ctx context.Context, key laneKey, security *Security, gen int, timeout time.Duration) (*link, error) {
 	for {
 		l := p.popIdle(key)
 		if l == nil {
@@ -124,15 +179,15 @@ func (p *pool) take(ctx context.Context, key laneKey, timeout time.Duration) (*l
 		return nil, err
 	}
 	p.mu.Lock()
-	gen, closed := p.gen, p.closed
+	closed := p.closed
 	p.mu.Unlock()
 	if closed {
 		return nil, errClosed
 	}
-	l, err := openLink(ctx, p.opts, key.addr, timeout)
+	l, err := openLink(ctx, p.opts, security, key.addr, timeout)
 	if err != nil {
 		if ctx.Err() == nil {
-			p.markDown(key.addr, err)
+			p.markDown(key.addr, gen, err)
 			return nil, &transportError{addr: key.addr, gone: true, err: err}
 		}
 		return nil, context.Cause(ctx)
@@ -157,13 +212,19 @@ func (p *pool) popIdle(key laneKey) *link {
 	for len(s.idle) > 0 {
 		l := s.idle[len(s.idle)-1]
 		s.idle = s.idle[:len(s.idle)-1]
-		if l.gen == p.gen && p.opts.Clock.Since(l.used) < maxIdle {
+		if l.gen == p.gen && !p.outlived(l) {
 			return l
 		}
 		delete(p.links, l)
 		go l.close()
 	}
 	return nil
+}
+
+// outlived tells whether a broker may no longer serve an idle link, or not for long.
+func (p *pool) outlived(l *link) bool {
+	now := p.opts.Clock.Now()
+	return now.Sub(l.used) >= maxIdle || !l.expires.IsZero() && now.After(l.expires)
 }
 
 // idleLink is acquire for what can be had without waiting and without opening; nil when nothing can.
@@ -287,10 +348,17 @@ func (p *pool) downError(addr string) error {
 	return nil
 }
 
-func (p *pool) markDown(addr string, err error) {
+// markDown keeps the verdict on an address, if it is about the links of today.
+func (p *pool) markDown(addr string, gen int, err error) {
+	ttl := p.opts.NegativeTTL
+	if len(SecurityErrors(err)) > 0 {
+		ttl = max(ttl, refusedTTL)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.down[addr] = downEntry{until: p.opts.Clock.Now().Add(p.opts.NegativeTTL), err: err}
+	if gen == p.gen {
+		p.down[addr] = downEntry{until: p.opts.Clock.Now().Add(ttl), err: err}
+	}
 }
 
 func (p *pool) markUp(addr string) {
@@ -312,7 +380,7 @@ func (p *pool) reset() {
 // sweep closes links that were idle too long.
 func (p *pool) sweep() {
 	p.mu.Lock()
-	idle := p.takeIdleLocked(func(l *link) bool { return p.opts.Clock.Since(l.used) >= maxIdle })
+	idle := p.takeIdleLocked(p.outlived)
 	for addr, e := range p.down {
 		if p.opts.Clock.Now().After(e.until) {
 			delete(p.down, addr)

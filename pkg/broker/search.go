@@ -45,6 +45,9 @@ func (c *Cluster) acquireController(ctx context.Context, ln lane, start time.Tim
 // acquireAny returns a link to some live broker: an idle one if there is, else the first of several addresses that answers. start
 // is when the search began: it ends VerdictTimeout later.
 func (c *Cluster) acquireAny(ctx context.Context, ln lane, start time.Time, avoid map[string]bool) (*link, error) {
+	if _, _, err := c.pool.secure(ctx); err != nil {
+		return nil, notDialled(c.addresses(), err)
+	}
 	candidates := c.candidates(ln, avoid)
 	if len(candidates) == 0 {
 		return nil, &transportError{addr: "bootstrap", err: errors.New("no address to try")}
@@ -154,6 +157,13 @@ func (c *Cluster) candidates(ln lane, avoid map[string]bool) []string {
 		usable = down
 	}
 	return usable[:min(len(usable), maxCandidates)]
+}
+
+// addresses are those that the search starts from.
+func (c *Cluster) addresses() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Join(c.bootstrap, ", ")
 }
 
 // address is where a broker can be reached.

@@ -89,11 +89,6 @@ type JVMSpec struct {
 	Options []string
 }
 
-// ExternalSpec names a cluster that somebody else runs.
-type ExternalSpec struct {
-	BootstrapServers []string
-}
-
 // ClusterMode says who keeps a cluster's metadata.
 type ClusterMode string
 

@@ -26,6 +26,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // EtcdPrefix is the prefix of everything that the server stores.
@@ -38,6 +39,8 @@ const startLimit = 60 * time.Second
 type Options struct {
 	// Gateway configures the way to the brokers, except for its Dial. Left out, its timeouts are short.
 	Gateway *broker.Options
+	// Secrets are the host's; nil for a server without a host.
+	Secrets target.Secrets
 }
 
 // Server is a running API server.
@@ -100,7 +103,7 @@ func (s *Server) start(options Options) error {
 	}
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		Etcd: s.Etcd, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(dir, "identity")),
-		Gateway: s.gateway(options.Gateway), Clock: s.Clock,
+		Gateway: s.gateway(options.Gateway), Secrets: options.Secrets, Clock: s.Clock,
 	}}).Complete().New()
 	if err != nil {
 		return err

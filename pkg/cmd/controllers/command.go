@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
@@ -31,6 +32,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // component is how the controllers sign events and requests.
@@ -181,8 +183,10 @@ func (p *process) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	targets := target.New(target.HostSecrets{Client: p.host.CoreV1()}, clock.RealClock{})
 	externals, err := external.New(external.Config{
 		Kafka:   p.client,
+		Targets: targets,
 		Connect: func(t broker.Target) external.Cluster { return p.gateway.Cluster(t) },
 		Metrics: p.metrics,
 	})
@@ -191,6 +195,7 @@ func (p *process) work(ctx context.Context) error {
 	}
 	topics, err := topic.New(topic.Config{
 		Kafka:    p.client,
+		Targets:  targets,
 		Connect:  func(t broker.Target) topic.Cluster { return p.gateway.Cluster(t) },
 		Recorder: recorder,
 		Workers:  p.options.TopicWorkers,

@@ -17,6 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/servingcert"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // NewCommand builds the command.
@@ -100,6 +101,7 @@ func Run(ctx context.Context, options *Options) error {
 		EtcdPrefix: options.Recommended.Etcd.StorageConfig.Prefix,
 		Host:       storage.ConfigMapRecord{ConfigMaps: host.CoreV1().ConfigMaps(options.Namespace)},
 		Gateway:    broker.New(broker.Options{ClientID: "kafka-apiserver"}),
+		Secrets:    target.HostSecrets{Client: host.CoreV1()},
 		Clock:      clock.RealClock{},
 	}}
 	server, err := config.Complete().New()

@@ -24,6 +24,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
 	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 const (
@@ -50,6 +51,8 @@ var _ Cluster = (*broker.Cluster)(nil)
 // Config is what a Controller works with.
 type Config struct {
 	Kafka versioned.Interface
+	// Targets finds the brokers of Kafkas; when nil, those that refer to Secrets cannot be reached.
+	Targets *target.Resolver
 	// Connect returns the handle on a cluster's brokers and never dials.
 	Connect func(broker.Target) Cluster
 	// Clock is the real one when nil. Metrics may be nil.
@@ -60,6 +63,7 @@ type Config struct {
 // Controller observes external Kafkas.
 type Controller struct {
 	client    versioned.Interface
+	targets   *target.Resolver
 	connect   func(broker.Target) Cluster
 	clock     clock.WithTicker
 	informers externalversions.SharedInformerFactory
@@ -73,7 +77,10 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.RealClock{}
 	}
-	c := &Controller{client: cfg.Kafka, connect: cfg.Connect, clock: cfg.Clock,
+	if cfg.Targets == nil {
+		cfg.Targets = target.New(nil, cfg.Clock)
+	}
+	c := &Controller{client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, clock: cfg.Clock,
 		informers: externalversions.NewSharedInformerFactory(cfg.Kafka, 0)}
 	c.loop = loop.New(loop.Options{Name: "external", Workers: 4, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
 	kafkas := c.informers.Kafka().V1beta1().Kafkas()
@@ -126,8 +133,8 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	target := broker.Target{Key: fmt.Sprintf("%s/%s/%s", k.Namespace, k.Name, k.UID), Bootstrap: k.Spec.External.BootstrapServers}
-	info, askErr := c.connect(target).Describe(asking)
+	at, _ := c.targets.Of(k)
+	info, askErr := c.connect(at).Describe(asking)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
@@ -146,6 +153,22 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	return again, nil
 }
 
+// unreachable says why a cluster is not reached, in the same words for as long as they are true. An error names addresses in the order
+// in which they were tried, and brokers may each have an objection of their own: all of it would be news each time.
+func unreachable(k *v1beta1.Kafka, err error) (reason, message string) {
+	objections := broker.SecurityErrors(err)
+	if len(objections) == 0 {
+		return reasonUnreachable, "no broker answers at " + strings.Join(k.Spec.External.BootstrapServers, ",")
+	}
+	before := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
+	for _, objection := range objections {
+		if before != nil && before.Reason == objection.Reason && before.Message == objection.Text {
+			return before.Reason, before.Message
+		}
+	}
+	return objections[0].Reason, objections[0].Text
+}
+
 // status is what the brokers at the bootstrap servers said. Without an answer the last one stands, only not as Ready.
 func status(k *v1beta1.Kafka, info broker.ClusterInfo, err error, now time.Time) v1beta1.KafkaStatus {
 	status := *k.Status.DeepCopy()
@@ -156,8 +179,7 @@ func status(k *v1beta1.Kafka, info broker.ClusterInfo, err error, now time.Time)
 	ready := metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: reasonUnreachable}
 	degraded := metav1.Condition{Type: v1beta1.ConditionDegraded, Status: metav1.ConditionFalse, Reason: reasonAsExpected, Message: "the cluster answers"}
 	if err != nil {
-		// The error names addresses in the order in which they were tried, which varies: it would be news each time.
-		ready.Message = "no broker answers at " + strings.Join(servers, ",")
+		ready.Reason, ready.Message = unreachable(k, err)
 		degraded.Status, degraded.Reason, degraded.Message = metav1.ConditionTrue, ready.Reason, ready.Message
 	} else {
 		var registered int32

@@ -3,6 +3,7 @@ package external
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -51,6 +52,31 @@ func TestStatusSaysWhatTheBrokersSay(t *testing.T) {
 	}
 	if away.ClusterID != "abc" || away.Brokers != answered.Brokers {
 		t.Errorf("what was known is forgotten: %+v", away)
+	}
+}
+
+// Brokers each have an objection of their own, and the first to be heard varies.
+func TestAnObjectionIsRepeatedInTheSameWords(t *testing.T) {
+	objection := func(text string) error {
+		return fmt.Errorf("broker k1:9092: %w", &broker.SecurityError{Reason: broker.ReasonTLSFailed, Text: text})
+	}
+	k := newKafka()
+	for _, tc := range []struct {
+		err             error
+		reason, message string
+	}{
+		{errors.Join(objection("b"), objection("c")), "TLSFailed", "b"},
+		{errors.Join(objection("c"), objection("b"), objection("a")), "TLSFailed", "b"},
+		{objection("c"), "TLSFailed", "c"},
+		{errors.New("refused"), reasonUnreachable, "no broker answers at k1:9092,k2:9092"},
+		{&broker.UnreachableError{Err: &broker.SecurityError{Reason: broker.ReasonCredentialsUnavailable, Text: "Secret streams/a does not exist"}}, "CredentialsUnavailable", "Secret streams/a does not exist"},
+	} {
+		k.Status = status(k, broker.ClusterInfo{}, tc.err, begin)
+		for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionDegraded} {
+			if c := meta.FindStatusCondition(k.Status.Conditions, kind); c.Reason != tc.reason || c.Message != tc.message {
+				t.Errorf("%v: %s is %s %q, want %s %q", tc.err, kind, c.Reason, c.Message, tc.reason, tc.message)
+			}
+		}
 	}
 }
 

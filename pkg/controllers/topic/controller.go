@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
@@ -20,6 +21,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	kafkainformers "kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
 	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // Cluster is what the controller asks and tells a cluster's brokers.
@@ -38,6 +40,8 @@ var _ Cluster = (*broker.Cluster)(nil)
 // Config is what a Controller works with.
 type Config struct {
 	Kafka versioned.Interface
+	// Targets finds the brokers of Kafkas; when nil, those that refer to Secrets cannot be reached.
+	Targets *target.Resolver
 	// Connect returns the handle on a cluster's brokers and never dials.
 	Connect func(broker.Target) Cluster
 	// Recorder may be nil: then nobody is told.
@@ -52,6 +56,7 @@ type Config struct {
 // Controller makes brokers have what KafkaTopics say.
 type Controller struct {
 	client   versioned.Interface
+	targets  *target.Resolver
 	connect  func(broker.Target) Cluster
 	recorder events.EventRecorder
 	clock    clock.WithTicker
@@ -75,11 +80,14 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.RealClock{}
 	}
+	if cfg.Targets == nil {
+		cfg.Targets = target.New(nil, cfg.Clock)
+	}
 	if cfg.Workers <= 0 {
 		cfg.Workers = 8
 	}
 	c := &Controller{
-		client: cfg.Kafka, connect: cfg.Connect, recorder: cfg.Recorder, clock: cfg.Clock,
+		client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, recorder: cfg.Recorder, clock: cfg.Clock,
 		informers: kafkainformers.NewSharedInformerFactoryWithOptions(cfg.Kafka, 0, kafkainformers.WithTransform(withoutManagedFields)),
 	}
 	c.loop = loop.New(loop.Options{Name: "topic", Workers: cfg.Workers, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
@@ -148,7 +156,7 @@ func (c *Controller) enqueue(obj any) {
 	}
 }
 
-// kafkaChanged wakes the topics of a Kafka that appears, gets its first address, or becomes Ready: what happened to them meanwhile
+// kafkaChanged wakes the topics of a Kafka that appears, gets its first address or other ones, or becomes Ready: what happened to them meanwhile
 // is not known.
 func (c *Controller) kafkaChanged(before, after any) {
 	now, ok := after.(*v1beta1.Kafka)
@@ -156,8 +164,9 @@ func (c *Controller) kafkaChanged(before, after any) {
 		return
 	}
 	if was, ok := before.(*v1beta1.Kafka); ok {
-		_, had := target(was)
-		if _, has := target(now); had == has && (ready(was) || !ready(now)) && was.UID == now.UID {
+		_, had := c.targets.Of(was)
+		if _, has := c.targets.Of(now); had == has && (ready(was) || !ready(now)) && was.UID == now.UID &&
+			equality.Semantic.DeepEqual(was.Spec.External, now.Spec.External) {
 			return
 		}
 	}
@@ -166,7 +175,7 @@ func (c *Controller) kafkaChanged(before, after any) {
 
 // wake syncs the topics of a Kafka; compare asks the brokers about those that are as specified, too.
 func (c *Controller) wake(kafka *v1beta1.Kafka, compare bool) {
-	at, _ := target(kafka)
+	at, _ := c.targets.Of(kafka)
 	c.parking.release(at.Key)
 	topics, err := c.byCluster.ByIndex(clusterIndex, kafka.Namespace+"/"+kafka.Name)
 	if err != nil {

@@ -70,21 +70,3 @@ func upToDate(topic *v1beta1.KafkaTopic) bool {
 	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
 	return ready != nil && ready.Status == metav1.ConditionTrue && topic.Status.ObservedGeneration == topic.Generation
 }
-
-// target is where the brokers of a Kafka are asked; false while it has no address.
-func target(kafka *v1beta1.Kafka) (broker.Target, bool) {
-	t := broker.Target{Key: fmt.Sprintf("%s/%s/%s", kafka.Namespace, kafka.Name, kafka.UID)}
-	if kafka.Spec.External != nil {
-		t.Bootstrap = kafka.Spec.External.BootstrapServers
-	} else {
-		for _, listener := range kafka.Status.Listeners {
-			if listener.Name == plainListener {
-				t.Bootstrap = listener.Addresses
-			}
-		}
-	}
-	return t, len(t.Bootstrap) > 0
-}
-
-// plainListener is the listener that the controllers use.
-const plainListener = "plain"

@@ -83,7 +83,7 @@ func spread(d time.Duration) time.Duration { return rand.N(d) }
 
 // converge makes the brokers have the topic.
 func (c *Controller) converge(ctx context.Context, key types.NamespacedName, topic *v1beta1.KafkaTopic, kafka *v1beta1.Kafka) (time.Duration, error) {
-	at, known := target(kafka)
+	at, known := c.targets.Of(kafka)
 	if !known {
 		// Its addresses appear in its status, and that event wakes this topic.
 		return 0, c.away(ctx, topic, kafka)

@@ -26,8 +26,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.ClusterReferenceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ControllersSpec"):
 		return &kafkav1beta1.ControllersSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ExternalAuthentication"):
+		return &kafkav1beta1.ExternalAuthenticationApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ExternalSpec"):
 		return &kafkav1beta1.ExternalSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ExternalTLS"):
+		return &kafkav1beta1.ExternalTLSApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("JVMSpec"):
 		return &kafkav1beta1.JVMSpecApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Kafka"):
@@ -48,8 +52,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.QuorumVoterApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ResourceRequirements"):
 		return &kafkav1beta1.ResourceRequirementsApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("SecretKeyReference"):
+		return &kafkav1beta1.SecretKeyReferenceApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("SecretReference"):
+		return &kafkav1beta1.SecretReferenceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("StorageSpec"):
 		return &kafkav1beta1.StorageSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("UserSecretReference"):
+		return &kafkav1beta1.UserSecretReferenceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ZooKeeperSpec"):
 		return &kafkav1beta1.ZooKeeperSpecApplyConfiguration{}
 

@@ -101,7 +101,9 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.BrokersSpec{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_BrokersSpec(ref),
 		v1beta1.ClusterReference{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_ClusterReference(ref),
 		v1beta1.ControllersSpec{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_ControllersSpec(ref),
+		v1beta1.ExternalAuthentication{}.OpenAPIModelName():      schema_pkg_apis_kafka_v1beta1_ExternalAuthentication(ref),
 		v1beta1.ExternalSpec{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_ExternalSpec(ref),
+		v1beta1.ExternalTLS{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_ExternalTLS(ref),
 		v1beta1.JVMSpec{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_JVMSpec(ref),
 		v1beta1.Kafka{}.OpenAPIModelName():                       schema_pkg_apis_kafka_v1beta1_Kafka(ref),
 		v1beta1.KafkaBrokers{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_KafkaBrokers(ref),
@@ -118,7 +120,10 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.PartitionStatus{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_PartitionStatus(ref),
 		v1beta1.QuorumVoter{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_QuorumVoter(ref),
 		v1beta1.ResourceRequirements{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_ResourceRequirements(ref),
+		v1beta1.SecretKeyReference{}.OpenAPIModelName():          schema_pkg_apis_kafka_v1beta1_SecretKeyReference(ref),
+		v1beta1.SecretReference{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_SecretReference(ref),
 		v1beta1.StorageSpec{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_StorageSpec(ref),
+		v1beta1.UserSecretReference{}.OpenAPIModelName():         schema_pkg_apis_kafka_v1beta1_UserSecretReference(ref),
 		v1beta1.ZooKeeperSpec{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_ZooKeeperSpec(ref),
 	}
 }
@@ -3981,6 +3986,45 @@ func schema_pkg_apis_kafka_v1beta1_ControllersSpec(ref common.ReferenceCallback)
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_ExternalAuthentication(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ExternalAuthentication is who a cluster that somebody else runs is told that this API is.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is the SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.\n\nPossible enum values:\n - `\"PLAIN\"` sends the password as it is: only with tls is it safe.\n - `\"SCRAM-SHA-256\"` proves that the password is known without sending it.\n - `\"SCRAM-SHA-512\"` proves that the password is known without sending it.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"},
+						},
+					},
+					"username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "username of the account. Left out, it is read from the Secret.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"secretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "secretRef names the Secret that holds the password.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.UserSecretReference{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"type", "secretRef"},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.UserSecretReference{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_ExternalSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -4007,10 +4051,65 @@ func schema_pkg_apis_kafka_v1beta1_ExternalSpec(ref common.ReferenceCallback) co
 							},
 						},
 					},
+					"tls": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tls encrypts the connections, and verifies the brokers' certificates. Left out, connections are in clear text.",
+							Ref:         ref(v1beta1.ExternalTLS{}.OpenAPIModelName()),
+						},
+					},
+					"authentication": {
+						SchemaProps: spec.SchemaProps{
+							Description: "authentication is who the brokers are told that this API is. Left out, connections are anonymous, or known by their client certificate.",
+							Ref:         ref(v1beta1.ExternalAuthentication{}.OpenAPIModelName()),
+						},
+					},
 				},
 				Required: []string{"bootstrapServers"},
 			},
 		},
+		Dependencies: []string{
+			v1beta1.ExternalAuthentication{}.OpenAPIModelName(), v1beta1.ExternalTLS{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_ExternalTLS(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ExternalTLS encrypts the connections to a cluster that somebody else runs. Brokers' certificates are always verified.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"caBundle": {
+						SchemaProps: spec.SchemaProps{
+							Description: "caBundle holds, in PEM, the certificates of the authorities that brokers' certificates must come from. Left out together with caSecretRef, the authorities that the operating system trusts.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"caSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "caSecretRef names a Secret with such certificates, for authorities that are renewed. Excludes caBundle.",
+							Ref:         ref(v1beta1.SecretKeyReference{}.OpenAPIModelName()),
+						},
+					},
+					"clientCertificateSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clientCertificateSecretRef names a Secret, as of type kubernetes.io/tls, whose tls.crt and tls.key are shown to brokers that ask for a client certificate.",
+							Ref:         ref(v1beta1.SecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"serverName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "serverName is the name that the certificate of every broker must be valid for. Left out, the host that the broker is reached at.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.SecretKeyReference{}.OpenAPIModelName(), v1beta1.SecretReference{}.OpenAPIModelName()},
 	}
 }
 
@@ -4989,6 +5088,57 @@ func schema_pkg_apis_kafka_v1beta1_ResourceRequirements(ref common.ReferenceCall
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_SecretKeyReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SecretKeyReference names an entry of a Secret in the namespace of the Kafka. Who sets it needs to be allowed to get that Secret.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the Secret.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "key of the entry. Defaults to ca.crt.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_SecretReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SecretReference names a Secret in the namespace of the Kafka. Who sets it needs to be allowed to get that Secret.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the Secret.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_StorageSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -5022,6 +5172,42 @@ func schema_pkg_apis_kafka_v1beta1_StorageSpec(ref common.ReferenceCallback) com
 		},
 		Dependencies: []string{
 			resource.Quantity{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_UserSecretReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserSecretReference names a Secret, as of type kubernetes.io/basic-auth, in the namespace of the Kafka. Who sets it needs to be allowed to get that Secret. A changed Secret takes effect within seconds.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the Secret.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"usernameKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "usernameKey is the entry with the user's name. Defaults to username. Not allowed with authentication.username.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"passwordKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "passwordKey is the entry with the password. Defaults to password.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
 	}
 }
 

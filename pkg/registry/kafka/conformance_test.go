@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest/resttest"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
 	api "kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -20,6 +21,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // trusting is a guard of a storage that is ours.
@@ -50,7 +52,8 @@ func newBench(t *testing.T, etcd *storage.Embedded) bench {
 	config.Transport.ServerList = []string{etcd.Endpoint()}
 	options := generic.RESTOptions{StorageConfig: config.ForResource(api.Resource("kafkas")), Decorator: generic.UndecoratedStorage,
 		EnableGarbageCollection: true, DeleteCollectionWorkers: 1, ResourcePrefix: "kafkas"}
-	served, err := NewStorage(scheme, options, trusting{}, broker.New(broker.Options{}))
+	served, err := NewStorage(Config{Scheme: scheme, RESTOptions: options, Guard: trusting{}, Gateway: broker.New(broker.Options{}),
+		Targets: target.New(nil, clock.RealClock{})})
 	if err != nil {
 		t.Fatal(err)
 	}

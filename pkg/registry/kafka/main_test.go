@@ -23,7 +23,7 @@ var server *apiservertest.Server
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		var err error
-		if server, err = apiservertest.Start(apiservertest.Options{}); err != nil {
+		if server, err = apiservertest.Start(apiservertest.Options{Secrets: noSecrets{}}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

@@ -72,13 +72,22 @@ func (strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field
 	return validation.ValidateKafkaUpdate(obj.(*kafka.Kafka), old.(*kafka.Kafka))
 }
 
-func (strategy) WarningsOnCreate(context.Context, runtime.Object) []string { return nil }
-func (strategy) WarningsOnUpdate(context.Context, runtime.Object, runtime.Object) []string {
-	return nil
+func (strategy) WarningsOnCreate(_ context.Context, obj runtime.Object) []string {
+	return validation.ExternalWarnings(obj.(*kafka.Kafka).Spec.External)
 }
+
+func (strategy) WarningsOnUpdate(_ context.Context, obj, _ runtime.Object) []string {
+	return validation.ExternalWarnings(obj.(*kafka.Kafka).Spec.External)
+}
+
 func (strategy) Canonicalize(runtime.Object)                   {}
 func (strategy) AllowCreateOnUpdate(context.Context) bool      { return false }
 func (strategy) AllowUnconditionalUpdate(context.Context) bool { return true }
+
+// WarningsOnUpdate has nothing to say to the controllers.
+func (statusStrategy) WarningsOnUpdate(context.Context, runtime.Object, runtime.Object) []string {
+	return nil
+}
 
 // GetResetFields names what a write of the status does not touch.
 func (statusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {

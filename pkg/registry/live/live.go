@@ -18,11 +18,10 @@ import (
 	"k8s.io/apiserver/pkg/warning"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
-
-// plainListener is the listener that the server itself uses.
-const plainListener = "plain"
 
 // ErrNotUp says that a cluster has no addresses yet: its controllers have not started it.
 var ErrNotUp = errors.New("the cluster is not up yet")
@@ -36,6 +35,7 @@ type KafkaGetter interface {
 type Clusters struct {
 	Kafkas  KafkaGetter
 	Gateway *broker.Gateway
+	Targets *target.Resolver
 }
 
 // Kafka reads one Kafka, freshly.
@@ -53,20 +53,15 @@ func (c *Clusters) Kafka(ctx context.Context, namespace, name string) (*kafka.Ka
 
 // Connect returns the gateway's handle on a Kafka. It never dials.
 func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
-	target := broker.Target{Key: fmt.Sprintf("%s/%s/%s", k.Namespace, k.Name, k.UID)}
-	if k.Spec.External != nil {
-		target.Bootstrap = k.Spec.External.BootstrapServers
-	} else {
-		for _, listener := range k.Status.Listeners {
-			if listener.Name == plainListener {
-				target.Bootstrap = listener.Addresses
-			}
-		}
+	var versioned v1beta1.Kafka
+	if err := v1beta1.Convert_kafka_Kafka_To_v1beta1_Kafka(k, &versioned, nil); err != nil {
+		return nil, apierrors.NewInternalError(fmt.Errorf("convert Kafka %s/%s: %w", k.Namespace, k.Name, err))
 	}
-	if len(target.Bootstrap) == 0 {
+	at, known := c.Targets.Of(&versioned)
+	if !known {
 		return nil, fmt.Errorf("Kafka %s/%s: %w", k.Namespace, k.Name, ErrNotUp)
 	}
-	return c.Gateway.Cluster(target), nil
+	return c.Gateway.Cluster(at), nil
 }
 
 // IsAway tells whether err says that no broker could be asked, so that nothing has happened.

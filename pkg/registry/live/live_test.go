@@ -11,13 +11,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/warning"
+	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 func TestConnect(t *testing.T) {
-	clusters := &Clusters{Gateway: broker.New(broker.Options{})}
+	clusters := &Clusters{Gateway: broker.New(broker.Options{}), Targets: target.New(nil, clock.RealClock{})}
 	named := metav1.ObjectMeta{Name: "k", Namespace: "streams", UID: "1"}
 	for _, tc := range []struct {
 		rule  string

@@ -33,6 +33,14 @@ func Funcs(serializer.CodecFactory) []any {
 			c.FillNoCustom(s)
 			s.Type = kafka.Ephemeral
 		},
+		func(s *kafka.SecretKeyReference, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.Key = "ca.crt"
+		},
+		func(s *kafka.ExternalAuthentication, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.SecretRef.UsernameKey, s.SecretRef.PasswordKey = "username", "password"
+		},
 		func(s *kafka.KafkaTopicSpec, c randfill.Continue) {
 			c.FillNoCustom(s)
 			s.DeletionPolicy = kafka.TopicRetain

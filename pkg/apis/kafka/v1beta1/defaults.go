@@ -1,6 +1,7 @@
 package v1beta1
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 
@@ -49,6 +50,23 @@ func SetDefaults_ZooKeeperSpec(spec *ZooKeeperSpec) {
 func SetDefaults_StorageSpec(spec *StorageSpec) {
 	if spec.Type == "" {
 		spec.Type = PersistentClaim
+	}
+}
+
+// SetDefaults_SecretKeyReference reads the entry that cert-manager and others put an authority into.
+func SetDefaults_SecretKeyReference(ref *SecretKeyReference) {
+	if ref.Key == "" {
+		ref.Key = "ca.crt"
+	}
+}
+
+// SetDefaults_ExternalAuthentication reads the entries of a Secret of type kubernetes.io/basic-auth.
+func SetDefaults_ExternalAuthentication(authentication *ExternalAuthentication) {
+	if authentication.Username == "" && authentication.SecretRef.UsernameKey == "" {
+		authentication.SecretRef.UsernameKey = corev1.BasicAuthUsernameKey
+	}
+	if authentication.SecretRef.PasswordKey == "" {
+		authentication.SecretRef.PasswordKey = corev1.BasicAuthPasswordKey
 	}
 }
 

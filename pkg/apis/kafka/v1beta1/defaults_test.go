@@ -52,6 +52,18 @@ func TestKafkaDefaults(t *testing.T) {
 			KafkaSpec{External: &ExternalSpec{BootstrapServers: []string{"kafka.example.com:9092"}}},
 			KafkaSpec{External: &ExternalSpec{BootstrapServers: []string{"kafka.example.com:9092"}}},
 		},
+		{
+			"the entries of a Secret are those of its usual type",
+			KafkaSpec{External: &ExternalSpec{TLS: &ExternalTLS{CASecretRef: &SecretKeyReference{Name: "ca"}},
+				Authentication: &ExternalAuthentication{SecretRef: UserSecretReference{Name: "login"}}}},
+			KafkaSpec{External: &ExternalSpec{TLS: &ExternalTLS{CASecretRef: &SecretKeyReference{Name: "ca", Key: "ca.crt"}},
+				Authentication: &ExternalAuthentication{SecretRef: UserSecretReference{Name: "login", UsernameKey: "username", PasswordKey: "password"}}}},
+		},
+		{
+			"a user's name that is given is not looked for",
+			KafkaSpec{External: &ExternalSpec{Authentication: &ExternalAuthentication{Username: "alice", SecretRef: UserSecretReference{Name: "login", PasswordKey: "pass"}}}},
+			KafkaSpec{External: &ExternalSpec{Authentication: &ExternalAuthentication{Username: "alice", SecretRef: UserSecretReference{Name: "login", PasswordKey: "pass"}}}},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			k := &Kafka{Spec: tc.spec}

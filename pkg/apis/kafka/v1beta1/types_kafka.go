@@ -161,13 +161,6 @@ type JVMSpec struct {
 	Options []string `json:"options,omitempty"`
 }
 
-// ExternalSpec names a cluster that somebody else runs.
-type ExternalSpec struct {
-	// bootstrapServers are host:port addresses at which some of the brokers are first asked.
-	// +listType=atomic
-	BootstrapServers []string `json:"bootstrapServers"`
-}
-
 // ClusterMode says who keeps a cluster's metadata.
 // +enum
 type ClusterMode string

@@ -72,6 +72,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*ExternalAuthentication)(nil), (*kafka.ExternalAuthentication)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_ExternalAuthentication_To_kafka_ExternalAuthentication(a.(*ExternalAuthentication), b.(*kafka.ExternalAuthentication), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.ExternalAuthentication)(nil), (*ExternalAuthentication)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_ExternalAuthentication_To_v1beta1_ExternalAuthentication(a.(*kafka.ExternalAuthentication), b.(*ExternalAuthentication), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*ExternalSpec)(nil), (*kafka.ExternalSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_ExternalSpec_To_kafka_ExternalSpec(a.(*ExternalSpec), b.(*kafka.ExternalSpec), scope)
 	}); err != nil {
@@ -79,6 +89,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.ExternalSpec)(nil), (*ExternalSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_ExternalSpec_To_v1beta1_ExternalSpec(a.(*kafka.ExternalSpec), b.(*ExternalSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*ExternalTLS)(nil), (*kafka.ExternalTLS)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_ExternalTLS_To_kafka_ExternalTLS(a.(*ExternalTLS), b.(*kafka.ExternalTLS), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.ExternalTLS)(nil), (*ExternalTLS)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_ExternalTLS_To_v1beta1_ExternalTLS(a.(*kafka.ExternalTLS), b.(*ExternalTLS), scope)
 	}); err != nil {
 		return err
 	}
@@ -242,6 +262,26 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*SecretKeyReference)(nil), (*kafka.SecretKeyReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_SecretKeyReference_To_kafka_SecretKeyReference(a.(*SecretKeyReference), b.(*kafka.SecretKeyReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.SecretKeyReference)(nil), (*SecretKeyReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_SecretKeyReference_To_v1beta1_SecretKeyReference(a.(*kafka.SecretKeyReference), b.(*SecretKeyReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*SecretReference)(nil), (*kafka.SecretReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_SecretReference_To_kafka_SecretReference(a.(*SecretReference), b.(*kafka.SecretReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.SecretReference)(nil), (*SecretReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_SecretReference_To_v1beta1_SecretReference(a.(*kafka.SecretReference), b.(*SecretReference), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*StorageSpec)(nil), (*kafka.StorageSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_StorageSpec_To_kafka_StorageSpec(a.(*StorageSpec), b.(*kafka.StorageSpec), scope)
 	}); err != nil {
@@ -249,6 +289,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.StorageSpec)(nil), (*StorageSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_StorageSpec_To_v1beta1_StorageSpec(a.(*kafka.StorageSpec), b.(*StorageSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*UserSecretReference)(nil), (*kafka.UserSecretReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_UserSecretReference_To_kafka_UserSecretReference(a.(*UserSecretReference), b.(*kafka.UserSecretReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.UserSecretReference)(nil), (*UserSecretReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_UserSecretReference_To_v1beta1_UserSecretReference(a.(*kafka.UserSecretReference), b.(*UserSecretReference), scope)
 	}); err != nil {
 		return err
 	}
@@ -365,6 +415,26 @@ func Convert_kafka_ControllersSpec_To_v1beta1_ControllersSpec(in *kafka.Controll
 	return autoConvert_kafka_ControllersSpec_To_v1beta1_ControllersSpec(in, out, s)
 }
 
+func autoConvert_v1beta1_ExternalAuthentication_To_kafka_ExternalAuthentication(in *ExternalAuthentication, out *kafka.ExternalAuthentication, s conversion.Scope) error {
+	*out = *(*kafka.ExternalAuthentication)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_ExternalAuthentication_To_kafka_ExternalAuthentication is an autogenerated conversion function.
+func Convert_v1beta1_ExternalAuthentication_To_kafka_ExternalAuthentication(in *ExternalAuthentication, out *kafka.ExternalAuthentication, s conversion.Scope) error {
+	return autoConvert_v1beta1_ExternalAuthentication_To_kafka_ExternalAuthentication(in, out, s)
+}
+
+func autoConvert_kafka_ExternalAuthentication_To_v1beta1_ExternalAuthentication(in *kafka.ExternalAuthentication, out *ExternalAuthentication, s conversion.Scope) error {
+	*out = *(*ExternalAuthentication)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_ExternalAuthentication_To_v1beta1_ExternalAuthentication is an autogenerated conversion function.
+func Convert_kafka_ExternalAuthentication_To_v1beta1_ExternalAuthentication(in *kafka.ExternalAuthentication, out *ExternalAuthentication, s conversion.Scope) error {
+	return autoConvert_kafka_ExternalAuthentication_To_v1beta1_ExternalAuthentication(in, out, s)
+}
+
 func autoConvert_v1beta1_ExternalSpec_To_kafka_ExternalSpec(in *ExternalSpec, out *kafka.ExternalSpec, s conversion.Scope) error {
 	*out = *(*kafka.ExternalSpec)(unsafe.Pointer(in))
 	return nil
@@ -383,6 +453,26 @@ func autoConvert_kafka_ExternalSpec_To_v1beta1_ExternalSpec(in *kafka.ExternalSp
 // Convert_kafka_ExternalSpec_To_v1beta1_ExternalSpec is an autogenerated conversion function.
 func Convert_kafka_ExternalSpec_To_v1beta1_ExternalSpec(in *kafka.ExternalSpec, out *ExternalSpec, s conversion.Scope) error {
 	return autoConvert_kafka_ExternalSpec_To_v1beta1_ExternalSpec(in, out, s)
+}
+
+func autoConvert_v1beta1_ExternalTLS_To_kafka_ExternalTLS(in *ExternalTLS, out *kafka.ExternalTLS, s conversion.Scope) error {
+	*out = *(*kafka.ExternalTLS)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_ExternalTLS_To_kafka_ExternalTLS is an autogenerated conversion function.
+func Convert_v1beta1_ExternalTLS_To_kafka_ExternalTLS(in *ExternalTLS, out *kafka.ExternalTLS, s conversion.Scope) error {
+	return autoConvert_v1beta1_ExternalTLS_To_kafka_ExternalTLS(in, out, s)
+}
+
+func autoConvert_kafka_ExternalTLS_To_v1beta1_ExternalTLS(in *kafka.ExternalTLS, out *ExternalTLS, s conversion.Scope) error {
+	*out = *(*ExternalTLS)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_ExternalTLS_To_v1beta1_ExternalTLS is an autogenerated conversion function.
+func Convert_kafka_ExternalTLS_To_v1beta1_ExternalTLS(in *kafka.ExternalTLS, out *ExternalTLS, s conversion.Scope) error {
+	return autoConvert_kafka_ExternalTLS_To_v1beta1_ExternalTLS(in, out, s)
 }
 
 func autoConvert_v1beta1_JVMSpec_To_kafka_JVMSpec(in *JVMSpec, out *kafka.JVMSpec, s conversion.Scope) error {
@@ -741,6 +831,46 @@ func Convert_kafka_ResourceRequirements_To_v1beta1_ResourceRequirements(in *kafk
 	return autoConvert_kafka_ResourceRequirements_To_v1beta1_ResourceRequirements(in, out, s)
 }
 
+func autoConvert_v1beta1_SecretKeyReference_To_kafka_SecretKeyReference(in *SecretKeyReference, out *kafka.SecretKeyReference, s conversion.Scope) error {
+	*out = *(*kafka.SecretKeyReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_SecretKeyReference_To_kafka_SecretKeyReference is an autogenerated conversion function.
+func Convert_v1beta1_SecretKeyReference_To_kafka_SecretKeyReference(in *SecretKeyReference, out *kafka.SecretKeyReference, s conversion.Scope) error {
+	return autoConvert_v1beta1_SecretKeyReference_To_kafka_SecretKeyReference(in, out, s)
+}
+
+func autoConvert_kafka_SecretKeyReference_To_v1beta1_SecretKeyReference(in *kafka.SecretKeyReference, out *SecretKeyReference, s conversion.Scope) error {
+	*out = *(*SecretKeyReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_SecretKeyReference_To_v1beta1_SecretKeyReference is an autogenerated conversion function.
+func Convert_kafka_SecretKeyReference_To_v1beta1_SecretKeyReference(in *kafka.SecretKeyReference, out *SecretKeyReference, s conversion.Scope) error {
+	return autoConvert_kafka_SecretKeyReference_To_v1beta1_SecretKeyReference(in, out, s)
+}
+
+func autoConvert_v1beta1_SecretReference_To_kafka_SecretReference(in *SecretReference, out *kafka.SecretReference, s conversion.Scope) error {
+	*out = *(*kafka.SecretReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_SecretReference_To_kafka_SecretReference is an autogenerated conversion function.
+func Convert_v1beta1_SecretReference_To_kafka_SecretReference(in *SecretReference, out *kafka.SecretReference, s conversion.Scope) error {
+	return autoConvert_v1beta1_SecretReference_To_kafka_SecretReference(in, out, s)
+}
+
+func autoConvert_kafka_SecretReference_To_v1beta1_SecretReference(in *kafka.SecretReference, out *SecretReference, s conversion.Scope) error {
+	*out = *(*SecretReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_SecretReference_To_v1beta1_SecretReference is an autogenerated conversion function.
+func Convert_kafka_SecretReference_To_v1beta1_SecretReference(in *kafka.SecretReference, out *SecretReference, s conversion.Scope) error {
+	return autoConvert_kafka_SecretReference_To_v1beta1_SecretReference(in, out, s)
+}
+
 func autoConvert_v1beta1_StorageSpec_To_kafka_StorageSpec(in *StorageSpec, out *kafka.StorageSpec, s conversion.Scope) error {
 	*out = *(*kafka.StorageSpec)(unsafe.Pointer(in))
 	return nil
@@ -759,6 +889,26 @@ func autoConvert_kafka_StorageSpec_To_v1beta1_StorageSpec(in *kafka.StorageSpec,
 // Convert_kafka_StorageSpec_To_v1beta1_StorageSpec is an autogenerated conversion function.
 func Convert_kafka_StorageSpec_To_v1beta1_StorageSpec(in *kafka.StorageSpec, out *StorageSpec, s conversion.Scope) error {
 	return autoConvert_kafka_StorageSpec_To_v1beta1_StorageSpec(in, out, s)
+}
+
+func autoConvert_v1beta1_UserSecretReference_To_kafka_UserSecretReference(in *UserSecretReference, out *kafka.UserSecretReference, s conversion.Scope) error {
+	*out = *(*kafka.UserSecretReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_UserSecretReference_To_kafka_UserSecretReference is an autogenerated conversion function.
+func Convert_v1beta1_UserSecretReference_To_kafka_UserSecretReference(in *UserSecretReference, out *kafka.UserSecretReference, s conversion.Scope) error {
+	return autoConvert_v1beta1_UserSecretReference_To_kafka_UserSecretReference(in, out, s)
+}
+
+func autoConvert_kafka_UserSecretReference_To_v1beta1_UserSecretReference(in *kafka.UserSecretReference, out *UserSecretReference, s conversion.Scope) error {
+	*out = *(*UserSecretReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_UserSecretReference_To_v1beta1_UserSecretReference is an autogenerated conversion function.
+func Convert_kafka_UserSecretReference_To_v1beta1_UserSecretReference(in *kafka.UserSecretReference, out *UserSecretReference, s conversion.Scope) error {
+	return autoConvert_kafka_UserSecretReference_To_v1beta1_UserSecretReference(in, out, s)
 }
 
 func autoConvert_v1beta1_ZooKeeperSpec_To_kafka_ZooKeeperSpec(in *ZooKeeperSpec, out *kafka.ZooKeeperSpec, s conversion.Scope) error {

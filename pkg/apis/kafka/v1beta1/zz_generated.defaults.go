@@ -36,6 +36,16 @@ func SetObjectDefaults_Kafka(in *Kafka) {
 		SetDefaults_ZooKeeperSpec(in.Spec.ZooKeeper)
 		SetDefaults_StorageSpec(&in.Spec.ZooKeeper.Storage)
 	}
+	if in.Spec.External != nil {
+		if in.Spec.External.TLS != nil {
+			if in.Spec.External.TLS.CASecretRef != nil {
+				SetDefaults_SecretKeyReference(in.Spec.External.TLS.CASecretRef)
+			}
+		}
+		if in.Spec.External.Authentication != nil {
+			SetDefaults_ExternalAuthentication(in.Spec.External.Authentication)
+		}
+	}
 }
 
 func SetObjectDefaults_KafkaList(in *KafkaList) {

@@ -33,8 +33,18 @@ func (in ControllersSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ExternalAuthentication) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.ExternalAuthentication"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ExternalSpec) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.ExternalSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ExternalTLS) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.ExternalTLS"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -118,8 +128,23 @@ func (in ResourceRequirements) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SecretKeyReference) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.SecretKeyReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SecretReference) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.SecretReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in StorageSpec) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.StorageSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UserSecretReference) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.UserSecretReference"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

@@ -153,28 +153,6 @@ func validateKafkaSpec(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList 
 	return errs
 }
 
-func validateExternal(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	for name, set := range map[string]bool{
-		"version": spec.Version != "", "brokers": spec.Brokers != nil,
-		"controllers": spec.Controllers != nil, "zookeeper": spec.ZooKeeper != nil,
-	} {
-		if set {
-			errs = append(errs, field.Forbidden(path.Child(name), "not allowed with external: somebody else runs that cluster"))
-		}
-	}
-	servers := path.Child("external", "bootstrapServers")
-	if len(spec.External.BootstrapServers) == 0 {
-		errs = append(errs, field.Required(servers, "name at least one broker as host:port"))
-	}
-	for i, server := range spec.External.BootstrapServers {
-		if !isHostPort(server) {
-			errs = append(errs, field.Invalid(servers.Index(i), server, "must be host:port, such as kafka.example.com:9092"))
-		}
-	}
-	return errs
-}
-
 func isHostPort(address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

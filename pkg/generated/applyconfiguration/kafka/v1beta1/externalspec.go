@@ -11,6 +11,11 @@ package v1beta1
 type ExternalSpecApplyConfiguration struct {
 	// bootstrapServers are host:port addresses at which some of the brokers are first asked.
 	BootstrapServers []string `json:"bootstrapServers,omitempty"`
+	// tls encrypts the connections, and verifies the brokers' certificates. Left out, connections are in clear text.
+	TLS *ExternalTLSApplyConfiguration `json:"tls,omitempty"`
+	// authentication is who the brokers are told that this API is. Left out, connections are anonymous, or known by
+	// their client certificate.
+	Authentication *ExternalAuthenticationApplyConfiguration `json:"authentication,omitempty"`
 }
 
 // ExternalSpecApplyConfiguration constructs a declarative configuration of the ExternalSpec type for use with
@@ -26,5 +31,21 @@ func (b *ExternalSpecApplyConfiguration) WithBootstrapServers(values ...string) 
 	for i := range values {
 		b.BootstrapServers = append(b.BootstrapServers, values[i])
 	}
+	return b
+}
+
+// WithTLS sets the TLS field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TLS field is set to the value of the last call.
+func (b *ExternalSpecApplyConfiguration) WithTLS(value *ExternalTLSApplyConfiguration) *ExternalSpecApplyConfiguration {
+	b.TLS = value
+	return b
+}
+
+// WithAuthentication sets the Authentication field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Authentication field is set to the value of the last call.
+func (b *ExternalSpecApplyConfiguration) WithAuthentication(value *ExternalAuthenticationApplyConfiguration) *ExternalSpecApplyConfiguration {
+	b.Authentication = value
 	return b
 }

@@ -1,0 +1,171 @@
+// Package target turns a Kafka object into what pkg/broker needs to reach its brokers: addresses, and the security that the object and
+// its Secrets ask for. It keeps Secrets that are in use for seconds, and never writes anything.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+)
+
+// plainListener is the listener of a cluster that is run here that the API server and the controllers use.
+const plainListener = "plain"
+
+// ErrNoHost says that there are no Secrets, because there is no Kubernetes around.
+var ErrNoHost = errors.New("Secrets are kept by the Kubernetes that this API is part of, and this server runs without one")
+
+// Resolver finds the brokers of Kafkas. Make it with New.
+type Resolver struct {
+	secrets Secrets
+	clock   clock.PassiveClock
+
+	mu       sync.Mutex
+	readings map[types.NamespacedName]*reading
+	// built is the security of Kafkas by the key of their target.
+	built map[string]*built
+}
+
+// built is a Security with what it was made of.
+type built struct {
+	external *v1beta1.ExternalSpec
+	secrets  []*corev1.Secret
+	security *broker.Security
+	err      error
+	used     time.Time
+}
+
+// New builds a Resolver. Without secrets, Kafkas that refer to some cannot be reached.
+func New(secrets Secrets, clock clock.PassiveClock) *Resolver {
+	return &Resolver{secrets: secrets, clock: clock, readings: map[types.NamespacedName]*reading{}, built: map[string]*built{}}
+}
+
+// HasSecrets tells whether Secrets can be referred to.
+func (r *Resolver) HasSecrets() bool { return r.secrets != nil }
+
+// Of is where and how the brokers of a Kafka are asked; false while it has no address. It asks nobody: Secrets are read when a
+// connection is wanted.
+func (r *Resolver) Of(kafka *v1beta1.Kafka) (broker.Target, bool) {
+	t := broker.Target{Key: fmt.Sprintf("%s/%s/%s", kafka.Namespace, kafka.Name, kafka.UID)}
+	if external := kafka.Spec.External; external != nil {
+		t.Bootstrap = external.BootstrapServers
+		if external.TLS != nil || external.Authentication != nil {
+			t.Security = source{resolver: r, key: t.Key, namespace: kafka.Namespace, external: external.DeepCopy()}
+		}
+		return t, len(t.Bootstrap) > 0
+	}
+	for _, listener := range kafka.Status.Listeners {
+		if listener.Name == plainListener {
+			t.Bootstrap = listener.Addresses
+		}
+	}
+	return t, len(t.Bootstrap) > 0
+}
+
+// source is the security of one Kafka.
+type source struct {
+	resolver       *Resolver
+	key, namespace string
+	external       *v1beta1.ExternalSpec
+}
+
+var _ broker.SecuritySource = source{}
+
+// Security implements broker.SecuritySource.
+func (s source) Security(ctx context.Context) (*broker.Security, error) {
+	var secrets []*corev1.Secret
+	for _, name := range SecretsOf(s.external) {
+		secret, err := s.resolver.secret(ctx, types.NamespacedName{Namespace: s.namespace, Name: name})
+		if err != nil {
+			return nil, err
+		}
+		secrets = append(secrets, secret)
+	}
+	return s.resolver.build(s, secrets)
+}
+
+// build makes a Security, or returns the one that was made of the same before.
+func (r *Resolver) build(s source, secrets []*corev1.Secret) (*broker.Security, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.clock.Now()
+	if b := r.built[s.key]; b != nil && slices.Equal(b.secrets, secrets) && reflect.DeepEqual(b.external, s.external) {
+		b.used = now
+		return b.security, b.err
+	}
+	for key, b := range r.built {
+		if now.Sub(b.used) > unusedFor {
+			delete(r.built, key)
+		}
+	}
+	b := &built{external: s.external, secrets: secrets, used: now}
+	var config broker.SecurityConfig
+	if config, b.err = securityConfig(s.external, secrets); b.err == nil {
+		b.security, b.err = broker.NewSecurity(config)
+	}
+	r.built[s.key] = b
+	return b.security, b.err
+}
+
+// SecretsOf are the names of the Secrets that an external cluster refers to, each once.
+func SecretsOf(external *v1beta1.ExternalSpec) []string {
+	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if tls := external.TLS; tls != nil {
+		if tls.CASecretRef != nil {
+			add(tls.CASecretRef.Name)
+		}
+		if tls.ClientCertificateSecretRef != nil {
+			add(tls.ClientCertificateSecretRef.Name)
+		}
+	}
+	if external.Authentication != nil {
+		add(external.Authentication.SecretRef.Name)
+	}
+	return names
+}
+
+// securityConfig takes the entries out of Secrets.
+func securityConfig(external *v1beta1.ExternalSpec, secrets []*corev1.Secret) (broker.SecurityConfig, error) {
+	var config broker.SecurityConfig
+	var missing []error
+	entry := func(name, key string) []byte {
+		i := slices.IndexFunc(secrets, func(s *corev1.Secret) bool { return s.Name == name })
+		value := secrets[i].Data[key]
+		if len(value) == 0 {
+			missing = append(missing, fmt.Errorf("Secret %s/%s has no entry %q", secrets[i].Namespace, name, key))
+		}
+		return value
+	}
+	if tls := external.TLS; tls != nil {
+		config.TLS = &broker.TLSConfig{Authorities: []byte(tls.CABundle), ServerName: tls.ServerName}
+		if ref := tls.CASecretRef; ref != nil {
+			config.TLS.Authorities = entry(ref.Name, ref.Key)
+		}
+		if ref := tls.ClientCertificateSecretRef; ref != nil {
+			config.TLS.Certificate, config.TLS.Key = entry(ref.Name, corev1.TLSCertKey), entry(ref.Name, corev1.TLSPrivateKeyKey)
+		}
+	}
+	if authentication := external.Authentication; authentication != nil {
+		ref := authentication.SecretRef
+		config.SASL = &broker.SASLConfig{Mechanism: string(authentication.Type), Username: authentication.Username, Password: string(entry(ref.Name, ref.PasswordKey))}
+		if config.SASL.Username == "" {
+			config.SASL.Username = string(entry(ref.Name, ref.UsernameKey))
+		}
+	}
+	return config, errors.Join(missing...)
+}
