@@ -1,5 +1,5 @@
-// Package kafkaconfig knows which of Apache Kafka's broker settings belong to the cluster and not to its user, and which names a
-// cluster can have. It is pure and tiny so that validation and rendering share it; it never looks at a cluster.
+// Package kafkaconfig knows which of Apache Kafka's settings belong to the cluster and not to its user, and which names a cluster
+// can have. It is pure and tiny so that validation and rendering share it; it never looks at a cluster.
 package kafkaconfig
 
 import (
@@ -72,3 +72,11 @@ func IsManaged(key string) bool {
 	}
 	return slices.ContainsFunc(managedPrefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }
+
+// throttles are the settings of a topic that belong to reassignments (org.apache.kafka.server.config.QuotaConfig): who moves replicas
+// sets them on the topic when a throttled move begins, and removes them when it has ended.
+var throttles = []string{"follower.replication.throttled.replicas", "leader.replication.throttled.replicas"}
+
+// IsReassignmentThrottle tells whether a setting of a topic belongs to its reassignments, so that neither a user's spec nor a
+// comparison with one has a say in it.
+func IsReassignmentThrottle(key string) bool { return slices.Contains(throttles, key) }

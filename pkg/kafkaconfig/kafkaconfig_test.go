@@ -59,3 +59,16 @@ func TestMaxClusterNameLeavesRoomForTheRevisionLabel(t *testing.T) {
 		t.Errorf("revision label of the longest name has %d characters, want 63", len(label))
 	}
 }
+
+func TestThrottlesBelongToReassignments(t *testing.T) {
+	for key, want := range map[string]bool{
+		"leader.replication.throttled.replicas":   true,
+		"follower.replication.throttled.replicas": true,
+		"retention.ms": false,
+		"":             false,
+	} {
+		if got := IsReassignmentThrottle(key); got != want {
+			t.Errorf("%q: %v, want %v", key, got, want)
+		}
+	}
+}

@@ -34,6 +34,14 @@ const (
 	TopicRetain TopicDeletionPolicy = "Retain"
 )
 
+// TopicDriftPolicy says what becomes of changes that were made on the brokers, past the KafkaTopic.
+type TopicDriftPolicy string
+
+const (
+	DriftRevert TopicDriftPolicy = "Revert"
+	DriftReport TopicDriftPolicy = "Report"
+)
+
 // KafkaTopicSpec is what a topic should be.
 type KafkaTopicSpec struct {
 	ClusterRef     ClusterReference
@@ -41,6 +49,8 @@ type KafkaTopicSpec struct {
 	Partitions     *int32
 	Replicas       *int32
 	Config         map[string]string
+	DriftPolicy    TopicDriftPolicy
+	AdoptTopicID   string
 	DeletionPolicy TopicDeletionPolicy
 }
 
@@ -56,6 +66,7 @@ type KafkaTopicStatus struct {
 	Conditions         []metav1.Condition
 	TopicName          string
 	TopicID            string
+	ReplacementID      string
 	Partitions         int32
 	Replicas           int32
 }

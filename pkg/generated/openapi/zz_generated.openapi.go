@@ -4696,7 +4696,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicSpec(ref common.ReferenceCallback) 
 					},
 					"config": {
 						SchemaProps: spec.SchemaProps{
-							Description: "config are the topic's own settings, such as retention.ms; everything else follows the brokers' defaults.",
+							Description: "config are the topic's own settings, such as retention.ms; everything else follows the brokers' defaults. A setting that is null is one that is not there.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -4707,6 +4707,21 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicSpec(ref common.ReferenceCallback) 
 									},
 								},
 							},
+						},
+					},
+					"driftPolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "driftPolicy says what becomes of changes that were made on the brokers, past this object: Revert undoes changes of settings and makes a deleted topic again, Report leaves both and reports them in the condition Drifted. Partitions that were added are taken over into the spec in any case. Defaults to Revert.\n\nPossible enum values:\n - `\"Report\"` leaves them as they are and reports them in the condition Drifted.\n - `\"Revert\"` undoes changes of settings, and makes a topic again that was deleted.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Report", "Revert"},
+						},
+					},
+					"adoptTopicID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "adoptTopicID is Apache Kafka's id of a topic that this object takes over although it is not the one that it had. When somebody deletes the topic on the brokers and makes another of the same name, the object leaves that one alone, says so (Ready=False TopicReplaced) and has its id in status.replacementID. With that id here, the object takes it over. Ids that no topic has mean nothing.",
+							Type:        []string{"string"},
+							Format:      "",
 						},
 					},
 					"deletionPolicy": {
@@ -4752,7 +4767,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicStatus(ref common.ReferenceCallback
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions hold Ready.",
+							Description: "conditions hold Ready, and with the drift policy Report also Drifted.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -4773,6 +4788,13 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicStatus(ref common.ReferenceCallback
 					"topicID": {
 						SchemaProps: spec.SchemaProps{
 							Description: "topicID is Apache Kafka's own id of the topic (22 characters).",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"replacementID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "replacementID is the id of another topic that has this one's name on the brokers now, because somebody deleted this one and made that. It is left alone until spec.adoptTopicID names it.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

@@ -43,7 +43,7 @@ func Funcs(serializer.CodecFactory) []any {
 		},
 		func(s *kafka.KafkaTopicSpec, c randfill.Continue) {
 			c.FillNoCustom(s)
-			s.DeletionPolicy = kafka.TopicRetain
+			s.DeletionPolicy, s.DriftPolicy = kafka.TopicRetain, kafka.DriftReport
 		},
 	}
 }

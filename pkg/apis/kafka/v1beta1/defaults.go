@@ -70,8 +70,11 @@ func SetDefaults_ExternalAuthentication(authentication *ExternalAuthentication) 
 	}
 }
 
-// SetDefaults_KafkaTopicSpec deletes a topic with its object unless the user says otherwise.
+// SetDefaults_KafkaTopicSpec reverts what was done outside, and deletes a topic with its object, unless the user says otherwise.
 func SetDefaults_KafkaTopicSpec(spec *KafkaTopicSpec) {
+	if spec.DriftPolicy == "" {
+		spec.DriftPolicy = DriftRevert
+	}
 	if spec.DeletionPolicy == "" {
 		spec.DeletionPolicy = TopicDelete
 	}

@@ -82,20 +82,19 @@ func TestKafkaDefaults(t *testing.T) {
 
 func TestKafkaTopicDefaults(t *testing.T) {
 	for _, tc := range []struct {
-		name string
-		set  TopicDeletionPolicy
-		want TopicDeletionPolicy
+		name      string
+		set, want KafkaTopicSpec
 	}{
-		{"a topic goes with its object", "", TopicDelete},
-		{"unless it is retained", TopicRetain, TopicRetain},
+		// Partitions and replicas stay open: the brokers' own defaults decide.
+		{"a topic goes with its object, and is kept as specified", KafkaTopicSpec{}, KafkaTopicSpec{DriftPolicy: DriftRevert, DeletionPolicy: TopicDelete}},
+		{"what the user chose stays", KafkaTopicSpec{DriftPolicy: DriftReport, DeletionPolicy: TopicRetain},
+			KafkaTopicSpec{DriftPolicy: DriftReport, DeletionPolicy: TopicRetain}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			topic := &KafkaTopic{Spec: KafkaTopicSpec{DeletionPolicy: tc.set}}
+			topic := &KafkaTopic{Spec: tc.set}
 			SetObjectDefaults_KafkaTopic(topic)
-			want := KafkaTopicSpec{DeletionPolicy: tc.want}
-			// Partitions and replicas stay open: the brokers' own defaults decide.
-			if !equality.Semantic.DeepEqual(topic.Spec, want) {
-				t.Error(diff.Diff(want, topic.Spec))
+			if !equality.Semantic.DeepEqual(topic.Spec, tc.want) {
+				t.Error(diff.Diff(tc.want, topic.Spec))
 			}
 		})
 	}

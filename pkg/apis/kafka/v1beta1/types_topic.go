@@ -49,6 +49,20 @@ const (
 	TopicRetain TopicDeletionPolicy = "Retain"
 )
 
+// TopicDriftPolicy says what becomes of changes that were made on the brokers, past the KafkaTopic.
+// +enum
+type TopicDriftPolicy string
+
+const (
+	// DriftRevert undoes changes of settings, and makes a topic again that was deleted.
+	DriftRevert TopicDriftPolicy = "Revert"
+	// DriftReport leaves them as they are and reports them in the condition Drifted.
+	DriftReport TopicDriftPolicy = "Report"
+)
+
+// ConditionDrifted tells, with the drift policy Report, whether the topic was changed or deleted on the brokers, past its object.
+const ConditionDrifted = "Drifted"
+
 // KafkaTopicSpec is what a topic should be.
 type KafkaTopicSpec struct {
 	// clusterRef names the Kafka that hosts the topic. Immutable.
@@ -66,9 +80,21 @@ type KafkaTopicSpec struct {
 	// brokers' default when the topic is created.
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
-	// config are the topic's own settings, such as retention.ms; everything else follows the brokers' defaults.
+	// config are the topic's own settings, such as retention.ms; everything else follows the brokers' defaults. A
+	// setting that is null is one that is not there.
 	// +optional
-	Config map[string]string `json:"config,omitempty"`
+	Config TopicConfig `json:"config,omitempty"`
+	// driftPolicy says what becomes of changes that were made on the brokers, past this object: Revert undoes
+	// changes of settings and makes a deleted topic again, Report leaves both and reports them in the condition
+	// Drifted. Partitions that were added are taken over into the spec in any case. Defaults to Revert.
+	// +optional
+	DriftPolicy TopicDriftPolicy `json:"driftPolicy,omitempty"`
+	// adoptTopicID is Apache Kafka's id of a topic that this object takes over although it is not the one that it
+	// had. When somebody deletes the topic on the brokers and makes another of the same name, the object leaves
+	// that one alone, says so (Ready=False TopicReplaced) and has its id in status.replacementID. With that id
+	// here, the object takes it over. Ids that no topic has mean nothing.
+	// +optional
+	AdoptTopicID string `json:"adoptTopicID,omitempty"`
 	// deletionPolicy says what becomes of the topic when this object is deleted:
 	// Delete or Retain. Defaults to Delete.
 	// +optional
@@ -90,7 +116,7 @@ type KafkaTopicStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions hold Ready.
+	// conditions hold Ready, and with the drift policy Report also Drifted.
 	// +optional
 	// +patchMergeKey=type
 	// +patchStrategy=merge
@@ -103,6 +129,10 @@ type KafkaTopicStatus struct {
 	// topicID is Apache Kafka's own id of the topic (22 characters).
 	// +optional
 	TopicID string `json:"topicID,omitempty"`
+	// replacementID is the id of another topic that has this one's name on the brokers now, because somebody
+	// deleted this one and made that. It is left alone until spec.adoptTopicID names it.
+	// +optional
+	ReplacementID string `json:"replacementID,omitempty"`
 	// partitions is the number of partitions on the brokers.
 	// +optional
 	Partitions int32 `json:"partitions,omitempty"`

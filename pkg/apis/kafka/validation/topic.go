@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"regexp"
@@ -12,11 +13,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaconfig"
 )
 
 // maxTopicName is Kafka's limit in characters (org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH): the name
 // is part of a folder's name on the brokers.
 const maxTopicName = 249
+
+// topicIDBytes is the length of the UUID that is a topic's id.
+const topicIDBytes = 16
 
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
 
@@ -93,8 +98,20 @@ func validateTopicSpec(spec *kafka.KafkaTopicSpec, path *field.Path) field.Error
 		errs = append(errs, field.Invalid(path.Child("replicas"), *r, "must be from 1 to 32767, and not more than there are brokers"))
 	}
 	for _, key := range slices.Sorted(maps.Keys(spec.Config)) {
-		if key == "" {
+		switch {
+		case key == "":
 			errs = append(errs, field.Invalid(path.Child("config"), key, "a setting needs a name"))
+		case kafkaconfig.IsReassignmentThrottle(key):
+			errs = append(errs, field.Forbidden(path.Child("config").Key(key),
+				"reassignments set and remove it on the brokers while they run, so it is not set here"))
+		}
+	}
+	if p := spec.DriftPolicy; p != kafka.DriftRevert && p != kafka.DriftReport {
+		errs = append(errs, field.NotSupported(path.Child("driftPolicy"), p, []kafka.TopicDriftPolicy{kafka.DriftReport, kafka.DriftRevert}))
+	}
+	if id := spec.AdoptTopicID; id != "" {
+		if raw, err := base64.RawURLEncoding.DecodeString(id); err != nil || len(raw) != topicIDBytes {
+			errs = append(errs, field.Invalid(path.Child("adoptTopicID"), id, "a topic id is written by Kafka with 22 characters of A-Z, a-z, 0-9, '-' and '_', as in status.replacementID"))
 		}
 	}
 	if p := spec.DeletionPolicy; p != kafka.TopicDelete && p != kafka.TopicRetain {

@@ -14,7 +14,7 @@ func newTopic(change func(*kafka.KafkaTopic)) *kafka.KafkaTopic {
 	topic := &kafka.KafkaTopic{
 		ObjectMeta: metav1.ObjectMeta{Name: "orders", Namespace: "team-a", ResourceVersion: "1"},
 		Spec: kafka.KafkaTopicSpec{ClusterRef: kafka.ClusterReference{Name: "my-cluster"}, Partitions: ptr.To[int32](3), Replicas: ptr.To[int32](3),
-			DeletionPolicy: kafka.TopicDelete},
+			DriftPolicy: kafka.DriftRevert, DeletionPolicy: kafka.TopicDelete},
 	}
 	if change != nil {
 		change(topic)
@@ -73,6 +73,13 @@ func TestValidateKafkaTopic(t *testing.T) {
 		{"at least one replica", func(k *kafka.KafkaTopic) { k.Spec.Replicas = ptr.To[int32](0) }, []refusal{{"spec.replicas", "from 1 to 32767"}}},
 		{"replicas fit Kafka's 16 bits", func(k *kafka.KafkaTopic) { k.Spec.Replicas = ptr.To[int32](32768) }, []refusal{{"spec.replicas", "from 1 to 32767"}}},
 		{"a setting has a name", func(k *kafka.KafkaTopic) { k.Spec.Config = map[string]string{"": "1"} }, []refusal{{"spec.config", "needs a name"}}},
+		{"a setting of running reassignments", func(k *kafka.KafkaTopic) {
+			k.Spec.Config = map[string]string{"leader.replication.throttled.replicas": "*"}
+		}, []refusal{{"spec.config[leader.replication.throttled.replicas]", "reassignments"}}},
+		{rule: "changes outside may be reported only", change: func(k *kafka.KafkaTopic) { k.Spec.DriftPolicy = kafka.DriftReport }},
+		{"drift policies are two", func(k *kafka.KafkaTopic) { k.Spec.DriftPolicy = "Ignore" }, []refusal{{"spec.driftPolicy", `"Report", "Revert"`}}},
+		{rule: "another topic is adopted by its id", change: func(k *kafka.KafkaTopic) { k.Spec.AdoptTopicID = "AAAAAAAAAAAAAAAAAAAADw" }},
+		{"which is an id", func(k *kafka.KafkaTopic) { k.Spec.AdoptTopicID = "orders" }, []refusal{{"spec.adoptTopicID", "22 characters"}}},
 		{"deletion policies are two", func(k *kafka.KafkaTopic) { k.Spec.DeletionPolicy = "Orphan" }, []refusal{{"spec.deletionPolicy", `"Delete", "Retain"`}}},
 		{"names that Kafka refuses", func(k *kafka.KafkaTopic) { k.Name = "or ders" }, []refusal{{"metadata.name", "ASCII letters"}}},
 		{"internal topics", func(k *kafka.KafkaTopic) { k.Name = "__consumer_offsets" }, []refusal{{"metadata.name", "internal topics"}}},

@@ -25,8 +25,18 @@ type KafkaTopicSpecApplyConfiguration struct {
 	// replicas is the number of replicas of each partition. Left out, it becomes the
 	// brokers' default when the topic is created.
 	Replicas *int32 `json:"replicas,omitempty"`
-	// config are the topic's own settings, such as retention.ms; everything else follows the brokers' defaults.
-	Config map[string]string `json:"config,omitempty"`
+	// config are the topic's own settings, such as retention.ms; everything else follows the brokers' defaults. A
+	// setting that is null is one that is not there.
+	Config *kafkav1beta1.TopicConfig `json:"config,omitempty"`
+	// driftPolicy says what becomes of changes that were made on the brokers, past this object: Revert undoes
+	// changes of settings and makes a deleted topic again, Report leaves both and reports them in the condition
+	// Drifted. Partitions that were added are taken over into the spec in any case. Defaults to Revert.
+	DriftPolicy *kafkav1beta1.TopicDriftPolicy `json:"driftPolicy,omitempty"`
+	// adoptTopicID is Apache Kafka's id of a topic that this object takes over although it is not the one that it
+	// had. When somebody deletes the topic on the brokers and makes another of the same name, the object leaves
+	// that one alone, says so (Ready=False TopicReplaced) and has its id in status.replacementID. With that id
+	// here, the object takes it over. Ids that no topic has mean nothing.
+	AdoptTopicID *string `json:"adoptTopicID,omitempty"`
 	// deletionPolicy says what becomes of the topic when this object is deleted:
 	// Delete or Retain. Defaults to Delete.
 	DeletionPolicy *kafkav1beta1.TopicDeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -70,17 +80,27 @@ func (b *KafkaTopicSpecApplyConfiguration) WithReplicas(value int32) *KafkaTopic
 	return b
 }
 
-// WithConfig puts the entries into the Config field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, the entries provided by each call will be put on the Config field,
-// overwriting an existing map entries in Config field with the same key.
-func (b *KafkaTopicSpecApplyConfiguration) WithConfig(entries map[string]string) *KafkaTopicSpecApplyConfiguration {
-	if b.Config == nil && len(entries) > 0 {
-		b.Config = make(map[string]string, len(entries))
-	}
-	for k, v := range entries {
-		b.Config[k] = v
-	}
+// WithConfig sets the Config field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Config field is set to the value of the last call.
+func (b *KafkaTopicSpecApplyConfiguration) WithConfig(value kafkav1beta1.TopicConfig) *KafkaTopicSpecApplyConfiguration {
+	b.Config = &value
+	return b
+}
+
+// WithDriftPolicy sets the DriftPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DriftPolicy field is set to the value of the last call.
+func (b *KafkaTopicSpecApplyConfiguration) WithDriftPolicy(value kafkav1beta1.TopicDriftPolicy) *KafkaTopicSpecApplyConfiguration {
+	b.DriftPolicy = &value
+	return b
+}
+
+// WithAdoptTopicID sets the AdoptTopicID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AdoptTopicID field is set to the value of the last call.
+func (b *KafkaTopicSpecApplyConfiguration) WithAdoptTopicID(value string) *KafkaTopicSpecApplyConfiguration {
+	b.AdoptTopicID = &value
 	return b
 }
 

@@ -15,12 +15,15 @@ import (
 type KafkaTopicStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions hold Ready.
+	// conditions hold Ready, and with the drift policy Report also Drifted.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// topicName is the topic's name on the brokers.
 	TopicName *string `json:"topicName,omitempty"`
 	// topicID is Apache Kafka's own id of the topic (22 characters).
 	TopicID *string `json:"topicID,omitempty"`
+	// replacementID is the id of another topic that has this one's name on the brokers now, because somebody
+	// deleted this one and made that. It is left alone until spec.adoptTopicID names it.
+	ReplacementID *string `json:"replacementID,omitempty"`
 	// partitions is the number of partitions on the brokers.
 	Partitions *int32 `json:"partitions,omitempty"`
 	// replicas is the number of replicas of the topic's first partition.
@@ -67,6 +70,14 @@ func (b *KafkaTopicStatusApplyConfiguration) WithTopicName(value string) *KafkaT
 // If called multiple times, the TopicID field is set to the value of the last call.
 func (b *KafkaTopicStatusApplyConfiguration) WithTopicID(value string) *KafkaTopicStatusApplyConfiguration {
 	b.TopicID = &value
+	return b
+}
+
+// WithReplacementID sets the ReplacementID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReplacementID field is set to the value of the last call.
+func (b *KafkaTopicStatusApplyConfiguration) WithReplacementID(value string) *KafkaTopicStatusApplyConfiguration {
+	b.ReplacementID = &value
 	return b
 }
 
