@@ -40,11 +40,15 @@ type Claim struct {
 	Retain bool `json:"retain,omitempty"`
 	// Doomed are ids of topics of former owners that are still to be deleted.
 	Doomed []string `json:"doomed,omitempty"`
-	// Since is when the claim was taken.
+	// Since is when the claim was taken, for people to read: clocks differ and jump. It is zero when the owner is known to have been
+	// stored.
 	Since time.Time `json:"since"`
 
 	revision int64
 }
+
+// Revision is etcd's of the claim's last change, as it was read.
+func (c *Claim) Revision() int64 { return c.revision }
 
 // ClaimedError says that another KafkaTopic holds the name.
 type ClaimedError struct{ Claim Claim }

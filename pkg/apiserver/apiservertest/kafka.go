@@ -176,6 +176,26 @@ func (k *Kafka) Grow(t testing.TB, name string, partitions int32) {
 	k.Forget()
 }
 
+// Configure sets a setting of a topic behind the server's back.
+func (k *Kafka) Configure(t testing.TB, topic, name, value string) {
+	t.Helper()
+	config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	config.Name, config.Value = name, &value
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	resource.Configs = append(resource.Configs, config)
+	request := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	request.Resources = append(request.Resources, resource)
+	response, err := request.RequestWith(context.Background(), k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := response.Resources[0].ErrorCode; code != 0 {
+		t.Fatalf("set %s of topic %s: code %d", name, topic, code)
+	}
+	k.Forget()
+}
+
 // DeleteTopic deletes a topic behind the server's back.
 func (k *Kafka) DeleteTopic(t testing.TB, name string) {
 	t.Helper()

@@ -2,6 +2,7 @@ package kafkatopic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,39 +19,53 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
-)
-
-// Reasons of a topic's Ready condition.
-const (
-	reasonReady              = "Ready"
-	reasonClusterUnreachable = "ClusterUnreachable"
-	reasonNotApplied         = "NotApplied"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
 )
 
 // outcome is what a write came to on the brokers.
 type outcome struct {
 	// onBrokers is nil when the topic is not known to be there.
 	onBrokers *broker.Topic
-	ready     metav1.ConditionStatus
-	reason    string
-	message   string
+	// made says that this write made it.
+	made bool
+	// replacement is the id of another topic that has its name.
+	replacement string
+	ready       metav1.ConditionStatus
+	reason      string
+	message     string
 }
 
 func unreachable(err error) outcome {
-	return outcome{ready: metav1.ConditionFalse, reason: reasonClusterUnreachable, message: live.Line(err)}
+	reason := topicplan.ReasonClusterUnreachable
+	var missing *noKafkaError
+	if errors.As(err, &missing) {
+		reason = topicplan.ReasonClusterNotFound
+	}
+	return outcome{ready: metav1.ConditionFalse, reason: reason, message: live.Line(err)}
 }
 
 func failed(err error) outcome {
 	if live.IsAway(err) {
 		return unreachable(err)
 	}
-	return outcome{ready: metav1.ConditionFalse, reason: reasonNotApplied, message: live.Line(err)}
+	return outcome{ready: metav1.ConditionFalse, reason: topicplan.ReasonNotApplied, message: live.Line(err)}
+}
+
+func settled(topic *kafka.KafkaTopic, have broker.Topic, made bool) outcome {
+	done := outcome{onBrokers: &have, made: made, ready: metav1.ConditionTrue, reason: topicplan.ReasonReady,
+		message: fmt.Sprintf("topic %s is on the brokers as specified", have.Name)}
+	if differ := topicplan.ReplicasDiffer(planned(topic), int32(have.ReplicationFactor())); differ != "" {
+		done.ready, done.reason, done.message = metav1.ConditionFalse, topicplan.ReasonReplicasDiffer, differ
+	}
+	return done
 }
 
 // apply makes the brokers have what the object says. It can be repeated. absent says that the brokers just said that
 // they do not have the topic; doomed are the ids of former owners' topics, which may still hold its name.
 func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, absent bool, doomed []string) (outcome, error) {
 	var have broker.Topic
+	// A topic that appeared after the brokers were asked was not judged.
+	judged, made := !absent, false
 	var err error
 	if !absent {
 		var found bool
@@ -60,16 +75,32 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 		absent = !found
 	}
 	if absent {
-		have, absent, err = p.create(ctx, cluster, topic, doomed)
-	}
-	if err == nil && !absent {
-		err = p.change(ctx, cluster, topic, &have)
+		have, made, err = p.create(ctx, cluster, topic, doomed)
 	}
 	if err != nil {
 		return outcome{}, err
 	}
-	return outcome{onBrokers: &have, ready: metav1.ConditionTrue, reason: reasonReady,
-		message: fmt.Sprintf("topic %s is on the brokers as specified", have.Name)}, nil
+	if made {
+		return settled(topic, have, true), nil
+	}
+	if foreign(topic, have) != nil {
+		return outcome{ready: metav1.ConditionFalse, reason: topicplan.ReasonTopicReplaced, replacement: have.ID.String(),
+			message: topicplan.Replaced(topic.Status.TopicID, have)}, nil
+	}
+	config, err := cluster.TopicConfig(ctx, have.Name)
+	if err != nil {
+		return outcome{}, err
+	}
+	if !judged {
+		if problems := disagreements(topic, nil, have, config); len(problems) > 0 {
+			return outcome{ready: metav1.ConditionFalse, reason: topicplan.ReasonTopicExists,
+				message: live.Line(problems.ToAggregate())}, nil
+		}
+	}
+	if err := change(ctx, cluster, topicplan.Compare(planned(topic), have, config), &have); err != nil {
+		return outcome{}, err
+	}
+	return settled(topic, have, false), nil
 }
 
 // deletionLag is how long brokers may take to let go of the name of a deleted topic.
@@ -115,23 +146,16 @@ func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafk
 }
 
 // change grows the topic and sets its settings.
-func (p *plane) change(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have *broker.Topic) error {
-	if n := ptr.Deref(topic.Spec.Partitions, 0); int(n) > len(have.Partitions) {
-		if err := cluster.CreatePartitions(ctx, have.Name, n, nil, false); err != nil {
+func change(ctx context.Context, cluster *broker.Cluster, steps topicplan.Steps, have *broker.Topic) error {
+	if steps.Grow > 0 {
+		if err := cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, false); err != nil {
 			return err
 		}
-		for i := int32(len(have.Partitions)); i < n; i++ {
+		for i := int32(len(have.Partitions)); i < steps.Grow; i++ {
 			have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1})
 		}
 	}
-	config, err := cluster.TopicConfig(ctx, have.Name)
-	if err != nil {
-		return err
-	}
-	if set, remove := configChange(config, topic.Spec.Config); len(set)+len(remove) > 0 {
-		return cluster.AlterTopicConfig(ctx, have.Name, set, remove, false)
-	}
-	return nil
+	return cluster.AlterTopicConfig(ctx, have.Name, steps.Set, steps.Remove, false)
 }
 
 // record writes an outcome to the stored object, and returns it. An object that is gone by then is returned as it was.
@@ -150,11 +174,7 @@ func (p *plane) record(ctx context.Context, topic *kafka.KafkaTopic, done outcom
 	obj, _, err := p.outcomes.Update(inNamespace(ctx, topic.Namespace), topic.Name, info,
 		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
 	if isGone(err) {
-		// Whoever deleted the object could not know of the topic that was being created for it.
-		if have := done.onBrokers; have != nil {
-			return topic, p.noteTopicID(ctx, topic, have.ID.String())
-		}
-		return topic, nil
+		return topic, p.disown(ctx, topic, done)
 	}
 	return obj, err
 }
@@ -165,7 +185,7 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 	topic.Status.ObservedGeneration = max(generation, topic.Status.ObservedGeneration)
 	topic.Status.TopicName = topic.TopicName()
 	if have := done.onBrokers; have != nil {
-		topic.Status.TopicID = have.ID.String()
+		topic.Status.TopicID, topic.Status.ReplacementID = have.ID.String(), ""
 		topic.Status.Partitions = int32(len(have.Partitions))
 		topic.Status.Replicas = int32(have.ReplicationFactor())
 		filled := false
@@ -179,6 +199,13 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 			// Filling the spec in makes a new generation (outcomeStrategy), which the brokers already have.
 			topic.Status.ObservedGeneration = generation + 1
 		}
+	}
+	if done.replacement != "" {
+		topic.Status.ReplacementID = done.replacement
+	}
+	if done.ready == metav1.ConditionTrue || topic.Spec.DriftPolicy != kafka.DriftReport {
+		topicplan.SetDrifted(&topic.Status.Conditions, v1beta1.TopicDriftPolicy(topic.Spec.DriftPolicy), topicplan.ReasonAsSpecified,
+			"the brokers have what the spec says", topic.Status.ObservedGeneration, p.clock.Now())
 	}
 	meta.SetStatusCondition(&topic.Status.Conditions, metav1.Condition{
 		Type: v1beta1.ConditionReady, Status: done.ready, Reason: done.reason, Message: done.message,

@@ -18,10 +18,6 @@ import (
 
 type claim = storage.Claim
 
-// inFlight is how long a claim without a stored owner may be that of a request under way: well above the 34 seconds
-// that a write can last.
-const inFlight = 60 * time.Second
-
 // claimRetries bounds the attempts to change a claim that others change too.
 const claimRetries = 5
 
@@ -33,9 +29,9 @@ func clusterOf(topic *kafka.KafkaTopic) types.NamespacedName {
 
 // takeClaim makes a topic name this object's, or says whose it is. A claim whose owner is gone is taken over, with
 // the duty to delete the former owner's topic. With dryRun nothing is written.
-func (w *write) takeClaim(ctx context.Context, k *kafka.Kafka, topic *kafka.KafkaTopic) error {
+func (w *write) takeClaim(ctx context.Context, cluster types.UID, topic *kafka.KafkaTopic) error {
 	wanted := claim{
-		Cluster: clusterOf(topic), ClusterUID: k.UID, Topic: topic.TopicName(), Since: w.plane.clock.Now(),
+		Cluster: clusterOf(topic), ClusterUID: cluster, Topic: topic.TopicName(), Since: w.plane.clock.Now(),
 		Owner:  storage.Owner{Namespace: topic.Namespace, Name: topic.Name, UID: topic.UID},
 		Retain: topic.Spec.DeletionPolicy == kafka.TopicRetain,
 	}
@@ -78,7 +74,11 @@ func (w *write) claimOnce(ctx context.Context, wanted claim) (*claim, error) {
 	case owned && standing.Owner.Namespace == wanted.Owner.Namespace && standing.Owner.Name == wanted.Owner.Name:
 		// The store says "already exists" in a moment, as for every kind.
 		return nil, apierrors.NewAlreadyExists(kafka.Resource("kafkatopics"), wanted.Owner.Name)
-	case owned || standing.TopicID == "" && len(standing.Doomed) == 0 && w.plane.clock.Since(standing.Since) < inFlight:
+	case owned:
+		return nil, w.plane.claimed(ctx, standing, wanted)
+	case underWay(standing):
+		// Or what is left of a server that was killed: the sweeper finds out.
+		w.plane.suspect(standing.Cluster, standing.Topic, 0)
 		return nil, w.plane.claimed(ctx, standing, wanted)
 	case w.dryRun:
 		wanted.Doomed = doomed(standing)
@@ -90,6 +90,10 @@ func (w *write) claimOnce(ctx context.Context, wanted claim) (*claim, error) {
 		c.ClusterUID, c.Since = wanted.ClusterUID, wanted.Since
 	})
 }
+
+// underWay tells whether a claim without a stored owner can be that of a create that has not stored its object yet. How old it is
+// does not tell: it was another server's clock, and clocks jump.
+func underWay(c *claim) bool { return c.TopicID == "" && len(c.Doomed) == 0 && !c.Since.IsZero() }
 
 // doomed are the topics that go with a claim whose owner is gone.
 func doomed(c *claim) []string {
@@ -144,6 +148,45 @@ func changeClaim(ctx context.Context, claims Claims, topic *kafka.KafkaTopic, ch
 			return nil
 		}
 		if !errors.Is(err, storage.ErrClaimChanged) {
+			return apierrors.NewInternalError(err)
+		}
+	}
+	return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name, errBusy)
+}
+
+// disown sees to it that a topic goes that a write has made for an object that was deleted meanwhile: whoever deleted the object could
+// not know of it. When its claim is gone, too, it gets a new one, as a tombstone. A topic that the write has only found is left to
+// the claim, and so is one whose name is another object's by now: that one has found the topic, and taken it.
+func (p *plane) disown(ctx context.Context, topic *kafka.KafkaTopic, done outcome) error {
+	if done.onBrokers == nil || done.onBrokers.ID.IsZero() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	tombstone := claim{Cluster: clusterOf(topic), Topic: topic.TopicName(), TopicID: done.onBrokers.ID.String(),
+		Owner:  storage.Owner{Namespace: topic.Namespace, Name: topic.Name, UID: topic.UID},
+		Retain: topic.Spec.DeletionPolicy == kafka.TopicRetain}
+	defer p.suspect(tombstone.Cluster, tombstone.Topic, 0)
+	for range claimRetries {
+		standing, err := p.claims.Get(ctx, tombstone.Cluster, tombstone.Topic)
+		switch {
+		case err != nil:
+			return apierrors.NewInternalError(err)
+		case standing == nil && (!done.made || tombstone.Retain):
+			return nil
+		case standing == nil:
+			if standing, err = p.claims.Take(ctx, tombstone); err == nil && standing.TopicID == tombstone.TopicID {
+				return nil
+			}
+		case standing.Owner.UID != topic.UID || standing.TopicID == tombstone.TopicID:
+			return nil
+		default:
+			if _, err = p.claims.Update(ctx, standing, func(c *claim) { c.TopicID = tombstone.TopicID }); err == nil {
+				return nil
+			}
+		}
+		var claimed *storage.ClaimedError
+		if err != nil && !errors.Is(err, storage.ErrClaimChanged) && !errors.As(err, &claimed) {
 			return apierrors.NewInternalError(err)
 		}
 	}

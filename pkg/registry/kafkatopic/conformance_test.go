@@ -31,7 +31,7 @@ func (trusting) Verify(context.Context) error { return nil }
 
 func validTopic() *kafka.KafkaTopic {
 	return &kafka.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: "Orders_v1"},
-		Spec: kafka.KafkaTopicSpec{ClusterRef: kafka.ClusterReference{Name: "k"}, Partitions: ptr.To[int32](1), DeletionPolicy: kafka.TopicDelete}}
+		Spec: kafka.KafkaTopicSpec{ClusterRef: kafka.ClusterReference{Name: "k"}, Partitions: ptr.To[int32](1), DriftPolicy: kafka.DriftRevert, DeletionPolicy: kafka.TopicDelete}}
 }
 
 // bench is a storage with nothing in it.

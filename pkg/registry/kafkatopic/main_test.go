@@ -19,6 +19,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	typed "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/typed/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
 // server is shared by all tests; each has namespaces and brokers of its own.
@@ -109,6 +110,8 @@ func expectReady(t *testing.T, topic *v1beta1.KafkaTopic, status metav1.Conditio
 		t.Errorf("topic %s has Ready=%s %s (%s), want %s %s", topic.Name, ready.Status, ready.Reason, ready.Message, status, reason)
 	}
 }
+
+type claim = storage.Claim
 
 // kinds are the requests that reached the brokers, as words.
 func kinds(k *apiservertest.Kafka) []string {

@@ -2,15 +2,15 @@ package kafkatopic
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/utils/clock"
@@ -19,6 +19,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
 )
 
 // Kafka's error codes that mean something special here (org.apache.kafka.common.protocol.Errors).
@@ -39,6 +40,8 @@ type plane struct {
 	// topics is the store under the users' strategy, outcomes the same store under outcomeStrategy.
 	topics   *stored.Store
 	outcomes *stored.Store
+	// suspect makes the sweeper look at a topic name some time from now.
+	suspect func(cluster types.NamespacedName, topic string, after time.Duration)
 }
 
 // topic reads a stored topic of the request's namespace.
@@ -52,17 +55,33 @@ func (p *plane) topic(ctx context.Context, name string) (*kafka.KafkaTopic, erro
 
 // host reads the Kafka of a topic; one that does not exist is a mistake in the topic.
 func (p *plane) host(ctx context.Context, topic *kafka.KafkaTopic) (*kafka.Kafka, error) {
-	namespace, name := topic.ClusterNamespace(), topic.Spec.ClusterRef.Name
-	k, err := p.clusters.Kafka(ctx, namespace, name)
-	if apierrors.IsNotFound(err) {
-		return nil, invalid(topic, field.Invalid(field.NewPath("spec", "clusterRef", "name"), name,
-			fmt.Sprintf("there is no Kafka %q in namespace %q", name, namespace)))
+	k, err := p.findHost(ctx, topic)
+	var missing *noKafkaError
+	if errors.As(err, &missing) {
+		return nil, invalid(topic, field.Invalid(field.NewPath("spec", "clusterRef", "name"), missing.name, missing.Error()))
 	}
 	return k, err
 }
 
+// findHost is host for who goes on without a Kafka: then the error is a *noKafkaError.
+func (p *plane) findHost(ctx context.Context, topic *kafka.KafkaTopic) (*kafka.Kafka, error) {
+	namespace, name := topic.ClusterNamespace(), topic.Spec.ClusterRef.Name
+	k, err := p.clusters.Kafka(ctx, namespace, name)
+	if apierrors.IsNotFound(err) {
+		return nil, &noKafkaError{namespace: namespace, name: name}
+	}
+	return k, err
+}
+
+// noKafkaError says that a topic's Kafka does not exist.
+type noKafkaError struct{ namespace, name string }
+
+func (e *noKafkaError) Error() string {
+	return fmt.Sprintf("there is no Kafka %q in namespace %q", e.name, e.namespace)
+}
+
 // liveTopic is a stored topic with its brokers, for subresources: brokers that are away are a 503, and a topic that
-// the brokers do not have is a 404.
+// the brokers do not have is a 404. Another topic in its place can be looked at; to everything else it is a 409.
 func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, *broker.Cluster, broker.Topic, error) {
 	topic, err := p.topic(ctx, name)
 	if err != nil {
@@ -87,19 +106,12 @@ func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, 
 			Details: &metav1.StatusDetails{Group: kafka.GroupName, Kind: "kafkatopics", Name: name},
 		}}
 	}
-	return topic, cluster, onBrokers, nil
-}
-
-// noteTopicID puts the id of a topic on the brokers into its owner's claim.
-func (p *plane) noteTopicID(ctx context.Context, topic *kafka.KafkaTopic, id string) error {
-	if id == "" {
-		return nil
+	if info, known := genericapirequest.RequestInfoFrom(ctx); !known || info.Verb != "get" {
+		if problem := foreign(topic, onBrokers); problem != nil {
+			return nil, nil, broker.Topic{}, apierrors.NewConflict(kafka.Resource("kafkatopics"), name, errors.New(problem.Detail))
+		}
 	}
-	return changeClaim(ctx, p.claims, topic, func(c *claim) bool {
-		changed := c.TopicID != id
-		c.TopicID = id
-		return changed
-	})
+	return topic, cluster, onBrokers, nil
 }
 
 // noteBeforeDelete makes the claim carry all that is needed to delete the topic when the object is gone.
@@ -107,11 +119,13 @@ func (p *plane) noteBeforeDelete(ctx context.Context, topic *kafka.KafkaTopic) e
 	return changeClaim(ctx, p.claims, topic, func(c *claim) bool {
 		before := *c
 		c.Retain = topic.Spec.DeletionPolicy == kafka.TopicRetain
-		// The claim's owner was stored, so without it the claim is no longer that of a request under way.
-		c.Since = time.Time{}
 		// Asked again for a newer object: the first look may be the watch cache's, with the id of a topic that was replaced.
 		if id := topic.Status.TopicID; id != "" {
 			c.TopicID = id
+		}
+		// The claim's owner was stored, so without it the claim is no longer that of a request under way.
+		if c.TopicID == "" {
+			c.Since = time.Time{}
 		}
 		return before.Retain != c.Retain || before.TopicID != c.TopicID || !before.Since.Equal(c.Since)
 	})
@@ -130,23 +144,17 @@ func partitionsProblem(have broker.Topic, want *int32, path *field.Path) *field.
 	return field.Invalid(path, *want, fmt.Sprintf("topic %s has %d partitions, and partitions only grow", have.Name, len(have.Partitions)))
 }
 
-// configChange is what must be set and removed so that a topic's own settings are those wanted.
-func configChange(have []broker.ConfigEntry, want map[string]string) (set map[string]string, remove []string) {
-	set = maps.Clone(want)
-	for _, entry := range have {
-		if entry.Source != broker.SourceTopic {
-			continue
-		}
-		value, wanted := want[entry.Name]
-		switch {
-		case !wanted:
-			remove = append(remove, entry.Name)
-		case value == entry.Value && !entry.Sensitive:
-			delete(set, entry.Name)
-		}
+// planned is the part of a topic's spec that the brokers carry out.
+func planned(topic *kafka.KafkaTopic) topicplan.Spec {
+	return topicplan.Spec{Partitions: topic.Spec.Partitions, Replicas: topic.Spec.Replicas, Config: topic.Spec.Config}
+}
+
+// foreign refuses to do anything to a topic that somebody made in the place of an object's own; nil when it is the object's.
+func foreign(topic *kafka.KafkaTopic, have broker.Topic) *field.Error {
+	if topicplan.Mine(topic.Status.TopicID, topic.Spec.AdoptTopicID, have) {
+		return nil
 	}
-	slices.Sort(remove)
-	return set, remove
+	return field.Invalid(field.NewPath("spec", "adoptTopicID"), topic.Spec.AdoptTopicID, topicplan.Replaced(topic.Status.TopicID, have))
 }
 
 func invalid(topic *kafka.KafkaTopic, errs ...*field.Error) error {
@@ -168,6 +176,9 @@ func refusal(err error, topic *kafka.KafkaTopic) error {
 		path = "spec.replicas"
 	case codeInvalidConfig:
 		path = "spec.config"
+		if key := topicplan.NamedIn(err.Error(), topic.Spec.Config); key != "" {
+			path = field.NewPath("spec", "config").Key(key).String()
+		}
 	}
 	return ofTopic(live.Refused(err, kafka.Resource("kafkatopics"), topic.Name, path), topic)
 }

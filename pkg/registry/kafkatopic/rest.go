@@ -2,6 +2,7 @@ package kafkatopic
 
 import (
 	"context"
+	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
@@ -11,8 +12,10 @@ import (
 	"k8s.io/apiserver/pkg/util/dryrun"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
 )
 
 // REST is kafkatopics. A write is validated by the brokers, stored, applied to them, and answered, in that order.
@@ -49,7 +52,8 @@ func (r *REST) Create(ctx context.Context, obj runtime.Object, validate rest.Val
 
 // Update implements rest.Updater.
 func (r *REST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceAllowCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	w := &write{plane: r.plane, dryRun: dryrun.IsDryRun(options.DryRun)}
+	// Only a server-side apply may create here.
+	w := &write{plane: r.plane, dryRun: dryrun.IsDryRun(options.DryRun), applied: forceAllowCreate}
 	out, created, err := r.Store.Update(ctx, name, info, w.validateCreate(create), w.validateUpdate(update), forceAllowCreate, options)
 	if err != nil {
 		w.undo(ctx)
@@ -75,8 +79,14 @@ func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateOb
 		}
 		return r.plane.noteBeforeDelete(ctx, topic)
 	}, options)
-	if err != nil || !deleted || topic == nil || dryrun.IsDryRun(options.DryRun) {
+	if err != nil || topic == nil {
 		return out, deleted, err
+	}
+	if dryrun.IsDryRun(options.DryRun) {
+		return out, deleted, r.foretell(ctx, topic)
+	}
+	if !deleted {
+		return out, deleted, nil
 	}
 	if err := r.sweeper.finish(ctx, topic); err != nil {
 		if !live.IsAway(err) && !apierrors.IsTimeout(err) {
@@ -88,8 +98,40 @@ func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateOb
 	return out, deleted, nil
 }
 
+// foretell warns of what a delete would do that its answer does not show, in a dry run.
+func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
+	if topic.Spec.DeletionPolicy == kafka.TopicRetain {
+		return nil
+	}
+	k, err := r.plane.findHost(ctx, topic)
+	var missing *noKafkaError
+	switch {
+	case errors.As(err, &missing):
+		// Its topics went with it.
+		return nil
+	case err != nil:
+		return err
+	}
+	cluster, err := r.plane.clusters.Connect(k)
+	if err == nil {
+		ctx, cancel := live.Deadline(ctx)
+		defer cancel()
+		var have broker.Topic
+		var found bool
+		if have, found, err = cluster.Topic(ctx, topic.TopicName()); found && foreign(topic, have) != nil {
+			live.Warn(ctx, "another topic stays", errors.New(topicplan.Replaced(topic.Status.TopicID, have)))
+		}
+	}
+	if live.IsAway(err) {
+		live.Warn(ctx, "the topic would be deleted when the brokers are back", err)
+		return nil
+	}
+	return statusUnlessAway(err, topic)
+}
+
 // DeleteCollection implements rest.CollectionDeleter. The sweeper deletes the topics, many at a time.
 func (r *REST) DeleteCollection(ctx context.Context, validate rest.ValidateObjectFunc, options *metav1.DeleteOptions, list *metainternalversion.ListOptions) (runtime.Object, error) {
+	defer r.sweeper.hurry()
 	return r.Store.DeleteCollection(ctx, func(ctx context.Context, obj runtime.Object) error {
 		if validate != nil {
 			if err := validate(ctx, obj); err != nil {

@@ -166,8 +166,7 @@ func (p *plane) recordPartitions(ctx context.Context, topic *kafka.KafkaTopic, h
 	for i := int32(len(have.Partitions)); i < n; i++ {
 		have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1})
 	}
-	obj, err := p.record(ctx, topic, outcome{onBrokers: &have, ready: metav1.ConditionTrue, reason: reasonReady,
-		message: fmt.Sprintf("topic %s is on the brokers as specified", have.Name)})
+	obj, err := p.record(ctx, topic, settled(topic, have, false))
 	if err != nil {
 		return nil, err
 	}

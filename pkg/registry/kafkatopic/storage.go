@@ -63,7 +63,11 @@ func NewStorage(config Config) (*Storage, error) {
 		TableConvertor:            topics,
 	}
 	sweeper := newSweeper(config)
-	store.AfterDelete = func(obj runtime.Object, _ *metav1.DeleteOptions) { sweeper.nudge() }
+	store.AfterDelete = func(obj runtime.Object, _ *metav1.DeleteOptions) {
+		if topic, ok := obj.(*kafka.KafkaTopic); ok {
+			sweeper.suspect(clusterOf(topic), topic.TopicName(), requestFirst)
+		}
+	}
 	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: config.RESTOptions, AttrFunc: getAttrs}); err != nil {
 		return nil, err
 	}
@@ -75,7 +79,7 @@ func NewStorage(config Config) (*Storage, error) {
 
 	plane := &plane{
 		clusters: config.Clusters, claims: config.Claims, access: access{config.Authorizer}, clock: config.Clock,
-		topics: guarded, outcomes: &stored.Store{Store: &outcome, Guard: config.Guard},
+		topics: guarded, outcomes: &stored.Store{Store: &outcome, Guard: config.Guard}, suspect: sweeper.suspect,
 	}
 	return &Storage{
 		Topic:      &REST{Store: guarded, plane: plane, sweeper: sweeper},
@@ -94,9 +98,8 @@ type StatusREST struct {
 
 var _ rest.Patcher = &StatusREST{}
 
-// Update implements rest.Updater. A topic id that a controller reports goes into the claim too: it is what is deleted
-// when the object is gone. The id of a former owner's topic, which is about to be deleted, is a conflict: a controller
-// that adopted it would see it go.
+// Update implements rest.Updater. The id of a former owner's topic, which is about to be deleted, is a conflict: a controller that
+// adopted it would see it go.
 func (r *StatusREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceAllowCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
 	validate := func(ctx context.Context, obj, old runtime.Object) error {
 		if update != nil {
@@ -106,13 +109,5 @@ func (r *StatusREST) Update(ctx context.Context, name string, info rest.UpdatedO
 		}
 		return r.plane.refuseDoomed(ctx, obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
 	}
-	obj, created, err := r.StatusREST.Update(ctx, name, info, create, validate, forceAllowCreate, options)
-	if err != nil || len(options.DryRun) > 0 {
-		return obj, created, err
-	}
-	topic := obj.(*kafka.KafkaTopic)
-	if err := r.plane.noteTopicID(ctx, topic, topic.Status.TopicID); err != nil {
-		return nil, false, err
-	}
-	return obj, created, nil
+	return r.StatusREST.Update(ctx, name, info, create, validate, forceAllowCreate, options)
 }

@@ -2,9 +2,11 @@ package kafkatopic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -16,12 +18,15 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
 )
 
 // write is one create or update on its way: validated by the brokers, stored, applied to them, answered.
 type write struct {
 	plane  *plane
 	dryRun bool
+	// applied says that the request is a server-side apply.
+	applied bool
 
 	// claim is the claim that a create has taken.
 	claim *claim
@@ -31,6 +36,13 @@ type write struct {
 	away    error
 	// absent says that the topic was not on the brokers when they accepted the write.
 	absent bool
+	// partitions and replicas are what the topic would have then, as far as brokers tell; 0 when they do not.
+	partitions, replicas int32
+}
+
+// forget makes the write one that nobody was asked about: the stores may validate more than once.
+func (w *write) forget() {
+	w.cluster, w.away, w.absent, w.partitions, w.replicas = nil, nil, false, 0, 0
 }
 
 // validateCreate comes after strategy validation and admission: access, claim, brokers.
@@ -49,7 +61,18 @@ func (w *write) validateCreate(validate rest.ValidateObjectFunc) rest.ValidateOb
 		if err := w.plane.access.place(ctx, topic); err != nil {
 			return err
 		}
-		k, err := w.plane.host(ctx, topic)
+		w.forget()
+		host := w.plane.host
+		if w.declared(topic) {
+			host = w.plane.findHost
+		}
+		k, err := host(ctx, topic)
+		var missing *noKafkaError
+		if errors.As(err, &missing) {
+			w.undo(ctx)
+			w.away = missing
+			return w.takeClaim(ctx, "", topic)
+		}
 		if err != nil {
 			return err
 		}
@@ -58,41 +81,53 @@ func (w *write) validateCreate(validate rest.ValidateObjectFunc) rest.ValidateOb
 	}
 }
 
+// declared tells whether a create is the first apply of an object. What is applied may come in any order, its Kafka after it; who
+// creates one object refers to what is there.
+func (w *write) declared(topic *kafka.KafkaTopic) bool {
+	_, annotated := topic.Annotations[corev1.LastAppliedConfigAnnotation]
+	return w.applied || annotated
+}
+
 // claimAndAsk takes the claim while the brokers judge the create: neither changes anything on the brokers, and both
 // take as long as a disk does.
 func (w *write) claimAndAsk(ctx context.Context, k *kafka.Kafka, topic *kafka.KafkaTopic) error {
-	w.cluster, w.away, w.absent = nil, nil, false
 	cluster, err := w.plane.clusters.Connect(k)
 	if err != nil {
 		w.away = err
-		return w.takeClaim(ctx, k, topic)
+		return w.takeClaim(ctx, k.UID, topic)
 	}
 	asking, cancel := live.Deadline(ctx)
 	defer cancel()
-	judged := make(chan error, 1)
+	type verdict struct {
+		would broker.CreatedTopic
+		err   error
+	}
+	judged := make(chan verdict, 1)
 	go func() {
 		defer utilruntime.HandleCrashWithContext(asking)
-		_, err := cluster.CreateTopic(asking, newTopic(topic), true)
-		judged <- err
+		would, err := cluster.CreateTopic(asking, newTopic(topic), true)
+		judged <- verdict{would, err}
 	}()
-	if err := w.takeClaim(ctx, k, topic); err != nil {
+	if err := w.takeClaim(ctx, k.UID, topic); err != nil {
 		return err
 	}
+	var v verdict
 	select {
-	case err = <-judged:
+	case v = <-judged:
 	case <-asking.Done():
-		err = asking.Err()
+		v.err = asking.Err()
 	}
-	if broker.CodeOf(err) == codeTopicAlreadyExists || len(w.claim.Doomed) > 0 {
+	if broker.CodeOf(v.err) == codeTopicAlreadyExists || len(w.claim.Doomed) > 0 {
 		return w.ask(ctx, k, topic, nil)
 	}
 	switch {
-	case live.IsAway(err):
-		w.away = err
-	case err != nil:
-		return refusal(err, topic)
+	case live.IsAway(v.err):
+		w.away = v.err
+	case v.err != nil:
+		return refusal(v.err, topic)
 	default:
 		w.cluster, w.absent = cluster, true
+		w.partitions, w.replicas = v.would.Partitions, int32(v.would.Replicas)
 	}
 	return nil
 }
@@ -109,6 +144,7 @@ func (w *write) validateUpdate(validate rest.ValidateObjectUpdateFunc) rest.Vali
 		if err != nil {
 			return err
 		}
+		w.forget()
 		before := old.(*kafka.KafkaTopic)
 		if topic.DeletionTimestamp != nil || equality.Semantic.DeepEqual(topic.Spec, before.Spec) {
 			return nil
@@ -117,7 +153,13 @@ func (w *write) validateUpdate(validate rest.ValidateObjectUpdateFunc) rest.Vali
 			return invalid(topic, field.Invalid(field.NewPath("spec", "replicas"), *r, fmt.Sprintf(
 				"changing the number of replicas is not served yet: the topic has %d", *before.Spec.Replicas)))
 		}
-		k, err := w.plane.host(ctx, topic)
+		k, err := w.plane.findHost(ctx, topic)
+		var missing *noKafkaError
+		if errors.As(err, &missing) {
+			// The object is older than the mistake.
+			w.away = missing
+			return shrinks(topic, before)
+		}
 		if err != nil {
 			return err
 		}
@@ -127,7 +169,6 @@ func (w *write) validateUpdate(validate rest.ValidateObjectUpdateFunc) rest.Vali
 
 // ask has the brokers judge the write without doing it.
 func (w *write) ask(ctx context.Context, k *kafka.Kafka, topic, before *kafka.KafkaTopic) error {
-	w.cluster, w.away, w.absent = nil, nil, false
 	cluster, err := w.plane.clusters.Connect(k)
 	if err == nil {
 		ctx, cancel := live.Deadline(ctx)
@@ -153,66 +194,64 @@ func (w *write) judge(ctx context.Context, cluster *broker.Cluster, topic, befor
 	}
 	doomed := w.claim != nil && len(w.claim.Doomed) > 0
 	if found && doomed && slices.Contains(w.claim.Doomed, have.ID.String()) {
-		// The former owner's topic: its deletion was decided when that object was deleted.
-		if err := cluster.DeleteTopic(ctx, have.ID); err != nil {
-			return statusUnlessAway(err, topic)
+		if !w.dryRun {
+			// The former owner's topic: its deletion was decided when that object was deleted.
+			if err := cluster.DeleteTopic(ctx, have.ID); err != nil {
+				return statusUnlessAway(err, topic)
+			}
 		}
 		found = false
 	}
 	if !found {
-		_, err := cluster.CreateTopic(ctx, newTopic(topic), true)
+		would, err := cluster.CreateTopic(ctx, newTopic(topic), true)
 		if doomed && broker.CodeOf(err) == codeTopicAlreadyExists {
 			// Brokers delete in the background; applying waits for them.
 			return nil
 		}
+		w.partitions, w.replicas = would.Partitions, int32(would.Replicas)
 		return statusUnlessAway(err, topic)
 	}
+	w.partitions, w.replicas = int32(len(have.Partitions)), int32(have.ReplicationFactor())
 	return judgeExisting(ctx, cluster, topic, before, have)
 }
 
 // judgeExisting compares with a topic that is on the brokers: it can grow and change its settings, nothing else.
 func judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, have broker.Topic) error {
-	spec := field.NewPath("spec")
-	if before == nil {
-		if err := adoptable(topic, have); err != nil {
-			return err
-		}
-	} else if !ptr.Equal(topic.Spec.Partitions, before.Spec.Partitions) {
-		if problem := partitionsProblem(have, topic.Spec.Partitions, spec.Child("partitions")); problem != nil {
-			return invalid(topic, problem)
-		}
-	}
-	if n := ptr.Deref(topic.Spec.Partitions, 0); int(n) > len(have.Partitions) {
-		if err := cluster.CreatePartitions(ctx, have.Name, n, nil, true); err != nil {
-			return statusUnlessAway(err, topic)
-		}
+	if problem := foreign(topic, have); problem != nil {
+		return invalid(topic, problem)
 	}
 	config, err := cluster.TopicConfig(ctx, have.Name)
 	if err != nil {
 		return statusUnlessAway(err, topic)
 	}
-	if set, remove := configChange(config, topic.Spec.Config); len(set)+len(remove) > 0 {
-		return statusUnlessAway(cluster.AlterTopicConfig(ctx, have.Name, set, remove, true), topic)
+	if problems := disagreements(topic, before, have, config); len(problems) > 0 {
+		return invalid(topic, problems...)
 	}
-	return nil
+	if before != nil && !ptr.Equal(topic.Spec.Partitions, before.Spec.Partitions) {
+		if problem := partitionsProblem(have, topic.Spec.Partitions, field.NewPath("spec", "partitions")); problem != nil {
+			return invalid(topic, problem)
+		}
+	}
+	steps := topicplan.Compare(planned(topic), have, config)
+	if steps.Grow > 0 {
+		if err := cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, true); err != nil {
+			return statusUnlessAway(err, topic)
+		}
+	}
+	return statusUnlessAway(cluster.AlterTopicConfig(ctx, have.Name, steps.Set, steps.Remove, true), topic)
 }
 
-// adoptable says what a topic on the brokers has that a new object gets wrong.
-func adoptable(topic *kafka.KafkaTopic, have broker.Topic) error {
-	var errs []*field.Error
-	spec := field.NewPath("spec")
-	if n := topic.Spec.Partitions; n != nil && int(*n) != len(have.Partitions) {
-		errs = append(errs, field.Invalid(spec.Child("partitions"), *n,
-			fmt.Sprintf("topic has %d; set %d to adopt it", len(have.Partitions), len(have.Partitions))))
-	}
-	if n := topic.Spec.Replicas; n != nil && int(*n) != have.ReplicationFactor() {
-		errs = append(errs, field.Invalid(spec.Child("replicas"), *n,
-			fmt.Sprintf("topic has %d; set %d to adopt it", have.ReplicationFactor(), have.ReplicationFactor())))
-	}
-	if len(errs) == 0 {
+// disagreements says what a topic that is not known to be an object's has that the object gets wrong. A topic that is as the object
+// was before is its own, by a create that has not recorded it yet.
+func disagreements(topic, before *kafka.KafkaTopic, have broker.Topic, config []broker.ConfigEntry) field.ErrorList {
+	if topic.Status.TopicID != "" {
 		return nil
 	}
-	return invalid(topic, errs...)
+	spec := field.NewPath("spec")
+	if before != nil && len(topicplan.Disagreements(planned(before), have, config, spec)) == 0 {
+		return nil
+	}
+	return topicplan.Disagreements(planned(topic), have, config, spec)
 }
 
 func shrinks(topic, before *kafka.KafkaTopic) error {
@@ -247,7 +286,13 @@ func (w *write) finish(ctx context.Context, obj runtime.Object) (runtime.Object,
 		return nil, err
 	}
 	switch {
-	case w.dryRun || w.cluster == nil && w.away == nil:
+	case w.dryRun:
+		if w.away != nil {
+			live.Warn(ctx, "the brokers were not asked", w.away)
+		}
+		w.fill(topic)
+		return topic, nil
+	case w.cluster == nil && w.away == nil:
 		return topic, nil
 	case w.away != nil:
 		live.Warn(ctx, "stored, and carried out when the brokers can be reached", w.away)
@@ -266,6 +311,16 @@ func (w *write) finish(ctx context.Context, obj runtime.Object) (runtime.Object,
 		return w.plane.record(ctx, topic, failed(err))
 	}
 	return w.plane.record(ctx, topic, done)
+}
+
+// fill shows in the answer of a dry run the numbers that the spec would get from the brokers.
+func (w *write) fill(topic *kafka.KafkaTopic) {
+	if w.partitions > 0 && ptr.Deref(topic.Spec.Partitions, 0) < w.partitions {
+		topic.Spec.Partitions = ptr.To(w.partitions)
+	}
+	if w.replicas > 0 && topic.Spec.Replicas == nil {
+		topic.Spec.Replicas = ptr.To(w.replicas)
+	}
 }
 
 // isGone tells whether the object of an outcome was deleted or replaced in the meantime.
