@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,10 +33,19 @@ const (
 
 // bed is what benchmarks share.
 type bed struct {
+	config   *rest.Config
 	host     kubernetes.Interface
 	kafka    versioned.Interface
 	resolver *net.Resolver
-	raw      *kgo.Client
+	// outside is the address of this machine that the cluster reaches.
+	outside string
+	begun   time.Time
+
+	// namespaces are those that were made.
+	namespaces []string
+	raw        *kgo.Client
+	crowded    bool
+	quiet      *quietness
 }
 
 func newBed(dns string) (*bed, error) {
@@ -46,9 +56,16 @@ func newBed(dns string) (*bed, error) {
 	}
 	// client-go would hold requests back to 5 a second.
 	config.QPS = -1
-	b := &bed{resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+	b := &bed{config: config, begun: time.Now(), resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, dns)
 	}}}
+	// Nothing is sent: connecting a datagram socket only asks for the route.
+	route, err := net.Dial("udp", dns)
+	if err != nil {
+		return nil, fmt.Errorf("find the way to the cluster: %w", err)
+	}
+	defer route.Close()
+	b.outside = route.LocalAddr().(*net.UDPAddr).IP.String()
 	if b.host, err = kubernetes.NewForConfig(rest.CopyConfig(config)); err != nil {
 		return nil, fmt.Errorf("build the client of the host: %w", err)
 	}
@@ -58,12 +75,17 @@ func newBed(dns string) (*bed, error) {
 	return b, nil
 }
 
+// progress tells whoever waits what is going on.
+func (b *bed) progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%6.1f s  %s\n", time.Since(b.begun).Seconds(), fmt.Sprintf(format, args...))
+}
+
 // start makes the namespace, and the Kafka that topics are measured on, once.
 func (b *bed) start(ctx context.Context) error {
 	if b.raw != nil {
 		return nil
 	}
-	if err := b.ensureNamespace(ctx); err != nil {
+	if err := b.ensureNamespace(ctx, namespace); err != nil {
 		return err
 	}
 	if _, err := b.kafka.KafkaV1beta1().Kafkas(namespace).Create(ctx, newKafka(cluster), metav1.CreateOptions{}); err != nil {
@@ -72,16 +94,26 @@ func (b *bed) start(ctx context.Context) error {
 	if err := b.waitReady(ctx, cluster); err != nil {
 		return err
 	}
-	k, err := b.kafka.KafkaV1beta1().Kafkas(namespace).Get(ctx, cluster, metav1.GetOptions{})
+	addresses, err := b.addresses(ctx)
 	if err != nil {
-		return fmt.Errorf("read Kafka %s: %w", cluster, err)
+		return err
 	}
 	// A second client, and another library than the product's, is what the product is measured against.
-	b.raw, err = kgo.NewClient(kgo.SeedBrokers(k.Status.Listeners[0].Addresses...), kgo.Dialer(b.dial))
+	b.raw, err = kgo.NewClient(kgo.SeedBrokers(addresses...), kgo.Dialer(b.dial))
 	if err != nil {
 		return fmt.Errorf("build the raw client: %w", err)
 	}
+	b.progress("Kafka %s is ready", cluster)
 	return nil
+}
+
+// addresses are where the brokers of the Kafka are.
+func (b *bed) addresses(ctx context.Context) ([]string, error) {
+	k, err := b.kafka.KafkaV1beta1().Kafkas(namespace).Get(ctx, cluster, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read Kafka %s: %w", cluster, err)
+	}
+	return k.Status.Listeners[0].Addresses, nil
 }
 
 // dial resolves the brokers' names with the cluster's DNS: this machine knows neither them nor the cluster's domain, which pods
@@ -97,20 +129,29 @@ func (b *bed) dial(ctx context.Context, network, address string) (net.Conn, erro
 	return (&net.Dialer{Resolver: b.resolver, Timeout: 5 * time.Second}).DialContext(ctx, network, address)
 }
 
-// ensureNamespace makes the namespace, after that of an earlier run is gone.
-func (b *bed) ensureNamespace(ctx context.Context) error {
+// ensureNamespace makes a namespace once, after that of an earlier run is gone.
+func (b *bed) ensureNamespace(ctx context.Context, name string) error {
+	if slices.Contains(b.namespaces, name) {
+		return nil
+	}
 	err := wait.PollUntilContextTimeout(ctx, poll, patience, true, func(ctx context.Context) (bool, error) {
-		current, err := b.host.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			_, err = b.host.CoreV1().Namespaces().Create(ctx, newNamespace(), metav1.CreateOptions{})
-			return err == nil, err
+		_, err := b.host.CoreV1().Namespaces().Create(ctx, newNamespace(name), metav1.CreateOptions{})
+		if err == nil {
+			b.namespaces = append(b.namespaces, name)
 		}
-		return err == nil && current.DeletionTimestamp == nil, err
+		return err == nil, ignoreExists(err)
 	})
 	if err != nil {
-		return fmt.Errorf("make the namespace %s: %w", namespace, err)
+		return fmt.Errorf("make the namespace %s: %w", name, err)
 	}
 	return nil
+}
+
+func ignoreExists(err error) error {
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
 }
 
 func (b *bed) waitReady(ctx context.Context, name string) error {
@@ -124,25 +165,59 @@ func (b *bed) waitReady(ctx context.Context, name string) error {
 	return nil
 }
 
-// close leaves nothing behind: the namespace goes with everything in it.
+// close leaves nothing behind: the namespaces go with everything in them.
 func (b *bed) close(ctx context.Context) {
 	if b.raw != nil {
 		b.raw.Close()
 	}
-	if err := b.deleteNamespace(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "bench: cleaning up:", err)
+	for _, name := range b.namespaces {
+		if err := b.deleteNamespace(ctx, name); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: cleaning up:", err)
+		}
 	}
 }
 
-func (b *bed) deleteNamespace(ctx context.Context) error {
+// clearAll deletes what earlier benchmarks left, and waits until it is gone.
+func (b *bed) clearAll(ctx context.Context) error {
+	for _, name := range b.namespaces {
+		if err := b.deleteNamespace(ctx, name); err != nil {
+			return err
+		}
+	}
+	for _, name := range b.namespaces {
+		err := wait.PollUntilContextTimeout(ctx, poll, patience, true, func(ctx context.Context) (bool, error) {
+			_, err := b.host.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+			return apierrors.IsNotFound(err), nil
+		})
+		if err != nil {
+			return fmt.Errorf("wait for the namespace %s to go: %w", name, err)
+		}
+		b.progress("namespace %s is gone", name)
+	}
+	if b.raw != nil {
+		b.raw.Close()
+	}
+	b.namespaces, b.raw, b.crowded = nil, nil, false
+	return nil
+}
+
+func (b *bed) deleteNamespace(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	// The Kafkas go first, so that the controllers take their pods away.
-	kafkas := b.kafka.KafkaV1beta1().Kafkas(namespace)
+	kafkas := b.kafka.KafkaV1beta1().Kafkas(name)
 	if err := kafkas.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
 		return fmt.Errorf("delete the Kafkas: %w", err)
 	}
-	if err := b.host.CoreV1().Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{}); err != nil {
+	// The namespace controller sleeps for half of the grace period of pods that it meets, which is minutes for a broker.
+	err := wait.PollUntilContextCancel(ctx, poll, true, func(ctx context.Context) (bool, error) {
+		pods, err := b.host.CoreV1().Pods(name).List(ctx, metav1.ListOptions{})
+		return err == nil && len(pods.Items) == 0, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the pods in %s to go: %w", name, err)
+	}
+	if err := b.host.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
 		return fmt.Errorf("delete the namespace: %w", err)
 	}
 	return nil

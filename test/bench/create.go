@@ -34,7 +34,7 @@ const createRuns = 3
 // createToReady compares a Kafka object with the same pods from a StatefulSet written by hand, from the create to the
 // moment when all brokers are ready.
 func createToReady(ctx context.Context, b *bed) (result, error) {
-	if err := b.ensureNamespace(ctx); err != nil {
+	if err := b.ensureNamespace(ctx, namespace); err != nil {
 		return result{}, err
 	}
 	var ours, theirs []time.Duration
@@ -48,9 +48,9 @@ func createToReady(ctx context.Context, b *bed) (result, error) {
 			return result{}, err
 		}
 		ours = append(ours, took)
+		b.progress("ready after %.1f s, by hand after %.1f s", took.Seconds(), theirs[len(theirs)-1].Seconds())
 	}
-	return result{Value: median(ours).Seconds(), Unit: "s", Baseline: median(theirs).Seconds(),
-		BaselineName: "the same pods from a hand-written StatefulSet", Goal: 1.3}, nil
+	return against(median(ours).Seconds(), median(theirs).Seconds(), "s", "the same pods from a hand-written StatefulSet", 1.3), nil
 }
 
 func (b *bed) timeKafka(ctx context.Context) (time.Duration, error) {
@@ -166,8 +166,8 @@ func decode(content []byte) ([]runtime.Object, error) {
 	}
 }
 
-func newNamespace() *corev1.Namespace {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+func newNamespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
 // newKafka is the same as statefulset.yaml: three combined nodes of the same size.

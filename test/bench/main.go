@@ -1,6 +1,6 @@
 // Command bench measures kafka-apiserver in the cluster of the current kubeconfig,
-// each figure as a ratio against a baseline of the same run. It prints a table,
-// writes results.json, and never fails because something was slow.
+// each figure as a ratio against a baseline of the same run, or for what it is. It
+// prints a table, writes results.json, and never fails because something was slow.
 package main
 
 import (
@@ -18,17 +18,25 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"k8s.io/utils/ptr"
 )
 
-// result is one measurement. Ratio is value divided by baseline, and Goal what the ratio should not exceed.
+// result is one measurement. Goal is what the ratio of value and baseline should not exceed; without a ratio, it is
+// what the value itself should not exceed.
 type result struct {
-	Name         string  `json:"name"`
-	Value        float64 `json:"value"`
-	Unit         string  `json:"unit"`
-	Baseline     float64 `json:"baseline"`
-	BaselineName string  `json:"baselineName"`
-	Ratio        float64 `json:"ratio"`
-	Goal         float64 `json:"goal"`
+	Name         string   `json:"name"`
+	Value        float64  `json:"value"`
+	Unit         string   `json:"unit"`
+	Baseline     *float64 `json:"baseline"`
+	BaselineName string   `json:"baselineName"`
+	Ratio        *float64 `json:"ratio"`
+	Goal         float64  `json:"goal"`
+}
+
+// against is a result that is judged by its ratio to a baseline.
+func against(value, baseline float64, unit, baselineName string, goal float64) result {
+	return result{Value: value, Unit: unit, Baseline: ptr.To(baseline), BaselineName: baselineName, Ratio: ptr.To(value / baseline), Goal: goal}
 }
 
 // benchmark measures one thing.
@@ -37,10 +45,20 @@ type benchmark struct {
 	run  func(context.Context, *bed) (result, error)
 }
 
+// benchmarks go from an empty cluster to a full one: what comes later leaves more behind.
 var benchmarks = []benchmark{
 	{"create-to-ready", createToReady},
 	{"partitions-get", partitionsGet},
 	{"topic-create-one", topicCreateOne},
+	{"topics-1000-parallel", topicsParallel},
+	{"topics-1000-serial", topicsSerial},
+	{"converge-1000", converge},
+	{"create-at-10k", createAt10k},
+	{"list-10k", list10k},
+	{"quiet-10k-cpu", quietCPU},
+	{"quiet-10k-rpcs", quietRPCs},
+	{"quiet-10k-writes", quietWrites},
+	{"memory-10k", memory10k},
 }
 
 func main() {
@@ -58,6 +76,10 @@ func main() {
 }
 
 func run(ctx context.Context, out, only, dns string) error {
+	chosen, err := choose(only)
+	if err != nil {
+		return err
+	}
 	b, err := newBed(dns)
 	if err != nil {
 		return err
@@ -65,21 +87,41 @@ func run(ctx context.Context, out, only, dns string) error {
 	defer b.close(context.WithoutCancel(ctx))
 	var results []result
 	var failed []error
-	for _, benchmark := range benchmarks {
-		if only != "" && !slices.Contains(strings.Split(only, ","), benchmark.name) {
-			continue
-		}
-		fmt.Fprintf(os.Stderr, "measuring %s\n", benchmark.name)
+	for _, benchmark := range chosen {
+		b.progress("measuring %s", benchmark.name)
 		r, err := benchmark.run(ctx, b)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("measure %s: %w", benchmark.name, err))
+			b.progress("%v", failed[len(failed)-1])
 			continue
 		}
-		r.Name, r.Ratio = benchmark.name, r.Value/r.Baseline
+		r.Name = benchmark.name
 		results = append(results, r)
 	}
 	failed = append(failed, write(out, results), print(os.Stdout, results))
 	return errors.Join(failed...)
+}
+
+// choose are the benchmarks of a comma-separated list of names, all when it is empty.
+func choose(only string) ([]benchmark, error) {
+	if only == "" {
+		return benchmarks, nil
+	}
+	var names []string
+	var chosen []benchmark
+	wanted := strings.Split(only, ",")
+	for _, benchmark := range benchmarks {
+		names = append(names, benchmark.name)
+		if slices.Contains(wanted, benchmark.name) {
+			chosen = append(chosen, benchmark)
+		}
+	}
+	for _, name := range wanted {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("there is no benchmark %q; there are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return chosen, nil
 }
 
 func write(path string, results []result) error {
@@ -100,7 +142,14 @@ func print(w io.Writer, results []result) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tVALUE\tBASELINE\tRATIO\tGOAL\tBASELINE IS")
 	for _, r := range results {
-		fmt.Fprintf(table, "%s\t%.1f %s\t%.1f %s\t%.2f\t≤ %.2f\t%s\n", r.Name, r.Value, r.Unit, r.Baseline, r.Unit, r.Ratio, r.Goal, r.BaselineName)
+		baseline, ratio, goal := "-", "-", fmt.Sprintf("≤ %.4g %s", r.Goal, r.Unit)
+		if r.Baseline != nil {
+			baseline = fmt.Sprintf("%.1f %s", *r.Baseline, r.Unit)
+		}
+		if r.Ratio != nil {
+			ratio, goal = fmt.Sprintf("%.2f", *r.Ratio), fmt.Sprintf("≤ %.2f", r.Goal)
+		}
+		fmt.Fprintf(table, "%s\t%.1f %s\t%s\t%s\t%s\t%s\n", r.Name, r.Value, r.Unit, baseline, ratio, goal, r.BaselineName)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the results: %w", err)
@@ -108,10 +157,13 @@ func print(w io.Writer, results []result) error {
 	return nil
 }
 
-// median is the middle of some durations.
-func median(durations []time.Duration) time.Duration {
+// percentile is the duration that p percent of some durations do not exceed.
+func percentile(durations []time.Duration, p int) time.Duration {
 	sorted := slices.Sorted(slices.Values(durations))
-	return sorted[len(sorted)/2]
+	return sorted[(len(sorted)*p+99)/100-1]
 }
+
+// median is the middle of some durations.
+func median(durations []time.Duration) time.Duration { return percentile(durations, 50) }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -18,8 +16,6 @@ const (
 	warmUps = 30
 	samples = 200
 	creates = 100
-	// rpcTimeout is what brokers are told in milliseconds.
-	rpcTimeout = 30000
 )
 
 // partitionsGet compares the live view of a topic's partitions with the RPCs that it takes, plus what any aggregated
@@ -46,8 +42,8 @@ func partitionsGet(ctx context.Context, b *bed) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	return result{Value: milliseconds(times[0]), Unit: "ms", Baseline: milliseconds(times[1] + times[2]),
-		BaselineName: "raw Metadata, ListPartitionReassignments and 2 ListOffsets + one aggregated GET of a stored object (p50)", Goal: 1.3}, nil
+	return against(milliseconds(median(times[0])), milliseconds(median(times[1])+median(times[2])), "ms",
+		"raw Metadata, ListPartitionReassignments and 2 ListOffsets + one aggregated GET of a stored object (p50)", 1.3), nil
 }
 
 // topicCreateOne compares the create of one topic with the two RPCs that it takes.
@@ -55,28 +51,26 @@ func topicCreateOne(ctx context.Context, b *bed) (result, error) {
 	if err := b.start(ctx); err != nil {
 		return result{}, err
 	}
-	topics := b.kafka.KafkaV1beta1().KafkaTopics(namespace)
-	times, err := interleave(ctx, creates,
-		func(ctx context.Context, i int) error {
-			_, err := topics.Create(ctx, newTopic(fmt.Sprintf("one-%d", i), 1), metav1.CreateOptions{})
-			return err
-		},
-		func(ctx context.Context, i int) error {
-			name := fmt.Sprintf("raw-%d", i)
-			if err := b.rawCreate(ctx, name, true); err != nil {
-				return err
-			}
-			return b.rawCreate(ctx, name, false)
-		})
+	times, err := b.timeCreates(ctx, "one", creates)
 	if err != nil {
 		return result{}, err
 	}
-	return result{Value: milliseconds(times[0]), Unit: "ms", Baseline: milliseconds(times[1]),
-		BaselineName: "raw validateOnly + CreateTopics (p50)", Goal: 1.5}, nil
+	return against(milliseconds(median(times[0])), milliseconds(median(times[1])), "ms", "raw validateOnly + CreateTopics (p50)", 1.5), nil
 }
 
-// interleave runs the steps in turns, so that all of them meet the same weather, and returns the median of each.
-func interleave(ctx context.Context, n int, steps ...func(context.Context, int) error) ([]time.Duration, error) {
+// timeCreates creates n topics one at a time through the API, and as many with the two RPCs that each takes.
+func (b *bed) timeCreates(ctx context.Context, prefix string, n int) ([][]time.Duration, error) {
+	topics := b.kafka.KafkaV1beta1().KafkaTopics(namespace)
+	return interleave(ctx, n,
+		func(ctx context.Context, i int) error {
+			_, err := topics.Create(ctx, newTopic(fmt.Sprintf("%s-%d", prefix, i), 1), metav1.CreateOptions{})
+			return err
+		},
+		func(ctx context.Context, i int) error { return b.rawPair(ctx, fmt.Sprintf("%s-raw-%d", prefix, i)) })
+}
+
+// interleave runs the steps in turns, so that all of them meet the same weather, and returns the times of each.
+func interleave(ctx context.Context, n int, steps ...func(context.Context, int) error) ([][]time.Duration, error) {
 	times := make([][]time.Duration, len(steps))
 	for i := range warmUps + n {
 		for j, step := range steps {
@@ -89,66 +83,7 @@ func interleave(ctx context.Context, n int, steps ...func(context.Context, int) 
 			}
 		}
 	}
-	medians := make([]time.Duration, len(steps))
-	for j := range steps {
-		medians[j] = median(times[j])
-	}
-	return medians, nil
-}
-
-// rawPartitions asks the brokers what the live view asks, without anything around it.
-func (b *bed) rawPartitions(ctx context.Context, name string) error {
-	metadata := kmsg.NewPtrMetadataRequest()
-	wanted := kmsg.NewMetadataRequestTopic()
-	wanted.Topic = ptr.To(name)
-	metadata.Topics = append(metadata.Topics, wanted)
-	known, err := metadata.RequestWith(ctx, b.raw)
-	if err != nil {
-		return fmt.Errorf("raw Metadata: %w", err)
-	}
-	moves := kmsg.NewPtrListPartitionReassignmentsRequest()
-	moving := kmsg.NewListPartitionReassignmentsRequestTopic()
-	moving.Topic = name
-	offsets := kmsg.NewListOffsetsRequestTopic()
-	offsets.Topic = name
-	for _, p := range known.Topics[0].Partitions {
-		moving.Partitions = append(moving.Partitions, p.Partition)
-		offset := kmsg.NewListOffsetsRequestTopicPartition()
-		offset.Partition = p.Partition
-		offsets.Partitions = append(offsets.Partitions, offset)
-	}
-	moves.Topics = append(moves.Topics, moving)
-	if _, err := moves.RequestWith(ctx, b.raw); err != nil {
-		return fmt.Errorf("raw ListPartitionReassignments: %w", err)
-	}
-	// The first offset is -2, the end -1 (Kafka's ListOffsetsRequest).
-	for _, at := range []int64{-2, -1} {
-		request := kmsg.NewPtrListOffsetsRequest()
-		for i := range offsets.Partitions {
-			offsets.Partitions[i].Timestamp = at
-		}
-		request.Topics = []kmsg.ListOffsetsRequestTopic{offsets}
-		if _, err := request.RequestWith(ctx, b.raw); err != nil {
-			return fmt.Errorf("raw ListOffsets: %w", err)
-		}
-	}
-	return nil
-}
-
-func (b *bed) rawCreate(ctx context.Context, name string, validateOnly bool) error {
-	request := kmsg.NewPtrCreateTopicsRequest()
-	request.TimeoutMillis, request.ValidateOnly = rpcTimeout, validateOnly
-	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, 1, 3
-	request.Topics = append(request.Topics, topic)
-	response, err := request.RequestWith(ctx, b.raw)
-	if err != nil {
-		return fmt.Errorf("raw CreateTopics: %w", err)
-	}
-	if err := kerr.ErrorForCode(response.Topics[0].ErrorCode); err != nil {
-		return fmt.Errorf("raw CreateTopics of %s: %w", name, err)
-	}
-	return nil
+	return times, nil
 }
 
 func newTopic(name string, partitions int32) *v1beta1.KafkaTopic {
