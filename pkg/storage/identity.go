@@ -39,6 +39,14 @@ type Guard struct {
 	mu       sync.RWMutex
 	identity string // what the host has recorded; "" before the first check
 	err      error
+	// running is the look under way, next the one that begins after it.
+	running, next *look
+}
+
+// look is one look at the storage, which any number of callers may wait for.
+type look struct {
+	done chan struct{}
+	err  error
 }
 
 // checkEvery is how often the guard looks unasked; reads that find nothing look at once.
@@ -79,15 +87,47 @@ func (g *Guard) Err() error {
 	return g.err
 }
 
-// Verify looks at etcd, and at the host as long as the recorded identity is not known.
+// Verify looks at etcd, and at the host as long as the recorded identity is not known. Callers who come together share a look: the
+// one that they get began after they came.
 func (g *Guard) Verify(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	err := g.verify(ctx)
+	l := g.join(ctx)
+	select {
+	case <-l.done:
+		return l.err
+	case <-ctx.Done():
+		return fmt.Errorf("verify the identity of the storage: %w", context.Cause(ctx))
+	}
+}
+
+// join returns the next look to begin. It is nobody's own, so nobody who leaves ends it.
+func (g *Guard) join(ctx context.Context) *look {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.err = err
-	return err
+	if g.running == nil {
+		l := &look{done: make(chan struct{})}
+		g.running = l
+		go g.work(context.WithoutCancel(ctx), l)
+		return l
+	}
+	if g.next == nil {
+		g.next = &look{done: make(chan struct{})}
+	}
+	return g.next
+}
+
+// work looks until nobody waits for another look.
+func (g *Guard) work(ctx context.Context, l *look) {
+	for l != nil {
+		asking, cancel := context.WithTimeout(ctx, checkTimeout)
+		err := g.verify(asking)
+		cancel()
+		g.mu.Lock()
+		g.err, l.err = err, err
+		close(l.done)
+		g.running, g.next = g.next, nil
+		l = g.running
+		g.mu.Unlock()
+	}
 }
 
 func (g *Guard) verify(ctx context.Context) error {

@@ -104,6 +104,63 @@ func TestACrashBetweenTheTwoWritesIsMended(t *testing.T) {
 	}
 }
 
+// slowHost keeps whoever asks waiting until it is let go.
+type slowHost struct {
+	hostRecord
+	asked, letGo chan struct{}
+}
+
+func (h *slowHost) Load(ctx context.Context) (string, error) {
+	identity, err := h.hostRecord.Load(ctx)
+	h.asked <- struct{}{}
+	<-h.letGo
+	return identity, err
+}
+
+// What is answered after a look must be true at the time of the question: a look that began before says nothing of it.
+func TestCallersShareTheLookThatBeginsNext(t *testing.T) {
+	host := &slowHost{asked: make(chan struct{}), letGo: make(chan struct{})}
+	guard := newGuard(newPrefix(), host)
+	host.set(errors.New("down"))
+	first := guard.join(testContext(t))
+	<-host.asked
+	host.set(nil)
+	second, third := guard.join(testContext(t)), guard.join(testContext(t))
+	if second == first || second != third {
+		t.Error("callers who come during a look do not share the one after it")
+	}
+	host.letGo <- struct{}{}
+	<-first.done
+	if first.err == nil || guard.Err() == nil {
+		t.Error("the first look does not tell what it saw")
+	}
+	<-host.asked
+	host.letGo <- struct{}{}
+	<-second.done
+	if second.err != nil || guard.Err() != nil {
+		t.Errorf("the second look: %v, %v", second.err, guard.Err())
+	}
+}
+
+func TestALookOutlivesACallerWhoLeaves(t *testing.T) {
+	host := &slowHost{asked: make(chan struct{}), letGo: make(chan struct{})}
+	guard := newGuard(newPrefix(), host)
+	ctx, leave := context.WithCancel(testContext(t))
+	left := make(chan error, 1)
+	go func() { left <- guard.Verify(ctx) }()
+	<-host.asked
+	leave()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("who left was told %v", err)
+	}
+	stays := guard.join(testContext(t))
+	host.letGo <- struct{}{}
+	<-stays.done
+	if stays.err != nil || guard.Err() != nil {
+		t.Errorf("who stayed was told %v, and the guard says %v", stays.err, guard.Err())
+	}
+}
+
 func TestForeignStorage(t *testing.T) {
 	for name, put := range map[string]func(t *testing.T, prefix string){
 		"emptied": func(t *testing.T, prefix string) {

@@ -60,8 +60,8 @@ func NewOptions() *Options {
 		schema.GroupKind{Group: v1beta1.GroupName})
 	// Unprivileged users cannot bind the generic default of 443.
 	o.Recommended.SecureServing.BindPort = 6443
-	// One connection from kube-apiserver would stick to one replica for ever.
-	o.ServerRun.GoawayChance = 0.001
+	// Deleting a collection waits for the disk twice an object; one at a time, thousands would take longer than a request may.
+	o.Recommended.Etcd.DeleteCollectionWorkers = 16
 
 	// Counting objects is kube-controller-manager's; refusing the one too many is the server's that stores them.
 	resourcequota.Register(o.Recommended.Admission.Plugins)

@@ -32,6 +32,11 @@ func TestDefaults(t *testing.T) {
 	if options.Recommended.Etcd.StorageConfig.Prefix != etcdPrefix {
 		t.Errorf("the prefix is %s", options.Recommended.Etcd.StorageConfig.Prefix)
 	}
+	// kube-apiserver cannot send a proxied body twice: a write that meets a connection being closed is a 503
+	// (https://github.com/kubernetes/kubernetes/issues/135285).
+	if chance := options.ServerRun.GoawayChance; chance != 0 {
+		t.Errorf("one in %.0f requests closes the connection of all others", 1/chance)
+	}
 	// Quotas are enforced where objects are stored, and last, when nobody else refuses any more.
 	order := options.Recommended.Admission.RecommendedPluginOrder
 	if order[len(order)-1] != resourcequota.PluginName {

@@ -102,11 +102,20 @@ func (s *Store) Watch(ctx context.Context, options *metainternalversion.ListOpti
 
 // Create implements rest.Creater.
 func (s *Store) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
-	// What is written into a foreign storage is lost when ours returns, so the last look is not enough.
-	if err := s.verify(ctx); err != nil {
-		return nil, err
-	}
-	return s.Store.Create(ctx, obj, validate, options)
+	// What is written into a foreign storage is lost when ours returns, so the last look is not enough. This one takes place while
+	// the request is validated, and is over before anything is stored.
+	verified := make(chan error, 1)
+	go func() { verified <- s.verify(ctx) }()
+	return s.Store.Create(ctx, obj, func(ctx context.Context, obj runtime.Object) error {
+		var invalid error
+		if validate != nil {
+			invalid = validate(ctx, obj)
+		}
+		if err := <-verified; err != nil {
+			return err
+		}
+		return invalid
+	}, options)
 }
 
 // Update implements rest.Updater.
