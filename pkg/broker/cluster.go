@@ -26,6 +26,8 @@ type Cluster struct {
 	expected        expectations
 	logDirs         logDirCache
 	groups          groupsState
+	// reads and produces hold a token for each call of Read.
+	reads chan struct{}
 
 	mu        sync.Mutex
 	bootstrap []string
@@ -51,7 +53,8 @@ func newCluster(opts *Options, t Target) *Cluster {
 	if parts := strings.SplitN(t.Key, "/", 3); len(parts) == 3 {
 		label = parts[0] + "/" + parts[1]
 	}
-	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts), bootstrap: slices.Clone(t.Bootstrap)}
+	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts), bootstrap: slices.Clone(t.Bootstrap),
+		reads: make(chan struct{}, maxReads)}
 	c.pool.setSource(t.Security)
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.shared = newShared(c)

@@ -191,3 +191,17 @@ const (
 	codeUnknownTopicID           int16 = 100 // UNKNOWN_TOPIC_ID
 	codeBrokerNotRegistered      int16 = 102 // BROKER_ID_NOT_REGISTERED
 )
+
+// Codes that reading and writing records decides on.
+const (
+	codeOffsetOutOfRange             int16 = 1   // OFFSET_OUT_OF_RANGE
+	codeMessageTooLarge              int16 = 10  // MESSAGE_TOO_LARGE
+	codeNotEnoughReplicas            int16 = 19  // NOT_ENOUGH_REPLICAS
+	codeNotEnoughReplicasAfterAppend int16 = 20  // NOT_ENOUGH_REPLICAS_AFTER_APPEND
+	codeOutOfOrderSequence           int16 = 45  // OUT_OF_ORDER_SEQUENCE_NUMBER
+	codeDuplicateSequence            int16 = 46  // DUPLICATE_SEQUENCE_NUMBER
+	codeInvalidProducerEpoch         int16 = 47  // INVALID_PRODUCER_EPOCH
+	codeStorageError                 int16 = 56  // KAFKA_STORAGE_ERROR
+	codeUnknownProducerID            int16 = 59  // UNKNOWN_PRODUCER_ID
+	codeInconsistentTopicID          int16 = 103 // INCONSISTENT_TOPIC_ID
+)

@@ -1,0 +1,315 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Reading is what Read is asked for.
+type Reading struct {
+	// From is the offset to begin at, by partition. Partitions that it does not name are not read.
+	From map[int32]int64
+	// Until is one past the last offset to read, by partition; Read returns when all are reached. Without it Read goes on, with
+	// records as they are written, until its context ends.
+	Until map[int32]int64
+}
+
+// Sink takes what Read finds. Its methods are called one at a time, from any goroutine; while one blocks nothing more is read than
+// is in memory already. An error that one returns ends Read, which returns it.
+type Sink interface {
+	// Record takes the next record of a partition. Its bytes are valid during the call.
+	Record(Record) error
+	// Gap takes note of records that are not there any more.
+	Gap(Gap) error
+	// Idle is called when all that was received has been handed over.
+	Idle() error
+}
+
+// Gap is a range of offsets that cannot be read although they were to be.
+type Gap struct {
+	Partition int32
+	// From is the offset that was to be read next, Next the one that reading goes on with. Next is larger when retention or a
+	// truncation removed records, and smaller when the log has lost its end (an unclean election).
+	From, Next int64
+}
+
+const (
+	// maxReads bounds the calls of Read at the same time on one cluster, each of which holds one answer of a broker in memory.
+	maxReads = 64
+	// readPatience is how long the brokers may fail to serve a partition before Read gives up. A rolling restart takes less.
+	readPatience = 30 * time.Second
+	// stuckPatience is how long a partition may serve nothing before its Until although it answers.
+	stuckPatience = 10 * time.Second
+	// readPause is the time before brokers are asked again after a failure.
+	readPause = 200 * time.Millisecond
+)
+
+// Read hands over the committed records of a topic's partitions, in order within each partition, and takes turns between them.
+// Records of aborted transactions are left out, and those of open ones wait. It holds connections of its own, so that a sink that
+// blocks for hours delays nobody else. In memory is one answer of a broker at a time: a megabyte or a single larger batch, and
+// one record out of it. Leaders that move are followed.
+func (c *Cluster) Read(ctx context.Context, topic Topic, what Reading, sink Sink) error {
+	select {
+	case c.reads <- struct{}{}:
+		defer func() { <-c.reads }()
+	default:
+		text := fmt.Sprintf("%d reads are under way on this cluster, which is all that this server takes on at the same time", maxReads)
+		return newError(opRead, topic.Name, codeThrottled, &text, 0)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })()
+
+	r := &reading{c: c, topic: topic, sink: sink, turn: make(chan struct{}, 1), events: make(chan readEvent)}
+	// Fetchers end with the context, and hold the sink until then.
+	defer r.running.Wait()
+	defer cancel(nil)
+	var open []*position
+	for id, from := range what.From {
+		p := &position{id: id, next: from, end: -1}
+		if what.Until != nil {
+			if p.end = what.Until[id]; p.next >= p.end {
+				continue
+			}
+		}
+		open = append(open, p)
+	}
+	return r.run(ctx, open)
+}
+
+const opRead = "read records"
+
+// reading is one call of Read.
+type reading struct {
+	c     *Cluster
+	topic Topic
+	sink  Sink
+	// turn is held by the one fetcher that has an answer in memory and talks to the sink.
+	turn chan struct{}
+	// over is what ends the reading, set by who holds turn: the sink is not called again.
+	over error
+	// body and record are the memory for an answer and for a record, used by who holds turn.
+	body, record []byte
+	events       chan readEvent
+	fetchers     []*fetcher
+	running      sync.WaitGroup
+}
+
+// position is where reading is in one partition.
+type position struct {
+	id   int32
+	next int64
+	// end is one past the last offset to read, -1 without one.
+	end int64
+	// failing is since when no broker serves it, stuck since when one does that has too little; zero when all is well.
+	failing, stuck time.Time
+}
+
+// readEvent is what a fetcher tells: partitions that are read to their end, those that it cannot serve and why, or the end of all.
+type readEvent struct {
+	done int
+	lost []*position
+	why  error
+	// fatal ends the whole reading.
+	fatal error
+}
+
+func (r *reading) run(ctx context.Context, open []*position) error {
+	left := len(open)
+	r.assign(ctx, r.topic, open)
+	var waiting []*position
+	var why error
+	var retry <-chan time.Time
+	for left > 0 {
+		select {
+		case <-ctx.Done():
+			return r.c.failed(ctx, opRead, r.topic.Name, context.Cause(ctx))
+		case e := <-r.events:
+			if e.fatal != nil {
+				return e.fatal
+			}
+			left -= e.done
+			if len(e.lost) > 0 {
+				waiting, why = append(waiting, e.lost...), e.why
+			}
+			if len(waiting) > 0 && retry == nil {
+				retry = time.After(readPause)
+			}
+		case <-retry:
+			retry = nil
+			lost := waiting
+			waiting = nil
+			done, err := r.resume(ctx, lost, why)
+			if err != nil {
+				return err
+			}
+			left -= done
+		}
+	}
+	return nil
+}
+
+// resume finds out where partitions can be read after a failure. It returns how many of them turn out to be read to their end.
+func (r *reading) resume(ctx context.Context, lost []*position, why error) (done int, err error) {
+	asking, asked := r.c.begin(ctx)
+	defer asked()
+	now, found, err := r.c.topicNow(asking, r.topic.Name)
+	switch {
+	case ctx.Err() != nil:
+		return 0, r.c.failed(ctx, opRead, r.topic.Name, context.Cause(ctx))
+	case err != nil && !IsUnreachable(err) && asking.Err() == nil:
+		return 0, err
+	case err != nil:
+		return 0, r.later(ctx, lost, err)
+	case !found || now.ID != r.topic.ID:
+		text := "the topic was deleted while it was read"
+		return 0, newError(opRead, r.topic.Name, codeUnknownTopicOrPartition, &text, 0)
+	}
+	if CodeOf(why) == codeOffsetOutOfRange {
+		ranges, err := r.c.offsetsOf(asking, now, ReadCommitted)
+		if err != nil {
+			return 0, r.later(ctx, lost, err)
+		}
+		if lost, done, err = r.skip(ctx, lost, ranges); err != nil {
+			return 0, err
+		}
+	}
+	if err := r.patient(lost, why); err != nil {
+		return 0, err
+	}
+	r.assign(ctx, now, lost)
+	return done, nil
+}
+
+// later gives partitions back to wait for another attempt.
+func (r *reading) later(ctx context.Context, lost []*position, why error) error {
+	if err := r.patient(lost, why); err != nil {
+		return err
+	}
+	r.running.Go(func() { r.tell(ctx, readEvent{lost: lost, why: why}) })
+	return nil
+}
+
+// patient is the error of partitions that were not served for too long.
+func (r *reading) patient(lost []*position, why error) error {
+	for _, p := range lost {
+		if p.failing.IsZero() {
+			p.failing = time.Now()
+		}
+		if time.Since(p.failing) < readPatience {
+			continue
+		}
+		var refusal *Error
+		if errors.As(why, &refusal) || IsUnreachable(why) {
+			return why
+		}
+		return &UnreachableError{Cluster: r.c.label, Address: addressesOf(why), Err: why}
+	}
+	return nil
+}
+
+// skip moves partitions whose next offset the brokers do not have to where they do have records.
+func (r *reading) skip(ctx context.Context, lost []*position, ranges map[int32]PartitionOffsets) (kept []*position, done int, err error) {
+	if err := r.take(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer r.give()
+	for _, p := range lost {
+		has, known := ranges[p.id]
+		to := min(max(p.next, has.Start), max(has.End, has.Start))
+		if known && has.Err == nil && to != p.next {
+			gap := Gap{Partition: p.id, From: p.next, Next: to}
+			cut := to < p.next
+			p.next = to
+			if err := r.sink.Gap(gap); err != nil {
+				r.over = err
+				return nil, 0, err
+			}
+			// A log that has lost its end will not reach what was its end.
+			if p.end >= 0 && (cut || p.next >= p.end) {
+				done++
+				continue
+			}
+		}
+		kept = append(kept, p)
+	}
+	if err := r.sink.Idle(); err != nil {
+		r.over = err
+		return nil, 0, err
+	}
+	return kept, done, nil
+}
+
+// assign gives partitions to the fetchers of their leaders. Those without a leader wait.
+func (r *reading) assign(ctx context.Context, topic Topic, positions []*position) {
+	leaders := make(map[int32]int32, len(topic.Partitions))
+	for _, p := range topic.Partitions {
+		leaders[p.ID] = p.Leader
+	}
+	byLeader := map[int32][]*position{}
+	var leaderless []*position
+	for _, p := range positions {
+		if leader, known := leaders[p.id]; known && leader >= 0 {
+			byLeader[leader] = append(byLeader[leader], p)
+		} else {
+			leaderless = append(leaderless, p)
+		}
+	}
+	if len(leaderless) > 0 {
+		why := newError(opRead, partitionObject(topic.Name, leaderless[0].id), codeLeaderNotAvailable, nil, 0)
+		r.running.Go(func() { r.tell(ctx, readEvent{lost: leaderless, why: why}) })
+	}
+	for leader, share := range byLeader {
+		if !r.join(leader, share) {
+			f := &fetcher{r: r, leader: leader, positions: share}
+			r.fetchers = append(r.fetchers, f)
+			r.running.Go(func() { f.run(ctx) })
+		}
+	}
+}
+
+// join hands partitions to a fetcher that runs for their leader.
+func (r *reading) join(leader int32, share []*position) bool {
+	joined := false
+	kept := r.fetchers[:0]
+	for _, f := range r.fetchers {
+		f.mu.Lock()
+		if !f.ended && !joined && f.leader == leader {
+			f.positions = append(f.positions, share...)
+			joined = true
+		}
+		if !f.ended {
+			kept = append(kept, f)
+		}
+		f.mu.Unlock()
+	}
+	clear(r.fetchers[len(kept):])
+	r.fetchers = kept
+	return joined
+}
+
+func (r *reading) tell(ctx context.Context, e readEvent) {
+	select {
+	case r.events <- e:
+	case <-ctx.Done():
+	}
+}
+
+// take waits for the turn to hold an answer in memory and to talk to the sink; give ends it.
+func (r *reading) take(ctx context.Context) error {
+	select {
+	case r.turn <- struct{}{}:
+		if err := r.over; err != nil {
+			r.give()
+			return err
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *reading) give() { <-r.turn }

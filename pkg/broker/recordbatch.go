@@ -1,0 +1,230 @@
+package broker
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+)
+
+// Record is one record of a partition.
+type Record struct {
+	Partition int32
+	Offset    int64
+	Timestamp time.Time
+	// Key and Value are nil when they are null.
+	Key   []byte
+	Value []byte
+	// Headers are in order; a name may occur more than once.
+	Headers []RecordHeader
+}
+
+// RecordHeader is a header of a record.
+type RecordHeader struct {
+	Name string
+	// Value is nil when it is null.
+	Value []byte
+}
+
+// The layout of a record batch, from
+// https://kafka.apache.org/documentation/#recordbatch: its base offset and length, then what the length counts.
+const (
+	batchLengthAt      = 8
+	batchPrefix        = 12
+	batchMagicAt       = 16
+	batchCRCAt         = 17
+	batchAttributesAt  = 21
+	batchLastDeltaAt   = 23
+	batchFirstTimeAt   = 27
+	batchMaxTimeAt     = 35
+	batchProducerAt    = 43
+	batchEpochAt       = 51
+	batchSequenceAt    = 53
+	batchCountAt       = 57
+	batchHeaderSize    = 61
+	batchMagic         = 2
+	attributeCodec     = 0x07
+	attributeAppended  = 0x08
+	attributeInTxn     = 0x10
+	attributeIsControl = 0x20
+)
+
+// castagnoli is the polynomial of a batch's checksum.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// recordBatch is one batch as it lies on the wire.
+type recordBatch []byte
+
+func (b recordBatch) baseOffset() int64 { return int64(binary.BigEndian.Uint64(b)) }
+func (b recordBatch) nextOffset() int64 {
+	return b.baseOffset() + int64(int32(binary.BigEndian.Uint32(b[batchLastDeltaAt:]))) + 1
+}
+func (b recordBatch) attributes() uint16 { return binary.BigEndian.Uint16(b[batchAttributesAt:]) }
+func (b recordBatch) codec() codec       { return codec(b.attributes() & attributeCodec) }
+func (b recordBatch) transactional() bool {
+	return b.attributes()&attributeInTxn != 0
+}
+func (b recordBatch) control() bool     { return b.attributes()&attributeIsControl != 0 }
+func (b recordBatch) producerID() int64 { return int64(binary.BigEndian.Uint64(b[batchProducerAt:])) }
+func (b recordBatch) count() int32      { return int32(binary.BigEndian.Uint32(b[batchCountAt:])) }
+func (b recordBatch) millis(at int) int64 {
+	return int64(binary.BigEndian.Uint64(b[at:]))
+}
+
+// errOldFormat is met only on topics that have not been written anew since Kafka 0.10.
+var errOldFormat = errors.New("the records are in a format from before Kafka 0.11, which is not read")
+
+// cutBatch takes the first batch off what a broker sent. ok is false when the rest holds no whole batch: brokers send a part of the
+// last one as it comes.
+func cutBatch(records []byte) (b recordBatch, rest []byte, ok bool, err error) {
+	if len(records) <= batchMagicAt {
+		return nil, records, false, nil
+	}
+	if magic := records[batchMagicAt]; magic < batchMagic {
+		return nil, records, false, errOldFormat
+	} else if magic > batchMagic {
+		return nil, records, false, fmt.Errorf("the records are in the unknown format %d", magic)
+	}
+	size := int64(binary.BigEndian.Uint32(records[batchLengthAt:])) + batchPrefix
+	if size > int64(len(records)) {
+		return nil, records, false, nil
+	}
+	if size < batchHeaderSize {
+		return nil, records, false, fmt.Errorf("a batch of %d bytes", size)
+	}
+	b, rest = recordBatch(records[:size]), records[size:]
+	if sum := crc32.Checksum(b[batchAttributesAt:], castagnoli); sum != binary.BigEndian.Uint32(b[batchCRCAt:]) {
+		return nil, records, false, fmt.Errorf("the batch at offset %d is damaged: its checksum is wrong", b.baseOffset())
+	}
+	return b, rest, true, nil
+}
+
+// maxRecordSize bounds one record after decompression; a record cannot be larger on its way to a broker either.
+const maxRecordSize = maxResponseSize
+
+// each decompresses the batch as a stream and hands over one record after the other: what is in memory beside the batch is one
+// record, however well the batch was compressed. Key, Value and header values are valid until the next call.
+func (b recordBatch) each(buffer *[]byte, do func(Record) error) error {
+	in, err := b.codec().reader(b[batchHeaderSize:])
+	if err != nil {
+		return fmt.Errorf("the batch at offset %d: %w", b.baseOffset(), err)
+	}
+	defer in.close()
+	base, first := b.baseOffset(), b.millis(batchFirstTimeAt)
+	appended := b.attributes()&attributeAppended != 0
+	for range b.count() {
+		body, err := readRecord(in, buffer)
+		if err != nil {
+			return fmt.Errorf("the batch at offset %d: %w", base, err)
+		}
+		r, offset, timestamp, err := parseRecord(body)
+		if err != nil {
+			return fmt.Errorf("the batch at offset %d: %w", base, err)
+		}
+		r.Offset = base + offset
+		r.Timestamp = time.UnixMilli(first + timestamp).UTC()
+		if appended {
+			r.Timestamp = time.UnixMilli(b.millis(batchMaxTimeAt)).UTC()
+		}
+		if err := do(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readRecord reads a record's length and as many bytes. The buffer grows with what is there, not with what the length claims.
+func readRecord(in byteReader, buffer *[]byte) ([]byte, error) {
+	size, err := binary.ReadVarint(in)
+	if err != nil {
+		return nil, err
+	}
+	if size < 0 || size > maxRecordSize {
+		return nil, fmt.Errorf("a record of %d bytes", size)
+	}
+	buf := (*buffer)[:0]
+	for int64(len(buf)) < size {
+		grown := min(size, max(2*int64(len(buf)), 64<<10))
+		at := len(buf)
+		if int64(cap(buf)) < grown {
+			buf = append(make([]byte, 0, grown), buf...)
+		}
+		buf = buf[:grown]
+		if _, err := io.ReadFull(in, buf[at:]); err != nil {
+			return nil, err
+		}
+	}
+	*buffer = buf
+	return buf, nil
+}
+
+// parseRecord reads a record's body; the offset and the timestamp are relative to the batch's.
+func parseRecord(body []byte) (r Record, offset, timestamp int64, err error) {
+	p := fieldReader{rest: body}
+	p.take(1) // attributes, which are not in use
+	timestamp = p.varint()
+	offset = p.varint()
+	r.Key = p.bytes()
+	r.Value = p.bytes()
+	// A header takes two bytes at least.
+	if headers := p.varint(); headers > 0 && headers <= int64(len(p.rest)) {
+		r.Headers = make([]RecordHeader, 0, headers)
+		for range headers {
+			name := p.bytes()
+			r.Headers = append(r.Headers, RecordHeader{Name: string(name), Value: p.bytes()})
+		}
+	} else if headers != 0 {
+		p.bad = true
+	}
+	if p.bad {
+		return Record{}, 0, 0, errors.New("a record is malformed")
+	}
+	return r, offset, timestamp, nil
+}
+
+// fieldReader reads the fields of a record; once one is bad all are.
+type fieldReader struct {
+	rest []byte
+	bad  bool
+}
+
+func (p *fieldReader) take(n int64) []byte {
+	if p.bad || n < 0 || n > int64(len(p.rest)) {
+		p.bad = true
+		return nil
+	}
+	field := p.rest[:n:n]
+	p.rest = p.rest[n:]
+	return field
+}
+
+func (p *fieldReader) varint() int64 {
+	v, n := binary.Varint(p.rest)
+	if n <= 0 {
+		p.bad = true
+		return 0
+	}
+	p.rest = p.rest[n:]
+	return v
+}
+
+func (p *fieldReader) bytes() []byte {
+	n := p.varint()
+	if n < 0 {
+		return nil
+	}
+	return p.take(n)
+}
+
+// abortMarker tells whether a control batch ends a transaction that was aborted (ControlRecordType: 0 is abort, 1 commit).
+func (b recordBatch) abortMarker() (bool, error) {
+	var buffer []byte
+	aborted := false
+	err := b.each(&buffer, func(r Record) error {
+		aborted = len(r.Key) >= 4 && binary.BigEndian.Uint16(r.Key[2:]) == 0
+		return nil
+	})
+	return aborted, err
+}
