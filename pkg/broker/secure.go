@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -98,6 +99,8 @@ func authenticate(l *link, config *SASLConfig) (time.Duration, error) {
 	case codeIllegalSaslState:
 		return 0, notAuthenticated("the listener does not authenticate with SASL")
 	default:
+		// Brokers name them in any order.
+		slices.Sort(r.SupportedMechanisms)
 		return 0, notAuthenticated(fmt.Sprintf("the listener offers the SASL mechanisms %s and not %s (%s)",
 			strings.Join(r.SupportedMechanisms, ", "), config.Mechanism, codeName(r.ErrorCode)))
 	}

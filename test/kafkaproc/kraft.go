@@ -26,6 +26,8 @@ type Options struct {
 	HeapMiB int
 	// Config is added to every server.properties, and wins over what this package chose.
 	Config map[string]string
+	// Listeners are those besides PLAINTEXT.
+	Listeners []Listener
 }
 
 // identity is what has to stay the same when a KRaft cluster's folder is started again.
@@ -67,7 +69,7 @@ func startKRaft(ctx context.Context, o Options) (*Cluster, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder: %w", err)
 	}
-	ports, err := claimPorts(o.Dir, 2*o.Nodes)
+	ports, err := claimPorts(o.Dir, 2*o.Nodes+listenerPorts(o.Listeners, o.Nodes))
 	if err != nil {
 		return nil, err
 	}
@@ -79,18 +81,19 @@ func startKRaft(ctx context.Context, o Options) (*Cluster, error) {
 	for node := range o.Nodes {
 		dir := filepath.Join(o.Dir, "node-"+strconv.Itoa(node))
 		file := filepath.Join(dir, "server.properties")
-		if err := writeProperties(file, kraftProperties(o, dir, node, ports)); err != nil {
+		listeners := listenersOf(o.Listeners, node, ports[2*o.Nodes:])
+		if err := writeProperties(file, kraftProperties(o, dir, node, ports[:2*o.Nodes], listeners)); err != nil {
 			return nil, err
 		}
 		addr := address(ports[node])
 		args := append([]string{"java"}, jvmFlags(o.HeapMiB)...)
 		args = append(args, distribution.LoggingFlag(), "-cp", distribution.Libs(), "kafka.Kafka", file)
 		c.Brokers = append(c.Brokers, &Process{
-			ID: node, Addr: addr, Dir: dir, args: args,
+			ID: node, Addr: addr, Dir: dir, args: args, listeners: listeners,
 			ready: func(ctx context.Context) error { return brokersKnown(ctx, addr, o.Nodes) },
 		})
 	}
-	err = closeAll(c.Brokers, func(p *Process) error { return c.format(ctx, p, initialControllers(id, ports)) })
+	err = closeAll(c.Brokers, func(p *Process) error { return c.format(ctx, p, initialControllers(id, ports[:2*o.Nodes])) })
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +114,7 @@ func (c *Cluster) format(ctx context.Context, p *Process, controllers string) er
 }
 
 // kraftProperties renders the configuration of one node. ports are those of the brokers, then those of the controllers.
-func kraftProperties(o Options, dir string, node int, ports []int) map[string]string {
+func kraftProperties(o Options, dir string, node int, ports []int, listeners map[string]string) map[string]string {
 	var bootstrap []string
 	for _, port := range ports[o.Nodes:] {
 		bootstrap = append(bootstrap, address(port))
@@ -128,6 +131,7 @@ func kraftProperties(o Options, dir string, node int, ports []int) map[string]st
 		// A person or a test waits for each write; the default of 25 ms adds that much to every change of metadata.
 		"controller.quorum.append.linger.ms": "0",
 	}
+	addListeners(properties, o.Listeners, listeners)
 	maps.Copy(properties, commonProperties(dir, replicas))
 	maps.Copy(properties, o.Config)
 	return properties

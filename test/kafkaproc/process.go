@@ -25,6 +25,8 @@ type Process struct {
 	// ready returns nil once the server answers.
 	ready func(ctx context.Context) error
 	args  []string
+	// listeners are the addresses of a broker's listeners besides the one at Addr, by name.
+	listeners map[string]string
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd     // nil if not running

@@ -24,6 +24,8 @@ type ZooKeeperOptions struct {
 	HeapMiB int
 	// Config is added to every server.properties, and wins over what this package chose.
 	Config map[string]string
+	// Listeners are those besides PLAINTEXT.
+	Listeners []Listener
 }
 
 // StartZooKeeper starts a ZooKeeper ensemble and Kafka brokers on loopback and returns when every broker answers and
@@ -63,7 +65,7 @@ func startZooKeeper(ctx context.Context, o ZooKeeperOptions) (*Cluster, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder: %w", err)
 	}
-	ports, err := claimPorts(o.Dir, 3*o.Servers+o.Brokers)
+	ports, err := claimPorts(o.Dir, 3*o.Servers+o.Brokers+listenerPorts(o.Listeners, o.Brokers))
 	if err != nil {
 		return nil, err
 	}
@@ -79,14 +81,15 @@ func startZooKeeper(ctx context.Context, o ZooKeeperOptions) (*Cluster, error) {
 	for i := range o.Brokers {
 		dir := filepath.Join(o.Dir, "broker-"+strconv.Itoa(i))
 		file := filepath.Join(dir, "server.properties")
-		if err := writeProperties(file, zooKeeperBroker(o, dir, i, servers, brokers[i])); err != nil {
+		listeners := listenersOf(o.Listeners, i, brokers[o.Brokers:])
+		if err := writeProperties(file, zooKeeperBroker(o, dir, i, servers, brokers[i], listeners)); err != nil {
 			return nil, err
 		}
 		addr := address(brokers[i])
 		args := append([]string{"java"}, jvmFlags(o.HeapMiB)...)
 		args = append(args, distribution.LoggingFlag(), "-cp", distribution.Libs(), "kafka.Kafka", file)
 		c.Brokers = append(c.Brokers, &Process{
-			ID: i, Addr: addr, Dir: dir, args: args,
+			ID: i, Addr: addr, Dir: dir, args: args, listeners: listeners,
 			ready: func(ctx context.Context) error { return brokersKnown(ctx, addr, o.Brokers) },
 		})
 	}
@@ -147,7 +150,7 @@ func zooKeeperServer(d Distribution, o ZooKeeperOptions, i int, ports []int) (*P
 	}, nil
 }
 
-func zooKeeperBroker(o ZooKeeperOptions, dir string, i int, servers []int, port int) map[string]string {
+func zooKeeperBroker(o ZooKeeperOptions, dir string, i int, servers []int, port int, listeners map[string]string) map[string]string {
 	var connect []string
 	for m := range o.Servers {
 		connect = append(connect, address(servers[3*m]))
@@ -158,6 +161,7 @@ func zooKeeperBroker(o ZooKeeperOptions, dir string, i int, servers []int, port 
 		"listeners":            "PLAINTEXT://" + address(port),
 		"advertised.listeners": "PLAINTEXT://" + address(port),
 	}
+	addListeners(properties, o.Listeners, listeners)
 	maps.Copy(properties, commonProperties(dir, strconv.Itoa(min(o.Brokers, 3))))
 	maps.Copy(properties, o.Config)
 	return properties

@@ -20,8 +20,9 @@ import (
 
 // AdminToken is that of a static user who may do everything.
 const (
-	AdminToken     = "admin-token"
-	apiserverToken = "kafka-apiserver-token"
+	AdminToken       = "admin-token"
+	apiserverToken   = "kafka-apiserver-token"
+	controllersToken = "kafka-controllers-token"
 )
 
 // Host is a Kubernetes without nodes: etcd, kube-apiserver and kube-controller-manager.
@@ -30,9 +31,11 @@ type Host struct {
 	// URL of kube-apiserver, and the file of the authority to trust.
 	URL       string
 	Authority string
-	// AdminKubeconfig may do everything; ServerKubeconfig is the service account of kafka-apiserver.
-	AdminKubeconfig  string
-	ServerKubeconfig string
+	// AdminKubeconfig may do everything; ServerKubeconfig and ControllersKubeconfig are the service accounts of kafka-apiserver
+	// and of the controllers.
+	AdminKubeconfig       string
+	ServerKubeconfig      string
+	ControllersKubeconfig string
 
 	programs  map[string]string
 	processes []*Process
@@ -90,7 +93,8 @@ func (h *Host) startAPIServer(ctx context.Context, etcd string) error {
 		return err
 	}
 	tokens := AdminToken + ",admin,admin,system:masters\n" +
-		apiserverToken + `,system:serviceaccount:kafka-system:kafka-apiserver,kafka-apiserver,"system:serviceaccounts,system:serviceaccounts:kafka-system"` + "\n"
+		apiserverToken + `,system:serviceaccount:kafka-system:kafka-apiserver,kafka-apiserver,"system:serviceaccounts,system:serviceaccounts:kafka-system"` + "\n" +
+		controllersToken + `,system:serviceaccount:kafka-system:kafka-controllers,kafka-controllers,"system:serviceaccounts,system:serviceaccounts:kafka-system"` + "\n"
 	if err := os.WriteFile(filepath.Join(keys, "tokens.csv"), []byte(tokens), 0o600); err != nil {
 		return err
 	}
@@ -129,8 +133,10 @@ func (h *Host) startAPIServer(ctx context.Context, etcd string) error {
 		return err
 	}
 	h.AdminKubeconfig, h.ServerKubeconfig = filepath.Join(h.Dir, "admin.kubeconfig"), filepath.Join(h.Dir, "kafka-apiserver.kubeconfig")
+	h.ControllersKubeconfig = filepath.Join(h.Dir, "kafka-controllers.kubeconfig")
 	return errors.Join(writeKubeconfig(h.AdminKubeconfig, h.URL, h.Authority, AdminToken),
-		writeKubeconfig(h.ServerKubeconfig, h.URL, h.Authority, apiserverToken))
+		writeKubeconfig(h.ServerKubeconfig, h.URL, h.Authority, apiserverToken),
+		writeKubeconfig(h.ControllersKubeconfig, h.URL, h.Authority, controllersToken))
 }
 
 func (h *Host) startControllerManager(ctx context.Context) error {

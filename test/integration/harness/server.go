@@ -205,6 +205,31 @@ func (c *Cluster) StartStandalone(t *testing.T, dataDir, kubeconfig string, boot
 	return process
 }
 
+// StartControllers starts the controllers with the rights that the deployment gives them, until the test ends. They work in all
+// namespaces: a test that starts them must not run beside others.
+func (c *Cluster) StartControllers(t *testing.T) *Process {
+	t.Helper()
+	ports, err := freePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", ports[0])
+	process, err := StartProcess("kafka-apiserver controllers", filepath.Join(c.logs, fmt.Sprintf("controllers-%d.log", ports[0])), c.Binary, "controllers",
+		"--kubeconfig", c.Host.ControllersKubeconfig, "--namespace", "kafka-system", "--leader-elect=false", "--bind-address", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(process.Kill)
+	ctx, cancel := context.WithTimeout(t.Context(), serverReady)
+	defer cancel()
+	if err := process.WaitUntil(ctx, func(ctx context.Context) error {
+		return probe(ctx, http.DefaultClient, "http://"+address+"/readyz", "")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return process
+}
+
 func (c *Cluster) serveArgs(kubeconfig string, port int) []string {
 	return []string{c.Binary, "serve", "--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig,
 		"--authorization-kubeconfig", kubeconfig, "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(port), "--v", "2"}
