@@ -40,6 +40,7 @@ func exchange[T any](ctx context.Context, c *Cluster, l *link, key int16, reques
 	var zero T
 	start := time.Now()
 	before := l.conn.written.Load()
+	l.since.Store(start.UnixNano())
 	done := make(chan answer, 1)
 	go func() {
 		var a answer

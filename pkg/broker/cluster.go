@@ -78,6 +78,7 @@ func (c *Cluster) sweep() {
 	defer c.mu.Unlock()
 	if c.snapshot != nil && c.snapshot.Age(c.opts.Clock.Now()) > snapshotLife {
 		c.snapshot = nil
+		forgetSnapshotTime(c.label)
 	}
 }
 

@@ -20,4 +20,9 @@
 //     the call succeeds; otherwise the error satisfies IsUnknownOutcome.
 //   - A refusal by a broker is an *Error with Kafka's code and the broker's own words.
 //   - A connection that could not be made safe, or was not let in, is an *UnreachableError with a *SecurityError in it.
+//   - Concurrent calls of one kind on one cluster share requests: the first goes out at once, those that come while it is in flight
+//     go together when it ends (batcher). Each has its own result, error and deadline. A request stays below what brokers accept at
+//     once; what is larger goes alone. What reads return may thus be shared between callers, who must not change it.
+//   - A request that is late, as one to a broker that hangs, holds up no other: the next of its kind goes beside it, to another broker
+//     when there is one. Clusters share nothing.
 package broker

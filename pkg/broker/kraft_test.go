@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,10 @@ func TestMetrics(t *testing.T) {
 	if _, err := b.cluster.Topics(testContext(t), "orders"); err != nil {
 		t.Fatal(err)
 	}
+	snapshot, err := b.cluster.Snapshot(testContext(t), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	series := func() (found []string) {
 		families, err := registry.Gather()
 		if err != nil {
@@ -135,14 +140,22 @@ func TestMetrics(t *testing.T) {
 				for _, l := range m.GetLabel() {
 					text += " " + l.GetName() + "=" + l.GetValue()
 				}
+				if g := m.GetGauge(); g != nil {
+					text += fmt.Sprintf(" %.3f", g.GetValue())
+				}
 				found = append(found, text)
 			}
 		}
 		return found
 	}
-	const want = "kafka_apiserver_broker_rpcs_total api=Metadata cluster=streams/my-cluster outcome=ok"
-	if all := strings.Join(series(), "\n"); !strings.Contains(all, want) {
-		t.Errorf("%q is not among\n%s", want, all)
+	for _, want := range []string{
+		"kafka_apiserver_broker_rpcs_total api=Metadata cluster=streams/my-cluster outcome=ok",
+		"kafka_apiserver_broker_batch_size api=Metadata",
+		fmt.Sprintf("kafka_apiserver_broker_snapshot_timestamp_seconds cluster=streams/my-cluster %.3f", float64(snapshot.At.UnixMilli())/1000),
+	} {
+		if all := strings.Join(series(), "\n"); !strings.Contains(all, want) {
+			t.Errorf("%q is not among\n%s", want, all)
+		}
 	}
 	b.gateway.Forget(b.cluster.Key())
 	if all := strings.Join(series(), "\n"); strings.Contains(all, "cluster=streams/my-cluster") {

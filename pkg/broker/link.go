@@ -28,6 +28,8 @@ type link struct {
 	corr     int32
 	// gen is the cluster's generation when the link was opened; links of an older one are not used again.
 	gen int
+	// since is when the request in flight was sent, in Unix nanoseconds; 0 when there is none.
+	since atomic.Int64
 	// used is when the last request ended.
 	used time.Time
 	// expires is when the broker wants to be told anew who the client is (KIP-368); zero for never.

@@ -26,6 +26,11 @@ var (
 		Help:    "Calls that shared one request to Kafka brokers, by request type.",
 		Buckets: []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000},
 	}, []string{"api"})
+	// Prometheus computes the age when it is looked at; a gauge of the age itself would be as old as its last update.
+	snapshotTime = metrics.NewGaugeVec(&metrics.GaugeOpts{
+		Namespace: "kafka_apiserver", Subsystem: "broker", Name: "snapshot_timestamp_seconds", StabilityLevel: metrics.ALPHA,
+		Help: "When the newest metadata snapshot of a cluster (namespace/name) was asked for, in seconds since 1970. Its age is time() minus this.",
+	}, []string{"cluster"})
 )
 
 // outcomes are the values of the label of that name.
@@ -35,7 +40,7 @@ var outcomes = []string{"ok", "refused", "broken", "timeout", "unreachable"}
 func RegisterMetrics(registry interface {
 	Register(metrics.Registerable) error
 }) error {
-	for _, m := range []metrics.Registerable{rpcTotal, rpcSeconds, batchSize} {
+	for _, m := range []metrics.Registerable{rpcTotal, rpcSeconds, batchSize, snapshotTime} {
 		if err := registry.Register(m); err != nil {
 			return err
 		}
@@ -51,9 +56,16 @@ func (c *Cluster) observe(key int16, outcome string, start time.Time) {
 
 // forgetMetrics drops the series of a cluster that is gone.
 func forgetMetrics(label string) {
+	forgetSnapshotTime(label)
 	for key := int16(0); key <= kmsg.MaxKey; key++ {
 		for _, outcome := range outcomes {
 			rpcTotal.Delete(map[string]string{"cluster": label, "api": kmsg.NameForKey(key), "outcome": outcome})
 		}
 	}
 }
+
+func observeSnapshot(label string, at time.Time) {
+	snapshotTime.WithLabelValues(label).Set(float64(at.UnixMilli()) / 1000)
+}
+
+func forgetSnapshotTime(label string) { snapshotTime.Delete(map[string]string{"cluster": label}) }

@@ -85,18 +85,8 @@ func (c *Cluster) offsetsAt(ctx context.Context, t Topic, isolation Isolation, t
 		if len(todo) == 0 || attempt == offsetAttempts || c.pause(ctx, offsetPause) != nil {
 			break
 		}
-		now, found, err := c.topicNow(ctx, t.Name)
-		if err != nil || !found {
+		if todo = c.renewed(ctx, t, todo); todo == nil {
 			break
-		}
-		byID := map[int32]Partition{}
-		for _, p := range now.Partitions {
-			byID[p.ID] = p
-		}
-		for i, p := range todo {
-			if newer, ok := byID[p.ID]; ok {
-				todo[i] = newer
-			}
 		}
 	}
 	if ctx.Err() != nil {
@@ -110,6 +100,27 @@ func (c *Cluster) offsetsAt(ctx context.Context, t Topic, isolation Isolation, t
 		return nil, c.failed(ctx, "list offsets", t.Name, context.Cause(ctx))
 	}
 	return answers, nil
+}
+
+// renewed is partitions with their leaders as they are now, nil when those cannot be had. A topic that was deleted and created
+// again is another one.
+func (c *Cluster) renewed(ctx context.Context, topic Topic, partitions []Partition) []Partition {
+	now, found, err := c.topicNow(ctx, topic.Name)
+	if err != nil || !found || now.ID != topic.ID {
+		return nil
+	}
+	byID := make(map[int32]Partition, len(now.Partitions))
+	for _, p := range now.Partitions {
+		byID[p.ID] = p
+	}
+	out := make([]Partition, 0, len(partitions))
+	for _, p := range partitions {
+		if newer, ok := byID[p.ID]; ok {
+			p = newer
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // retriableOffset tells whether another look at the metadata may help.

@@ -267,6 +267,23 @@ func (p *pool) hasIdle(addr string, ln lane) bool {
 	return s != nil && len(s.idle) > 0
 }
 
+// stalled are the addresses that owe an answer, to what takes no time, for so long that another is the better choice.
+func (p *pool) stalled() map[string]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var addrs map[string]bool
+	late := time.Now().Add(-stallAfter).UnixNano()
+	for l := range p.links {
+		if since := l.since.Load(); since != 0 && since < late && (l.lane == laneMetadata || l.lane == laneControl) {
+			if addrs == nil {
+				addrs = map[string]bool{}
+			}
+			addrs[l.addr] = true
+		}
+	}
+	return addrs
+}
+
 // release gives a link back after a request; an unhealthy one is closed.
 func (p *pool) release(l *link, healthy bool, throttle time.Duration) {
 	now := p.opts.Clock.Now()
@@ -276,6 +293,7 @@ func (p *pool) release(l *link, healthy bool, throttle time.Duration) {
 		s.throttled = now.Add(throttle)
 	}
 	keep := healthy && !p.closed && l.gen == p.gen
+	l.since.Store(0)
 	if keep {
 		l.used, l.reused = now, true
 		s.idle = append(s.idle, l)

@@ -138,8 +138,11 @@ func (c *Cluster) candidates(ln lane, avoid map[string]bool) []string {
 			usable = append(usable, addr)
 		}
 	}
+	stalled := c.pool.stalled()
 	rank := func(addr string) int {
 		switch {
+		case stalled[addr]:
+			return 5
 		case addr == preferred && slices.Contains(known, addr):
 			return 0
 		case c.pool.hasIdle(addr, ln) && slices.Contains(known, addr):

@@ -80,6 +80,7 @@ func (c *Cluster) takeSnapshot(ctx context.Context) (*Snapshot, error) {
 		defer c.mu.Unlock()
 		if c.snapshot == nil || !s.At.Before(c.snapshot.At) {
 			c.snapshot = s
+			observeSnapshot(c.label, s.At)
 		}
 		return s, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,5 +194,121 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		if len(s.slots) != 0 {
 			t.Errorf("%d slots of %v are still taken", len(s.slots), key)
 		}
+	}
+}
+
+// listing asks for snapshots, without end, from several callers at once.
+func listing(ctx context.Context, t *testing.T, c *Cluster, callers int) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var listers sync.WaitGroup
+	for range callers {
+		listers.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := c.Snapshot(ctx, 5*time.Second); err != nil && ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	return func() {
+		cancel()
+		listers.Wait()
+	}
+}
+
+func TestThereIsOneSnapshotInFlightWhateverIsWritten(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	ctx := b.warm(t)
+	var inFlight, most atomic.Int32
+	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		if req.(*kmsg.MetadataRequest).Topics == nil {
+			n := inFlight.Add(1)
+			most.Store(max(most.Load(), n))
+			b.kafka.SleepControl(func() { <-time.After(2 * time.Millisecond) })
+			inFlight.Add(-1)
+		}
+		return nil, nil, false
+	})
+	stop := listing(ctx, t, b.cluster, 50)
+	var writers sync.WaitGroup
+	for i := range 20 {
+		writers.Go(func() {
+			for j := range 10 {
+				name := "topic-" + strconv.Itoa(10*i+j)
+				if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: name, Partitions: 1, Replicas: 1}, false); err != nil {
+					t.Error(err)
+				}
+				// Each list knows of the caller's own write before it.
+				if s, err := b.cluster.Snapshot(ctx, 5*time.Second); err != nil || len(s.Topics[name].Partitions) != 1 {
+					t.Errorf("a list does not know of %s, created before: %v", name, err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	stop()
+	if n := most.Load(); n != 1 {
+		t.Errorf("%d requests for all topics at once", n)
+	}
+}
+
+// A request that has nothing new to tell costs the lists nothing.
+func TestARefusedWriteLeavesTheSnapshotAlone(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	ctx := b.warm(t)
+	first, err := b.cluster.Snapshot(ctx, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false); CodeOf(err) != codeTopicAlreadyExists {
+		t.Fatal(err)
+	}
+	if err := b.cluster.CreatePartitions(ctx, "orders", 1, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := b.cluster.Snapshot(ctx, 5*time.Second); err != nil || again != first {
+		t.Errorf("another snapshot after a write that changed nothing (%v)", err)
+	}
+}
+
+// A caller who asked before a write must not have its older answer taken for news of the write.
+func TestAnAnswerFromBeforeAWriteIsNotKept(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	ctx := b.warm(t)
+	release := b.held(kmsg.Metadata)
+	old := make(chan *Snapshot)
+	go func() {
+		s, err := b.cluster.Snapshot(ctx, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		old <- s
+	}()
+	eventually(t, "the question is in flight", func() bool {
+		f := &b.cluster.snapshotFlight
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.current != nil
+	})
+	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "payments", Partitions: 1, Replicas: 1}, false); err != nil {
+		t.Fatal(err)
+	}
+	news := make(chan *Snapshot)
+	go func() {
+		s, err := b.cluster.Snapshot(ctx, time.Minute)
+		if err != nil {
+			t.Error(err)
+		}
+		news <- s
+	}()
+	release()
+	before, after := <-old, <-news
+	if before == after || len(after.Topics["payments"].Partitions) != 1 {
+		t.Errorf("the list after the write knows %d topics", len(after.Topics))
+	}
+	if kept := b.cluster.LastSnapshot(); kept != after {
+		t.Error("the older answer is kept")
 	}
 }
