@@ -65,6 +65,9 @@ func TestDiscovery(t *testing.T) {
 	}
 	const all = "create,delete,deletecollection,get,list,patch,update,watch"
 	want := []string{
+		// Not one verb more: see the decision about consumer groups.
+		"kafkaconsumergroups KafkaConsumerGroup get,list short=kcg in=kafka-all one=kafkaconsumergroup WITHOUT STORAGE VERSION",
+		"kafkaconsumergroups/offsets KafkaConsumerGroupOffsets get,patch,update",
 		"kafkas Kafka " + all + " short=k in=kafka-all,all one=kafka",
 		"kafkas/brokers KafkaBrokers get",
 		"kafkas/scale Scale get,patch,update autoscaling/v1",

@@ -18,6 +18,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	kafkastorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafka"
+	groupstorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafkaconsumergroup"
 	topicstorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
@@ -100,6 +101,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the storage of kafkatopics: %w", err)
 	}
+	groups := groupstorage.NewStorage(kafkas.Clusters, kafkas.Kafka)
 	group := genericapiserver.NewDefaultAPIGroupInfo(kafka.GroupName, Scheme, runtime.NewParameterCodec(Scheme), Codecs)
 	group.NegotiatedSerializer = negotiated{Codecs}
 	group.VersionedResourcesStorageMap[v1beta1.SchemeGroupVersion.Version] = map[string]rest.Storage{
@@ -111,6 +113,9 @@ func (c CompletedConfig) New() (*Server, error) {
 		"kafkatopics/status":     topics.Status,
 		"kafkatopics/scale":      topics.Scale,
 		"kafkatopics/partitions": topics.Partitions,
+
+		"kafkaconsumergroups":         groups.Group,
+		"kafkaconsumergroups/offsets": groups.Offsets,
 	}
 	if err := generic.InstallAPIGroup(&group); err != nil {
 		return nil, fmt.Errorf("install %s: %w", kafka.GroupName, err)

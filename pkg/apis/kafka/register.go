@@ -32,6 +32,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(SchemeGroupVersion,
 		&Kafka{}, &KafkaList{}, &KafkaBrokers{},
 		&KafkaTopic{}, &KafkaTopicList{}, &KafkaTopicPartitions{},
+		&KafkaConsumerGroup{}, &KafkaConsumerGroupList{}, &KafkaConsumerGroupOffsets{},
 	)
 	return nil
 }

@@ -20,111 +20,122 @@ import (
 
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return map[string]common.OpenAPIDefinition{
-		v1.ContainerResourceMetricSource{}.OpenAPIModelName():    schema_k8sio_api_autoscaling_v1_ContainerResourceMetricSource(ref),
-		v1.ContainerResourceMetricStatus{}.OpenAPIModelName():    schema_k8sio_api_autoscaling_v1_ContainerResourceMetricStatus(ref),
-		v1.CrossVersionObjectReference{}.OpenAPIModelName():      schema_k8sio_api_autoscaling_v1_CrossVersionObjectReference(ref),
-		v1.ExternalMetricSource{}.OpenAPIModelName():             schema_k8sio_api_autoscaling_v1_ExternalMetricSource(ref),
-		v1.ExternalMetricStatus{}.OpenAPIModelName():             schema_k8sio_api_autoscaling_v1_ExternalMetricStatus(ref),
-		v1.HorizontalPodAutoscaler{}.OpenAPIModelName():          schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscaler(ref),
-		v1.HorizontalPodAutoscalerCondition{}.OpenAPIModelName(): schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscalerCondition(ref),
-		v1.HorizontalPodAutoscalerList{}.OpenAPIModelName():      schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscalerList(ref),
-		v1.HorizontalPodAutoscalerSpec{}.OpenAPIModelName():      schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscalerSpec(ref),
-		v1.HorizontalPodAutoscalerStatus{}.OpenAPIModelName():    schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscalerStatus(ref),
-		v1.MetricSpec{}.OpenAPIModelName():                       schema_k8sio_api_autoscaling_v1_MetricSpec(ref),
-		v1.MetricStatus{}.OpenAPIModelName():                     schema_k8sio_api_autoscaling_v1_MetricStatus(ref),
-		v1.ObjectMetricSource{}.OpenAPIModelName():               schema_k8sio_api_autoscaling_v1_ObjectMetricSource(ref),
-		v1.ObjectMetricStatus{}.OpenAPIModelName():               schema_k8sio_api_autoscaling_v1_ObjectMetricStatus(ref),
-		v1.PodsMetricSource{}.OpenAPIModelName():                 schema_k8sio_api_autoscaling_v1_PodsMetricSource(ref),
-		v1.PodsMetricStatus{}.OpenAPIModelName():                 schema_k8sio_api_autoscaling_v1_PodsMetricStatus(ref),
-		v1.ResourceMetricSource{}.OpenAPIModelName():             schema_k8sio_api_autoscaling_v1_ResourceMetricSource(ref),
-		v1.ResourceMetricStatus{}.OpenAPIModelName():             schema_k8sio_api_autoscaling_v1_ResourceMetricStatus(ref),
-		v1.Scale{}.OpenAPIModelName():                            schema_k8sio_api_autoscaling_v1_Scale(ref),
-		v1.ScaleSpec{}.OpenAPIModelName():                        schema_k8sio_api_autoscaling_v1_ScaleSpec(ref),
-		v1.ScaleStatus{}.OpenAPIModelName():                      schema_k8sio_api_autoscaling_v1_ScaleStatus(ref),
-		resource.Quantity{}.OpenAPIModelName():                   schema_apimachinery_pkg_api_resource_Quantity(ref),
-		metav1.APIGroup{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_APIGroup(ref),
-		metav1.APIGroupList{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_APIGroupList(ref),
-		metav1.APIResource{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_APIResource(ref),
-		metav1.APIResourceList{}.OpenAPIModelName():              schema_pkg_apis_meta_v1_APIResourceList(ref),
-		metav1.APIVersions{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_APIVersions(ref),
-		metav1.ApplyOptions{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_ApplyOptions(ref),
-		metav1.Condition{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_Condition(ref),
-		metav1.CreateOptions{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_CreateOptions(ref),
-		metav1.DeleteOptions{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_DeleteOptions(ref),
-		metav1.Duration{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_Duration(ref),
-		metav1.FieldSelectorRequirement{}.OpenAPIModelName():     schema_pkg_apis_meta_v1_FieldSelectorRequirement(ref),
-		metav1.FieldsV1{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_FieldsV1(ref),
-		metav1.GetOptions{}.OpenAPIModelName():                   schema_pkg_apis_meta_v1_GetOptions(ref),
-		metav1.GroupKind{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_GroupKind(ref),
-		metav1.GroupResource{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_GroupResource(ref),
-		metav1.GroupVersion{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_GroupVersion(ref),
-		metav1.GroupVersionForDiscovery{}.OpenAPIModelName():     schema_pkg_apis_meta_v1_GroupVersionForDiscovery(ref),
-		metav1.GroupVersionKind{}.OpenAPIModelName():             schema_pkg_apis_meta_v1_GroupVersionKind(ref),
-		metav1.GroupVersionResource{}.OpenAPIModelName():         schema_pkg_apis_meta_v1_GroupVersionResource(ref),
-		metav1.InternalEvent{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_InternalEvent(ref),
-		metav1.LabelSelector{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_LabelSelector(ref),
-		metav1.LabelSelectorRequirement{}.OpenAPIModelName():     schema_pkg_apis_meta_v1_LabelSelectorRequirement(ref),
-		metav1.List{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_List(ref),
-		metav1.ListMeta{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_ListMeta(ref),
-		metav1.ListOptions{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_ListOptions(ref),
-		metav1.ManagedFieldsEntry{}.OpenAPIModelName():           schema_pkg_apis_meta_v1_ManagedFieldsEntry(ref),
-		metav1.MicroTime{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_MicroTime(ref),
-		metav1.ObjectMeta{}.OpenAPIModelName():                   schema_pkg_apis_meta_v1_ObjectMeta(ref),
-		metav1.OwnerReference{}.OpenAPIModelName():               schema_pkg_apis_meta_v1_OwnerReference(ref),
-		metav1.PartialObjectMetadata{}.OpenAPIModelName():        schema_pkg_apis_meta_v1_PartialObjectMetadata(ref),
-		metav1.PartialObjectMetadataList{}.OpenAPIModelName():    schema_pkg_apis_meta_v1_PartialObjectMetadataList(ref),
-		metav1.Patch{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_Patch(ref),
-		metav1.PatchOptions{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_PatchOptions(ref),
-		metav1.Preconditions{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_Preconditions(ref),
-		metav1.RootPaths{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_RootPaths(ref),
-		metav1.ServerAddressByClientCIDR{}.OpenAPIModelName():    schema_pkg_apis_meta_v1_ServerAddressByClientCIDR(ref),
-		metav1.ShardInfo{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_ShardInfo(ref),
-		metav1.Status{}.OpenAPIModelName():                       schema_pkg_apis_meta_v1_Status(ref),
-		metav1.StatusCause{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_StatusCause(ref),
-		metav1.StatusDetails{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_StatusDetails(ref),
-		metav1.Table{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_Table(ref),
-		metav1.TableColumnDefinition{}.OpenAPIModelName():        schema_pkg_apis_meta_v1_TableColumnDefinition(ref),
-		metav1.TableOptions{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_TableOptions(ref),
-		metav1.TableRow{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_TableRow(ref),
-		metav1.TableRowCondition{}.OpenAPIModelName():            schema_pkg_apis_meta_v1_TableRowCondition(ref),
-		metav1.Time{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_Time(ref),
-		metav1.Timestamp{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_Timestamp(ref),
-		metav1.TypeMeta{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_TypeMeta(ref),
-		metav1.UpdateOptions{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_UpdateOptions(ref),
-		metav1.WatchEvent{}.OpenAPIModelName():                   schema_pkg_apis_meta_v1_WatchEvent(ref),
-		runtime.RawExtension{}.OpenAPIModelName():                schema_k8sio_apimachinery_pkg_runtime_RawExtension(ref),
-		runtime.TypeMeta{}.OpenAPIModelName():                    schema_k8sio_apimachinery_pkg_runtime_TypeMeta(ref),
-		runtime.Unknown{}.OpenAPIModelName():                     schema_k8sio_apimachinery_pkg_runtime_Unknown(ref),
-		version.Info{}.OpenAPIModelName():                        schema_k8sio_apimachinery_pkg_version_Info(ref),
-		v1beta1.BrokerCounts{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_BrokerCounts(ref),
-		v1beta1.BrokerView{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_BrokerView(ref),
-		v1beta1.BrokersSpec{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_BrokersSpec(ref),
-		v1beta1.ClusterReference{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_ClusterReference(ref),
-		v1beta1.ControllersSpec{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_ControllersSpec(ref),
-		v1beta1.ExternalAuthentication{}.OpenAPIModelName():      schema_pkg_apis_kafka_v1beta1_ExternalAuthentication(ref),
-		v1beta1.ExternalSpec{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_ExternalSpec(ref),
-		v1beta1.ExternalTLS{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_ExternalTLS(ref),
-		v1beta1.JVMSpec{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_JVMSpec(ref),
-		v1beta1.Kafka{}.OpenAPIModelName():                       schema_pkg_apis_kafka_v1beta1_Kafka(ref),
-		v1beta1.KafkaBrokers{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_KafkaBrokers(ref),
-		v1beta1.KafkaList{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_KafkaList(ref),
-		v1beta1.KafkaSpec{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_KafkaSpec(ref),
-		v1beta1.KafkaStatus{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref),
-		v1beta1.KafkaTopic{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_KafkaTopic(ref),
-		v1beta1.KafkaTopicList{}.OpenAPIModelName():              schema_pkg_apis_kafka_v1beta1_KafkaTopicList(ref),
-		v1beta1.KafkaTopicPartitions{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref),
-		v1beta1.KafkaTopicSpec{}.OpenAPIModelName():              schema_pkg_apis_kafka_v1beta1_KafkaTopicSpec(ref),
-		v1beta1.KafkaTopicStatus{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_KafkaTopicStatus(ref),
-		v1beta1.ListenerStatus{}.OpenAPIModelName():              schema_pkg_apis_kafka_v1beta1_ListenerStatus(ref),
-		v1beta1.PartitionAssignment{}.OpenAPIModelName():         schema_pkg_apis_kafka_v1beta1_PartitionAssignment(ref),
-		v1beta1.PartitionStatus{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_PartitionStatus(ref),
-		v1beta1.QuorumVoter{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_QuorumVoter(ref),
-		v1beta1.ResourceRequirements{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_ResourceRequirements(ref),
-		v1beta1.SecretKeyReference{}.OpenAPIModelName():          schema_pkg_apis_kafka_v1beta1_SecretKeyReference(ref),
-		v1beta1.SecretReference{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_SecretReference(ref),
-		v1beta1.StorageSpec{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_StorageSpec(ref),
-		v1beta1.UserSecretReference{}.OpenAPIModelName():         schema_pkg_apis_kafka_v1beta1_UserSecretReference(ref),
-		v1beta1.ZooKeeperSpec{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_ZooKeeperSpec(ref),
+		v1.ContainerResourceMetricSource{}.OpenAPIModelName():        schema_k8sio_api_autoscaling_v1_ContainerResourceMetricSource(ref),
+		v1.ContainerResourceMetricStatus{}.OpenAPIModelName():        schema_k8sio_api_autoscaling_v1_ContainerResourceMetricStatus(ref),
+		v1.CrossVersionObjectReference{}.OpenAPIModelName():          schema_k8sio_api_autoscaling_v1_CrossVersionObjectReference(ref),
+		v1.ExternalMetricSource{}.OpenAPIModelName():                 schema_k8sio_api_autoscaling_v1_ExternalMetricSource(ref),
+		v1.ExternalMetricStatus{}.OpenAPIModelName():                 schema_k8sio_api_autoscaling_v1_ExternalMetricStatus(ref),
+		v1.HorizontalPodAutoscaler{}.OpenAPIModelName():              schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscaler(ref),
+		v1.HorizontalPodAutoscalerCondition{}.OpenAPIModelName():     schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscalerCondition(ref),
+		v1.HorizontalPodAutoscalerList{}.OpenAPIModelName():          schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscalerList(ref),
+		v1.HorizontalPodAutoscalerSpec{}.OpenAPIModelName():          schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscalerSpec(ref),
+		v1.HorizontalPodAutoscalerStatus{}.OpenAPIModelName():        schema_k8sio_api_autoscaling_v1_HorizontalPodAutoscalerStatus(ref),
+		v1.MetricSpec{}.OpenAPIModelName():                           schema_k8sio_api_autoscaling_v1_MetricSpec(ref),
+		v1.MetricStatus{}.OpenAPIModelName():                         schema_k8sio_api_autoscaling_v1_MetricStatus(ref),
+		v1.ObjectMetricSource{}.OpenAPIModelName():                   schema_k8sio_api_autoscaling_v1_ObjectMetricSource(ref),
+		v1.ObjectMetricStatus{}.OpenAPIModelName():                   schema_k8sio_api_autoscaling_v1_ObjectMetricStatus(ref),
+		v1.PodsMetricSource{}.OpenAPIModelName():                     schema_k8sio_api_autoscaling_v1_PodsMetricSource(ref),
+		v1.PodsMetricStatus{}.OpenAPIModelName():                     schema_k8sio_api_autoscaling_v1_PodsMetricStatus(ref),
+		v1.ResourceMetricSource{}.OpenAPIModelName():                 schema_k8sio_api_autoscaling_v1_ResourceMetricSource(ref),
+		v1.ResourceMetricStatus{}.OpenAPIModelName():                 schema_k8sio_api_autoscaling_v1_ResourceMetricStatus(ref),
+		v1.Scale{}.OpenAPIModelName():                                schema_k8sio_api_autoscaling_v1_Scale(ref),
+		v1.ScaleSpec{}.OpenAPIModelName():                            schema_k8sio_api_autoscaling_v1_ScaleSpec(ref),
+		v1.ScaleStatus{}.OpenAPIModelName():                          schema_k8sio_api_autoscaling_v1_ScaleStatus(ref),
+		resource.Quantity{}.OpenAPIModelName():                       schema_apimachinery_pkg_api_resource_Quantity(ref),
+		metav1.APIGroup{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_APIGroup(ref),
+		metav1.APIGroupList{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_APIGroupList(ref),
+		metav1.APIResource{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_APIResource(ref),
+		metav1.APIResourceList{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_APIResourceList(ref),
+		metav1.APIVersions{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_APIVersions(ref),
+		metav1.ApplyOptions{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_ApplyOptions(ref),
+		metav1.Condition{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_Condition(ref),
+		metav1.CreateOptions{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_CreateOptions(ref),
+		metav1.DeleteOptions{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_DeleteOptions(ref),
+		metav1.Duration{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_Duration(ref),
+		metav1.FieldSelectorRequirement{}.OpenAPIModelName():         schema_pkg_apis_meta_v1_FieldSelectorRequirement(ref),
+		metav1.FieldsV1{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_FieldsV1(ref),
+		metav1.GetOptions{}.OpenAPIModelName():                       schema_pkg_apis_meta_v1_GetOptions(ref),
+		metav1.GroupKind{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_GroupKind(ref),
+		metav1.GroupResource{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_GroupResource(ref),
+		metav1.GroupVersion{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_GroupVersion(ref),
+		metav1.GroupVersionForDiscovery{}.OpenAPIModelName():         schema_pkg_apis_meta_v1_GroupVersionForDiscovery(ref),
+		metav1.GroupVersionKind{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_GroupVersionKind(ref),
+		metav1.GroupVersionResource{}.OpenAPIModelName():             schema_pkg_apis_meta_v1_GroupVersionResource(ref),
+		metav1.InternalEvent{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_InternalEvent(ref),
+		metav1.LabelSelector{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_LabelSelector(ref),
+		metav1.LabelSelectorRequirement{}.OpenAPIModelName():         schema_pkg_apis_meta_v1_LabelSelectorRequirement(ref),
+		metav1.List{}.OpenAPIModelName():                             schema_pkg_apis_meta_v1_List(ref),
+		metav1.ListMeta{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_ListMeta(ref),
+		metav1.ListOptions{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_ListOptions(ref),
+		metav1.ManagedFieldsEntry{}.OpenAPIModelName():               schema_pkg_apis_meta_v1_ManagedFieldsEntry(ref),
+		metav1.MicroTime{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_MicroTime(ref),
+		metav1.ObjectMeta{}.OpenAPIModelName():                       schema_pkg_apis_meta_v1_ObjectMeta(ref),
+		metav1.OwnerReference{}.OpenAPIModelName():                   schema_pkg_apis_meta_v1_OwnerReference(ref),
+		metav1.PartialObjectMetadata{}.OpenAPIModelName():            schema_pkg_apis_meta_v1_PartialObjectMetadata(ref),
+		metav1.PartialObjectMetadataList{}.OpenAPIModelName():        schema_pkg_apis_meta_v1_PartialObjectMetadataList(ref),
+		metav1.Patch{}.OpenAPIModelName():                            schema_pkg_apis_meta_v1_Patch(ref),
+		metav1.PatchOptions{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_PatchOptions(ref),
+		metav1.Preconditions{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_Preconditions(ref),
+		metav1.RootPaths{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_RootPaths(ref),
+		metav1.ServerAddressByClientCIDR{}.OpenAPIModelName():        schema_pkg_apis_meta_v1_ServerAddressByClientCIDR(ref),
+		metav1.ShardInfo{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_ShardInfo(ref),
+		metav1.Status{}.OpenAPIModelName():                           schema_pkg_apis_meta_v1_Status(ref),
+		metav1.StatusCause{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_StatusCause(ref),
+		metav1.StatusDetails{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_StatusDetails(ref),
+		metav1.Table{}.OpenAPIModelName():                            schema_pkg_apis_meta_v1_Table(ref),
+		metav1.TableColumnDefinition{}.OpenAPIModelName():            schema_pkg_apis_meta_v1_TableColumnDefinition(ref),
+		metav1.TableOptions{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_TableOptions(ref),
+		metav1.TableRow{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_TableRow(ref),
+		metav1.TableRowCondition{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_TableRowCondition(ref),
+		metav1.Time{}.OpenAPIModelName():                             schema_pkg_apis_meta_v1_Time(ref),
+		metav1.Timestamp{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_Timestamp(ref),
+		metav1.TypeMeta{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_TypeMeta(ref),
+		metav1.UpdateOptions{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_UpdateOptions(ref),
+		metav1.WatchEvent{}.OpenAPIModelName():                       schema_pkg_apis_meta_v1_WatchEvent(ref),
+		runtime.RawExtension{}.OpenAPIModelName():                    schema_k8sio_apimachinery_pkg_runtime_RawExtension(ref),
+		runtime.TypeMeta{}.OpenAPIModelName():                        schema_k8sio_apimachinery_pkg_runtime_TypeMeta(ref),
+		runtime.Unknown{}.OpenAPIModelName():                         schema_k8sio_apimachinery_pkg_runtime_Unknown(ref),
+		version.Info{}.OpenAPIModelName():                            schema_k8sio_apimachinery_pkg_version_Info(ref),
+		v1beta1.BrokerCounts{}.OpenAPIModelName():                    schema_pkg_apis_kafka_v1beta1_BrokerCounts(ref),
+		v1beta1.BrokerView{}.OpenAPIModelName():                      schema_pkg_apis_kafka_v1beta1_BrokerView(ref),
+		v1beta1.BrokersSpec{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_BrokersSpec(ref),
+		v1beta1.ClusterReference{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_ClusterReference(ref),
+		v1beta1.ConsumerGroupMember{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_ConsumerGroupMember(ref),
+		v1beta1.ConsumerGroupOffset{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_ConsumerGroupOffset(ref),
+		v1beta1.ControllersSpec{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_ControllersSpec(ref),
+		v1beta1.ExternalAuthentication{}.OpenAPIModelName():          schema_pkg_apis_kafka_v1beta1_ExternalAuthentication(ref),
+		v1beta1.ExternalSpec{}.OpenAPIModelName():                    schema_pkg_apis_kafka_v1beta1_ExternalSpec(ref),
+		v1beta1.ExternalTLS{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_ExternalTLS(ref),
+		v1beta1.JVMSpec{}.OpenAPIModelName():                         schema_pkg_apis_kafka_v1beta1_JVMSpec(ref),
+		v1beta1.Kafka{}.OpenAPIModelName():                           schema_pkg_apis_kafka_v1beta1_Kafka(ref),
+		v1beta1.KafkaBrokers{}.OpenAPIModelName():                    schema_pkg_apis_kafka_v1beta1_KafkaBrokers(ref),
+		v1beta1.KafkaConsumerGroup{}.OpenAPIModelName():              schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroup(ref),
+		v1beta1.KafkaConsumerGroupList{}.OpenAPIModelName():          schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupList(ref),
+		v1beta1.KafkaConsumerGroupOffsets{}.OpenAPIModelName():       schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupOffsets(ref),
+		v1beta1.KafkaConsumerGroupOffsetsSpec{}.OpenAPIModelName():   schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupOffsetsSpec(ref),
+		v1beta1.KafkaConsumerGroupOffsetsStatus{}.OpenAPIModelName(): schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupOffsetsStatus(ref),
+		v1beta1.KafkaConsumerGroupSpec{}.OpenAPIModelName():          schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupSpec(ref),
+		v1beta1.KafkaConsumerGroupStatus{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupStatus(ref),
+		v1beta1.KafkaList{}.OpenAPIModelName():                       schema_pkg_apis_kafka_v1beta1_KafkaList(ref),
+		v1beta1.KafkaSpec{}.OpenAPIModelName():                       schema_pkg_apis_kafka_v1beta1_KafkaSpec(ref),
+		v1beta1.KafkaStatus{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref),
+		v1beta1.KafkaTopic{}.OpenAPIModelName():                      schema_pkg_apis_kafka_v1beta1_KafkaTopic(ref),
+		v1beta1.KafkaTopicList{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_KafkaTopicList(ref),
+		v1beta1.KafkaTopicPartitions{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref),
+		v1beta1.KafkaTopicSpec{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_KafkaTopicSpec(ref),
+		v1beta1.KafkaTopicStatus{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_KafkaTopicStatus(ref),
+		v1beta1.ListenerStatus{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_ListenerStatus(ref),
+		v1beta1.OffsetReset{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_OffsetReset(ref),
+		v1beta1.PartitionAssignment{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_PartitionAssignment(ref),
+		v1beta1.PartitionStatus{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_PartitionStatus(ref),
+		v1beta1.QuorumVoter{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_QuorumVoter(ref),
+		v1beta1.ResourceRequirements{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_ResourceRequirements(ref),
+		v1beta1.SecretKeyReference{}.OpenAPIModelName():              schema_pkg_apis_kafka_v1beta1_SecretKeyReference(ref),
+		v1beta1.SecretReference{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_SecretReference(ref),
+		v1beta1.StorageSpec{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_StorageSpec(ref),
+		v1beta1.TopicPartitions{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_TopicPartitions(ref),
+		v1beta1.UserSecretReference{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_UserSecretReference(ref),
+		v1beta1.ZooKeeperSpec{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_ZooKeeperSpec(ref),
 	}
 }
 
@@ -3943,6 +3954,165 @@ func schema_pkg_apis_kafka_v1beta1_ClusterReference(ref common.ReferenceCallback
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_ConsumerGroupMember(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ConsumerGroupMember is one consumer of a group.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"memberID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "memberID is the id that the member has in the group.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"groupInstanceID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "groupInstanceID is the name of a static member (group.instance.id).",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"clientID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clientID is what the member calls itself (client.id).",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"host": {
+						SchemaProps: spec.SchemaProps{
+							Description: "host is the address that the member connects from, as the brokers see it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"assignments": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"topic",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "assignments are the partitions that the member reads.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.TopicPartitions{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"memberID"},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.TopicPartitions{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_ConsumerGroupOffset(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ConsumerGroupOffset is where a group is in one partition, and who reads it.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"topic": {
+						SchemaProps: spec.SchemaProps{
+							Description: "topic is the topic's name on the brokers.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"partition": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partition id.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"committed": {
+						SchemaProps: spec.SchemaProps{
+							Description: "committed is the offset that the group goes on with; absent when it has committed none.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata is what the client wrote beside the offset.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"startOffset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startOffset is the first offset that can be read; absent when the leader did not answer.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"endOffset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "endOffset is the high watermark: one past the last offset that can be read; absent when the leader did not answer.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"lag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lag is how far committed is behind endOffset.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"memberID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "memberID is the member that reads the partition.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"clientID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clientID is what that member calls itself.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"host": {
+						SchemaProps: spec.SchemaProps{
+							Description: "host is the address that the member connects from.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message says why something about the partition is not known, for example that its topic was deleted.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"topic", "partition"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_ControllersSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -4262,6 +4432,349 @@ func schema_pkg_apis_kafka_v1beta1_KafkaBrokers(ref common.ReferenceCallback) co
 		},
 		Dependencies: []string{
 			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.BrokerView{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroup(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConsumerGroup is a consumer group of a Kafka cluster. Groups live on the brokers only, which are asked at request time: nobody creates one here, or deletes it. Its name is that of the Kafka, a dot, and the group's id.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec says which group it is.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaConsumerGroupSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what the brokers say of the group.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaConsumerGroupStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.KafkaConsumerGroupSpec{}.OpenAPIModelName(), v1beta1.KafkaConsumerGroupStatus{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConsumerGroupList is a list of consumer groups.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(metav1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "items are the groups, without members and lag: get one for these.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.KafkaConsumerGroup{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			metav1.ListMeta{}.OpenAPIModelName(), v1beta1.KafkaConsumerGroup{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupOffsets(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConsumerGroupOffsets is where a consumer group is in each partition, asked of the brokers at request time. An update resets the group. Its resourceVersion is a hash of the committed offsets, so an update that was prepared on older ones is a conflict.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec says what an update does.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaConsumerGroupOffsetsSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what the brokers say of the group's offsets. After a dry run it is what they would say.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaConsumerGroupOffsetsStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.KafkaConsumerGroupOffsetsSpec{}.OpenAPIModelName(), v1beta1.KafkaConsumerGroupOffsetsStatus{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupOffsetsSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConsumerGroupOffsetsSpec says what an update does.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"reset": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "reset says where the group goes on, for some partitions or for all. It is never read back: an update carries it out, and is refused while the group has members. No partition may be named twice.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.OffsetReset{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.OffsetReset{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupOffsetsStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConsumerGroupOffsetsStatus is what the brokers say of a group's offsets.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "state is the group's, as in its own status.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lag is the sum over the partitions; absent while a leader does not answer.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"partitions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"topic",
+									"partition",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "partitions are those that the group has committed an offset for, or that a member reads.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.ConsumerGroupOffset{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.ConsumerGroupOffset{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConsumerGroupSpec says which group it is.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"clusterRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clusterRef names the Kafka, in the group's own namespace.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.ClusterReference{}.OpenAPIModelName()),
+						},
+					},
+					"groupID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "groupID is the group's id on the brokers (group.id of its consumers).",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"clusterRef", "groupID"},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.ClusterReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConsumerGroupStatus is what the brokers say of a group.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "state is Apache Kafka's: Empty (no members), Stable (all partitions are assigned), or a word for what happens in between, such as PreparingRebalance or Reconciling.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is the protocol by which the members share their partitions: Classic or Consumer.\n\nPossible enum values:\n - `\"Classic\"` is the protocol in which one of the members assigns the partitions.\n - `\"Consumer\"` is the protocol of KIP-848, in which the brokers do (group.protocol=consumer).",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Classic", "Consumer"},
+						},
+					},
+					"protocolType": {
+						SchemaProps: spec.SchemaProps{
+							Description: "protocolType is \"consumer\", or empty for a group that has committed offsets and never had a member.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"coordinator": {
+						SchemaProps: spec.SchemaProps{
+							Description: "coordinator is the id of the broker that keeps the group.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"assignor": {
+						SchemaProps: spec.SchemaProps{
+							Description: "assignor decides which member gets which partitions. Not in lists.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"members": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"memberID",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "members are the group's consumers. Not in lists.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.ConsumerGroupMember{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"lag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lag is how many offsets the group is behind the ends of all partitions that it has committed offsets for; absent while a leader does not answer. Not in lists.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+				Required: []string{"coordinator"},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.ConsumerGroupMember{}.OpenAPIModelName()},
 	}
 }
 
@@ -4869,6 +5382,75 @@ func schema_pkg_apis_kafka_v1beta1_ListenerStatus(ref common.ReferenceCallback) 
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_OffsetReset(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OffsetReset says where a group goes on in some partitions: exactly one of to, offset, time and shift.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"topic": {
+						SchemaProps: spec.SchemaProps{
+							Description: "topic is the topic's name on the brokers. Left out, every partition that the group has committed an offset for is reset.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"partitions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "partitions are ids of the topic's partitions. Left out, all of them are reset.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int32",
+									},
+								},
+							},
+						},
+					},
+					"to": {
+						SchemaProps: spec.SchemaProps{
+							Description: "to is \"earliest\", the first record that is still there, or \"latest\", one past the last one.\n\nPossible enum values:\n - `\"earliest\"` is the first record that is still there.\n - `\"latest\"` is one past the last record: only what comes later is read.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"earliest", "latest"},
+						},
+					},
+					"offset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "offset is an offset from the first that can be read to one past the last.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"time": {
+						SchemaProps: spec.SchemaProps{
+							Description: "time is a point in time, such as 2026-01-31T08:00:00Z: the group goes on with the first record that is that late or later, and after the last one if there is none.",
+							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"shift": {
+						SchemaProps: spec.SchemaProps{
+							Description: "shift moves the committed offset: -100 reads the last hundred offsets again, 1 skips one.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.Time{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_PartitionAssignment(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -5194,6 +5776,47 @@ func schema_pkg_apis_kafka_v1beta1_StorageSpec(ref common.ReferenceCallback) com
 		},
 		Dependencies: []string{
 			resource.Quantity{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_TopicPartitions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TopicPartitions are some partitions of a topic.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"topic": {
+						SchemaProps: spec.SchemaProps{
+							Description: "topic is the topic's name on the brokers.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"partitions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "partitions are partition ids.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int32",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"topic", "partitions"},
+			},
+		},
 	}
 }
 

@@ -37,7 +37,8 @@ func TestEveryKindHasBothForms(t *testing.T) {
 			t.Errorf("%s is not in %s", kind, v1beta1.SchemeGroupVersion)
 		}
 	}
-	for _, kind := range []string{"Kafka", "KafkaList", "KafkaBrokers", "KafkaTopic", "KafkaTopicList", "KafkaTopicPartitions"} {
+	for _, kind := range []string{"Kafka", "KafkaList", "KafkaBrokers", "KafkaTopic", "KafkaTopicList", "KafkaTopicPartitions",
+		"KafkaConsumerGroup", "KafkaConsumerGroupList", "KafkaConsumerGroupOffsets"} {
 		if !scheme.Recognizes(kafka.SchemeGroupVersion.WithKind(kind)) {
 			t.Errorf("%s has no internal form", kind)
 		}
@@ -53,8 +54,9 @@ func TestFieldLabels(t *testing.T) {
 	scheme := runtime.NewScheme()
 	Install(scheme)
 	supported := map[string][]string{
-		"Kafka":      {"metadata.name", "metadata.namespace"},
-		"KafkaTopic": {"metadata.name", "metadata.namespace", "spec.clusterRef.name", "spec.clusterRef.namespace"},
+		"Kafka":              {"metadata.name", "metadata.namespace"},
+		"KafkaConsumerGroup": {"metadata.name", "metadata.namespace", "spec.clusterRef.name"},
+		"KafkaTopic":         {"metadata.name", "metadata.namespace", "spec.clusterRef.name", "spec.clusterRef.namespace"},
 	}
 	all := []string{"metadata.name", "metadata.namespace", "metadata.uid", "spec.clusterRef.name", "spec.clusterRef.namespace",
 		"spec.topicName", "spec.version", "status.topicID", "name", "metadata.labels", ""}

@@ -12,6 +12,10 @@ func addFieldLabelConversions(scheme *runtime.Scheme) error {
 		only("metadata.name", "metadata.namespace")); err != nil {
 		return err
 	}
+	if err := scheme.AddFieldLabelConversionFunc(SchemeGroupVersion.WithKind("KafkaConsumerGroup"),
+		only("metadata.name", "metadata.namespace", "spec.clusterRef.name")); err != nil {
+		return err
+	}
 	return scheme.AddFieldLabelConversionFunc(SchemeGroupVersion.WithKind("KafkaTopic"),
 		only("metadata.name", "metadata.namespace", "spec.clusterRef.name", "spec.clusterRef.namespace"))
 }

@@ -62,6 +62,26 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*ConsumerGroupMember)(nil), (*kafka.ConsumerGroupMember)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_ConsumerGroupMember_To_kafka_ConsumerGroupMember(a.(*ConsumerGroupMember), b.(*kafka.ConsumerGroupMember), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.ConsumerGroupMember)(nil), (*ConsumerGroupMember)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_ConsumerGroupMember_To_v1beta1_ConsumerGroupMember(a.(*kafka.ConsumerGroupMember), b.(*ConsumerGroupMember), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*ConsumerGroupOffset)(nil), (*kafka.ConsumerGroupOffset)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_ConsumerGroupOffset_To_kafka_ConsumerGroupOffset(a.(*ConsumerGroupOffset), b.(*kafka.ConsumerGroupOffset), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.ConsumerGroupOffset)(nil), (*ConsumerGroupOffset)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_ConsumerGroupOffset_To_v1beta1_ConsumerGroupOffset(a.(*kafka.ConsumerGroupOffset), b.(*ConsumerGroupOffset), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*ControllersSpec)(nil), (*kafka.ControllersSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_ControllersSpec_To_kafka_ControllersSpec(a.(*ControllersSpec), b.(*kafka.ControllersSpec), scope)
 	}); err != nil {
@@ -129,6 +149,76 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.KafkaBrokers)(nil), (*KafkaBrokers)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_KafkaBrokers_To_v1beta1_KafkaBrokers(a.(*kafka.KafkaBrokers), b.(*KafkaBrokers), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaConsumerGroup)(nil), (*kafka.KafkaConsumerGroup)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaConsumerGroup_To_kafka_KafkaConsumerGroup(a.(*KafkaConsumerGroup), b.(*kafka.KafkaConsumerGroup), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaConsumerGroup)(nil), (*KafkaConsumerGroup)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaConsumerGroup_To_v1beta1_KafkaConsumerGroup(a.(*kafka.KafkaConsumerGroup), b.(*KafkaConsumerGroup), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaConsumerGroupList)(nil), (*kafka.KafkaConsumerGroupList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaConsumerGroupList_To_kafka_KafkaConsumerGroupList(a.(*KafkaConsumerGroupList), b.(*kafka.KafkaConsumerGroupList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaConsumerGroupList)(nil), (*KafkaConsumerGroupList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaConsumerGroupList_To_v1beta1_KafkaConsumerGroupList(a.(*kafka.KafkaConsumerGroupList), b.(*KafkaConsumerGroupList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaConsumerGroupOffsets)(nil), (*kafka.KafkaConsumerGroupOffsets)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaConsumerGroupOffsets_To_kafka_KafkaConsumerGroupOffsets(a.(*KafkaConsumerGroupOffsets), b.(*kafka.KafkaConsumerGroupOffsets), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaConsumerGroupOffsets)(nil), (*KafkaConsumerGroupOffsets)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaConsumerGroupOffsets_To_v1beta1_KafkaConsumerGroupOffsets(a.(*kafka.KafkaConsumerGroupOffsets), b.(*KafkaConsumerGroupOffsets), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaConsumerGroupOffsetsSpec)(nil), (*kafka.KafkaConsumerGroupOffsetsSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaConsumerGroupOffsetsSpec_To_kafka_KafkaConsumerGroupOffsetsSpec(a.(*KafkaConsumerGroupOffsetsSpec), b.(*kafka.KafkaConsumerGroupOffsetsSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaConsumerGroupOffsetsSpec)(nil), (*KafkaConsumerGroupOffsetsSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaConsumerGroupOffsetsSpec_To_v1beta1_KafkaConsumerGroupOffsetsSpec(a.(*kafka.KafkaConsumerGroupOffsetsSpec), b.(*KafkaConsumerGroupOffsetsSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaConsumerGroupOffsetsStatus)(nil), (*kafka.KafkaConsumerGroupOffsetsStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaConsumerGroupOffsetsStatus_To_kafka_KafkaConsumerGroupOffsetsStatus(a.(*KafkaConsumerGroupOffsetsStatus), b.(*kafka.KafkaConsumerGroupOffsetsStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaConsumerGroupOffsetsStatus)(nil), (*KafkaConsumerGroupOffsetsStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaConsumerGroupOffsetsStatus_To_v1beta1_KafkaConsumerGroupOffsetsStatus(a.(*kafka.KafkaConsumerGroupOffsetsStatus), b.(*KafkaConsumerGroupOffsetsStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaConsumerGroupSpec)(nil), (*kafka.KafkaConsumerGroupSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaConsumerGroupSpec_To_kafka_KafkaConsumerGroupSpec(a.(*KafkaConsumerGroupSpec), b.(*kafka.KafkaConsumerGroupSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaConsumerGroupSpec)(nil), (*KafkaConsumerGroupSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaConsumerGroupSpec_To_v1beta1_KafkaConsumerGroupSpec(a.(*kafka.KafkaConsumerGroupSpec), b.(*KafkaConsumerGroupSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaConsumerGroupStatus)(nil), (*kafka.KafkaConsumerGroupStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaConsumerGroupStatus_To_kafka_KafkaConsumerGroupStatus(a.(*KafkaConsumerGroupStatus), b.(*kafka.KafkaConsumerGroupStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaConsumerGroupStatus)(nil), (*KafkaConsumerGroupStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaConsumerGroupStatus_To_v1beta1_KafkaConsumerGroupStatus(a.(*kafka.KafkaConsumerGroupStatus), b.(*KafkaConsumerGroupStatus), scope)
 	}); err != nil {
 		return err
 	}
@@ -222,6 +312,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*OffsetReset)(nil), (*kafka.OffsetReset)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_OffsetReset_To_kafka_OffsetReset(a.(*OffsetReset), b.(*kafka.OffsetReset), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.OffsetReset)(nil), (*OffsetReset)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_OffsetReset_To_v1beta1_OffsetReset(a.(*kafka.OffsetReset), b.(*OffsetReset), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*PartitionAssignment)(nil), (*kafka.PartitionAssignment)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_PartitionAssignment_To_kafka_PartitionAssignment(a.(*PartitionAssignment), b.(*kafka.PartitionAssignment), scope)
 	}); err != nil {
@@ -289,6 +389,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.StorageSpec)(nil), (*StorageSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_StorageSpec_To_v1beta1_StorageSpec(a.(*kafka.StorageSpec), b.(*StorageSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*TopicPartitions)(nil), (*kafka.TopicPartitions)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_TopicPartitions_To_kafka_TopicPartitions(a.(*TopicPartitions), b.(*kafka.TopicPartitions), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.TopicPartitions)(nil), (*TopicPartitions)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(a.(*kafka.TopicPartitions), b.(*TopicPartitions), scope)
 	}); err != nil {
 		return err
 	}
@@ -393,6 +503,46 @@ func autoConvert_kafka_ClusterReference_To_v1beta1_ClusterReference(in *kafka.Cl
 // Convert_kafka_ClusterReference_To_v1beta1_ClusterReference is an autogenerated conversion function.
 func Convert_kafka_ClusterReference_To_v1beta1_ClusterReference(in *kafka.ClusterReference, out *ClusterReference, s conversion.Scope) error {
 	return autoConvert_kafka_ClusterReference_To_v1beta1_ClusterReference(in, out, s)
+}
+
+func autoConvert_v1beta1_ConsumerGroupMember_To_kafka_ConsumerGroupMember(in *ConsumerGroupMember, out *kafka.ConsumerGroupMember, s conversion.Scope) error {
+	*out = *(*kafka.ConsumerGroupMember)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_ConsumerGroupMember_To_kafka_ConsumerGroupMember is an autogenerated conversion function.
+func Convert_v1beta1_ConsumerGroupMember_To_kafka_ConsumerGroupMember(in *ConsumerGroupMember, out *kafka.ConsumerGroupMember, s conversion.Scope) error {
+	return autoConvert_v1beta1_ConsumerGroupMember_To_kafka_ConsumerGroupMember(in, out, s)
+}
+
+func autoConvert_kafka_ConsumerGroupMember_To_v1beta1_ConsumerGroupMember(in *kafka.ConsumerGroupMember, out *ConsumerGroupMember, s conversion.Scope) error {
+	*out = *(*ConsumerGroupMember)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_ConsumerGroupMember_To_v1beta1_ConsumerGroupMember is an autogenerated conversion function.
+func Convert_kafka_ConsumerGroupMember_To_v1beta1_ConsumerGroupMember(in *kafka.ConsumerGroupMember, out *ConsumerGroupMember, s conversion.Scope) error {
+	return autoConvert_kafka_ConsumerGroupMember_To_v1beta1_ConsumerGroupMember(in, out, s)
+}
+
+func autoConvert_v1beta1_ConsumerGroupOffset_To_kafka_ConsumerGroupOffset(in *ConsumerGroupOffset, out *kafka.ConsumerGroupOffset, s conversion.Scope) error {
+	*out = *(*kafka.ConsumerGroupOffset)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_ConsumerGroupOffset_To_kafka_ConsumerGroupOffset is an autogenerated conversion function.
+func Convert_v1beta1_ConsumerGroupOffset_To_kafka_ConsumerGroupOffset(in *ConsumerGroupOffset, out *kafka.ConsumerGroupOffset, s conversion.Scope) error {
+	return autoConvert_v1beta1_ConsumerGroupOffset_To_kafka_ConsumerGroupOffset(in, out, s)
+}
+
+func autoConvert_kafka_ConsumerGroupOffset_To_v1beta1_ConsumerGroupOffset(in *kafka.ConsumerGroupOffset, out *ConsumerGroupOffset, s conversion.Scope) error {
+	*out = *(*ConsumerGroupOffset)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_ConsumerGroupOffset_To_v1beta1_ConsumerGroupOffset is an autogenerated conversion function.
+func Convert_kafka_ConsumerGroupOffset_To_v1beta1_ConsumerGroupOffset(in *kafka.ConsumerGroupOffset, out *ConsumerGroupOffset, s conversion.Scope) error {
+	return autoConvert_kafka_ConsumerGroupOffset_To_v1beta1_ConsumerGroupOffset(in, out, s)
 }
 
 func autoConvert_v1beta1_ControllersSpec_To_kafka_ControllersSpec(in *ControllersSpec, out *kafka.ControllersSpec, s conversion.Scope) error {
@@ -549,6 +699,172 @@ func autoConvert_kafka_KafkaBrokers_To_v1beta1_KafkaBrokers(in *kafka.KafkaBroke
 // Convert_kafka_KafkaBrokers_To_v1beta1_KafkaBrokers is an autogenerated conversion function.
 func Convert_kafka_KafkaBrokers_To_v1beta1_KafkaBrokers(in *kafka.KafkaBrokers, out *KafkaBrokers, s conversion.Scope) error {
 	return autoConvert_kafka_KafkaBrokers_To_v1beta1_KafkaBrokers(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaConsumerGroup_To_kafka_KafkaConsumerGroup(in *KafkaConsumerGroup, out *kafka.KafkaConsumerGroup, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1beta1_KafkaConsumerGroupSpec_To_kafka_KafkaConsumerGroupSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_v1beta1_KafkaConsumerGroupStatus_To_kafka_KafkaConsumerGroupStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1beta1_KafkaConsumerGroup_To_kafka_KafkaConsumerGroup is an autogenerated conversion function.
+func Convert_v1beta1_KafkaConsumerGroup_To_kafka_KafkaConsumerGroup(in *KafkaConsumerGroup, out *kafka.KafkaConsumerGroup, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaConsumerGroup_To_kafka_KafkaConsumerGroup(in, out, s)
+}
+
+func autoConvert_kafka_KafkaConsumerGroup_To_v1beta1_KafkaConsumerGroup(in *kafka.KafkaConsumerGroup, out *KafkaConsumerGroup, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_kafka_KafkaConsumerGroupSpec_To_v1beta1_KafkaConsumerGroupSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_kafka_KafkaConsumerGroupStatus_To_v1beta1_KafkaConsumerGroupStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_kafka_KafkaConsumerGroup_To_v1beta1_KafkaConsumerGroup is an autogenerated conversion function.
+func Convert_kafka_KafkaConsumerGroup_To_v1beta1_KafkaConsumerGroup(in *kafka.KafkaConsumerGroup, out *KafkaConsumerGroup, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaConsumerGroup_To_v1beta1_KafkaConsumerGroup(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaConsumerGroupList_To_kafka_KafkaConsumerGroupList(in *KafkaConsumerGroupList, out *kafka.KafkaConsumerGroupList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]kafka.KafkaConsumerGroup)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_v1beta1_KafkaConsumerGroupList_To_kafka_KafkaConsumerGroupList is an autogenerated conversion function.
+func Convert_v1beta1_KafkaConsumerGroupList_To_kafka_KafkaConsumerGroupList(in *KafkaConsumerGroupList, out *kafka.KafkaConsumerGroupList, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaConsumerGroupList_To_kafka_KafkaConsumerGroupList(in, out, s)
+}
+
+func autoConvert_kafka_KafkaConsumerGroupList_To_v1beta1_KafkaConsumerGroupList(in *kafka.KafkaConsumerGroupList, out *KafkaConsumerGroupList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]KafkaConsumerGroup)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_kafka_KafkaConsumerGroupList_To_v1beta1_KafkaConsumerGroupList is an autogenerated conversion function.
+func Convert_kafka_KafkaConsumerGroupList_To_v1beta1_KafkaConsumerGroupList(in *kafka.KafkaConsumerGroupList, out *KafkaConsumerGroupList, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaConsumerGroupList_To_v1beta1_KafkaConsumerGroupList(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaConsumerGroupOffsets_To_kafka_KafkaConsumerGroupOffsets(in *KafkaConsumerGroupOffsets, out *kafka.KafkaConsumerGroupOffsets, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1beta1_KafkaConsumerGroupOffsetsSpec_To_kafka_KafkaConsumerGroupOffsetsSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_v1beta1_KafkaConsumerGroupOffsetsStatus_To_kafka_KafkaConsumerGroupOffsetsStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1beta1_KafkaConsumerGroupOffsets_To_kafka_KafkaConsumerGroupOffsets is an autogenerated conversion function.
+func Convert_v1beta1_KafkaConsumerGroupOffsets_To_kafka_KafkaConsumerGroupOffsets(in *KafkaConsumerGroupOffsets, out *kafka.KafkaConsumerGroupOffsets, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaConsumerGroupOffsets_To_kafka_KafkaConsumerGroupOffsets(in, out, s)
+}
+
+func autoConvert_kafka_KafkaConsumerGroupOffsets_To_v1beta1_KafkaConsumerGroupOffsets(in *kafka.KafkaConsumerGroupOffsets, out *KafkaConsumerGroupOffsets, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_kafka_KafkaConsumerGroupOffsetsSpec_To_v1beta1_KafkaConsumerGroupOffsetsSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_kafka_KafkaConsumerGroupOffsetsStatus_To_v1beta1_KafkaConsumerGroupOffsetsStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_kafka_KafkaConsumerGroupOffsets_To_v1beta1_KafkaConsumerGroupOffsets is an autogenerated conversion function.
+func Convert_kafka_KafkaConsumerGroupOffsets_To_v1beta1_KafkaConsumerGroupOffsets(in *kafka.KafkaConsumerGroupOffsets, out *KafkaConsumerGroupOffsets, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaConsumerGroupOffsets_To_v1beta1_KafkaConsumerGroupOffsets(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaConsumerGroupOffsetsSpec_To_kafka_KafkaConsumerGroupOffsetsSpec(in *KafkaConsumerGroupOffsetsSpec, out *kafka.KafkaConsumerGroupOffsetsSpec, s conversion.Scope) error {
+	*out = *(*kafka.KafkaConsumerGroupOffsetsSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaConsumerGroupOffsetsSpec_To_kafka_KafkaConsumerGroupOffsetsSpec is an autogenerated conversion function.
+func Convert_v1beta1_KafkaConsumerGroupOffsetsSpec_To_kafka_KafkaConsumerGroupOffsetsSpec(in *KafkaConsumerGroupOffsetsSpec, out *kafka.KafkaConsumerGroupOffsetsSpec, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaConsumerGroupOffsetsSpec_To_kafka_KafkaConsumerGroupOffsetsSpec(in, out, s)
+}
+
+func autoConvert_kafka_KafkaConsumerGroupOffsetsSpec_To_v1beta1_KafkaConsumerGroupOffsetsSpec(in *kafka.KafkaConsumerGroupOffsetsSpec, out *KafkaConsumerGroupOffsetsSpec, s conversion.Scope) error {
+	*out = *(*KafkaConsumerGroupOffsetsSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaConsumerGroupOffsetsSpec_To_v1beta1_KafkaConsumerGroupOffsetsSpec is an autogenerated conversion function.
+func Convert_kafka_KafkaConsumerGroupOffsetsSpec_To_v1beta1_KafkaConsumerGroupOffsetsSpec(in *kafka.KafkaConsumerGroupOffsetsSpec, out *KafkaConsumerGroupOffsetsSpec, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaConsumerGroupOffsetsSpec_To_v1beta1_KafkaConsumerGroupOffsetsSpec(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaConsumerGroupOffsetsStatus_To_kafka_KafkaConsumerGroupOffsetsStatus(in *KafkaConsumerGroupOffsetsStatus, out *kafka.KafkaConsumerGroupOffsetsStatus, s conversion.Scope) error {
+	*out = *(*kafka.KafkaConsumerGroupOffsetsStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaConsumerGroupOffsetsStatus_To_kafka_KafkaConsumerGroupOffsetsStatus is an autogenerated conversion function.
+func Convert_v1beta1_KafkaConsumerGroupOffsetsStatus_To_kafka_KafkaConsumerGroupOffsetsStatus(in *KafkaConsumerGroupOffsetsStatus, out *kafka.KafkaConsumerGroupOffsetsStatus, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaConsumerGroupOffsetsStatus_To_kafka_KafkaConsumerGroupOffsetsStatus(in, out, s)
+}
+
+func autoConvert_kafka_KafkaConsumerGroupOffsetsStatus_To_v1beta1_KafkaConsumerGroupOffsetsStatus(in *kafka.KafkaConsumerGroupOffsetsStatus, out *KafkaConsumerGroupOffsetsStatus, s conversion.Scope) error {
+	*out = *(*KafkaConsumerGroupOffsetsStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaConsumerGroupOffsetsStatus_To_v1beta1_KafkaConsumerGroupOffsetsStatus is an autogenerated conversion function.
+func Convert_kafka_KafkaConsumerGroupOffsetsStatus_To_v1beta1_KafkaConsumerGroupOffsetsStatus(in *kafka.KafkaConsumerGroupOffsetsStatus, out *KafkaConsumerGroupOffsetsStatus, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaConsumerGroupOffsetsStatus_To_v1beta1_KafkaConsumerGroupOffsetsStatus(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaConsumerGroupSpec_To_kafka_KafkaConsumerGroupSpec(in *KafkaConsumerGroupSpec, out *kafka.KafkaConsumerGroupSpec, s conversion.Scope) error {
+	*out = *(*kafka.KafkaConsumerGroupSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaConsumerGroupSpec_To_kafka_KafkaConsumerGroupSpec is an autogenerated conversion function.
+func Convert_v1beta1_KafkaConsumerGroupSpec_To_kafka_KafkaConsumerGroupSpec(in *KafkaConsumerGroupSpec, out *kafka.KafkaConsumerGroupSpec, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaConsumerGroupSpec_To_kafka_KafkaConsumerGroupSpec(in, out, s)
+}
+
+func autoConvert_kafka_KafkaConsumerGroupSpec_To_v1beta1_KafkaConsumerGroupSpec(in *kafka.KafkaConsumerGroupSpec, out *KafkaConsumerGroupSpec, s conversion.Scope) error {
+	*out = *(*KafkaConsumerGroupSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaConsumerGroupSpec_To_v1beta1_KafkaConsumerGroupSpec is an autogenerated conversion function.
+func Convert_kafka_KafkaConsumerGroupSpec_To_v1beta1_KafkaConsumerGroupSpec(in *kafka.KafkaConsumerGroupSpec, out *KafkaConsumerGroupSpec, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaConsumerGroupSpec_To_v1beta1_KafkaConsumerGroupSpec(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaConsumerGroupStatus_To_kafka_KafkaConsumerGroupStatus(in *KafkaConsumerGroupStatus, out *kafka.KafkaConsumerGroupStatus, s conversion.Scope) error {
+	*out = *(*kafka.KafkaConsumerGroupStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaConsumerGroupStatus_To_kafka_KafkaConsumerGroupStatus is an autogenerated conversion function.
+func Convert_v1beta1_KafkaConsumerGroupStatus_To_kafka_KafkaConsumerGroupStatus(in *KafkaConsumerGroupStatus, out *kafka.KafkaConsumerGroupStatus, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaConsumerGroupStatus_To_kafka_KafkaConsumerGroupStatus(in, out, s)
+}
+
+func autoConvert_kafka_KafkaConsumerGroupStatus_To_v1beta1_KafkaConsumerGroupStatus(in *kafka.KafkaConsumerGroupStatus, out *KafkaConsumerGroupStatus, s conversion.Scope) error {
+	*out = *(*KafkaConsumerGroupStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaConsumerGroupStatus_To_v1beta1_KafkaConsumerGroupStatus is an autogenerated conversion function.
+func Convert_kafka_KafkaConsumerGroupStatus_To_v1beta1_KafkaConsumerGroupStatus(in *kafka.KafkaConsumerGroupStatus, out *KafkaConsumerGroupStatus, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaConsumerGroupStatus_To_v1beta1_KafkaConsumerGroupStatus(in, out, s)
 }
 
 func autoConvert_v1beta1_KafkaList_To_kafka_KafkaList(in *KafkaList, out *kafka.KafkaList, s conversion.Scope) error {
@@ -751,6 +1067,26 @@ func Convert_kafka_ListenerStatus_To_v1beta1_ListenerStatus(in *kafka.ListenerSt
 	return autoConvert_kafka_ListenerStatus_To_v1beta1_ListenerStatus(in, out, s)
 }
 
+func autoConvert_v1beta1_OffsetReset_To_kafka_OffsetReset(in *OffsetReset, out *kafka.OffsetReset, s conversion.Scope) error {
+	*out = *(*kafka.OffsetReset)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_OffsetReset_To_kafka_OffsetReset is an autogenerated conversion function.
+func Convert_v1beta1_OffsetReset_To_kafka_OffsetReset(in *OffsetReset, out *kafka.OffsetReset, s conversion.Scope) error {
+	return autoConvert_v1beta1_OffsetReset_To_kafka_OffsetReset(in, out, s)
+}
+
+func autoConvert_kafka_OffsetReset_To_v1beta1_OffsetReset(in *kafka.OffsetReset, out *OffsetReset, s conversion.Scope) error {
+	*out = *(*OffsetReset)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_OffsetReset_To_v1beta1_OffsetReset is an autogenerated conversion function.
+func Convert_kafka_OffsetReset_To_v1beta1_OffsetReset(in *kafka.OffsetReset, out *OffsetReset, s conversion.Scope) error {
+	return autoConvert_kafka_OffsetReset_To_v1beta1_OffsetReset(in, out, s)
+}
+
 func autoConvert_v1beta1_PartitionAssignment_To_kafka_PartitionAssignment(in *PartitionAssignment, out *kafka.PartitionAssignment, s conversion.Scope) error {
 	*out = *(*kafka.PartitionAssignment)(unsafe.Pointer(in))
 	return nil
@@ -889,6 +1225,26 @@ func autoConvert_kafka_StorageSpec_To_v1beta1_StorageSpec(in *kafka.StorageSpec,
 // Convert_kafka_StorageSpec_To_v1beta1_StorageSpec is an autogenerated conversion function.
 func Convert_kafka_StorageSpec_To_v1beta1_StorageSpec(in *kafka.StorageSpec, out *StorageSpec, s conversion.Scope) error {
 	return autoConvert_kafka_StorageSpec_To_v1beta1_StorageSpec(in, out, s)
+}
+
+func autoConvert_v1beta1_TopicPartitions_To_kafka_TopicPartitions(in *TopicPartitions, out *kafka.TopicPartitions, s conversion.Scope) error {
+	*out = *(*kafka.TopicPartitions)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_TopicPartitions_To_kafka_TopicPartitions is an autogenerated conversion function.
+func Convert_v1beta1_TopicPartitions_To_kafka_TopicPartitions(in *TopicPartitions, out *kafka.TopicPartitions, s conversion.Scope) error {
+	return autoConvert_v1beta1_TopicPartitions_To_kafka_TopicPartitions(in, out, s)
+}
+
+func autoConvert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(in *kafka.TopicPartitions, out *TopicPartitions, s conversion.Scope) error {
+	*out = *(*TopicPartitions)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_TopicPartitions_To_v1beta1_TopicPartitions is an autogenerated conversion function.
+func Convert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(in *kafka.TopicPartitions, out *TopicPartitions, s conversion.Scope) error {
+	return autoConvert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(in, out, s)
 }
 
 func autoConvert_v1beta1_UserSecretReference_To_kafka_UserSecretReference(in *UserSecretReference, out *kafka.UserSecretReference, s conversion.Scope) error {

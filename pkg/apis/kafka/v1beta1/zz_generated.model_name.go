@@ -28,6 +28,16 @@ func (in ClusterReference) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ConsumerGroupMember) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.ConsumerGroupMember"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ConsumerGroupOffset) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.ConsumerGroupOffset"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ControllersSpec) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.ControllersSpec"
 }
@@ -60,6 +70,41 @@ func (in Kafka) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in KafkaBrokers) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.KafkaBrokers"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConsumerGroup) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaConsumerGroup"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConsumerGroupList) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaConsumerGroupList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConsumerGroupOffsets) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaConsumerGroupOffsets"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConsumerGroupOffsetsSpec) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaConsumerGroupOffsetsSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConsumerGroupOffsetsStatus) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaConsumerGroupOffsetsStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConsumerGroupSpec) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaConsumerGroupSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConsumerGroupStatus) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaConsumerGroupStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -108,6 +153,11 @@ func (in ListenerStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OffsetReset) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.OffsetReset"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PartitionAssignment) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.PartitionAssignment"
 }
@@ -140,6 +190,11 @@ func (in SecretReference) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in StorageSpec) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.StorageSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TopicPartitions) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.TopicPartitions"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

@@ -12,6 +12,14 @@ type KafkaListerExpansion interface{}
 // KafkaNamespaceLister.
 type KafkaNamespaceListerExpansion interface{}
 
+// KafkaConsumerGroupListerExpansion allows custom methods to be added to
+// KafkaConsumerGroupLister.
+type KafkaConsumerGroupListerExpansion interface{}
+
+// KafkaConsumerGroupNamespaceListerExpansion allows custom methods to be added to
+// KafkaConsumerGroupNamespaceLister.
+type KafkaConsumerGroupNamespaceListerExpansion interface{}
+
 // KafkaTopicListerExpansion allows custom methods to be added to
 // KafkaTopicLister.
 type KafkaTopicListerExpansion interface{}

@@ -6,4 +6,6 @@ package v1beta1
 
 type KafkaExpansion interface{}
 
+type KafkaConsumerGroupExpansion interface{}
+
 type KafkaTopicExpansion interface{}

@@ -15,6 +15,7 @@ import (
 type KafkaV1beta1Interface interface {
 	RESTClient() rest.Interface
 	KafkasGetter
+	KafkaConsumerGroupsGetter
 	KafkaTopicsGetter
 }
 
@@ -25,6 +26,10 @@ type KafkaV1beta1Client struct {
 
 func (c *KafkaV1beta1Client) Kafkas(namespace string) KafkaInterface {
 	return newKafkas(c, namespace)
+}
+
+func (c *KafkaV1beta1Client) KafkaConsumerGroups(namespace string) KafkaConsumerGroupInterface {
+	return newKafkaConsumerGroups(c, namespace)
 }
 
 func (c *KafkaV1beta1Client) KafkaTopics(namespace string) KafkaTopicInterface {

@@ -18,6 +18,10 @@ func (c *FakeKafkaV1beta1) Kafkas(namespace string) v1beta1.KafkaInterface {
 	return newFakeKafkas(c, namespace)
 }
 
+func (c *FakeKafkaV1beta1) KafkaConsumerGroups(namespace string) v1beta1.KafkaConsumerGroupInterface {
+	return newFakeKafkaConsumerGroups(c, namespace)
+}
+
 func (c *FakeKafkaV1beta1) KafkaTopics(namespace string) v1beta1.KafkaTopicInterface {
 	return newFakeKafkaTopics(c, namespace)
 }

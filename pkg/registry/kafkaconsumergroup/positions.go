@@ -1,0 +1,195 @@
+package kafkaconsumergroup
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+)
+
+// positions is where a group is, and between which offsets it can be.
+type positions struct {
+	committed map[broker.TopicPartition]broker.CommittedOffset
+	owners    map[broker.TopicPartition]broker.GroupMember
+	// topics are those of committed and owners that exist.
+	topics map[string]broker.Topic
+	// ranges are between start and high watermark, as Kafka's own tools count a lag. A partition that is gone has none.
+	ranges map[broker.TopicPartition]broker.PartitionOffsets
+}
+
+// readPositions asks the coordinator for what a group has committed, and the leaders for where its partitions end.
+func readPositions(ctx context.Context, cluster *broker.Cluster, g broker.Group) (*positions, error) {
+	committed, err := cluster.CommittedOffsets(ctx, g.ID)
+	if err != nil {
+		return nil, err
+	}
+	p := &positions{committed: committed, owners: map[broker.TopicPartition]broker.GroupMember{}}
+	for _, m := range g.Members {
+		for _, t := range m.Assignment {
+			for _, partition := range t.Partitions {
+				p.owners[broker.TopicPartition{Topic: t.Topic, Partition: partition}] = m
+			}
+		}
+	}
+	names := map[string]bool{}
+	for _, at := range p.partitions() {
+		names[at.Topic] = true
+	}
+	if p.topics, err = cluster.Topics(ctx, slices.Sorted(maps.Keys(names))...); err != nil {
+		return nil, err
+	}
+	p.ranges = readRanges(ctx, cluster, p.topics, p.partitions())
+	return p, nil
+}
+
+// readRanges asks the leaders for the ranges of some partitions, of all topics at once. Those that do not exist are left out.
+func readRanges(ctx context.Context, cluster *broker.Cluster, topics map[string]broker.Topic, partitions []broker.TopicPartition) map[broker.TopicPartition]broker.PartitionOffsets {
+	return forEachTopic(topics, partitions, func(topic broker.Topic) map[int32]broker.PartitionOffsets {
+		ranges, err := cluster.OffsetsOf(ctx, topic, broker.ReadUncommitted)
+		if err != nil {
+			ranges = make(map[int32]broker.PartitionOffsets, len(topic.Partitions))
+			for _, p := range topic.Partitions {
+				ranges[p.ID] = broker.PartitionOffsets{Start: -1, End: -1, Err: err}
+			}
+		}
+		return ranges
+	})
+}
+
+// forEachTopic asks about some partitions topic by topic, all at the same time.
+func forEachTopic[T any](topics map[string]broker.Topic, partitions []broker.TopicPartition, ask func(broker.Topic) map[int32]T) map[broker.TopicPartition]T {
+	wanted := map[string]broker.Topic{}
+	for _, at := range partitions {
+		topic, there := topics[at.Topic]
+		if !there {
+			continue
+		}
+		part, begun := wanted[at.Topic]
+		if !begun {
+			part = topic
+			part.Partitions = nil
+		}
+		if partition, there := partitionOf(topic, at.Partition); there {
+			part.Partitions = append(part.Partitions, partition)
+		}
+		wanted[at.Topic] = part
+	}
+	answers := map[broker.TopicPartition]T{}
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, topic := range wanted {
+		asking.Go(func() {
+			of := ask(topic)
+			mu.Lock()
+			defer mu.Unlock()
+			for id, one := range of {
+				answers[broker.TopicPartition{Topic: topic.Name, Partition: id}] = one
+			}
+		})
+	}
+	asking.Wait()
+	return answers
+}
+
+func partitionOf(topic broker.Topic, id int32) (broker.Partition, bool) {
+	i, there := slices.BinarySearchFunc(topic.Partitions, id, func(p broker.Partition, id int32) int { return cmp.Compare(p.ID, id) })
+	if !there {
+		return broker.Partition{}, false
+	}
+	return topic.Partitions[i], true
+}
+
+// partitions are those that the group has committed an offset for, or that a member reads, in order.
+func (p *positions) partitions() []broker.TopicPartition {
+	all := map[broker.TopicPartition]bool{}
+	for at := range p.committed {
+		all[at] = true
+	}
+	for at := range p.owners {
+		all[at] = true
+	}
+	return sorted(all)
+}
+
+func sorted[T any](partitions map[broker.TopicPartition]T) []broker.TopicPartition {
+	return slices.SortedFunc(maps.Keys(partitions), func(a, b broker.TopicPartition) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+}
+
+// rows are the positions as they are served.
+func (p *positions) rows() []kafka.ConsumerGroupOffset {
+	var rows []kafka.ConsumerGroupOffset
+	for _, at := range p.partitions() {
+		owner := p.owners[at]
+		row := kafka.ConsumerGroupOffset{Topic: at.Topic, Partition: at.Partition, MemberID: owner.ID, ClientID: owner.ClientID, Host: owner.Host}
+		ends, there := p.ranges[at]
+		committed, known := p.committed[at]
+		switch {
+		case p.topics[at.Topic].Name == "":
+			row.Message = "the topic does not exist any more"
+		case !there:
+			row.Message = "the topic has no such partition any more"
+		case ends.Err != nil:
+			row.Message = live.Line(ends.Err)
+		default:
+			row.StartOffset, row.EndOffset = ptr.To(ends.Start), ptr.To(ends.End)
+		}
+		switch {
+		case known && committed.Err != nil:
+			row.Message = live.Line(committed.Err)
+		case known:
+			row.Committed, row.Metadata = ptr.To(committed.Offset), committed.Metadata
+			if row.EndOffset != nil {
+				row.Lag = ptr.To(max(0, ends.End-committed.Offset))
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// lag is the sum over the partitions that can be read; nil when that of one of them is not known.
+func (p *positions) lag() *int64 {
+	total := int64(0)
+	for at, committed := range p.committed {
+		ends, there := p.ranges[at]
+		switch {
+		case !there:
+		case committed.Err != nil || ends.Err != nil:
+			return nil
+		default:
+			total += max(0, ends.End-committed.Offset)
+		}
+	}
+	return &total
+}
+
+// hash is the resourceVersion of the offsets that a group has committed: it changes with each commit, and with nothing else.
+func hash(committed map[broker.TopicPartition]broker.CommittedOffset) string {
+	sum := fnv.New64a()
+	number := func(n int64) { _ = binary.Write(sum, binary.BigEndian, n) }
+	text := func(s string) {
+		number(int64(len(s)))
+		_, _ = sum.Write([]byte(s))
+	}
+	for _, at := range sorted(committed) {
+		text(at.Topic)
+		number(int64(at.Partition))
+		number(committed[at].Offset)
+		text(committed[at].Metadata)
+	}
+	// Clients may compare resourceVersions as numbers, and 0 means "any".
+	return strconv.FormatUint(max(sum.Sum64(), 1), 10)
+}
