@@ -32,7 +32,7 @@ type Options struct {
 	LeaderElect bool
 	// BindAddress serves /healthz, /readyz and /metrics.
 	BindAddress string
-	// KafkaWorkers and TopicWorkers are the numbers of objects in work at once.
+	// KafkaWorkers is the number of Kafkas in work at once, TopicWorkers that of topics of one Kafka.
 	KafkaWorkers, TopicWorkers int
 	// KafkaImages replaces images by release.
 	KafkaImages map[string]string
@@ -47,7 +47,7 @@ func NewOptions() *Options {
 		LeaderElect:  true,
 		BindAddress:  ":8081",
 		KafkaWorkers: 4,
-		TopicWorkers: 8,
+		TopicWorkers: 64,
 		RunAsUser:    runAsAuto,
 	}
 }
@@ -59,7 +59,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "Work only while holding the lease.")
 	flags.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "Address of /healthz, /readyz and /metrics.")
 	flags.IntVar(&o.KafkaWorkers, "kafka-workers", o.KafkaWorkers, "Number of Kafkas in work at once.")
-	flags.IntVar(&o.TopicWorkers, "topic-workers", o.TopicWorkers, "Number of KafkaTopics in work at once.")
+	flags.IntVar(&o.TopicWorkers, "topic-workers", o.TopicWorkers, "Number of KafkaTopics of one Kafka in work at once.")
 	flags.StringToStringVar(&o.KafkaImages, "kafka-image", o.KafkaImages, "Image of a release of Kafka, as 4.3.1=registry.example.org/kafka:4.3.1; can be repeated.")
 	flags.StringVar(&o.RunAsUser, "run-as-user", o.RunAsUser, "User of Kafka's pods: a number, \"platform\" to leave it to the platform, or \"auto\": platform on OpenShift, 1000 elsewhere.")
 }

@@ -23,8 +23,11 @@ type SyncFunc func(ctx context.Context, key types.NamespacedName) (time.Duration
 type Options struct {
 	// Name is the controller's name in logs and metrics.
 	Name string
-	// Workers is the number of objects in work at once; 1 when 0.
+	// Workers is the number of objects in work at once, in each lane; 1 when 0.
 	Workers int
+	// Lane tells what an object shares its workers with. One that is slow then delays only those of its own lane. All are in one when
+	// nil.
+	Lane func(key types.NamespacedName) string
 	// MinBackoff and MaxBackoff bound the delay after errors; 200 ms and 5 s when 0.
 	MinBackoff, MaxBackoff time.Duration
 	// Clock is the real one when nil.
@@ -38,6 +41,15 @@ type Loop struct {
 	opts  Options
 	sync  SyncFunc
 	queue workqueue.TypedRateLimitingInterface[types.NamespacedName]
+
+	mu    sync.Mutex
+	lanes map[string]*lane
+}
+
+// lane is the work of one lane: how many are at it, and the keys that came when all were.
+type lane struct {
+	busy    int
+	waiting []types.NamespacedName
 }
 
 // New builds a Loop. Keys can be added before it runs. Its queue has goroutines of its own, which end when Run does.
@@ -54,9 +66,13 @@ func New(opts Options, sync SyncFunc) *Loop {
 	if opts.Clock == nil {
 		opts.Clock = clock.RealClock{}
 	}
+	if opts.Lane == nil {
+		opts.Lane = func(types.NamespacedName) string { return "" }
+	}
 	return &Loop{
-		opts: opts,
-		sync: sync,
+		opts:  opts,
+		sync:  sync,
+		lanes: map[string]*lane{},
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](opts.MinBackoff, opts.MaxBackoff),
 			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Clock: opts.Clock},
@@ -72,26 +88,66 @@ func (l *Loop) Len() int { return l.queue.Len() }
 
 // Run works until ctx ends, and returns when the last sync has.
 func (l *Loop) Run(ctx context.Context) {
-	var workers sync.WaitGroup
-	for range l.opts.Workers {
-		workers.Go(func() {
-			for l.next(ctx) {
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			key, quit := l.queue.Get()
+			if quit {
+				return
 			}
-		})
-	}
+			if name := l.opts.Lane(key); l.enter(name, key) {
+				running.Go(func() { l.work(ctx, name, key) })
+			}
+		}
+	})
 	<-ctx.Done()
 	l.queue.ShutDown()
-	workers.Wait()
+	running.Wait()
 }
 
-func (l *Loop) next(ctx context.Context) bool {
-	key, quit := l.queue.Get()
-	if quit {
+// enter takes a place in a lane. Without one the key waits for it; to the queue it is in work already.
+func (l *Loop) enter(name string, key types.NamespacedName) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.lanes[name]
+	if at == nil {
+		at = &lane{}
+		l.lanes[name] = at
+	}
+	if at.busy == l.opts.Workers {
+		at.waiting = append(at.waiting, key)
 		return false
 	}
+	at.busy++
+	return true
+}
+
+// leave gives the place to the next key that waits for it, or back.
+func (l *Loop) leave(name string) (next types.NamespacedName, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.lanes[name]
+	if len(at.waiting) > 0 {
+		next, at.waiting = at.waiting[0], at.waiting[1:]
+		return next, true
+	}
+	if at.busy--; at.busy == 0 {
+		delete(l.lanes, name)
+	}
+	return next, false
+}
+
+// work works on a key, and then on those that wait for its place.
+func (l *Loop) work(ctx context.Context, lane string, key types.NamespacedName) {
+	for ok := true; ok; key, ok = l.leave(lane) {
+		l.one(ctx, key)
+	}
+}
+
+func (l *Loop) one(ctx context.Context, key types.NamespacedName) {
 	defer l.queue.Done(key)
 	if ctx.Err() != nil {
-		return false
+		return
 	}
 	start := l.opts.Clock.Now()
 	again, err := l.protected(ctx, key)
@@ -107,7 +163,6 @@ func (l *Loop) next(ctx context.Context) bool {
 			l.queue.AddAfter(key, again)
 		}
 	}
-	return true
 }
 
 // protected keeps a panic over one object from stopping the others.

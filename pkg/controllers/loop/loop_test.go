@@ -3,7 +3,9 @@ package loop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -70,5 +72,51 @@ kafka_apiserver_controller_syncs_total{controller="test",result="ok"} 4
 		if err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// A lane in which all hang delays no other, and does not work on more than it may.
+func TestLanesDoNotWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var hanging atomic.Int32
+		var served sync.Map
+		release := make(chan struct{})
+		l := New(Options{Name: "test", Workers: 2, Lane: func(key types.NamespacedName) string { return key.Namespace }},
+			func(_ context.Context, key types.NamespacedName) (time.Duration, error) {
+				if key.Namespace == "sick" {
+					hanging.Add(1)
+					<-release
+				}
+				served.Store(key.String(), true)
+				return 0, nil
+			})
+		done := make(chan struct{})
+		go func() { l.Run(ctx); close(done) }()
+		for i := range 10 {
+			l.Add(types.NamespacedName{Namespace: "sick", Name: fmt.Sprint(i)})
+		}
+		synctest.Wait()
+		for i := range 10 {
+			l.Add(types.NamespacedName{Namespace: "well", Name: fmt.Sprint(i)})
+		}
+		synctest.Wait()
+		if n := hanging.Load(); n != 2 {
+			t.Errorf("%d of the sick lane are in work, want 2", n)
+		}
+		expect := func(lane string) {
+			t.Helper()
+			for i := range 10 {
+				if _, ok := served.Load(fmt.Sprintf("%s/%d", lane, i)); !ok {
+					t.Errorf("%s/%d was not served", lane, i)
+				}
+			}
+		}
+		expect("well")
+		close(release)
+		synctest.Wait()
+		expect("sick")
+		cancel()
+		<-done
 	})
 }

@@ -27,6 +27,8 @@ import (
 // Cluster is what the controller asks and tells a cluster's brokers.
 type Cluster interface {
 	Describe(ctx context.Context) (broker.ClusterInfo, error)
+	Snapshot(ctx context.Context, maxAge time.Duration) (*broker.Snapshot, error)
+	TopicConfigs(ctx context.Context, topics ...string) (map[string][]broker.ConfigEntry, error)
 	Topic(ctx context.Context, name string) (broker.Topic, bool, error)
 	TopicConfig(ctx context.Context, topic string) ([]broker.ConfigEntry, error)
 	CreateTopic(ctx context.Context, topic broker.NewTopic, validateOnly bool) (broker.CreatedTopic, error)
@@ -46,7 +48,8 @@ type Config struct {
 	Connect func(broker.Target) Cluster
 	// Recorder may be nil: then nobody is told.
 	Recorder events.EventRecorder
-	// Workers is the number of topics in work at once; 8 when 0.
+	// Workers is the number of topics of one cluster in work at once; 64 when 0. What they ask of the brokers at the same time goes
+	// into shared requests, so that many are faster than few.
 	Workers int
 	// Clock is the real one when nil. Metrics may be nil.
 	Clock   clock.WithTicker
@@ -69,7 +72,13 @@ type Controller struct {
 
 	loop    *loop.Loop
 	parking parking
-	checks  checks
+	heads   headStarts
+	wanted  set
+	made    madeTopics
+
+	// patrol compares the topics of whole clusters with the brokers; its keys are Kafkas.
+	patrol *loop.Loop
+	beats  beats
 }
 
 // clusterIndex finds the topics of a Kafka by its namespace/name.
@@ -84,13 +93,14 @@ func New(cfg Config) (*Controller, error) {
 		cfg.Targets = target.New(nil, cfg.Clock)
 	}
 	if cfg.Workers <= 0 {
-		cfg.Workers = 8
+		cfg.Workers = 64
 	}
 	c := &Controller{
 		client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, recorder: cfg.Recorder, clock: cfg.Clock,
 		informers: kafkainformers.NewSharedInformerFactoryWithOptions(cfg.Kafka, 0, kafkainformers.WithTransform(withoutManagedFields)),
 	}
-	c.loop = loop.New(loop.Options{Name: "topic", Workers: cfg.Workers, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
+	c.loop = loop.New(loop.Options{Name: "topic", Workers: cfg.Workers, Lane: c.lane, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
+	c.patrol = loop.New(loop.Options{Name: "topic-patrol", Lane: types.NamespacedName.String, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.walk)
 	topics, kafkas := c.informers.Kafka().V1beta1().KafkaTopics(), c.informers.Kafka().V1beta1().Kafkas()
 	c.topics, c.kafkas = topics.Lister(), kafkas.Lister()
 	c.byCluster = topics.Informer().GetIndexer()
@@ -99,7 +109,7 @@ func New(cfg Config) (*Controller, error) {
 		if !ok {
 			return nil, nil
 		}
-		return []string{v1beta1.ClusterNamespace(topic) + "/" + topic.Spec.ClusterRef.Name}, nil
+		return []string{clusterKey(topic).String()}, nil
 	}})
 	ofTopics, topicErr := topics.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    c.enqueue,
@@ -111,7 +121,7 @@ func New(cfg Config) (*Controller, error) {
 		UpdateFunc: c.kafkaChanged,
 		DeleteFunc: func(obj any) {
 			if kafka, ok := obj.(*v1beta1.Kafka); ok {
-				c.wake(kafka, true)
+				c.wake(kafka)
 			}
 		},
 	})
@@ -144,6 +154,7 @@ func (c *Controller) Run(ctx context.Context) {
 			}
 		}
 	})
+	running.Go(func() { c.patrol.Run(ctx) })
 	c.loop.Run(ctx)
 }
 
@@ -170,79 +181,50 @@ func (c *Controller) kafkaChanged(before, after any) {
 			return
 		}
 	}
-	c.wake(now, before != nil)
+	c.wake(now)
 }
 
-// wake syncs the topics of a Kafka; compare asks the brokers about those that are as specified, too.
-func (c *Controller) wake(kafka *v1beta1.Kafka, compare bool) {
+// wake looks at the topics of a Kafka anew, and compares them with the brokers.
+func (c *Controller) wake(kafka *v1beta1.Kafka) {
 	at, _ := c.targets.Of(kafka)
 	c.parking.release(at.Key)
-	topics, err := c.byCluster.ByIndex(clusterIndex, kafka.Namespace+"/"+kafka.Name)
-	if err != nil {
-		return
+	key := types.NamespacedName{Namespace: kafka.Namespace, Name: kafka.Name}
+	for _, topic := range c.topicsOf(key) {
+		c.loop.Add(types.NamespacedName{Namespace: topic.Namespace, Name: topic.Name})
 	}
-	for _, obj := range topics {
-		if m, err := meta.Accessor(obj); err == nil {
-			key := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
-			if compare {
-				c.checks.want(key)
-			}
-			c.loop.Add(key)
+	c.patrol.Add(key)
+}
+
+// topicsOf are the topics of a Kafka, as the cache has them.
+func (c *Controller) topicsOf(kafka types.NamespacedName) []*v1beta1.KafkaTopic {
+	objects, err := c.byCluster.ByIndex(clusterIndex, kafka.String())
+	if err != nil {
+		return nil
+	}
+	topics := make([]*v1beta1.KafkaTopic, 0, len(objects))
+	for _, obj := range objects {
+		if topic, ok := obj.(*v1beta1.KafkaTopic); ok {
+			topics = append(topics, topic)
 		}
 	}
+	return topics
+}
+
+// lane makes the topics of one cluster share their workers, so that a slow cluster delays no other.
+func (c *Controller) lane(key types.NamespacedName) string {
+	topic, err := c.topics.KafkaTopics(key.Namespace).Get(key.Name)
+	if err != nil {
+		return ""
+	}
+	return clusterKey(topic).String()
+}
+
+func clusterKey(topic *v1beta1.KafkaTopic) types.NamespacedName {
+	return types.NamespacedName{Namespace: v1beta1.ClusterNamespace(topic), Name: topic.Spec.ClusterRef.Name}
 }
 
 func ready(kafka *v1beta1.Kafka) bool {
 	return meta.IsStatusConditionTrue(kafka.Status.Conditions, v1beta1.ConditionReady)
-}
-
-// checkEvery is how often a topic that is as specified is compared with the brokers, to find what was done outside.
-const checkEvery = 5 * time.Minute
-
-// checks knows when each topic is to be compared with the brokers. It is lost with the process.
-type checks struct {
-	mu  sync.Mutex
-	due map[types.NamespacedName]time.Time
-}
-
-// wait is how long a topic has until its comparison. One that was never compared is due within the interval, at a time of its own:
-// a start of the controller must not ask the brokers for everything at once.
-func (k *checks) wait(topic types.NamespacedName, now time.Time, spread func(time.Duration) time.Duration) time.Duration {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	due, known := k.due[topic]
-	if !known {
-		due = now.Add(spread(checkEvery))
-		k.put(topic, due)
-	}
-	return due.Sub(now)
-}
-
-// done says that a topic was compared.
-func (k *checks) done(topic types.NamespacedName, now time.Time) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.put(topic, now.Add(checkEvery))
-}
-
-// want makes a topic due.
-func (k *checks) want(topic types.NamespacedName) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.put(topic, time.Time{})
-}
-
-func (k *checks) forget(topic types.NamespacedName) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.due, topic)
-}
-
-func (k *checks) put(topic types.NamespacedName, due time.Time) {
-	if k.due == nil {
-		k.due = map[types.NamespacedName]time.Time{}
-	}
-	k.due[topic] = due
 }
 
 func withoutManagedFields(obj any) (any, error) {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,24 +17,38 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
 )
+
+func TestMain(m *testing.M) {
+	// The fake API gives up on a watcher that is as many events behind.
+	watch.DefaultChanSize = 20_000
+	os.Exit(m.Run())
+}
 
 // brokers hold topics in memory.
 type brokers struct {
-	mu      sync.Mutex
-	away    bool
+	mu   sync.Mutex
+	away bool
+	// hidden makes reads answer as a broker that has not heard of any topic.
+	hidden  bool
 	refuse  error
 	next    byte
 	topics  map[string]broker.Topic
+	alive   map[int32]broker.BrokerInfo
 	configs map[string]map[string]string
 	asked   int
-	deleted []broker.TopicID
+	// single counts the requests about one topic, and bulk those about many.
+	single, bulk int
+	deleted      []broker.TopicID
 }
 
 func (b *brokers) answer() error {
@@ -48,28 +65,67 @@ func (b *brokers) Describe(context.Context) (broker.ClusterInfo, error) {
 	return broker.ClusterInfo{}, b.answer()
 }
 
+func (b *brokers) Snapshot(context.Context, time.Duration) (*broker.Snapshot, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bulk++
+	if err := b.answer(); err != nil {
+		return nil, err
+	}
+	topics := maps.Clone(b.topics)
+	if b.hidden {
+		clear(topics)
+	}
+	return &broker.Snapshot{Topics: topics, Brokers: maps.Clone(b.alive)}, nil
+}
+
+func (b *brokers) TopicConfigs(_ context.Context, names ...string) (map[string][]broker.ConfigEntry, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bulk += (len(names) + configChunk - 1) / configChunk
+	if err := b.answer(); err != nil {
+		return nil, err
+	}
+	configs := map[string][]broker.ConfigEntry{}
+	for _, name := range names {
+		configs[name] = b.config(name)
+	}
+	return configs, nil
+}
+
+// config is all of a topic's settings; the caller holds the lock.
+func (b *brokers) config(name string) []broker.ConfigEntry {
+	entries := []broker.ConfigEntry{{Name: "min.insync.replicas", Value: "2", Source: broker.SourceStaticBroker}}
+	for key, value := range b.configs[name] {
+		entries = append(entries, broker.ConfigEntry{Name: key, Value: value, Source: broker.SourceTopic})
+	}
+	return entries
+}
+
 func (b *brokers) Topic(_ context.Context, name string) (broker.Topic, bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.single++
 	t, ok := b.topics[name]
-	return t, ok, b.answer()
+	return t, ok && !b.hidden, b.answer()
 }
 
 func (b *brokers) TopicConfig(_ context.Context, name string) ([]broker.ConfigEntry, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	entries := []broker.ConfigEntry{{Name: "min.insync.replicas", Value: "2", Source: broker.SourceStaticBroker}}
-	for key, value := range b.configs[name] {
-		entries = append(entries, broker.ConfigEntry{Name: key, Value: value, Source: broker.SourceTopic})
-	}
-	return entries, b.answer()
+	b.single++
+	return b.config(name), b.answer()
 }
 
 func (b *brokers) CreateTopic(_ context.Context, t broker.NewTopic, _ bool) (broker.CreatedTopic, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.single++
 	if err := errors.Join(b.answer(), b.refuse); err != nil {
 		return broker.CreatedTopic{}, err
+	}
+	if _, exists := b.topics[t.Name]; exists {
+		return broker.CreatedTopic{}, &broker.Error{Op: "create topic", Object: t.Name, Code: codeTopicAlreadyExists, Name: "TOPIC_ALREADY_EXISTS"}
 	}
 	made := b.put(t.Name, max(t.Partitions, 1), int32(max(t.Replicas, 1)), t.Config)
 	return broker.CreatedTopic{ID: made.ID, Partitions: int32(len(made.Partitions)), Replicas: int16(made.ReplicationFactor())}, nil
@@ -102,6 +158,11 @@ func (b *brokers) DeleteTopic(_ context.Context, id broker.TopicID) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.deleted = append(b.deleted, id)
+	for name, t := range b.topics {
+		if t.ID == id {
+			delete(b.topics, name)
+		}
+	}
 	return b.answer()
 }
 
@@ -153,22 +214,48 @@ type bench struct {
 	t       *testing.T
 	client  *kafkafake.Clientset
 	brokers *brokers
+	events  chan string
 	stop    func()
 }
 
 // newBench runs a controller inside a synctest bubble.
 func newBench(t *testing.T, b *brokers, objects ...runtime.Object) *bench {
 	client := kafkafake.NewSimpleClientset(objects...)
-	c, err := New(Config{Kafka: client, Connect: func(broker.Target) Cluster { return b }})
+	recorder := events.NewFakeRecorder(10_000)
+	c, err := New(Config{Kafka: client, Connect: func(broker.Target) Cluster { return b }, Recorder: recorder})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { c.Run(ctx); close(done) }()
-	bench := &bench{t, client, b, func() { cancel(); <-done }}
-	bench.wait(time.Second)
+	bench := &bench{t, client, b, recorder.Events, func() { cancel(); <-done }}
+	// A new object is left to its request first.
+	bench.wait(firstLook + time.Second)
 	return bench
+}
+
+// told are the events since the last look.
+func (b *bench) told() (events []string) {
+	for {
+		select {
+		case event := <-b.events:
+			events = append(events, event)
+		default:
+			return events
+		}
+	}
+}
+
+func (b *bench) expectEvent(words ...string) {
+	b.t.Helper()
+	events := b.told()
+	for _, event := range events {
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(event, word) }) {
+			return
+		}
+	}
+	b.t.Errorf("events are %q, want one with %q", events, words)
 }
 
 func (b *bench) wait(d time.Duration) {
@@ -206,7 +293,7 @@ func TestATopicStoredWhileBrokersWereAwayFollowsWhenTheyAreBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, &brokers{away: true}, kafkaObject(), topicObject())
 		defer b.stop()
-		b.expectReady(metav1.ConditionFalse, reasonClusterUnreachable)
+		b.expectReady(metav1.ConditionFalse, topicplan.ReasonClusterUnreachable)
 		b.client.ClearActions()
 		b.wait(time.Hour)
 		if w := b.writes(); len(w) > 0 {
@@ -214,7 +301,7 @@ func TestATopicStoredWhileBrokersWereAwayFollowsWhenTheyAreBack(t *testing.T) {
 		}
 		b.brokers.do(func() { b.brokers.away = false })
 		b.wait(10 * time.Second)
-		b.expectReady(metav1.ConditionTrue, reasonReady)
+		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
 		made := b.brokers.topics["orders"]
 		if len(made.Partitions) != 3 || made.ReplicationFactor() != 2 || b.brokers.configs["orders"]["retention.ms"] != "1000" {
 			t.Errorf("on the brokers: %+v, %v", made, b.brokers.configs["orders"])
@@ -251,91 +338,12 @@ func TestAThousandTopicsOfADeadClusterAskOnce(t *testing.T) {
 	})
 }
 
-func TestATopicThatIsOnTheBrokers(t *testing.T) {
-	for _, tc := range []struct {
-		name                 string
-		partitions, replicas int32
-		config               map[string]string
-		change               func(*v1beta1.KafkaTopic)
-
-		wantReady                  metav1.ConditionStatus
-		wantReason                 string
-		wantSpec, wantOnBrokers    int32
-		wantSpecReplicas           int32
-		wantRetention, wantCleanup string
-	}{
-		{
-			name: "is grown and configured", partitions: 1, replicas: 2, config: map[string]string{"cleanup.policy": "compact"},
-			wantReady: metav1.ConditionTrue, wantReason: reasonReady, wantSpec: 3, wantOnBrokers: 3, wantSpecReplicas: 2, wantRetention: "1000",
-		},
-		{
-			name: "has grown outside: the spec follows", partitions: 6, replicas: 2, config: map[string]string{"retention.ms": "5"},
-			wantReady: metav1.ConditionTrue, wantReason: reasonReady, wantSpec: 6, wantOnBrokers: 6, wantSpecReplicas: 2, wantRetention: "1000",
-		},
-		{
-			name: "chooses the numbers that the spec leaves open", partitions: 5, replicas: 1,
-			change:    func(t *v1beta1.KafkaTopic) { t.Spec.Partitions, t.Spec.Replicas, t.Spec.Config = nil, nil, nil },
-			wantReady: metav1.ConditionTrue, wantReason: reasonReady, wantSpec: 5, wantOnBrokers: 5, wantSpecReplicas: 1,
-		},
-		{
-			name: "has another number of replicas", partitions: 3, replicas: 1,
-			wantReady: metav1.ConditionFalse, wantReason: reasonReplicasDiffer, wantSpec: 3, wantOnBrokers: 3, wantSpecReplicas: 2, wantRetention: "1000",
-		},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				topic := topicObject()
-				if tc.change != nil {
-					tc.change(topic)
-				}
-				on := &brokers{}
-				on.put("orders", tc.partitions, tc.replicas, tc.config)
-				b := newBench(t, on, kafkaObject(), topic)
-				defer b.stop()
-				b.expectReady(tc.wantReady, tc.wantReason)
-				spec := b.topic().Spec
-				if *spec.Partitions != tc.wantSpec || *spec.Replicas != tc.wantSpecReplicas {
-					t.Errorf("spec has %d partitions and %d replicas", *spec.Partitions, *spec.Replicas)
-				}
-				if got := len(on.topics["orders"].Partitions); got != int(tc.wantOnBrokers) {
-					t.Errorf("%d partitions on the brokers, want %d", got, tc.wantOnBrokers)
-				}
-				if got := on.configs["orders"]; got["retention.ms"] != tc.wantRetention || got["cleanup.policy"] != tc.wantCleanup {
-					t.Errorf("settings on the brokers: %v", got)
-				}
-				b.client.ClearActions()
-				b.wait(24 * time.Hour)
-				if w := b.writes(); len(w) > 0 {
-					t.Errorf("a settled topic was written to: %v", w)
-				}
-			})
-		})
-	}
-}
-
-func TestWhatWasDoneOutsideIsFound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &brokers{}, kafkaObject(), topicObject())
-		defer b.stop()
-		b.brokers.do(func() { b.brokers.configs["orders"]["retention.ms"] = "7" })
-		b.wait(2 * checkEvery)
-		if got := b.brokers.configs["orders"]["retention.ms"]; got != "1000" {
-			t.Errorf("retention.ms = %s, want it reverted", got)
-		}
-		b.brokers.do(func() { delete(b.brokers.topics, "orders") })
-		b.wait(2 * checkEvery)
-		if _, ok := b.brokers.topics["orders"]; !ok {
-			t.Error("a topic deleted outside did not come back")
-		}
-	})
-}
-
 func TestARefusalIsToldInTheBrokersWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, &brokers{refuse: &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR", Message: "only 1 broker"}},
 			kafkaObject(), topicObject())
 		defer b.stop()
-		b.expectReady(metav1.ConditionFalse, reasonNotApplied)
+		b.expectReady(metav1.ConditionFalse, topicplan.ReasonNotApplied)
 		b.client.ClearActions()
 		b.wait(time.Hour)
 		if w := b.writes(); len(w) > 0 {
@@ -343,7 +351,7 @@ func TestARefusalIsToldInTheBrokersWords(t *testing.T) {
 		}
 		b.brokers.do(func() { b.brokers.refuse = nil })
 		b.wait(time.Minute)
-		b.expectReady(metav1.ConditionTrue, reasonReady)
+		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
 	})
 }
 
@@ -351,17 +359,17 @@ func TestATopicWithoutAKafka(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, &brokers{}, topicObject())
 		defer b.stop()
-		b.expectReady(metav1.ConditionFalse, reasonClusterNotFound)
+		b.expectReady(metav1.ConditionFalse, topicplan.ReasonClusterNotFound)
 		if _, err := b.client.KafkaV1beta1().Kafkas("streams").Create(t.Context(), kafkaObject(), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		b.wait(time.Second)
-		b.expectReady(metav1.ConditionTrue, reasonReady)
+		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
 		if err := b.client.KafkaV1beta1().Kafkas("streams").Delete(t.Context(), "c", metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		b.wait(time.Second)
-		b.expectReady(metav1.ConditionFalse, reasonClusterNotFound)
+		b.expectReady(metav1.ConditionFalse, topicplan.ReasonClusterNotFound)
 	})
 }
 
@@ -391,8 +399,32 @@ func TestATopicWhoseObjectGoesWhileItIsMadeGoesAgain(t *testing.T) {
 		})
 		on.do(func() { on.away = false })
 		b.wait(3 * time.Second)
-		if !slices.Contains(on.deleted, on.topics["orders"].ID) {
-			t.Errorf("deleted %v, want the topic that was made", on.deleted)
+		if len(on.deleted) == 0 || len(on.topics) != 0 {
+			t.Errorf("deleted %v, left %v, want the topic that was made to go", on.deleted, on.topics)
+		}
+	})
+}
+
+// Another object of the name has found the topic by then, and taken it.
+func TestATopicThatWasMadeForAnObjectThatIsGoneStaysWithTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{away: true}
+		b := newBench(t, on, kafkaObject(), topicObject())
+		defer b.stop()
+		b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			if action.(clienttesting.UpdateAction).GetObject().(*v1beta1.KafkaTopic).Name != "orders" {
+				return false, nil, nil
+			}
+			return true, nil, apierrors.NewNotFound(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), "orders")
+		})
+		next := topicObject(func(t *v1beta1.KafkaTopic) { t.Name, t.UID, t.Spec.TopicName = "next", "u", "orders" })
+		if err := b.client.Tracker().Add(next); err != nil {
+			t.Fatal(err)
+		}
+		on.do(func() { on.away = false })
+		b.wait(10 * time.Second)
+		if len(on.deleted) != 0 || len(on.topics) != 1 {
+			t.Errorf("deleted %v, left %v", on.deleted, on.topics)
 		}
 	})
 }
@@ -401,7 +433,9 @@ func TestATopicThatTheAPIServerDoesNotGiveUsIsNotTouched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		on := &brokers{}
 		on.put("orders", 1, 2, map[string]string{"cleanup.policy": "compact"})
-		topic := topicObject()
+		topic := topicObject(func(t *v1beta1.KafkaTopic) {
+			t.Spec.AdoptTopicID, t.Status.TopicID = on.topics["orders"].ID.String(), "former"
+		})
 		client := kafkafake.NewSimpleClientset(kafkaObject(), topic)
 		client.PrependReactor("update", "kafkatopics", func(clienttesting.Action) (bool, runtime.Object, error) {
 			return true, nil, apierrors.NewConflict(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), "orders", errors.New("doomed"))
@@ -420,28 +454,4 @@ func TestATopicThatTheAPIServerDoesNotGiveUsIsNotTouched(t *testing.T) {
 			t.Errorf("changed: %+v, %v", on.topics["orders"], on.configs["orders"])
 		}
 	})
-}
-
-// The API server carries a new object out in the request that stored it; an object whose request failed says so.
-func TestANewObjectIsLeftToItsRequestFirst(t *testing.T) {
-	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	at := func(age time.Duration, conditions ...metav1.Condition) *v1beta1.KafkaTopic {
-		return &v1beta1.KafkaTopic{
-			ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(-age))},
-			Status:     v1beta1.KafkaTopicStatus{Conditions: conditions},
-		}
-	}
-	for _, tc := range []struct {
-		name  string
-		topic *v1beta1.KafkaTopic
-		waits bool
-	}{
-		{"just stored", at(0), true},
-		{"a request that was cut short", at(time.Minute), false},
-		{"stored without brokers", at(0, metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse}), false},
-	} {
-		if waits := headStart(tc.topic, now) > 0; waits != tc.waits {
-			t.Errorf("%s: waits %v, want %v", tc.name, waits, tc.waits)
-		}
-	}
 }

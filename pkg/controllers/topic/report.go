@@ -1,0 +1,144 @@
+package topic
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+)
+
+const (
+	// fieldManager owns what the controller writes to a topic.
+	fieldManager = "kafka-apiserver-topics"
+	// maxNote is below the 1024 bytes that the note of an event may have.
+	maxNote = 1000
+	// reasonAdopting is Ready's while a topic is compared that was taken over.
+	reasonAdopting = "Adopting"
+)
+
+// note writes the topic's id to the status, and leaves the new object in the work.
+func (w *work) note(ctx context.Context, id broker.TopicID) error {
+	next := w.topic.DeepCopy()
+	next.Status.TopicID, next.Status.ReplacementID = id.String(), ""
+	next.Status.TopicName = v1beta1.TopicName(w.topic)
+	if meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady) == nil {
+		w.controller.condition(next, metav1.ConditionFalse, reasonAdopting, "the topic is on the brokers and is compared with the spec")
+	}
+	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(w.topic.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
+	if err != nil {
+		return w.gone(ctx, err)
+	}
+	w.controller.made.drop(w.key)
+	stored.DeepCopyInto(w.topic)
+	return nil
+}
+
+// gone handles an object that went while its topic was made: nobody else knows of the topic.
+func (w *work) gone(ctx context.Context, err error) error {
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	if err := w.controller.unmake(ctx, w.key, ""); err != nil {
+		return err
+	}
+	return errMoved
+}
+
+// settle writes to the spec what the brokers chose or somebody did outside, and to the status what there is.
+func (w *work) settle(ctx context.Context, v verdict) error {
+	c, topic := w.controller, w.topic
+	next := topic.DeepCopy()
+	if have := v.have; have != nil {
+		if next.Spec.Partitions == nil || *next.Spec.Partitions < have.partitions {
+			next.Spec.Partitions = ptr.To(have.partitions)
+		}
+		if next.Spec.Replicas == nil && have.replicas > 0 {
+			next.Spec.Replicas = ptr.To(have.replicas)
+		}
+	}
+	if !equality.Semantic.DeepEqual(next.Spec, topic.Spec) {
+		if topic.Status.TopicID != v.have.id.String() {
+			// The API server compares a write of the spec with the topic, so it has to know first whose that is.
+			if err := w.note(ctx, v.have.id); err != nil {
+				return err
+			}
+			next.ObjectMeta, next.Status = w.topic.ObjectMeta, w.topic.Status
+		}
+		if topic.Spec.Partitions != nil && *topic.Spec.Partitions < v.have.partitions {
+			c.event(topic, corev1.EventTypeNormal, "GrownOutside", "Adopt", "The topic was grown to %d partitions on the brokers; the spec follows", v.have.partitions)
+		}
+		stored, err := c.client.KafkaV1beta1().KafkaTopics(topic.Namespace).Update(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
+		if err != nil {
+			return fmt.Errorf("write the brokers' numbers to the spec of KafkaTopic %s: %w", w.key, err)
+		}
+		w.topic = stored
+	}
+	if err := c.report(ctx, w.topic, v); err != nil {
+		return w.gone(ctx, err)
+	}
+	c.made.drop(w.key)
+	return nil
+}
+
+// report writes a verdict to the status if it is news.
+func (c *Controller) report(ctx context.Context, topic *v1beta1.KafkaTopic, v verdict) error {
+	next := topic.DeepCopy()
+	next.Status.ObservedGeneration = topic.Generation
+	next.Status.TopicName = v1beta1.TopicName(topic)
+	next.Status.ReplacementID = v.replacement
+	if v.have != nil {
+		next.Status.TopicID = v.have.id.String()
+		next.Status.Partitions, next.Status.Replicas = v.have.partitions, v.have.replicas
+	}
+	if v.driftReason != "" {
+		topicplan.SetDrifted(&next.Status.Conditions, topic.Spec.DriftPolicy, v.driftReason, v.drift, next.Status.ObservedGeneration, c.clock.Now())
+	}
+	c.condition(next, v.status, v.reason, v.message)
+	if equality.Semantic.DeepEqual(next.Status, topic.Status) {
+		return nil
+	}
+	if _, err := c.client.KafkaV1beta1().KafkaTopics(topic.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager}); err != nil {
+		return err
+	}
+	if v.status != metav1.ConditionTrue && !says(topic, v.reason) {
+		c.event(topic, corev1.EventTypeWarning, v.reason, "Converge", "%s", v.message)
+	}
+	was, is := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionDrifted), meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionDrifted)
+	if is != nil && is.Reason == topicplan.ReasonConfigDiffers && (was == nil || was.Message != is.Message) {
+		c.event(topic, corev1.EventTypeWarning, is.Reason, "Report", "Settings were changed on the brokers and are left so: %s", is.Message)
+	}
+	return nil
+}
+
+// says tells whether the status gives a reason for not being ready, of the spec of today.
+func says(topic *v1beta1.KafkaTopic, reason string) bool {
+	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
+	return ready != nil && ready.Reason == reason && topic.Status.ObservedGeneration == topic.Generation
+}
+
+func (c *Controller) condition(topic *v1beta1.KafkaTopic, status metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition(&topic.Status.Conditions, metav1.Condition{
+		Type: v1beta1.ConditionReady, Status: status, Reason: reason, Message: message,
+		ObservedGeneration: topic.Status.ObservedGeneration, LastTransitionTime: metav1.NewTime(c.clock.Now()),
+	})
+}
+
+func (c *Controller) event(topic *v1beta1.KafkaTopic, kind, reason, action, note string, args ...any) {
+	if c.recorder == nil {
+		return
+	}
+	text := fmt.Sprintf(note, args...)
+	if len(text) > maxNote {
+		text = text[:maxNote] + "…"
+	}
+	c.recorder.Eventf(topic, nil, kind, reason, action, "%s", text)
+}
