@@ -131,7 +131,7 @@ func kraftProperties(o Options, dir string, node int, ports []int, listeners map
 		// A person or a test waits for each write; the default of 25 ms adds that much to every change of metadata.
 		"controller.quorum.append.linger.ms": "0",
 	}
-	addListeners(properties, o.Listeners, listeners)
+	addListeners(properties, o.Listeners, node, listeners)
 	maps.Copy(properties, commonProperties(dir, replicas))
 	maps.Copy(properties, o.Config)
 	return properties

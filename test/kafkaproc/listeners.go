@@ -13,6 +13,8 @@ type Listener struct {
 	Protocol string
 	// Config are settings of this listener alone, without their prefix, such as sasl.enabled.mechanisms.
 	Config map[string]string
+	// Advertised are what the brokers advertise in place of their own addresses, one a broker: those of proxies before them.
+	Advertised []string
 }
 
 // BootstrapAt returns the addresses (host:port) of all brokers, running or not, at a listener of Options.
@@ -36,8 +38,8 @@ func listenersOf(listeners []Listener, broker int, ports []int) map[string]strin
 	return addresses
 }
 
-// addListeners adds listeners to a broker's configuration that has PLAINTEXT.
-func addListeners(properties map[string]string, listeners []Listener, addresses map[string]string) {
+// addListeners adds listeners to the configuration of a broker, which has PLAINTEXT.
+func addListeners(properties map[string]string, listeners []Listener, broker int, addresses map[string]string) {
 	if len(listeners) == 0 {
 		return
 	}
@@ -46,9 +48,12 @@ func addListeners(properties map[string]string, listeners []Listener, addresses 
 		protocols = []string{had}
 	}
 	for _, l := range listeners {
-		for _, key := range []string{"listeners", "advertised.listeners"} {
-			properties[key] += fmt.Sprintf(",%s://%s", l.Name, addresses[l.Name])
+		advertised := addresses[l.Name]
+		if l.Advertised != nil {
+			advertised = l.Advertised[broker]
 		}
+		properties["listeners"] += fmt.Sprintf(",%s://%s", l.Name, addresses[l.Name])
+		properties["advertised.listeners"] += fmt.Sprintf(",%s://%s", l.Name, advertised)
 		protocols = append(protocols, l.Name+":"+l.Protocol)
 		for key, value := range l.Config {
 			properties["listener.name."+strings.ToLower(l.Name)+"."+key] = value

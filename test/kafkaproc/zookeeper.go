@@ -161,7 +161,7 @@ func zooKeeperBroker(o ZooKeeperOptions, dir string, i int, servers []int, port 
 		"listeners":            "PLAINTEXT://" + address(port),
 		"advertised.listeners": "PLAINTEXT://" + address(port),
 	}
-	addListeners(properties, o.Listeners, listeners)
+	addListeners(properties, o.Listeners, i, listeners)
 	maps.Copy(properties, commonProperties(dir, strconv.Itoa(min(o.Brokers, 3))))
 	maps.Copy(properties, o.Config)
 	return properties
