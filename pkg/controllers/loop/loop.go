@@ -83,8 +83,16 @@ func New(opts Options, sync SyncFunc) *Loop {
 // Add asks for a key to be synced soon.
 func (l *Loop) Add(key types.NamespacedName) { l.queue.Add(key) }
 
-// Len is the number of keys that wait.
-func (l *Loop) Len() int { return l.queue.Len() }
+// Len is the number of keys that wait, for a worker or for one of their lane.
+func (l *Loop) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiting := l.queue.Len()
+	for _, at := range l.lanes {
+		waiting += len(at.waiting)
+	}
+	return waiting
+}
 
 // Run works until ctx ends, and returns when the last sync has.
 func (l *Loop) Run(ctx context.Context) {
@@ -149,6 +157,7 @@ func (l *Loop) one(ctx context.Context, key types.NamespacedName) {
 	if ctx.Err() != nil {
 		return
 	}
+	l.opts.Metrics.wait(l.opts.Name, l.Len())
 	start := l.opts.Clock.Now()
 	again, err := l.protected(ctx, key)
 	l.opts.Metrics.observe(l.opts.Name, err, l.opts.Clock.Since(start))

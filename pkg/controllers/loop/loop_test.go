@@ -68,7 +68,10 @@ func TestLoop(t *testing.T) {
 # TYPE kafka_apiserver_controller_syncs_total counter
 kafka_apiserver_controller_syncs_total{controller="test",result="error"} 3
 kafka_apiserver_controller_syncs_total{controller="test",result="ok"} 4
-`), "kafka_apiserver_controller_syncs_total")
+# HELP kafka_apiserver_controller_queue_length [ALPHA] Objects that wait for their sync, by controller.
+# TYPE kafka_apiserver_controller_queue_length gauge
+kafka_apiserver_controller_queue_length{controller="test"} 0
+`), "kafka_apiserver_controller_syncs_total", "kafka_apiserver_controller_queue_length")
 		if err != nil {
 			t.Error(err)
 		}
@@ -116,6 +119,44 @@ func TestLanesDoNotWaitForEachOther(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		expect("sick")
+		cancel()
+		<-done
+	})
+}
+
+func TestKeysThatWaitAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := metrics.NewKubeRegistry()
+		m, err := NewMetrics(registry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		release := make(chan struct{})
+		l := New(Options{Name: "test", Metrics: m}, func(context.Context, types.NamespacedName) (time.Duration, error) {
+			<-release
+			return 0, nil
+		})
+		for i := range 4 {
+			l.Add(types.NamespacedName{Name: fmt.Sprint(i)})
+		}
+		done := make(chan struct{})
+		go func() { l.Run(ctx); close(done) }()
+		synctest.Wait()
+		if n := l.Len(); n != 3 {
+			t.Errorf("%d keys wait for the only worker, want 3", n)
+		}
+		release <- struct{}{}
+		synctest.Wait()
+		err = testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP kafka_apiserver_controller_queue_length [ALPHA] Objects that wait for their sync, by controller.
+# TYPE kafka_apiserver_controller_queue_length gauge
+kafka_apiserver_controller_queue_length{controller="test"} 2
+`), "kafka_apiserver_controller_queue_length")
+		if err != nil {
+			t.Error(err)
+		}
+		close(release)
 		cancel()
 		<-done
 	})

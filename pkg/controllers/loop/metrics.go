@@ -10,6 +10,7 @@ import (
 type Metrics struct {
 	syncs   *metrics.CounterVec
 	seconds *metrics.HistogramVec
+	waiting *metrics.GaugeVec
 }
 
 // NewMetrics builds the metrics of all loops of a process and adds them to a registry, for example legacyregistry's.
@@ -26,8 +27,12 @@ func NewMetrics(registry interface {
 			Help:    "Time that the sync of one object took, by controller.",
 			Buckets: []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30},
 		}, []string{"controller"}),
+		waiting: metrics.NewGaugeVec(&metrics.GaugeOpts{
+			Namespace: "kafka_apiserver", Subsystem: "controller", Name: "queue_length", StabilityLevel: metrics.ALPHA,
+			Help: "Objects that wait for their sync, by controller.",
+		}, []string{"controller"}),
 	}
-	for _, r := range []metrics.Registerable{m.syncs, m.seconds} {
+	for _, r := range []metrics.Registerable{m.syncs, m.seconds, m.waiting} {
 		if err := registry.Register(r); err != nil {
 			return nil, err
 		}
@@ -45,4 +50,10 @@ func (m *Metrics) observe(controller string, err error, took time.Duration) {
 	}
 	m.syncs.WithLabelValues(controller, result).Inc()
 	m.seconds.WithLabelValues(controller).Observe(took.Seconds())
+}
+
+func (m *Metrics) wait(controller string, objects int) {
+	if m != nil {
+		m.waiting.WithLabelValues(controller).Set(float64(objects))
+	}
 }
