@@ -15,6 +15,8 @@ type Cluster struct {
 	// label is namespace/name of the key: metrics must not grow with each uid.
 	label string
 	pool  *pool
+	// wanted is when the gateway was last asked for the cluster; the gateway's lock is held for it.
+	wanted time.Time
 	// life ends when the cluster is forgotten.
 	life context.Context
 	end  context.CancelCauseFunc

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -112,6 +113,7 @@ func (g *Gateway) Run(ctx context.Context) {
 			for _, c := range g.all(false) {
 				c.sweep()
 			}
+			g.forgetUnused()
 		}
 	}
 }
@@ -136,6 +138,7 @@ func (g *Gateway) Cluster(t Target) *Cluster {
 	c := g.clusters[t.Key]
 	if c == nil {
 		c = newCluster(&g.opts, t)
+		c.wanted = g.opts.Clock.Now()
 		if g.closed {
 			c.close()
 			return c
@@ -143,10 +146,30 @@ func (g *Gateway) Cluster(t Target) *Cluster {
 		g.clusters[t.Key] = c
 		return c
 	}
+	c.wanted = g.opts.Clock.Now()
 	// In this order: whoever finds a new address must not go there with what was meant for the old ones.
 	c.pool.setSource(t.Security)
 	c.setBootstrap(slices.Clone(t.Bootstrap))
 	return c
+}
+
+// unusedLife is when a cluster that nobody wants is forgotten: its Kafka was most likely deleted, and what is kept of it, credentials
+// among it, has to go with it some time.
+const unusedLife = time.Hour
+
+// forgetUnused forgets the clusters that nobody has wanted for long and that have no connection, so that nobody is at work on one.
+func (g *Gateway) forgetUnused() {
+	g.mu.Lock()
+	var unused []string
+	for key, c := range g.clusters {
+		if g.opts.Clock.Since(c.wanted) > unusedLife && !c.pool.connected() {
+			unused = append(unused, key)
+		}
+	}
+	g.mu.Unlock()
+	for _, key := range unused {
+		g.Forget(key)
+	}
 }
 
 // Forget closes the connections of a cluster and drops its caches; calls on its handle fail from then on.
@@ -154,9 +177,13 @@ func (g *Gateway) Forget(key string) {
 	g.mu.Lock()
 	c := g.clusters[key]
 	delete(g.clusters, key)
+	// A Kafka that was created again has the name of the one before.
+	again := c != nil && slices.ContainsFunc(slices.Collect(maps.Values(g.clusters)), func(o *Cluster) bool { return o.label == c.label })
 	g.mu.Unlock()
 	if c != nil {
 		c.close()
-		forgetMetrics(c.label)
+		if !again {
+			forgetMetrics(c.label)
+		}
 	}
 }

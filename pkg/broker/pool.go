@@ -408,6 +408,13 @@ func (p *pool) sweep() {
 	closeLinks(idle)
 }
 
+// connected tells whether there is any link, idle or in use.
+func (p *pool) connected() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.links) > 0
+}
+
 // close ends everything, also what is in flight.
 func (p *pool) close() {
 	p.mu.Lock()

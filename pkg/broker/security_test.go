@@ -65,6 +65,7 @@ func issue(t *testing.T, a *kafkaproc.Authority, until time.Duration, hosts ...s
 
 // secured is a fake cluster behind TLS or SASL, and a handle on it.
 type secured struct {
+	gateway *Gateway
 	kafka   *kfake.Cluster
 	source  *fixed
 	cluster *Cluster
@@ -85,7 +86,7 @@ func newSecured(t *testing.T, opts Options, config SecurityConfig, kafkaOpts ...
 		<-ended
 		kafka.Close()
 	})
-	s := &secured{kafka: kafka, source: &fixed{security: mustSecurity(t, config)}}
+	s := &secured{gateway: gateway, kafka: kafka, source: &fixed{security: mustSecurity(t, config)}}
 	s.cluster = gateway.Cluster(Target{Key: "streams/theirs/uid-1", Bootstrap: kafka.ListenAddrs(), Security: s.source})
 	return s
 }
@@ -358,5 +359,40 @@ func TestNewSecurityRefuses(t *testing.T) {
 		if _, err := NewSecurity(tc.config); err == nil || !strings.Contains(err.Error(), tc.words) {
 			t.Errorf("%s: error %v, want %q", tc.name, err, tc.words)
 		}
+	}
+}
+
+// A Kafka that is deleted takes leave of nobody: what is kept of it goes when nobody has wanted it for long.
+func TestAClusterThatNobodyWantsIsForgotten(t *testing.T) {
+	clk := newFakeClock()
+	config := SecurityConfig{SASL: &SASLConfig{Mechanism: MechanismPlain, Username: "alice", Password: "secret"}}
+	s := newSecured(t, Options{Clock: clk}, config, kfake.EnableSASL(), kfake.Superuser(MechanismPlain, "alice", "secret"))
+	used := s.gateway.Cluster(Target{Key: "streams/used/uid-2", Bootstrap: s.kafka.ListenAddrs(), Security: s.source})
+	ask := func(c *Cluster) error { _, err := c.Describe(testContext(t)); return err }
+	if err := ask(s.cluster); err != nil {
+		t.Fatal(err)
+	}
+	known := func() int {
+		s.gateway.mu.Lock()
+		defer s.gateway.mu.Unlock()
+		return len(s.gateway.clusters)
+	}
+	for range 2 {
+		clk.Step(unusedLife/2 + time.Minute)
+		s.gateway.Cluster(Target{Key: used.Key(), Bootstrap: s.kafka.ListenAddrs(), Security: s.source})
+		if err := ask(used); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "only the cluster in use is known", func() bool {
+		clk.Step(sweepEvery)
+		s.gateway.Cluster(Target{Key: used.Key(), Bootstrap: s.kafka.ListenAddrs(), Security: s.source})
+		return known() == 1
+	})
+	if err := ask(used); err != nil {
+		t.Error(err)
+	}
+	if err := ask(s.cluster); !IsUnreachable(err) {
+		t.Errorf("the handle of the other: %v", err)
 	}
 }

@@ -88,9 +88,9 @@ func (s *Store) List(ctx context.Context, options *metainternalversion.ListOptio
 	return list, nil
 }
 
-// Watch implements rest.Watcher.
+// Watch implements rest.Watcher. A watch may show nothing for hours, so the last look is not enough.
 func (s *Store) Watch(ctx context.Context, options *metainternalversion.ListOptions) (watch.Interface, error) {
-	if err := s.check(ctx); err != nil {
+	if err := s.verify(ctx); err != nil {
 		return nil, err
 	}
 	w, err := s.Store.Watch(ctx, options)
