@@ -56,6 +56,8 @@ func newBed(dns string) (*bed, error) {
 	}
 	// client-go would hold requests back to 5 a second.
 	config.QPS = -1
+	// That brokers are away is meant to be.
+	config.WarningHandler = rest.NoWarnings{}
 	b := &bed{config: config, begun: time.Now(), resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, dns)
 	}}}

@@ -172,8 +172,7 @@ func converge(ctx context.Context, b *bed) (result, error) {
 			return err
 		}
 		ours = append(ours, took)
-		b.progress("%d topics were ready %.2f s after the brokers were back", thousand, took.Seconds())
-		return b.deleteTopics(ctx, names)
+		return nil
 	})
 	if err != nil {
 		return result{}, err
@@ -207,7 +206,13 @@ func (b *bed) timeConverge(ctx context.Context, name string, topics []string) (t
 	}
 	defer door.Close()
 	go b.forward(ctx, door, addresses[0])
-	return timed(func() error { return b.awaitReady(ctx, namespace, topics) })
+	took, err := timed(func() error { return b.awaitReady(ctx, namespace, topics) })
+	if err != nil {
+		return 0, err
+	}
+	b.progress("%d topics were ready %.2f s after the brokers were back", len(topics), took.Seconds())
+	// Whoever deletes them may not have met the brokers yet, and needs the door, too.
+	return took, b.deleteTopics(ctx, topics)
 }
 
 // forward connects whoever comes with a broker, until the listener is closed.
