@@ -57,7 +57,7 @@ func (b *bed) scrape(ctx context.Context) (counters, error) {
 
 // controllerMetrics are served to anybody.
 func (b *bed) controllerMetrics(ctx context.Context, pod, _ string) ([]byte, error) {
-	return b.host.CoreV1().Pods(systemNamespace).ProxyGet("http", pod, "metrics", "metrics", nil).DoRaw(ctx)
+	return b.host.CoreV1().Pods(systemNamespace).ProxyGet("http", pod, "8081", "metrics", nil).DoRaw(ctx)
 }
 
 // serverMetrics are only shown to those who may see them, and kube-apiserver's proxy would not tell who asks: the pod is asked directly.

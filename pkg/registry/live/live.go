@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/warning"
 
@@ -36,19 +37,24 @@ type Clusters struct {
 	Kafkas  KafkaGetter
 	Gateway *broker.Gateway
 	Targets *target.Resolver
+
+	reads reads
 }
 
-// Kafka reads one Kafka, freshly.
+// Kafka reads one Kafka, freshly. It is shared: nobody may change it.
 func (c *Clusters) Kafka(ctx context.Context, namespace, name string) (*kafka.Kafka, error) {
-	obj, err := c.Kafkas.Get(genericapirequest.WithNamespace(ctx, namespace), name, &metav1.GetOptions{})
-	if err != nil {
-		return nil, err
-	}
-	k, ok := obj.(*kafka.Kafka)
-	if !ok {
-		return nil, apierrors.NewInternalError(fmt.Errorf("read Kafka %s/%s: got %T", namespace, name, obj))
-	}
-	return k, nil
+	of := types.NamespacedName{Namespace: namespace, Name: name}
+	return c.reads.get(ctx, of, func(ctx context.Context) (*kafka.Kafka, error) {
+		obj, err := c.Kafkas.Get(genericapirequest.WithNamespace(ctx, namespace), name, &metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		k, ok := obj.(*kafka.Kafka)
+		if !ok {
+			return nil, apierrors.NewInternalError(fmt.Errorf("read Kafka %s: got %T", of, obj))
+		}
+		return k, nil
+	})
 }
 
 // Connect returns the gateway's handle on a Kafka. It never dials.
