@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,13 +102,24 @@ func TestANamespaceWithTopicsGoesWhileKafkaIsDown(t *testing.T) {
 	kafka := cluster.Fragile(t)
 	n, tenant := cluster.Namespace(t), cluster.Namespace(t)
 	newKafka(t, n, kafka)
-	const topics = 20
-	var names []string
-	for i := range topics {
-		topic := newTopic(tenant, fmt.Sprintf("orders-%d", i))
-		topic.Spec.ClusterRef.Namespace = n
-		names = append(names, mustCreate(t, topic).Status.TopicName)
+	const topics = 200
+	names := make([]string, topics)
+	var creating sync.WaitGroup
+	for worker := range 10 {
+		creating.Go(func() {
+			for i := worker; i < topics; i += 10 {
+				topic := newTopic(tenant, fmt.Sprintf("orders-%d", i))
+				topic.Spec.ClusterRef.Namespace = n
+				created, err := cluster.Client.KafkaV1beta1().KafkaTopics(tenant).Create(t.Context(), topic, metav1.CreateOptions{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				names[i] = created.Status.TopicName
+			}
+		})
 	}
+	creating.Wait()
 	kept := newTopic(tenant, "kept")
 	kept.Spec.ClusterRef.Namespace, kept.Spec.DeletionPolicy = n, v1beta1.TopicRetain
 	mustCreate(t, kept)

@@ -417,3 +417,38 @@ func TestANewSpecIsLeftToItsRequestFirst(t *testing.T) {
 		t.Errorf("it is remembered: %v", heads.since)
 	}
 }
+
+// A controller that was killed inside a batch left topics without a status. The next one takes each for what it is.
+func TestAControllerKilledInsideABatchLosesAndDoublesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{}
+		objects := []runtime.Object{kafkaObject()}
+		made := map[string]broker.TopicID{}
+		for i := range 100 {
+			topic := topicObject(func(o *v1beta1.KafkaTopic) { o.Name, o.UID = fmt.Sprintf("t-%d", i), types.UID(fmt.Sprint(i)) })
+			if i%2 == 0 {
+				made[topic.Name] = on.put(topic.Name, 3, 2, topic.Spec.Config).ID
+			}
+			objects = append(objects, topic)
+		}
+		b := newBench(t, on, objects...)
+		defer b.stop()
+		b.wait(30 * time.Second)
+		list, err := b.client.KafkaV1beta1().KafkaTopics("streams").List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, topic := range list.Items {
+			have := on.topics[topic.Name]
+			if !meta.IsStatusConditionTrue(topic.Status.Conditions, v1beta1.ConditionReady) || topic.Status.TopicID != have.ID.String() {
+				t.Errorf("%s is %+v, the brokers have %s", topic.Name, topic.Status, have.ID)
+			}
+			if id, was := made[topic.Name]; was && id != have.ID {
+				t.Errorf("%s was made again", topic.Name)
+			}
+		}
+		if len(on.topics) != 100 || len(on.deleted) != 0 {
+			t.Errorf("%d topics, %d deleted", len(on.topics), len(on.deleted))
+		}
+	})
+}
