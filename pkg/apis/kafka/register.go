@@ -33,6 +33,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Kafka{}, &KafkaList{}, &KafkaBrokers{},
 		&KafkaTopic{}, &KafkaTopicList{}, &KafkaTopicPartitions{},
 		&KafkaConsumerGroup{}, &KafkaConsumerGroupList{}, &KafkaConsumerGroupOffsets{},
+		&KafkaTopicConfigs{}, &KafkaTopicElection{}, &KafkaTopicTruncation{}, &KafkaHostedTopics{},
 	)
 	return nil
 }

@@ -94,13 +94,16 @@ type PartitionAssignment struct {
 
 // PartitionStatus is what the brokers say of a partition.
 type PartitionStatus struct {
-	Partition   int32
-	Leader      int32
-	LeaderEpoch int32
-	ISR         []int32
-	Offline     []int32
-	Adding      []int32
-	Removing    []int32
-	StartOffset *int64
-	EndOffset   *int64
+	Partition    int32
+	Leader       int32
+	LeaderEpoch  int32
+	ISR          []int32
+	Offline      []int32
+	Adding       []int32
+	Removing     []int32
+	StartOffset  *int64
+	EndOffset    *int64
+	ELR          []int32
+	LastKnownELR []int32
+	Replicas     []ReplicaStatus
 }

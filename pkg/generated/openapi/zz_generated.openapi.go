@@ -100,12 +100,15 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.BrokerView{}.OpenAPIModelName():                      schema_pkg_apis_kafka_v1beta1_BrokerView(ref),
 		v1beta1.BrokersSpec{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_BrokersSpec(ref),
 		v1beta1.ClusterReference{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_ClusterReference(ref),
+		v1beta1.ConfigSynonym{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_ConfigSynonym(ref),
 		v1beta1.ConsumerGroupMember{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_ConsumerGroupMember(ref),
 		v1beta1.ConsumerGroupOffset{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_ConsumerGroupOffset(ref),
 		v1beta1.ControllersSpec{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_ControllersSpec(ref),
+		v1beta1.EffectiveConfig{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_EffectiveConfig(ref),
 		v1beta1.ExternalAuthentication{}.OpenAPIModelName():          schema_pkg_apis_kafka_v1beta1_ExternalAuthentication(ref),
 		v1beta1.ExternalSpec{}.OpenAPIModelName():                    schema_pkg_apis_kafka_v1beta1_ExternalSpec(ref),
 		v1beta1.ExternalTLS{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_ExternalTLS(ref),
+		v1beta1.HostedTopic{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_HostedTopic(ref),
 		v1beta1.JVMSpec{}.OpenAPIModelName():                         schema_pkg_apis_kafka_v1beta1_JVMSpec(ref),
 		v1beta1.Kafka{}.OpenAPIModelName():                           schema_pkg_apis_kafka_v1beta1_Kafka(ref),
 		v1beta1.KafkaBrokers{}.OpenAPIModelName():                    schema_pkg_apis_kafka_v1beta1_KafkaBrokers(ref),
@@ -116,24 +119,37 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.KafkaConsumerGroupOffsetsStatus{}.OpenAPIModelName(): schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupOffsetsStatus(ref),
 		v1beta1.KafkaConsumerGroupSpec{}.OpenAPIModelName():          schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupSpec(ref),
 		v1beta1.KafkaConsumerGroupStatus{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupStatus(ref),
+		v1beta1.KafkaHostedTopics{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_KafkaHostedTopics(ref),
 		v1beta1.KafkaList{}.OpenAPIModelName():                       schema_pkg_apis_kafka_v1beta1_KafkaList(ref),
 		v1beta1.KafkaSpec{}.OpenAPIModelName():                       schema_pkg_apis_kafka_v1beta1_KafkaSpec(ref),
 		v1beta1.KafkaStatus{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref),
 		v1beta1.KafkaTopic{}.OpenAPIModelName():                      schema_pkg_apis_kafka_v1beta1_KafkaTopic(ref),
+		v1beta1.KafkaTopicConfigs{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_KafkaTopicConfigs(ref),
+		v1beta1.KafkaTopicElection{}.OpenAPIModelName():              schema_pkg_apis_kafka_v1beta1_KafkaTopicElection(ref),
+		v1beta1.KafkaTopicElectionSpec{}.OpenAPIModelName():          schema_pkg_apis_kafka_v1beta1_KafkaTopicElectionSpec(ref),
+		v1beta1.KafkaTopicElectionStatus{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_KafkaTopicElectionStatus(ref),
 		v1beta1.KafkaTopicList{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_KafkaTopicList(ref),
 		v1beta1.KafkaTopicPartitions{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref),
 		v1beta1.KafkaTopicSpec{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_KafkaTopicSpec(ref),
 		v1beta1.KafkaTopicStatus{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_KafkaTopicStatus(ref),
+		v1beta1.KafkaTopicTruncation{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_KafkaTopicTruncation(ref),
+		v1beta1.KafkaTopicTruncationSpec{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_KafkaTopicTruncationSpec(ref),
+		v1beta1.KafkaTopicTruncationStatus{}.OpenAPIModelName():      schema_pkg_apis_kafka_v1beta1_KafkaTopicTruncationStatus(ref),
 		v1beta1.ListenerStatus{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_ListenerStatus(ref),
 		v1beta1.OffsetReset{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_OffsetReset(ref),
 		v1beta1.PartitionAssignment{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_PartitionAssignment(ref),
+		v1beta1.PartitionElection{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_PartitionElection(ref),
 		v1beta1.PartitionStatus{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_PartitionStatus(ref),
+		v1beta1.PartitionTruncation{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_PartitionTruncation(ref),
 		v1beta1.QuorumVoter{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_QuorumVoter(ref),
+		v1beta1.ReplicaStatus{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_ReplicaStatus(ref),
 		v1beta1.ResourceRequirements{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_ResourceRequirements(ref),
 		v1beta1.SecretKeyReference{}.OpenAPIModelName():              schema_pkg_apis_kafka_v1beta1_SecretKeyReference(ref),
 		v1beta1.SecretReference{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_SecretReference(ref),
 		v1beta1.StorageSpec{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_StorageSpec(ref),
 		v1beta1.TopicPartitions{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_TopicPartitions(ref),
+		v1beta1.TopicReference{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_TopicReference(ref),
+		v1beta1.TruncationTarget{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_TruncationTarget(ref),
 		v1beta1.UserSecretReference{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_UserSecretReference(ref),
 		v1beta1.ZooKeeperSpec{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_ZooKeeperSpec(ref),
 	}
@@ -3954,6 +3970,43 @@ func schema_pkg_apis_kafka_v1beta1_ClusterReference(ref common.ReferenceCallback
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_ConfigSynonym(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ConfigSynonym is a value of a setting at one level.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the setting at that level, such as log.retention.ms on a broker.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"value": {
+						SchemaProps: spec.SchemaProps{
+							Description: "value at that level; absent when there is none, and for every sensitive setting.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"source": {
+						SchemaProps: spec.SchemaProps{
+							Description: "source is Apache Kafka's own name of the level.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "source"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_ConsumerGroupMember(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -4156,6 +4209,87 @@ func schema_pkg_apis_kafka_v1beta1_ControllersSpec(ref common.ReferenceCallback)
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_EffectiveConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "EffectiveConfig is a setting as it applies to a topic.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the setting, such as retention.ms.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"value": {
+						SchemaProps: spec.SchemaProps{
+							Description: "value that applies; absent when there is none, and for every sensitive setting.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"source": {
+						SchemaProps: spec.SchemaProps{
+							Description: "source is Apache Kafka's own name of where the value comes from, such as DYNAMIC_TOPIC_CONFIG (the topic's own), STATIC_BROKER_CONFIG or DEFAULT_CONFIG.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"isDefault": {
+						SchemaProps: spec.SchemaProps{
+							Description: "isDefault tells that nobody set the value.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"readOnly": {
+						SchemaProps: spec.SchemaProps{
+							Description: "readOnly tells that the value cannot be changed while brokers run.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"sensitive": {
+						SchemaProps: spec.SchemaProps{
+							Description: "sensitive tells that the value is a secret, which brokers do not tell and this server never passes on.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"synonyms": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "synonyms are the values of the setting at every level that has one, the one that applies first.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.ConfigSynonym{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"name", "source", "isDefault", "readOnly", "sensitive"},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.ConfigSynonym{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_ExternalAuthentication(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -4280,6 +4414,91 @@ func schema_pkg_apis_kafka_v1beta1_ExternalTLS(ref common.ReferenceCallback) com
 		},
 		Dependencies: []string{
 			v1beta1.SecretKeyReference{}.OpenAPIModelName(), v1beta1.SecretReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_HostedTopic(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "HostedTopic is one topic on the brokers.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the topic on the brokers.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"topicID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "topicID is Apache Kafka's own id of the topic (22 characters).",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"internal": {
+						SchemaProps: spec.SchemaProps{
+							Description: "internal marks topics that Apache Kafka keeps its own state in.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"partitions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partitions is the number of partitions.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"replicas": {
+						SchemaProps: spec.SchemaProps{
+							Description: "replicas is the number of replicas of the topic's first partition.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"underReplicated": {
+						SchemaProps: spec.SchemaProps{
+							Description: "underReplicated is the number of partitions with a replica that is not in sync.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"offline": {
+						SchemaProps: spec.SchemaProps{
+							Description: "offline is the number of partitions without a leader.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"managed": {
+						SchemaProps: spec.SchemaProps{
+							Description: "managed tells that a KafkaTopic manages the topic.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"managedBy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "managedBy is the KafkaTopic that manages the topic. It is named to those who may get KafkaTopics in its namespace.",
+							Ref:         ref(v1beta1.TopicReference{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"name", "internal", "partitions", "replicas", "underReplicated", "offline", "managed"},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.TopicReference{}.OpenAPIModelName()},
 	}
 }
 
@@ -4778,6 +4997,69 @@ func schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupStatus(ref common.Reference
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_KafkaHostedTopics(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaHostedTopics is the live view of every topic on a cluster's brokers, whether a KafkaTopic manages it or not.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"observedTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "observedTime is when the brokers were asked; they are asked again after five seconds, and after every write through this server.",
+							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"topics": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "topics are all topics on the brokers by name, the internal ones of Apache Kafka included.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.HostedTopic{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"observedTime", "topics"},
+			},
+		},
+		Dependencies: []string{
+			metav1.ObjectMeta{}.OpenAPIModelName(), metav1.Time{}.OpenAPIModelName(), v1beta1.HostedTopic{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_KafkaList(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -5045,6 +5327,188 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopic(ref common.ReferenceCallback) comm
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicConfigs(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicConfigs is the live view of a topic's settings, answered by the brokers at request time: what applies, and where each value comes from.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"configs": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "configs are all settings of the topic: first those that the topic itself has, then the others, each by name.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.EffectiveConfig{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"configs"},
+			},
+		},
+		Dependencies: []string{
+			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.EffectiveConfig{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicElection(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicElection is an order to elect leaders of a topic's partitions, and what came of it. It is created at the subresource elect of a KafkaTopic and not stored.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec says what is to be elected.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaTopicElectionSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what came of it.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaTopicElectionStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.KafkaTopicElectionSpec{}.OpenAPIModelName(), v1beta1.KafkaTopicElectionStatus{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicElectionSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicElectionSpec says what is to be elected.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is Preferred, which makes the first replica of each partition its leader if it is in sync, or Unclean, which makes a replica that is not in sync the leader of a partition that has none: the records that it misses are lost. Defaults to Preferred.\n\nPossible enum values:\n - `\"Preferred\"` makes the first replica of a partition its leader, if it is in sync.\n - `\"Unclean\"` makes a replica that is not in sync the leader of a partition without one; what it misses is lost.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Preferred", "Unclean"},
+						},
+					},
+					"partitions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "partitions are the ids of the partitions meant. Left out, a Preferred election is of all; an Unclean one needs them named.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int32",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicElectionStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicElectionStatus is what came of an election.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"partitions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"partition",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "partitions are what came of it in each partition. In a dry run they are what would.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.PartitionElection{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.PartitionElection{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_KafkaTopicList(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -5127,7 +5591,9 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref common.ReferenceCall
 								"x-kubernetes-list-map-keys": []interface{}{
 									"partition",
 								},
-								"x-kubernetes-list-type": "map",
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "partition",
+								"x-kubernetes-patch-strategy":  "merge",
 							},
 						},
 						SchemaProps: spec.SchemaProps{
@@ -5334,6 +5800,143 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicStatus(ref common.ReferenceCallback
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicTruncation(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicTruncation is an order to delete the oldest records of a topic's partitions, and what came of it. It is created at the subresource truncate of a KafkaTopic and not stored. Deleted records cannot be brought back.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec says which records are to be deleted.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaTopicTruncationSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what came of it.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaTopicTruncationStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"spec"},
+			},
+		},
+		Dependencies: []string{
+			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.KafkaTopicTruncationSpec{}.OpenAPIModelName(), v1beta1.KafkaTopicTruncationStatus{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicTruncationSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicTruncationSpec says which records are to be deleted: those before a time, or those before an offset of each partition named.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"beforeTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "beforeTime deletes, in each partition, the records before the first one whose timestamp is at or after this time. It must not be in the future.",
+							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"partitions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"partition",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "partitions are the partitions meant. Left out, beforeTime is meant for all; without beforeTime each partition is named with its beforeOffset.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.TruncationTarget{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.Time{}.OpenAPIModelName(), v1beta1.TruncationTarget{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicTruncationStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicTruncationStatus is what came of a truncation.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"records": {
+						SchemaProps: spec.SchemaProps{
+							Description: "records is the sum of the partitions' records.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"partitions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"partition",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "partitions are what came of it in each partition. In a dry run they are what would.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.PartitionTruncation{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"records"},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.PartitionTruncation{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_ListenerStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -5492,6 +6095,60 @@ func schema_pkg_apis_kafka_v1beta1_PartitionAssignment(ref common.ReferenceCallb
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_PartitionElection(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PartitionElection is what came of an election in a partition.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"partition": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partition id.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"result": {
+						SchemaProps: spec.SchemaProps{
+							Description: "result is Done, Unchanged when no election was needed, or Refused.\n\nPossible enum values:\n - `\"Done\"` says that the action was carried out.\n - `\"Refused\"` says that the brokers did not carry the action out.\n - `\"Unchanged\"` says that there was nothing to do.\n - `\"Unknown\"` says that nobody answered, and that a look at the brokers did not tell either.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Done", "Refused", "Unchanged", "Unknown"},
+						},
+					},
+					"leaderBefore": {
+						SchemaProps: spec.SchemaProps{
+							Description: "leaderBefore is the broker id of the leader before the election, -1 without one.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"leaderAfter": {
+						SchemaProps: spec.SchemaProps{
+							Description: "leaderAfter is the broker id of the leader after the election, -1 without one.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message is why the election was refused.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"partition", "result", "leaderBefore", "leaderAfter"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_PartitionStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -5612,8 +6269,136 @@ func schema_pkg_apis_kafka_v1beta1_PartitionStatus(ref common.ReferenceCallback)
 							Format:      "int64",
 						},
 					},
+					"elr": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "elr are the eligible leader replicas: out of sync, and yet with every committed record, so that they may lead (Kafka 4.0 and later).",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int32",
+									},
+								},
+							},
+						},
+					},
+					"lastKnownELR": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "lastKnownELR are the last eligible leader replicas of a partition that has none left (Kafka 4.0 and later).",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int32",
+									},
+								},
+							},
+						},
+					},
+					"replicas": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "replicas are the logs of the replicas by broker; absent when the brokers took too long to tell.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.ReplicaStatus{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 				Required: []string{"partition", "leader"},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.ReplicaStatus{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_PartitionTruncation(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PartitionTruncation is what came of a truncation in a partition.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"partition": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partition id.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"result": {
+						SchemaProps: spec.SchemaProps{
+							Description: "result is Done, Unchanged when no record was that old, Refused, or Unknown when the answer was lost.\n\nPossible enum values:\n - `\"Done\"` says that the action was carried out.\n - `\"Refused\"` says that the brokers did not carry the action out.\n - `\"Unchanged\"` says that there was nothing to do.\n - `\"Unknown\"` says that nobody answered, and that a look at the brokers did not tell either.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Done", "Refused", "Unchanged", "Unknown"},
+						},
+					},
+					"startOffset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startOffset is the first offset that could be read before.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"newStartOffset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "newStartOffset is the first offset that can be read now.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"endOffset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "endOffset is the high watermark: one past the last offset that can be read.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"records": {
+						SchemaProps: spec.SchemaProps{
+							Description: "records is the number of offsets from startOffset up to newStartOffset: as many records were deleted, or fewer in a topic that is compacted or written in transactions.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message is why the truncation was refused.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"partition", "result", "startOffset", "newStartOffset", "endOffset", "records"},
 			},
 		},
 	}
@@ -5644,6 +6429,63 @@ func schema_pkg_apis_kafka_v1beta1_QuorumVoter(ref common.ReferenceCallback) com
 					},
 				},
 				Required: []string{"id", "directoryID"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_ReplicaStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ReplicaStatus is the log of one replica on its broker. It may be 30 seconds old, because brokers walk their folders to tell.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"broker": {
+						SchemaProps: spec.SchemaProps{
+							Description: "broker id.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"logDir": {
+						SchemaProps: spec.SchemaProps{
+							Description: "logDir is the broker's folder that the log is in.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sizeBytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "sizeBytes is the size of the log on disk; absent when the broker did not tell.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"offsetLag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "offsetLag is how many offsets the replica is behind the high watermark; absent when the broker did not tell.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"future": {
+						SchemaProps: spec.SchemaProps{
+							Description: "future marks the copy that a move between two folders of the broker is building.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"problem": {
+						SchemaProps: spec.SchemaProps{
+							Description: "problem is what is wrong with the log's folder, or why the broker did not tell.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"broker"},
 			},
 		},
 	}
@@ -5815,6 +6657,65 @@ func schema_pkg_apis_kafka_v1beta1_TopicPartitions(ref common.ReferenceCallback)
 					},
 				},
 				Required: []string{"topic", "partitions"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_TopicReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TopicReference names a KafkaTopic.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"namespace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "namespace of the KafkaTopic.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the KafkaTopic.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"namespace", "name"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_TruncationTarget(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TruncationTarget says which records of a partition are to be deleted.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"partition": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partition id.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"beforeOffset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "beforeOffset is the offset before which records are deleted; -1 is the partition's end, so that all its records are. Excludes spec.beforeTime.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+				Required: []string{"partition"},
 			},
 		},
 	}

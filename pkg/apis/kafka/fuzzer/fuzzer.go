@@ -45,5 +45,9 @@ func Funcs(serializer.CodecFactory) []any {
 			c.FillNoCustom(s)
 			s.DeletionPolicy, s.DriftPolicy = kafka.TopicRetain, kafka.DriftReport
 		},
+		func(s *kafka.KafkaTopicElectionSpec, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.Type = kafka.ElectUnclean
+		},
 	}
 }

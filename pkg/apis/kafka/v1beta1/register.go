@@ -30,6 +30,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Kafka{}, &KafkaList{}, &KafkaBrokers{},
 		&KafkaTopic{}, &KafkaTopicList{}, &KafkaTopicPartitions{},
 		&KafkaConsumerGroup{}, &KafkaConsumerGroupList{}, &KafkaConsumerGroupOffsets{},
+		&KafkaTopicConfigs{}, &KafkaTopicElection{}, &KafkaTopicTruncation{}, &KafkaHostedTopics{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

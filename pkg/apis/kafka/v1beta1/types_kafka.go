@@ -10,6 +10,7 @@ import (
 // +genclient:method=GetScale,verb=get,subresource=scale,result=k8s.io/api/autoscaling/v1.Scale
 // +genclient:method=UpdateScale,verb=update,subresource=scale,input=k8s.io/api/autoscaling/v1.Scale,result=k8s.io/api/autoscaling/v1.Scale
 // +genclient:method=GetBrokers,verb=get,subresource=brokers,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaBrokers
+// +genclient:method=GetTopics,verb=get,subresource=topics,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaHostedTopics
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 
 // Kafka is one Apache Kafka cluster: either run here on StatefulSets, or run by

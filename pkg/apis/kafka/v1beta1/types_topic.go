@@ -9,6 +9,9 @@ import (
 // +genclient:method=UpdateScale,verb=update,subresource=scale,input=k8s.io/api/autoscaling/v1.Scale,result=k8s.io/api/autoscaling/v1.Scale
 // +genclient:method=GetPartitions,verb=get,subresource=partitions,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicPartitions
 // +genclient:method=UpdatePartitions,verb=update,subresource=partitions,input=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicPartitions,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicPartitions
+// +genclient:method=GetConfigs,verb=get,subresource=configs,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicConfigs
+// +genclient:method=Elect,verb=create,subresource=elect,input=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicElection,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicElection
+// +genclient:method=Truncate,verb=create,subresource=truncate,input=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicTruncation,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicTruncation
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 
 // KafkaTopic is one topic of a Kafka cluster. A write is checked by the brokers
@@ -154,9 +157,11 @@ type KafkaTopicPartitions struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// spec is the assignment: one entry a partition, from 0 without gaps.
+	// +patchMergeKey=partition
+	// +patchStrategy=merge
 	// +listType=map
 	// +listMapKey=partition
-	Spec []PartitionAssignment `json:"spec"`
+	Spec []PartitionAssignment `json:"spec" patchStrategy:"merge" patchMergeKey:"partition"`
 	// status is what the brokers say of each partition.
 	// +optional
 	// +listType=map
@@ -204,4 +209,16 @@ type PartitionStatus struct {
 	// endOffset is the high watermark: one past the last offset that can be read; absent when the leader did not answer.
 	// +optional
 	EndOffset *int64 `json:"endOffset,omitempty"`
+	// elr are the eligible leader replicas: out of sync, and yet with every committed record, so that they may lead (Kafka 4.0 and later).
+	// +optional
+	// +listType=atomic
+	ELR []int32 `json:"elr,omitempty"`
+	// lastKnownELR are the last eligible leader replicas of a partition that has none left (Kafka 4.0 and later).
+	// +optional
+	// +listType=atomic
+	LastKnownELR []int32 `json:"lastKnownELR,omitempty"`
+	// replicas are the logs of the replicas by broker; absent when the brokers took too long to tell.
+	// +optional
+	// +listType=atomic
+	Replicas []ReplicaStatus `json:"replicas,omitempty"`
 }

@@ -62,6 +62,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*ConfigSynonym)(nil), (*kafka.ConfigSynonym)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_ConfigSynonym_To_kafka_ConfigSynonym(a.(*ConfigSynonym), b.(*kafka.ConfigSynonym), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.ConfigSynonym)(nil), (*ConfigSynonym)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_ConfigSynonym_To_v1beta1_ConfigSynonym(a.(*kafka.ConfigSynonym), b.(*ConfigSynonym), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*ConsumerGroupMember)(nil), (*kafka.ConsumerGroupMember)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_ConsumerGroupMember_To_kafka_ConsumerGroupMember(a.(*ConsumerGroupMember), b.(*kafka.ConsumerGroupMember), scope)
 	}); err != nil {
@@ -92,6 +102,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*EffectiveConfig)(nil), (*kafka.EffectiveConfig)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_EffectiveConfig_To_kafka_EffectiveConfig(a.(*EffectiveConfig), b.(*kafka.EffectiveConfig), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.EffectiveConfig)(nil), (*EffectiveConfig)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_EffectiveConfig_To_v1beta1_EffectiveConfig(a.(*kafka.EffectiveConfig), b.(*EffectiveConfig), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*ExternalAuthentication)(nil), (*kafka.ExternalAuthentication)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_ExternalAuthentication_To_kafka_ExternalAuthentication(a.(*ExternalAuthentication), b.(*kafka.ExternalAuthentication), scope)
 	}); err != nil {
@@ -119,6 +139,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.ExternalTLS)(nil), (*ExternalTLS)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_ExternalTLS_To_v1beta1_ExternalTLS(a.(*kafka.ExternalTLS), b.(*ExternalTLS), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*HostedTopic)(nil), (*kafka.HostedTopic)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_HostedTopic_To_kafka_HostedTopic(a.(*HostedTopic), b.(*kafka.HostedTopic), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.HostedTopic)(nil), (*HostedTopic)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_HostedTopic_To_v1beta1_HostedTopic(a.(*kafka.HostedTopic), b.(*HostedTopic), scope)
 	}); err != nil {
 		return err
 	}
@@ -222,6 +252,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*KafkaHostedTopics)(nil), (*kafka.KafkaHostedTopics)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaHostedTopics_To_kafka_KafkaHostedTopics(a.(*KafkaHostedTopics), b.(*kafka.KafkaHostedTopics), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaHostedTopics)(nil), (*KafkaHostedTopics)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaHostedTopics_To_v1beta1_KafkaHostedTopics(a.(*kafka.KafkaHostedTopics), b.(*KafkaHostedTopics), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*KafkaList)(nil), (*kafka.KafkaList)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_KafkaList_To_kafka_KafkaList(a.(*KafkaList), b.(*kafka.KafkaList), scope)
 	}); err != nil {
@@ -259,6 +299,46 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopic)(nil), (*KafkaTopic)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_KafkaTopic_To_v1beta1_KafkaTopic(a.(*kafka.KafkaTopic), b.(*KafkaTopic), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicConfigs)(nil), (*kafka.KafkaTopicConfigs)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicConfigs_To_kafka_KafkaTopicConfigs(a.(*KafkaTopicConfigs), b.(*kafka.KafkaTopicConfigs), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicConfigs)(nil), (*KafkaTopicConfigs)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicConfigs_To_v1beta1_KafkaTopicConfigs(a.(*kafka.KafkaTopicConfigs), b.(*KafkaTopicConfigs), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicElection)(nil), (*kafka.KafkaTopicElection)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicElection_To_kafka_KafkaTopicElection(a.(*KafkaTopicElection), b.(*kafka.KafkaTopicElection), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicElection)(nil), (*KafkaTopicElection)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicElection_To_v1beta1_KafkaTopicElection(a.(*kafka.KafkaTopicElection), b.(*KafkaTopicElection), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicElectionSpec)(nil), (*kafka.KafkaTopicElectionSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicElectionSpec_To_kafka_KafkaTopicElectionSpec(a.(*KafkaTopicElectionSpec), b.(*kafka.KafkaTopicElectionSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicElectionSpec)(nil), (*KafkaTopicElectionSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicElectionSpec_To_v1beta1_KafkaTopicElectionSpec(a.(*kafka.KafkaTopicElectionSpec), b.(*KafkaTopicElectionSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicElectionStatus)(nil), (*kafka.KafkaTopicElectionStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicElectionStatus_To_kafka_KafkaTopicElectionStatus(a.(*KafkaTopicElectionStatus), b.(*kafka.KafkaTopicElectionStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicElectionStatus)(nil), (*KafkaTopicElectionStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicElectionStatus_To_v1beta1_KafkaTopicElectionStatus(a.(*kafka.KafkaTopicElectionStatus), b.(*KafkaTopicElectionStatus), scope)
 	}); err != nil {
 		return err
 	}
@@ -302,6 +382,36 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicTruncation)(nil), (*kafka.KafkaTopicTruncation)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicTruncation_To_kafka_KafkaTopicTruncation(a.(*KafkaTopicTruncation), b.(*kafka.KafkaTopicTruncation), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicTruncation)(nil), (*KafkaTopicTruncation)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicTruncation_To_v1beta1_KafkaTopicTruncation(a.(*kafka.KafkaTopicTruncation), b.(*KafkaTopicTruncation), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicTruncationSpec)(nil), (*kafka.KafkaTopicTruncationSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicTruncationSpec_To_kafka_KafkaTopicTruncationSpec(a.(*KafkaTopicTruncationSpec), b.(*kafka.KafkaTopicTruncationSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicTruncationSpec)(nil), (*KafkaTopicTruncationSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicTruncationSpec_To_v1beta1_KafkaTopicTruncationSpec(a.(*kafka.KafkaTopicTruncationSpec), b.(*KafkaTopicTruncationSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicTruncationStatus)(nil), (*kafka.KafkaTopicTruncationStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicTruncationStatus_To_kafka_KafkaTopicTruncationStatus(a.(*KafkaTopicTruncationStatus), b.(*kafka.KafkaTopicTruncationStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicTruncationStatus)(nil), (*KafkaTopicTruncationStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicTruncationStatus_To_v1beta1_KafkaTopicTruncationStatus(a.(*kafka.KafkaTopicTruncationStatus), b.(*KafkaTopicTruncationStatus), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*ListenerStatus)(nil), (*kafka.ListenerStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_ListenerStatus_To_kafka_ListenerStatus(a.(*ListenerStatus), b.(*kafka.ListenerStatus), scope)
 	}); err != nil {
@@ -332,6 +442,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*PartitionElection)(nil), (*kafka.PartitionElection)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_PartitionElection_To_kafka_PartitionElection(a.(*PartitionElection), b.(*kafka.PartitionElection), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.PartitionElection)(nil), (*PartitionElection)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_PartitionElection_To_v1beta1_PartitionElection(a.(*kafka.PartitionElection), b.(*PartitionElection), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*PartitionStatus)(nil), (*kafka.PartitionStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_PartitionStatus_To_kafka_PartitionStatus(a.(*PartitionStatus), b.(*kafka.PartitionStatus), scope)
 	}); err != nil {
@@ -342,6 +462,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*PartitionTruncation)(nil), (*kafka.PartitionTruncation)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_PartitionTruncation_To_kafka_PartitionTruncation(a.(*PartitionTruncation), b.(*kafka.PartitionTruncation), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.PartitionTruncation)(nil), (*PartitionTruncation)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_PartitionTruncation_To_v1beta1_PartitionTruncation(a.(*kafka.PartitionTruncation), b.(*PartitionTruncation), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*QuorumVoter)(nil), (*kafka.QuorumVoter)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_QuorumVoter_To_kafka_QuorumVoter(a.(*QuorumVoter), b.(*kafka.QuorumVoter), scope)
 	}); err != nil {
@@ -349,6 +479,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.QuorumVoter)(nil), (*QuorumVoter)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_QuorumVoter_To_v1beta1_QuorumVoter(a.(*kafka.QuorumVoter), b.(*QuorumVoter), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*ReplicaStatus)(nil), (*kafka.ReplicaStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_ReplicaStatus_To_kafka_ReplicaStatus(a.(*ReplicaStatus), b.(*kafka.ReplicaStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.ReplicaStatus)(nil), (*ReplicaStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_ReplicaStatus_To_v1beta1_ReplicaStatus(a.(*kafka.ReplicaStatus), b.(*ReplicaStatus), scope)
 	}); err != nil {
 		return err
 	}
@@ -399,6 +539,26 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.TopicPartitions)(nil), (*TopicPartitions)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(a.(*kafka.TopicPartitions), b.(*TopicPartitions), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*TopicReference)(nil), (*kafka.TopicReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_TopicReference_To_kafka_TopicReference(a.(*TopicReference), b.(*kafka.TopicReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.TopicReference)(nil), (*TopicReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_TopicReference_To_v1beta1_TopicReference(a.(*kafka.TopicReference), b.(*TopicReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*TruncationTarget)(nil), (*kafka.TruncationTarget)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_TruncationTarget_To_kafka_TruncationTarget(a.(*TruncationTarget), b.(*kafka.TruncationTarget), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.TruncationTarget)(nil), (*TruncationTarget)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_TruncationTarget_To_v1beta1_TruncationTarget(a.(*kafka.TruncationTarget), b.(*TruncationTarget), scope)
 	}); err != nil {
 		return err
 	}
@@ -505,6 +665,26 @@ func Convert_kafka_ClusterReference_To_v1beta1_ClusterReference(in *kafka.Cluste
 	return autoConvert_kafka_ClusterReference_To_v1beta1_ClusterReference(in, out, s)
 }
 
+func autoConvert_v1beta1_ConfigSynonym_To_kafka_ConfigSynonym(in *ConfigSynonym, out *kafka.ConfigSynonym, s conversion.Scope) error {
+	*out = *(*kafka.ConfigSynonym)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_ConfigSynonym_To_kafka_ConfigSynonym is an autogenerated conversion function.
+func Convert_v1beta1_ConfigSynonym_To_kafka_ConfigSynonym(in *ConfigSynonym, out *kafka.ConfigSynonym, s conversion.Scope) error {
+	return autoConvert_v1beta1_ConfigSynonym_To_kafka_ConfigSynonym(in, out, s)
+}
+
+func autoConvert_kafka_ConfigSynonym_To_v1beta1_ConfigSynonym(in *kafka.ConfigSynonym, out *ConfigSynonym, s conversion.Scope) error {
+	*out = *(*ConfigSynonym)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_ConfigSynonym_To_v1beta1_ConfigSynonym is an autogenerated conversion function.
+func Convert_kafka_ConfigSynonym_To_v1beta1_ConfigSynonym(in *kafka.ConfigSynonym, out *ConfigSynonym, s conversion.Scope) error {
+	return autoConvert_kafka_ConfigSynonym_To_v1beta1_ConfigSynonym(in, out, s)
+}
+
 func autoConvert_v1beta1_ConsumerGroupMember_To_kafka_ConsumerGroupMember(in *ConsumerGroupMember, out *kafka.ConsumerGroupMember, s conversion.Scope) error {
 	*out = *(*kafka.ConsumerGroupMember)(unsafe.Pointer(in))
 	return nil
@@ -565,6 +745,26 @@ func Convert_kafka_ControllersSpec_To_v1beta1_ControllersSpec(in *kafka.Controll
 	return autoConvert_kafka_ControllersSpec_To_v1beta1_ControllersSpec(in, out, s)
 }
 
+func autoConvert_v1beta1_EffectiveConfig_To_kafka_EffectiveConfig(in *EffectiveConfig, out *kafka.EffectiveConfig, s conversion.Scope) error {
+	*out = *(*kafka.EffectiveConfig)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_EffectiveConfig_To_kafka_EffectiveConfig is an autogenerated conversion function.
+func Convert_v1beta1_EffectiveConfig_To_kafka_EffectiveConfig(in *EffectiveConfig, out *kafka.EffectiveConfig, s conversion.Scope) error {
+	return autoConvert_v1beta1_EffectiveConfig_To_kafka_EffectiveConfig(in, out, s)
+}
+
+func autoConvert_kafka_EffectiveConfig_To_v1beta1_EffectiveConfig(in *kafka.EffectiveConfig, out *EffectiveConfig, s conversion.Scope) error {
+	*out = *(*EffectiveConfig)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_EffectiveConfig_To_v1beta1_EffectiveConfig is an autogenerated conversion function.
+func Convert_kafka_EffectiveConfig_To_v1beta1_EffectiveConfig(in *kafka.EffectiveConfig, out *EffectiveConfig, s conversion.Scope) error {
+	return autoConvert_kafka_EffectiveConfig_To_v1beta1_EffectiveConfig(in, out, s)
+}
+
 func autoConvert_v1beta1_ExternalAuthentication_To_kafka_ExternalAuthentication(in *ExternalAuthentication, out *kafka.ExternalAuthentication, s conversion.Scope) error {
 	*out = *(*kafka.ExternalAuthentication)(unsafe.Pointer(in))
 	return nil
@@ -623,6 +823,26 @@ func autoConvert_kafka_ExternalTLS_To_v1beta1_ExternalTLS(in *kafka.ExternalTLS,
 // Convert_kafka_ExternalTLS_To_v1beta1_ExternalTLS is an autogenerated conversion function.
 func Convert_kafka_ExternalTLS_To_v1beta1_ExternalTLS(in *kafka.ExternalTLS, out *ExternalTLS, s conversion.Scope) error {
 	return autoConvert_kafka_ExternalTLS_To_v1beta1_ExternalTLS(in, out, s)
+}
+
+func autoConvert_v1beta1_HostedTopic_To_kafka_HostedTopic(in *HostedTopic, out *kafka.HostedTopic, s conversion.Scope) error {
+	*out = *(*kafka.HostedTopic)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_HostedTopic_To_kafka_HostedTopic is an autogenerated conversion function.
+func Convert_v1beta1_HostedTopic_To_kafka_HostedTopic(in *HostedTopic, out *kafka.HostedTopic, s conversion.Scope) error {
+	return autoConvert_v1beta1_HostedTopic_To_kafka_HostedTopic(in, out, s)
+}
+
+func autoConvert_kafka_HostedTopic_To_v1beta1_HostedTopic(in *kafka.HostedTopic, out *HostedTopic, s conversion.Scope) error {
+	*out = *(*HostedTopic)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_HostedTopic_To_v1beta1_HostedTopic is an autogenerated conversion function.
+func Convert_kafka_HostedTopic_To_v1beta1_HostedTopic(in *kafka.HostedTopic, out *HostedTopic, s conversion.Scope) error {
+	return autoConvert_kafka_HostedTopic_To_v1beta1_HostedTopic(in, out, s)
 }
 
 func autoConvert_v1beta1_JVMSpec_To_kafka_JVMSpec(in *JVMSpec, out *kafka.JVMSpec, s conversion.Scope) error {
@@ -867,6 +1087,30 @@ func Convert_kafka_KafkaConsumerGroupStatus_To_v1beta1_KafkaConsumerGroupStatus(
 	return autoConvert_kafka_KafkaConsumerGroupStatus_To_v1beta1_KafkaConsumerGroupStatus(in, out, s)
 }
 
+func autoConvert_v1beta1_KafkaHostedTopics_To_kafka_KafkaHostedTopics(in *KafkaHostedTopics, out *kafka.KafkaHostedTopics, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	out.ObservedTime = in.ObservedTime
+	out.Topics = *(*[]kafka.HostedTopic)(unsafe.Pointer(&in.Topics))
+	return nil
+}
+
+// Convert_v1beta1_KafkaHostedTopics_To_kafka_KafkaHostedTopics is an autogenerated conversion function.
+func Convert_v1beta1_KafkaHostedTopics_To_kafka_KafkaHostedTopics(in *KafkaHostedTopics, out *kafka.KafkaHostedTopics, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaHostedTopics_To_kafka_KafkaHostedTopics(in, out, s)
+}
+
+func autoConvert_kafka_KafkaHostedTopics_To_v1beta1_KafkaHostedTopics(in *kafka.KafkaHostedTopics, out *KafkaHostedTopics, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	out.ObservedTime = in.ObservedTime
+	out.Topics = *(*[]HostedTopic)(unsafe.Pointer(&in.Topics))
+	return nil
+}
+
+// Convert_kafka_KafkaHostedTopics_To_v1beta1_KafkaHostedTopics is an autogenerated conversion function.
+func Convert_kafka_KafkaHostedTopics_To_v1beta1_KafkaHostedTopics(in *kafka.KafkaHostedTopics, out *KafkaHostedTopics, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaHostedTopics_To_v1beta1_KafkaHostedTopics(in, out, s)
+}
+
 func autoConvert_v1beta1_KafkaList_To_kafka_KafkaList(in *KafkaList, out *kafka.KafkaList, s conversion.Scope) error {
 	out.ListMeta = in.ListMeta
 	out.Items = *(*[]kafka.Kafka)(unsafe.Pointer(&in.Items))
@@ -961,6 +1205,100 @@ func Convert_kafka_KafkaTopic_To_v1beta1_KafkaTopic(in *kafka.KafkaTopic, out *K
 	return autoConvert_kafka_KafkaTopic_To_v1beta1_KafkaTopic(in, out, s)
 }
 
+func autoConvert_v1beta1_KafkaTopicConfigs_To_kafka_KafkaTopicConfigs(in *KafkaTopicConfigs, out *kafka.KafkaTopicConfigs, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	out.Configs = *(*[]kafka.EffectiveConfig)(unsafe.Pointer(&in.Configs))
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicConfigs_To_kafka_KafkaTopicConfigs is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicConfigs_To_kafka_KafkaTopicConfigs(in *KafkaTopicConfigs, out *kafka.KafkaTopicConfigs, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicConfigs_To_kafka_KafkaTopicConfigs(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicConfigs_To_v1beta1_KafkaTopicConfigs(in *kafka.KafkaTopicConfigs, out *KafkaTopicConfigs, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	out.Configs = *(*[]EffectiveConfig)(unsafe.Pointer(&in.Configs))
+	return nil
+}
+
+// Convert_kafka_KafkaTopicConfigs_To_v1beta1_KafkaTopicConfigs is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicConfigs_To_v1beta1_KafkaTopicConfigs(in *kafka.KafkaTopicConfigs, out *KafkaTopicConfigs, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicConfigs_To_v1beta1_KafkaTopicConfigs(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaTopicElection_To_kafka_KafkaTopicElection(in *KafkaTopicElection, out *kafka.KafkaTopicElection, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1beta1_KafkaTopicElectionSpec_To_kafka_KafkaTopicElectionSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_v1beta1_KafkaTopicElectionStatus_To_kafka_KafkaTopicElectionStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicElection_To_kafka_KafkaTopicElection is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicElection_To_kafka_KafkaTopicElection(in *KafkaTopicElection, out *kafka.KafkaTopicElection, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicElection_To_kafka_KafkaTopicElection(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicElection_To_v1beta1_KafkaTopicElection(in *kafka.KafkaTopicElection, out *KafkaTopicElection, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_kafka_KafkaTopicElectionSpec_To_v1beta1_KafkaTopicElectionSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_kafka_KafkaTopicElectionStatus_To_v1beta1_KafkaTopicElectionStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_kafka_KafkaTopicElection_To_v1beta1_KafkaTopicElection is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicElection_To_v1beta1_KafkaTopicElection(in *kafka.KafkaTopicElection, out *KafkaTopicElection, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicElection_To_v1beta1_KafkaTopicElection(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaTopicElectionSpec_To_kafka_KafkaTopicElectionSpec(in *KafkaTopicElectionSpec, out *kafka.KafkaTopicElectionSpec, s conversion.Scope) error {
+	*out = *(*kafka.KafkaTopicElectionSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicElectionSpec_To_kafka_KafkaTopicElectionSpec is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicElectionSpec_To_kafka_KafkaTopicElectionSpec(in *KafkaTopicElectionSpec, out *kafka.KafkaTopicElectionSpec, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicElectionSpec_To_kafka_KafkaTopicElectionSpec(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicElectionSpec_To_v1beta1_KafkaTopicElectionSpec(in *kafka.KafkaTopicElectionSpec, out *KafkaTopicElectionSpec, s conversion.Scope) error {
+	*out = *(*KafkaTopicElectionSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaTopicElectionSpec_To_v1beta1_KafkaTopicElectionSpec is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicElectionSpec_To_v1beta1_KafkaTopicElectionSpec(in *kafka.KafkaTopicElectionSpec, out *KafkaTopicElectionSpec, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicElectionSpec_To_v1beta1_KafkaTopicElectionSpec(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaTopicElectionStatus_To_kafka_KafkaTopicElectionStatus(in *KafkaTopicElectionStatus, out *kafka.KafkaTopicElectionStatus, s conversion.Scope) error {
+	*out = *(*kafka.KafkaTopicElectionStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicElectionStatus_To_kafka_KafkaTopicElectionStatus is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicElectionStatus_To_kafka_KafkaTopicElectionStatus(in *KafkaTopicElectionStatus, out *kafka.KafkaTopicElectionStatus, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicElectionStatus_To_kafka_KafkaTopicElectionStatus(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicElectionStatus_To_v1beta1_KafkaTopicElectionStatus(in *kafka.KafkaTopicElectionStatus, out *KafkaTopicElectionStatus, s conversion.Scope) error {
+	*out = *(*KafkaTopicElectionStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaTopicElectionStatus_To_v1beta1_KafkaTopicElectionStatus is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicElectionStatus_To_v1beta1_KafkaTopicElectionStatus(in *kafka.KafkaTopicElectionStatus, out *KafkaTopicElectionStatus, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicElectionStatus_To_v1beta1_KafkaTopicElectionStatus(in, out, s)
+}
+
 func autoConvert_v1beta1_KafkaTopicList_To_kafka_KafkaTopicList(in *KafkaTopicList, out *kafka.KafkaTopicList, s conversion.Scope) error {
 	out.ListMeta = in.ListMeta
 	out.Items = *(*[]kafka.KafkaTopic)(unsafe.Pointer(&in.Items))
@@ -1047,6 +1385,78 @@ func Convert_kafka_KafkaTopicStatus_To_v1beta1_KafkaTopicStatus(in *kafka.KafkaT
 	return autoConvert_kafka_KafkaTopicStatus_To_v1beta1_KafkaTopicStatus(in, out, s)
 }
 
+func autoConvert_v1beta1_KafkaTopicTruncation_To_kafka_KafkaTopicTruncation(in *KafkaTopicTruncation, out *kafka.KafkaTopicTruncation, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1beta1_KafkaTopicTruncationSpec_To_kafka_KafkaTopicTruncationSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_v1beta1_KafkaTopicTruncationStatus_To_kafka_KafkaTopicTruncationStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicTruncation_To_kafka_KafkaTopicTruncation is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicTruncation_To_kafka_KafkaTopicTruncation(in *KafkaTopicTruncation, out *kafka.KafkaTopicTruncation, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicTruncation_To_kafka_KafkaTopicTruncation(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicTruncation_To_v1beta1_KafkaTopicTruncation(in *kafka.KafkaTopicTruncation, out *KafkaTopicTruncation, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_kafka_KafkaTopicTruncationSpec_To_v1beta1_KafkaTopicTruncationSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_kafka_KafkaTopicTruncationStatus_To_v1beta1_KafkaTopicTruncationStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_kafka_KafkaTopicTruncation_To_v1beta1_KafkaTopicTruncation is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicTruncation_To_v1beta1_KafkaTopicTruncation(in *kafka.KafkaTopicTruncation, out *KafkaTopicTruncation, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicTruncation_To_v1beta1_KafkaTopicTruncation(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaTopicTruncationSpec_To_kafka_KafkaTopicTruncationSpec(in *KafkaTopicTruncationSpec, out *kafka.KafkaTopicTruncationSpec, s conversion.Scope) error {
+	*out = *(*kafka.KafkaTopicTruncationSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicTruncationSpec_To_kafka_KafkaTopicTruncationSpec is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicTruncationSpec_To_kafka_KafkaTopicTruncationSpec(in *KafkaTopicTruncationSpec, out *kafka.KafkaTopicTruncationSpec, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicTruncationSpec_To_kafka_KafkaTopicTruncationSpec(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicTruncationSpec_To_v1beta1_KafkaTopicTruncationSpec(in *kafka.KafkaTopicTruncationSpec, out *KafkaTopicTruncationSpec, s conversion.Scope) error {
+	*out = *(*KafkaTopicTruncationSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaTopicTruncationSpec_To_v1beta1_KafkaTopicTruncationSpec is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicTruncationSpec_To_v1beta1_KafkaTopicTruncationSpec(in *kafka.KafkaTopicTruncationSpec, out *KafkaTopicTruncationSpec, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicTruncationSpec_To_v1beta1_KafkaTopicTruncationSpec(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaTopicTruncationStatus_To_kafka_KafkaTopicTruncationStatus(in *KafkaTopicTruncationStatus, out *kafka.KafkaTopicTruncationStatus, s conversion.Scope) error {
+	*out = *(*kafka.KafkaTopicTruncationStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicTruncationStatus_To_kafka_KafkaTopicTruncationStatus is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicTruncationStatus_To_kafka_KafkaTopicTruncationStatus(in *KafkaTopicTruncationStatus, out *kafka.KafkaTopicTruncationStatus, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicTruncationStatus_To_kafka_KafkaTopicTruncationStatus(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicTruncationStatus_To_v1beta1_KafkaTopicTruncationStatus(in *kafka.KafkaTopicTruncationStatus, out *KafkaTopicTruncationStatus, s conversion.Scope) error {
+	*out = *(*KafkaTopicTruncationStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaTopicTruncationStatus_To_v1beta1_KafkaTopicTruncationStatus is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicTruncationStatus_To_v1beta1_KafkaTopicTruncationStatus(in *kafka.KafkaTopicTruncationStatus, out *KafkaTopicTruncationStatus, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicTruncationStatus_To_v1beta1_KafkaTopicTruncationStatus(in, out, s)
+}
+
 func autoConvert_v1beta1_ListenerStatus_To_kafka_ListenerStatus(in *ListenerStatus, out *kafka.ListenerStatus, s conversion.Scope) error {
 	*out = *(*kafka.ListenerStatus)(unsafe.Pointer(in))
 	return nil
@@ -1107,6 +1517,26 @@ func Convert_kafka_PartitionAssignment_To_v1beta1_PartitionAssignment(in *kafka.
 	return autoConvert_kafka_PartitionAssignment_To_v1beta1_PartitionAssignment(in, out, s)
 }
 
+func autoConvert_v1beta1_PartitionElection_To_kafka_PartitionElection(in *PartitionElection, out *kafka.PartitionElection, s conversion.Scope) error {
+	*out = *(*kafka.PartitionElection)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_PartitionElection_To_kafka_PartitionElection is an autogenerated conversion function.
+func Convert_v1beta1_PartitionElection_To_kafka_PartitionElection(in *PartitionElection, out *kafka.PartitionElection, s conversion.Scope) error {
+	return autoConvert_v1beta1_PartitionElection_To_kafka_PartitionElection(in, out, s)
+}
+
+func autoConvert_kafka_PartitionElection_To_v1beta1_PartitionElection(in *kafka.PartitionElection, out *PartitionElection, s conversion.Scope) error {
+	*out = *(*PartitionElection)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_PartitionElection_To_v1beta1_PartitionElection is an autogenerated conversion function.
+func Convert_kafka_PartitionElection_To_v1beta1_PartitionElection(in *kafka.PartitionElection, out *PartitionElection, s conversion.Scope) error {
+	return autoConvert_kafka_PartitionElection_To_v1beta1_PartitionElection(in, out, s)
+}
+
 func autoConvert_v1beta1_PartitionStatus_To_kafka_PartitionStatus(in *PartitionStatus, out *kafka.PartitionStatus, s conversion.Scope) error {
 	*out = *(*kafka.PartitionStatus)(unsafe.Pointer(in))
 	return nil
@@ -1127,6 +1557,26 @@ func Convert_kafka_PartitionStatus_To_v1beta1_PartitionStatus(in *kafka.Partitio
 	return autoConvert_kafka_PartitionStatus_To_v1beta1_PartitionStatus(in, out, s)
 }
 
+func autoConvert_v1beta1_PartitionTruncation_To_kafka_PartitionTruncation(in *PartitionTruncation, out *kafka.PartitionTruncation, s conversion.Scope) error {
+	*out = *(*kafka.PartitionTruncation)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_PartitionTruncation_To_kafka_PartitionTruncation is an autogenerated conversion function.
+func Convert_v1beta1_PartitionTruncation_To_kafka_PartitionTruncation(in *PartitionTruncation, out *kafka.PartitionTruncation, s conversion.Scope) error {
+	return autoConvert_v1beta1_PartitionTruncation_To_kafka_PartitionTruncation(in, out, s)
+}
+
+func autoConvert_kafka_PartitionTruncation_To_v1beta1_PartitionTruncation(in *kafka.PartitionTruncation, out *PartitionTruncation, s conversion.Scope) error {
+	*out = *(*PartitionTruncation)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_PartitionTruncation_To_v1beta1_PartitionTruncation is an autogenerated conversion function.
+func Convert_kafka_PartitionTruncation_To_v1beta1_PartitionTruncation(in *kafka.PartitionTruncation, out *PartitionTruncation, s conversion.Scope) error {
+	return autoConvert_kafka_PartitionTruncation_To_v1beta1_PartitionTruncation(in, out, s)
+}
+
 func autoConvert_v1beta1_QuorumVoter_To_kafka_QuorumVoter(in *QuorumVoter, out *kafka.QuorumVoter, s conversion.Scope) error {
 	*out = *(*kafka.QuorumVoter)(unsafe.Pointer(in))
 	return nil
@@ -1145,6 +1595,26 @@ func autoConvert_kafka_QuorumVoter_To_v1beta1_QuorumVoter(in *kafka.QuorumVoter,
 // Convert_kafka_QuorumVoter_To_v1beta1_QuorumVoter is an autogenerated conversion function.
 func Convert_kafka_QuorumVoter_To_v1beta1_QuorumVoter(in *kafka.QuorumVoter, out *QuorumVoter, s conversion.Scope) error {
 	return autoConvert_kafka_QuorumVoter_To_v1beta1_QuorumVoter(in, out, s)
+}
+
+func autoConvert_v1beta1_ReplicaStatus_To_kafka_ReplicaStatus(in *ReplicaStatus, out *kafka.ReplicaStatus, s conversion.Scope) error {
+	*out = *(*kafka.ReplicaStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_ReplicaStatus_To_kafka_ReplicaStatus is an autogenerated conversion function.
+func Convert_v1beta1_ReplicaStatus_To_kafka_ReplicaStatus(in *ReplicaStatus, out *kafka.ReplicaStatus, s conversion.Scope) error {
+	return autoConvert_v1beta1_ReplicaStatus_To_kafka_ReplicaStatus(in, out, s)
+}
+
+func autoConvert_kafka_ReplicaStatus_To_v1beta1_ReplicaStatus(in *kafka.ReplicaStatus, out *ReplicaStatus, s conversion.Scope) error {
+	*out = *(*ReplicaStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_ReplicaStatus_To_v1beta1_ReplicaStatus is an autogenerated conversion function.
+func Convert_kafka_ReplicaStatus_To_v1beta1_ReplicaStatus(in *kafka.ReplicaStatus, out *ReplicaStatus, s conversion.Scope) error {
+	return autoConvert_kafka_ReplicaStatus_To_v1beta1_ReplicaStatus(in, out, s)
 }
 
 func autoConvert_v1beta1_ResourceRequirements_To_kafka_ResourceRequirements(in *ResourceRequirements, out *kafka.ResourceRequirements, s conversion.Scope) error {
@@ -1245,6 +1715,46 @@ func autoConvert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(in *kafka.Topi
 // Convert_kafka_TopicPartitions_To_v1beta1_TopicPartitions is an autogenerated conversion function.
 func Convert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(in *kafka.TopicPartitions, out *TopicPartitions, s conversion.Scope) error {
 	return autoConvert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(in, out, s)
+}
+
+func autoConvert_v1beta1_TopicReference_To_kafka_TopicReference(in *TopicReference, out *kafka.TopicReference, s conversion.Scope) error {
+	*out = *(*kafka.TopicReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_TopicReference_To_kafka_TopicReference is an autogenerated conversion function.
+func Convert_v1beta1_TopicReference_To_kafka_TopicReference(in *TopicReference, out *kafka.TopicReference, s conversion.Scope) error {
+	return autoConvert_v1beta1_TopicReference_To_kafka_TopicReference(in, out, s)
+}
+
+func autoConvert_kafka_TopicReference_To_v1beta1_TopicReference(in *kafka.TopicReference, out *TopicReference, s conversion.Scope) error {
+	*out = *(*TopicReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_TopicReference_To_v1beta1_TopicReference is an autogenerated conversion function.
+func Convert_kafka_TopicReference_To_v1beta1_TopicReference(in *kafka.TopicReference, out *TopicReference, s conversion.Scope) error {
+	return autoConvert_kafka_TopicReference_To_v1beta1_TopicReference(in, out, s)
+}
+
+func autoConvert_v1beta1_TruncationTarget_To_kafka_TruncationTarget(in *TruncationTarget, out *kafka.TruncationTarget, s conversion.Scope) error {
+	*out = *(*kafka.TruncationTarget)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_TruncationTarget_To_kafka_TruncationTarget is an autogenerated conversion function.
+func Convert_v1beta1_TruncationTarget_To_kafka_TruncationTarget(in *TruncationTarget, out *kafka.TruncationTarget, s conversion.Scope) error {
+	return autoConvert_v1beta1_TruncationTarget_To_kafka_TruncationTarget(in, out, s)
+}
+
+func autoConvert_kafka_TruncationTarget_To_v1beta1_TruncationTarget(in *kafka.TruncationTarget, out *TruncationTarget, s conversion.Scope) error {
+	*out = *(*TruncationTarget)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_TruncationTarget_To_v1beta1_TruncationTarget is an autogenerated conversion function.
+func Convert_kafka_TruncationTarget_To_v1beta1_TruncationTarget(in *kafka.TruncationTarget, out *TruncationTarget, s conversion.Scope) error {
+	return autoConvert_kafka_TruncationTarget_To_v1beta1_TruncationTarget(in, out, s)
 }
 
 func autoConvert_v1beta1_UserSecretReference_To_kafka_UserSecretReference(in *UserSecretReference, out *kafka.UserSecretReference, s conversion.Scope) error {

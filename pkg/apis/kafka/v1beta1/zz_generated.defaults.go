@@ -18,6 +18,7 @@ func RegisterDefaults(scheme *runtime.Scheme) error {
 	scheme.AddTypeDefaultingFunc(&Kafka{}, func(obj interface{}) { SetObjectDefaults_Kafka(obj.(*Kafka)) })
 	scheme.AddTypeDefaultingFunc(&KafkaList{}, func(obj interface{}) { SetObjectDefaults_KafkaList(obj.(*KafkaList)) })
 	scheme.AddTypeDefaultingFunc(&KafkaTopic{}, func(obj interface{}) { SetObjectDefaults_KafkaTopic(obj.(*KafkaTopic)) })
+	scheme.AddTypeDefaultingFunc(&KafkaTopicElection{}, func(obj interface{}) { SetObjectDefaults_KafkaTopicElection(obj.(*KafkaTopicElection)) })
 	scheme.AddTypeDefaultingFunc(&KafkaTopicList{}, func(obj interface{}) { SetObjectDefaults_KafkaTopicList(obj.(*KafkaTopicList)) })
 	return nil
 }
@@ -57,6 +58,10 @@ func SetObjectDefaults_KafkaList(in *KafkaList) {
 
 func SetObjectDefaults_KafkaTopic(in *KafkaTopic) {
 	SetDefaults_KafkaTopicSpec(&in.Spec)
+}
+
+func SetObjectDefaults_KafkaTopicElection(in *KafkaTopicElection) {
+	SetDefaults_KafkaTopicElectionSpec(&in.Spec)
 }
 
 func SetObjectDefaults_KafkaTopicList(in *KafkaTopicList) {

@@ -28,6 +28,11 @@ func (in ClusterReference) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ConfigSynonym) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.ConfigSynonym"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ConsumerGroupMember) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.ConsumerGroupMember"
 }
@@ -43,6 +48,11 @@ func (in ControllersSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in EffectiveConfig) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.EffectiveConfig"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ExternalAuthentication) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.ExternalAuthentication"
 }
@@ -55,6 +65,11 @@ func (in ExternalSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ExternalTLS) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.ExternalTLS"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in HostedTopic) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.HostedTopic"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -108,6 +123,11 @@ func (in KafkaConsumerGroupStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaHostedTopics) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaHostedTopics"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in KafkaList) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.KafkaList"
 }
@@ -125,6 +145,26 @@ func (in KafkaStatus) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in KafkaTopic) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.KafkaTopic"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicConfigs) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicConfigs"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicElection) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicElection"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicElectionSpec) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicElectionSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicElectionStatus) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicElectionStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -148,6 +188,21 @@ func (in KafkaTopicStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicTruncation) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicTruncation"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicTruncationSpec) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicTruncationSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicTruncationStatus) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicTruncationStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ListenerStatus) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.ListenerStatus"
 }
@@ -163,13 +218,28 @@ func (in PartitionAssignment) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PartitionElection) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.PartitionElection"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PartitionStatus) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.PartitionStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PartitionTruncation) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.PartitionTruncation"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in QuorumVoter) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.QuorumVoter"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ReplicaStatus) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.ReplicaStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -195,6 +265,16 @@ func (in StorageSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in TopicPartitions) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.TopicPartitions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TopicReference) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.TopicReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TruncationTarget) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.TruncationTarget"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

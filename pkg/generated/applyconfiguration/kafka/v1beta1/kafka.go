@@ -91,6 +91,12 @@ func ExtractKafkaStatus(kafka *kafkav1beta1.Kafka, fieldManager string) (*KafkaA
 	return ExtractKafkaFrom(kafka, fieldManager, "status")
 }
 
+// ExtractKafkaTopics extracts the applied configuration owned by fieldManager from
+// kafka for the topics subresource.
+func ExtractKafkaTopics(kafka *kafkav1beta1.Kafka, fieldManager string) (*KafkaApplyConfiguration, error) {
+	return ExtractKafkaFrom(kafka, fieldManager, "topics")
+}
+
 func (b KafkaApplyConfiguration) IsApplyConfiguration() {}
 
 // WithKind sets the Kind field in the declarative configuration to the given value

@@ -73,6 +73,18 @@ func ExtractKafkaTopic(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManager string)
 	return ExtractKafkaTopicFrom(kafkaTopic, fieldManager, "")
 }
 
+// ExtractKafkaTopicConfigs extracts the applied configuration owned by fieldManager from
+// kafkaTopic for the configs subresource.
+func ExtractKafkaTopicConfigs(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManager string) (*KafkaTopicApplyConfiguration, error) {
+	return ExtractKafkaTopicFrom(kafkaTopic, fieldManager, "configs")
+}
+
+// ExtractKafkaTopicElect extracts the applied configuration owned by fieldManager from
+// kafkaTopic for the elect subresource.
+func ExtractKafkaTopicElect(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManager string) (*KafkaTopicApplyConfiguration, error) {
+	return ExtractKafkaTopicFrom(kafkaTopic, fieldManager, "elect")
+}
+
 // ExtractKafkaTopicPartitions extracts the applied configuration owned by fieldManager from
 // kafkaTopic for the partitions subresource.
 func ExtractKafkaTopicPartitions(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManager string) (*KafkaTopicApplyConfiguration, error) {
@@ -89,6 +101,12 @@ func ExtractKafkaTopicScale(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManager st
 // kafkaTopic for the status subresource.
 func ExtractKafkaTopicStatus(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManager string) (*KafkaTopicApplyConfiguration, error) {
 	return ExtractKafkaTopicFrom(kafkaTopic, fieldManager, "status")
+}
+
+// ExtractKafkaTopicTruncate extracts the applied configuration owned by fieldManager from
+// kafkaTopic for the truncate subresource.
+func ExtractKafkaTopicTruncate(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManager string) (*KafkaTopicApplyConfiguration, error) {
+	return ExtractKafkaTopicFrom(kafkaTopic, fieldManager, "truncate")
 }
 
 func (b KafkaTopicApplyConfiguration) IsApplyConfiguration() {}

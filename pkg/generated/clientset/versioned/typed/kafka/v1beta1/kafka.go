@@ -41,6 +41,7 @@ type KafkaInterface interface {
 	GetScale(ctx context.Context, kafkaName string, options v1.GetOptions) (*autoscalingv1.Scale, error)
 	UpdateScale(ctx context.Context, kafkaName string, scale *autoscalingv1.Scale, opts v1.UpdateOptions) (*autoscalingv1.Scale, error)
 	GetBrokers(ctx context.Context, kafkaName string, options v1.GetOptions) (*kafkav1beta1.KafkaBrokers, error)
+	GetTopics(ctx context.Context, kafkaName string, options v1.GetOptions) (*kafkav1beta1.KafkaHostedTopics, error)
 
 	KafkaExpansion
 }
@@ -101,6 +102,20 @@ func (c *kafkas) GetBrokers(ctx context.Context, kafkaName string, options v1.Ge
 		Resource("kafkas").
 		Name(kafkaName).
 		SubResource("brokers").
+		VersionedParams(&options, scheme.ParameterCodec).
+		Do(ctx).
+		Into(result)
+	return
+}
+
+// GetTopics takes name of the kafka, and returns the corresponding kafkav1beta1.KafkaHostedTopics object, and an error if there is any.
+func (c *kafkas) GetTopics(ctx context.Context, kafkaName string, options v1.GetOptions) (result *kafkav1beta1.KafkaHostedTopics, err error) {
+	result = &kafkav1beta1.KafkaHostedTopics{}
+	err = c.GetClient().Get().
+		Namespace(c.GetNamespace()).
+		Resource("kafkas").
+		Name(kafkaName).
+		SubResource("topics").
 		VersionedParams(&options, scheme.ParameterCodec).
 		Do(ctx).
 		Into(result)

@@ -42,6 +42,9 @@ type KafkaTopicInterface interface {
 	UpdateScale(ctx context.Context, kafkaTopicName string, scale *autoscalingv1.Scale, opts v1.UpdateOptions) (*autoscalingv1.Scale, error)
 	GetPartitions(ctx context.Context, kafkaTopicName string, options v1.GetOptions) (*kafkav1beta1.KafkaTopicPartitions, error)
 	UpdatePartitions(ctx context.Context, kafkaTopicName string, kafkaTopicPartitions *kafkav1beta1.KafkaTopicPartitions, opts v1.UpdateOptions) (*kafkav1beta1.KafkaTopicPartitions, error)
+	GetConfigs(ctx context.Context, kafkaTopicName string, options v1.GetOptions) (*kafkav1beta1.KafkaTopicConfigs, error)
+	Elect(ctx context.Context, kafkaTopicName string, kafkaTopicElection *kafkav1beta1.KafkaTopicElection, opts v1.CreateOptions) (*kafkav1beta1.KafkaTopicElection, error)
+	Truncate(ctx context.Context, kafkaTopicName string, kafkaTopicTruncation *kafkav1beta1.KafkaTopicTruncation, opts v1.CreateOptions) (*kafkav1beta1.KafkaTopicTruncation, error)
 
 	KafkaTopicExpansion
 }
@@ -118,6 +121,50 @@ func (c *kafkaTopics) UpdatePartitions(ctx context.Context, kafkaTopicName strin
 		SubResource("partitions").
 		VersionedParams(&opts, scheme.ParameterCodec).
 		Body(kafkaTopicPartitions).
+		Do(ctx).
+		Into(result)
+	return
+}
+
+// GetConfigs takes name of the kafkaTopic, and returns the corresponding kafkav1beta1.KafkaTopicConfigs object, and an error if there is any.
+func (c *kafkaTopics) GetConfigs(ctx context.Context, kafkaTopicName string, options v1.GetOptions) (result *kafkav1beta1.KafkaTopicConfigs, err error) {
+	result = &kafkav1beta1.KafkaTopicConfigs{}
+	err = c.GetClient().Get().
+		Namespace(c.GetNamespace()).
+		Resource("kafkatopics").
+		Name(kafkaTopicName).
+		SubResource("configs").
+		VersionedParams(&options, scheme.ParameterCodec).
+		Do(ctx).
+		Into(result)
+	return
+}
+
+// Elect takes the representation of a kafkaTopicElection and creates it.  Returns the server's representation of the kafkaTopicElection, and an error, if there is any.
+func (c *kafkaTopics) Elect(ctx context.Context, kafkaTopicName string, kafkaTopicElection *kafkav1beta1.KafkaTopicElection, opts v1.CreateOptions) (result *kafkav1beta1.KafkaTopicElection, err error) {
+	result = &kafkav1beta1.KafkaTopicElection{}
+	err = c.GetClient().Post().
+		Namespace(c.GetNamespace()).
+		Resource("kafkatopics").
+		Name(kafkaTopicName).
+		SubResource("elect").
+		VersionedParams(&opts, scheme.ParameterCodec).
+		Body(kafkaTopicElection).
+		Do(ctx).
+		Into(result)
+	return
+}
+
+// Truncate takes the representation of a kafkaTopicTruncation and creates it.  Returns the server's representation of the kafkaTopicTruncation, and an error, if there is any.
+func (c *kafkaTopics) Truncate(ctx context.Context, kafkaTopicName string, kafkaTopicTruncation *kafkav1beta1.KafkaTopicTruncation, opts v1.CreateOptions) (result *kafkav1beta1.KafkaTopicTruncation, err error) {
+	result = &kafkav1beta1.KafkaTopicTruncation{}
+	err = c.GetClient().Post().
+		Namespace(c.GetNamespace()).
+		Resource("kafkatopics").
+		Name(kafkaTopicName).
+		SubResource("truncate").
+		VersionedParams(&opts, scheme.ParameterCodec).
+		Body(kafkaTopicTruncation).
 		Do(ctx).
 		Into(result)
 	return

@@ -74,3 +74,15 @@ func (c *fakeKafkas) GetBrokers(ctx context.Context, kafkaName string, options v
 	}
 	return obj.(*v1beta1.KafkaBrokers), err
 }
+
+// GetTopics takes name of the kafka, and returns the corresponding kafkaHostedTopics object, and an error if there is any.
+func (c *fakeKafkas) GetTopics(ctx context.Context, kafkaName string, options v1.GetOptions) (result *v1beta1.KafkaHostedTopics, err error) {
+	emptyResult := &v1beta1.KafkaHostedTopics{}
+	obj, err := c.Fake.
+		Invokes(testing.NewGetSubresourceActionWithOptions(c.Resource(), c.Namespace(), "topics", kafkaName, options), emptyResult)
+
+	if obj == nil {
+		return emptyResult, err
+	}
+	return obj.(*v1beta1.KafkaHostedTopics), err
+}

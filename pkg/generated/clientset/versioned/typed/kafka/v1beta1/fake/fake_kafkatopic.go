@@ -88,3 +88,39 @@ func (c *fakeKafkaTopics) UpdatePartitions(ctx context.Context, kafkaTopicName s
 	}
 	return obj.(*v1beta1.KafkaTopicPartitions), err
 }
+
+// GetConfigs takes name of the kafkaTopic, and returns the corresponding kafkaTopicConfigs object, and an error if there is any.
+func (c *fakeKafkaTopics) GetConfigs(ctx context.Context, kafkaTopicName string, options v1.GetOptions) (result *v1beta1.KafkaTopicConfigs, err error) {
+	emptyResult := &v1beta1.KafkaTopicConfigs{}
+	obj, err := c.Fake.
+		Invokes(testing.NewGetSubresourceActionWithOptions(c.Resource(), c.Namespace(), "configs", kafkaTopicName, options), emptyResult)
+
+	if obj == nil {
+		return emptyResult, err
+	}
+	return obj.(*v1beta1.KafkaTopicConfigs), err
+}
+
+// Elect takes the representation of a kafkaTopicElection and creates it.  Returns the server's representation of the kafkaTopicElection, and an error, if there is any.
+func (c *fakeKafkaTopics) Elect(ctx context.Context, kafkaTopicName string, kafkaTopicElection *v1beta1.KafkaTopicElection, opts v1.CreateOptions) (result *v1beta1.KafkaTopicElection, err error) {
+	emptyResult := &v1beta1.KafkaTopicElection{}
+	obj, err := c.Fake.
+		Invokes(testing.NewCreateSubresourceActionWithOptions(c.Resource(), kafkaTopicName, "elect", c.Namespace(), kafkaTopicElection, opts), emptyResult)
+
+	if obj == nil {
+		return emptyResult, err
+	}
+	return obj.(*v1beta1.KafkaTopicElection), err
+}
+
+// Truncate takes the representation of a kafkaTopicTruncation and creates it.  Returns the server's representation of the kafkaTopicTruncation, and an error, if there is any.
+func (c *fakeKafkaTopics) Truncate(ctx context.Context, kafkaTopicName string, kafkaTopicTruncation *v1beta1.KafkaTopicTruncation, opts v1.CreateOptions) (result *v1beta1.KafkaTopicTruncation, err error) {
+	emptyResult := &v1beta1.KafkaTopicTruncation{}
+	obj, err := c.Fake.
+		Invokes(testing.NewCreateSubresourceActionWithOptions(c.Resource(), kafkaTopicName, "truncate", c.Namespace(), kafkaTopicTruncation, opts), emptyResult)
+
+	if obj == nil {
+		return emptyResult, err
+	}
+	return obj.(*v1beta1.KafkaTopicTruncation), err
+}
