@@ -29,7 +29,9 @@ type Cluster struct {
 	logDirs         logDirCache
 	groups          groupsState
 	// reads and produces hold a token for each call of Read.
-	reads chan struct{}
+	reads   chan struct{}
+	glances pending[int, *Snapshot]
+	sizes   pending[string, LogDirs]
 
 	mu        sync.Mutex
 	bootstrap []string

@@ -1,0 +1,92 @@
+package broker
+
+import (
+	"context"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// EligibleLeaders are the replicas of a partition that may lead it although they are not in sync (KIP-966).
+type EligibleLeaders struct {
+	// ELR have every committed record.
+	ELR []int32
+	// LastKnown are the last ones of a partition that has none.
+	LastKnown []int32
+}
+
+// maxDescribedPartitions is how many partitions one answer may hold; brokers lower it to their own limit.
+const maxDescribedPartitions = 2000
+
+// EligibleLeaders asks for the eligible leader replicas of a topic, by partition; partitions without any are left out. From brokers that
+// do not know of them (ZooKeeper mode, and before Kafka 3.8) the error satisfies IsNotSupported.
+func (c *Cluster) EligibleLeaders(ctx context.Context, topic string) (map[int32]EligibleLeaders, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	const op = "describe partitions"
+	eligible := map[int32]EligibleLeaders{}
+	var next *kmsg.DescribeTopicPartitionsResponseNextCursor
+	for {
+		resp, err := askAny(ctx, c, request[*kmsg.DescribeTopicPartitionsResponse]{op, topic, int16(kmsg.DescribeTopicPartitions), laneMetadata,
+			byKmsg[*kmsg.DescribeTopicPartitionsResponse](func() kmsg.Request { return describePartitions(topic, next) }, 0)})
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range resp.Topics {
+			if t.ErrorCode != 0 {
+				return nil, newError(op, topic, t.ErrorCode, nil, millis(resp.ThrottleMillis))
+			}
+			for _, p := range t.Partitions {
+				if len(p.EligibleLeaderReplicas)+len(p.LastKnownELR) > 0 {
+					eligible[p.Partition] = EligibleLeaders{ELR: p.EligibleLeaderReplicas, LastKnown: p.LastKnownELR}
+				}
+			}
+		}
+		// A cursor that does not move would be asked for again and again.
+		if resp.NextCursor == nil || resp.NextCursor.Topic != topic || next != nil && resp.NextCursor.Partition <= next.Partition {
+			return eligible, nil
+		}
+		next = resp.NextCursor
+	}
+}
+
+func describePartitions(topic string, next *kmsg.DescribeTopicPartitionsResponseNextCursor) kmsg.Request {
+	req := kmsg.NewDescribeTopicPartitionsRequest()
+	req.ResponsePartitionLimit = maxDescribedPartitions
+	wanted := kmsg.NewDescribeTopicPartitionsRequestTopic()
+	wanted.Topic = topic
+	req.Topics = append(req.Topics, wanted)
+	if next != nil {
+		cursor := kmsg.NewDescribeTopicPartitionsRequestCursor()
+		cursor.Topic, cursor.Partition = next.Topic, next.Partition
+		req.Cursor = &cursor
+	}
+	return &req
+}
+
+// UnderReplicated counts the partitions with a replica that is not in sync.
+func (t Topic) UnderReplicated() int {
+	return t.count(func(p Partition) bool { return len(p.ISR) < len(p.Replicas) })
+}
+
+// WithoutLeader counts the partitions that nobody leads.
+func (t Topic) WithoutLeader() int { return t.count(func(p Partition) bool { return p.Leader < 0 }) }
+
+func (t Topic) count(match func(Partition) bool) int {
+	n := 0
+	for i := range t.Partitions {
+		if match(t.Partitions[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// PreferredLeader is the first replica, and whether it could lead now.
+func (p Partition) PreferredLeader() (id int32, ready bool) {
+	if len(p.Replicas) == 0 {
+		return -1, false
+	}
+	id = p.Replicas[0]
+	return id, slices.Contains(p.ISR, id) && !slices.Contains(p.Offline, id)
+}

@@ -1,0 +1,147 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Truncation is what came of the deletion of a partition's oldest records.
+type Truncation struct {
+	// Start is the first offset that can be read now.
+	Start int64
+	// Err is why the records were not deleted, or not all of them.
+	Err error
+}
+
+const (
+	// truncateAttempts is how often partitions whose leader has just changed are asked for.
+	truncateAttempts = 4
+	// truncateTime is how long a leader may wait for the replicas to delete, too; those that do not live are not waited for.
+	truncateTime = 10 * time.Second
+)
+
+// DeleteRecords deletes the records before an offset from partitions of a topic whose metadata the caller has just read, for good. The
+// map has an entry for each. Offsets are the first that stay, never Kafka's -1 for "all": so a request whose answer was lost can be sent
+// again, and compared with.
+func (c *Cluster) DeleteRecords(ctx context.Context, topic Topic, before map[int32]int64) (map[int32]Truncation, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	const op = "delete records"
+	for id, offset := range before {
+		if offset < 0 {
+			text := fmt.Sprintf("offset %d is negative", offset)
+			return nil, newError(op, partitionObject(topic.Name, id), codeInvalidRequest, &text, 0)
+		}
+	}
+	result := make(map[int32]Truncation, len(before))
+	todo := slices.Sorted(maps.Keys(before))
+	for attempt := 1; ; attempt++ {
+		c.askLeadersToDelete(ctx, topic, todo, before, result)
+		todo = slices.DeleteFunc(todo, func(id int32) bool { return !retriableOffset(result[id].Err) })
+		if len(todo) == 0 || attempt == truncateAttempts || c.pause(ctx, offsetPause) != nil {
+			break
+		}
+		now, found, err := c.topicNow(ctx, topic.Name)
+		if err != nil || !found || now.ID != topic.ID {
+			break
+		}
+		topic = now
+	}
+	c.lookAfter(ctx, topic, before, result)
+	return result, nil
+}
+
+// lookAfter asks where partitions begin whose deletion was not answered: it may have happened.
+func (c *Cluster) lookAfter(ctx context.Context, topic Topic, before map[int32]int64, result map[int32]Truncation) {
+	for _, id := range slices.Sorted(maps.Keys(before)) {
+		err := result[id].Err
+		if !uncertain(err) {
+			continue
+		}
+		one := topic
+		one.Partitions = slices.DeleteFunc(slices.Clone(topic.Partitions), func(p Partition) bool { return p.ID != id })
+		at := PartitionOffsets{Start: -1}
+		err = c.confirm(ctx, "delete records", partitionObject(topic.Name, id), err, func(ctx context.Context) (bool, error) {
+			offsets, err := c.offsetsOf(ctx, one, ReadUncommitted)
+			if err != nil {
+				return false, err
+			}
+			at = offsets[id]
+			return at.Err == nil && at.Start >= before[id], at.Err
+		})
+		result[id] = Truncation{Start: at.Start, Err: err}
+	}
+}
+
+func (c *Cluster) askLeadersToDelete(ctx context.Context, topic Topic, partitions []int32, before map[int32]int64, result map[int32]Truncation) {
+	byLeader := map[int32][]int32{}
+	for _, id := range partitions {
+		leader := leaderOf(topic, id)
+		if leader < 0 {
+			result[id] = Truncation{Start: -1, Err: newError("delete records", partitionObject(topic.Name, id), codeLeaderNotAvailable, nil, 0)}
+			continue
+		}
+		byLeader[leader] = append(byLeader[leader], id)
+	}
+	leaders := slices.Sorted(maps.Keys(byLeader))
+	answers := parallel(ctx, leaders, func(ctx context.Context, leader int32) map[int32]Truncation {
+		return c.leaderDelete(ctx, leader, topic.Name, byLeader[leader], before)
+	})
+	for _, answer := range answers {
+		maps.Copy(result, answer)
+	}
+}
+
+func (c *Cluster) leaderDelete(ctx context.Context, leader int32, topic string, partitions []int32, before map[int32]int64) map[int32]Truncation {
+	const op = "delete records"
+	window, cancel, timeout := writeWindow(ctx)
+	defer cancel()
+	var sent atomic.Bool
+	resp, err := askBroker(window, c, leader, request[*kmsg.DeleteRecordsResponse]{op, topic, int16(kmsg.DeleteRecords), laneControl,
+		byKmsg[*kmsg.DeleteRecordsResponse](func() kmsg.Request {
+			sent.Store(true)
+			wanted := kmsg.NewDeleteRecordsRequestTopic()
+			wanted.Topic = topic
+			for _, id := range partitions {
+				partition := kmsg.NewDeleteRecordsRequestTopicPartition()
+				partition.Partition, partition.Offset = id, before[id]
+				wanted.Partitions = append(wanted.Partitions, partition)
+			}
+			req := kmsg.NewDeleteRecordsRequest()
+			req.TimeoutMillis = int32(min(timeout, truncateTime) / time.Millisecond)
+			req.Topics = append(req.Topics, wanted)
+			return &req
+		}, 0)})
+	if err != nil && !answered(err) && sent.Load() {
+		// The leader may have done it. Asked for again it does it once: see DeleteRecords.
+		err = fmt.Errorf("%w: %w", errSent, err)
+	}
+	result := make(map[int32]Truncation, len(partitions))
+	for _, id := range partitions {
+		t := Truncation{Start: -1, Err: err}
+		if err == nil {
+			t.Err = errors.New(op + " " + partitionObject(topic, id) + ": the broker's answer does not mention it")
+		}
+		result[id] = t
+	}
+	if err != nil {
+		return result
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			done := Truncation{Start: p.LowWatermark}
+			if p.ErrorCode != 0 {
+				done = Truncation{Start: -1, Err: newError(op, partitionObject(topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis))}
+			}
+			result[p.Partition] = done
+		}
+	}
+	return result
+}
