@@ -72,10 +72,14 @@ func TestDiscovery(t *testing.T) {
 		"kafkas/brokers KafkaBrokers get",
 		"kafkas/scale Scale get,patch,update autoscaling/v1",
 		"kafkas/status Kafka get,patch,update",
+		"kafkas/topics KafkaHostedTopics get",
 		"kafkatopics KafkaTopic " + all + " short=kt in=kafka-all one=kafkatopic",
+		"kafkatopics/configs KafkaTopicConfigs get",
+		"kafkatopics/elect KafkaTopicElection create",
 		"kafkatopics/partitions KafkaTopicPartitions get,patch,update",
 		"kafkatopics/scale Scale get,patch,update autoscaling/v1",
 		"kafkatopics/status KafkaTopic get,patch,update",
+		"kafkatopics/truncate KafkaTopicTruncation create",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("discovery says\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

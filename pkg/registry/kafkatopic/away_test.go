@@ -99,8 +99,18 @@ func TestLiveSubresourcesGiveUpWithinSixSeconds(t *testing.T) {
 			for what, ask := range map[string]func() error{
 				"kafkatopics/scale":      func() error { _, err := topics.GetScale(t.Context(), "orders", metav1.GetOptions{}); return err },
 				"kafkatopics/partitions": func() error { _, err := topics.GetPartitions(t.Context(), "orders", metav1.GetOptions{}); return err },
-				"kafkas/scale":           func() error { _, err := kafkas.GetScale(t.Context(), "k", metav1.GetOptions{}); return err },
-				"kafkas/brokers":         func() error { _, err := kafkas.GetBrokers(t.Context(), "k", metav1.GetOptions{}); return err },
+				"kafkatopics/configs":    func() error { _, err := topics.GetConfigs(t.Context(), "orders", metav1.GetOptions{}); return err },
+				"kafkatopics/elect": func() error {
+					_, err := topics.Elect(t.Context(), "orders", &v1beta1.KafkaTopicElection{}, metav1.CreateOptions{})
+					return err
+				},
+				"kafkatopics/truncate": func() error {
+					_, err := topics.Truncate(t.Context(), "orders", truncation(map[int32]int64{0: 0}), metav1.CreateOptions{})
+					return err
+				},
+				"kafkas/topics":  func() error { _, err := kafkas.GetTopics(t.Context(), "k", metav1.GetOptions{}); return err },
+				"kafkas/scale":   func() error { _, err := kafkas.GetScale(t.Context(), "k", metav1.GetOptions{}); return err },
+				"kafkas/brokers": func() error { _, err := kafkas.GetBrokers(t.Context(), "k", metav1.GetOptions{}); return err },
 			} {
 				start := time.Now()
 				expectStatus(t, ask(), 503)

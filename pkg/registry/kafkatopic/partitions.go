@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/util/dryrun"
-	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
@@ -43,58 +42,6 @@ func (*PartitionsREST) Destroy() {}
 // ConvertToTable implements rest.TableConvertor.
 func (*PartitionsREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
 	return partitions.ConvertToTable(ctx, object, options)
-}
-
-// Get implements rest.Getter.
-func (r *PartitionsREST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
-	view, _, _, _, err := r.read(ctx, name, true)
-	if err != nil {
-		return nil, err
-	}
-	return view, nil
-}
-
-// read asks the brokers. Offsets that a leader does not tell are left out of the view, with a warning.
-func (r *PartitionsREST) read(ctx context.Context, name string, offsets bool) (*kafka.KafkaTopicPartitions, *kafka.KafkaTopic, *broker.Cluster, broker.Topic, error) {
-	topic, cluster, have, err := r.plane.liveTopic(ctx, name)
-	if err != nil {
-		return nil, nil, nil, have, err
-	}
-	moves, err := cluster.Reassignments(ctx, have.Name)
-	if err != nil {
-		return nil, nil, nil, have, refusal(err, topic)
-	}
-	var ranges map[int32]broker.PartitionOffsets
-	if offsets {
-		if ranges, err = cluster.Offsets(ctx, have.Name, broker.ReadUncommitted); err != nil {
-			live.Warn(ctx, "some offsets are not known", err)
-		}
-	}
-	return partitionsView(topic, have, moves, ranges), topic, cluster, have, nil
-}
-
-func partitionsView(topic *kafka.KafkaTopic, have broker.Topic, moves map[int32]broker.Reassignment, ranges map[int32]broker.PartitionOffsets) *kafka.KafkaTopicPartitions {
-	view := &kafka.KafkaTopicPartitions{ObjectMeta: metav1.ObjectMeta{
-		Name: topic.Name, Namespace: topic.Namespace, UID: topic.UID, CreationTimestamp: topic.CreationTimestamp,
-		ResourceVersion: assignmentHash(have, moves),
-	}}
-	for _, p := range have.Partitions {
-		status := kafka.PartitionStatus{Partition: p.ID, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, ISR: p.ISR, Offline: p.Offline}
-		replicas := p.Replicas
-		if move, moving := moves[p.ID]; moving {
-			// What the assignment should be is where the move leads.
-			replicas = move.Target()
-			status.Adding, status.Removing = move.Adding, move.Removing
-		}
-		if at, known := ranges[p.ID]; known && at.Err == nil {
-			status.StartOffset, status.EndOffset = ptr.To(at.Start), ptr.To(at.End)
-		}
-		view.Spec = append(view.Spec, kafka.PartitionAssignment{Partition: p.ID, Replicas: replicas})
-		view.Status = append(view.Status, status)
-	}
-	return view
 }
 
 // assignmentHash is the resourceVersion of a topic's assignment: it changes with the topic's identity, its partitions,
@@ -126,7 +73,11 @@ func assignmentHash(have broker.Topic, moves map[int32]broker.Reassignment) stri
 func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, _ rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
 	ctx, cancel := live.Deadline(ctx)
 	defer cancel()
-	old, topic, cluster, have, err := r.read(ctx, name, false)
+	topic, cluster, have, err := r.plane.liveTopic(ctx, name)
+	if err != nil {
+		return nil, false, err
+	}
+	old, err := r.assignment(ctx, topic, cluster, have)
 	if err != nil {
 		return nil, false, err
 	}
@@ -164,11 +115,11 @@ func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.Upda
 		next.Status = old.Status
 		return next, false, nil
 	}
-	view, _, _, _, err := r.read(ctx, name, false)
-	if err != nil {
+	if have, err = onBrokers(ctx, cluster, topic); err != nil {
 		return nil, false, err
 	}
-	return view, false, nil
+	view, err := r.assignment(ctx, topic, cluster, have)
+	return view, false, err
 }
 
 // assignmentDiff is what a new assignment changes.

@@ -95,23 +95,16 @@ func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, 
 	if err != nil {
 		return nil, nil, broker.Topic{}, live.Unavailable(err)
 	}
-	onBrokers, found, err := cluster.Topic(ctx, topic.TopicName())
+	have, err := onBrokers(ctx, cluster, topic)
 	if err != nil {
-		return nil, nil, broker.Topic{}, refusal(err, topic)
-	}
-	if !found {
-		return nil, nil, broker.Topic{}, &apierrors.StatusError{ErrStatus: metav1.Status{
-			Status: metav1.StatusFailure, Code: 404, Reason: metav1.StatusReasonNotFound,
-			Message: fmt.Sprintf("topic %s of KafkaTopic %q is not on the brokers", topic.TopicName(), name),
-			Details: &metav1.StatusDetails{Group: kafka.GroupName, Kind: "kafkatopics", Name: name},
-		}}
+		return nil, nil, broker.Topic{}, err
 	}
 	if info, known := genericapirequest.RequestInfoFrom(ctx); !known || info.Verb != "get" {
-		if problem := foreign(topic, onBrokers); problem != nil {
+		if problem := foreign(topic, have); problem != nil {
 			return nil, nil, broker.Topic{}, apierrors.NewConflict(kafka.Resource("kafkatopics"), name, errors.New(problem.Detail))
 		}
 	}
-	return topic, cluster, onBrokers, nil
+	return topic, cluster, have, nil
 }
 
 // noteBeforeDelete makes the claim carry all that is needed to delete the topic when the object is gone.

@@ -69,24 +69,24 @@ func TestTopicTable(t *testing.T) {
 	k.Refuse()
 	mustCreate(t, newTopic(k, "later", func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas = nil }))
 	columns, rows := table(t, k, "", "")
-	if want := []string{"Name", "Cluster", "Partitions", "Replicas", "Ready", "Age", "[Topic]", "[Message]"}; !slices.Equal(columns, want) {
+	if want := []string{"Name", "Cluster", "Partitions", "Replicas", "Ready", "Age", "[Topic]", "[Under-Replicated]", "[Offline]", "[Message]"}; !slices.Equal(columns, want) {
 		t.Errorf("columns are %v, want %v", columns, want)
 	}
 	if len(rows) != 2 {
 		t.Fatalf("rows are %v", rows)
 	}
-	if message, _ := rows[0][7].(string); message == "" {
+	if message, _ := rows[0][9].(string); message == "" {
 		t.Error("the row of a topic that is not ready does not say why")
 	}
-	expectRow(t, rows[0], "later", "k", 3.0, nil, "False", nil, "later", nil)
-	expectRow(t, rows[1], "orders", "k", 3.0, 2.0, "True", nil, "orders", "")
+	expectRow(t, rows[0], "later", "k", 3.0, nil, "False", nil, "later", "unknown", "unknown", nil)
+	expectRow(t, rows[1], "orders", "k", 3.0, 2.0, "True", nil, "orders", "unknown", "unknown", "")
 
 	k.Return()
 	tenant := server.Namespace()
 	mustCreate(t, newTopic(k, "orders", from(tenant, "")))
 	elsewhere := &apiservertest.Kafka{Object: &v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Namespace: tenant}}}
 	_, rows = table(t, elsewhere, "orders", "")
-	expectRow(t, rows[0], "orders", k.Object.Namespace+"/k", 3.0, 2.0, nil, nil, tenant+".orders", nil)
+	expectRow(t, rows[0], "orders", k.Object.Namespace+"/k", 3.0, 2.0, nil, nil, tenant+".orders", nil, nil, nil)
 }
 
 func TestPartitionsTableHasARowForEachPartition(t *testing.T) {
@@ -94,7 +94,7 @@ func TestPartitionsTableHasARowForEachPartition(t *testing.T) {
 	k := server.NewKafka(t, 1)
 	mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas = ptr.To[int32](1) }))
 	columns, rows := table(t, k, "orders", "partitions")
-	want := []string{"Partition", "Leader", "Replicas", "ISR", "Offline", "Start", "End", "[Epoch]", "[Adding]", "[Removing]"}
+	want := []string{"Partition", "Leader", "Replicas", "ISR", "Offline", "Start", "End", "[Epoch]", "[Adding]", "[Removing]", "[ELR]", "[Size]"}
 	if !slices.Equal(columns, want) {
 		t.Errorf("columns are %v, want %v", columns, want)
 	}
@@ -102,7 +102,7 @@ func TestPartitionsTableHasARowForEachPartition(t *testing.T) {
 		t.Fatalf("rows are %v, want three", rows)
 	}
 	for i, row := range rows {
-		expectRow(t, row, float64(i), 0.0, "0", "0", "", 0.0, 0.0, nil, "", "")
+		expectRow(t, row, float64(i), 0.0, "0", "0", "", 0.0, 0.0, nil, "", "", "", "0")
 	}
 }
 

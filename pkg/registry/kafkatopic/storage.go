@@ -44,7 +44,12 @@ type Storage struct {
 	Status     *StatusREST
 	Scale      *ScaleREST
 	Partitions *PartitionsREST
-	Sweeper    *Sweeper
+	Configs    *ConfigsREST
+	Elect      *ElectREST
+	Truncate   *TruncateREST
+	// Hosted is kafkas/topics.
+	Hosted  *HostedREST
+	Sweeper *Sweeper
 }
 
 // NewStorage builds the storages. Nothing is asked of any broker.
@@ -86,6 +91,10 @@ func NewStorage(config Config) (*Storage, error) {
 		Status:     &StatusREST{StatusREST: stored.NewStatusREST(guarded, statusStrategy{strategy}), plane: plane},
 		Scale:      &ScaleREST{plane: plane},
 		Partitions: &PartitionsREST{plane: plane},
+		Configs:    &ConfigsREST{plane: plane},
+		Elect:      &ElectREST{plane: plane},
+		Truncate:   &TruncateREST{plane: plane},
+		Hosted:     &HostedREST{plane: plane},
 		Sweeper:    sweeper,
 	}, nil
 }

@@ -1,11 +1,22 @@
 package kafkatopic
 
 import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/table"
+)
+
+// Places in a row of topics of what a snapshot knows better; see topicRow.
+const (
+	columnPartitions      = 2
+	columnReplicas        = 3
+	columnUnderReplicated = 7
+	columnOffline         = 8
 )
 
 var topics = table.Convertor[*kafka.KafkaTopic]{
@@ -17,6 +28,8 @@ var topics = table.Convertor[*kafka.KafkaTopic]{
 		table.Column("Ready", "string", "Whether the topic is on the brokers as its spec says."),
 		table.Age(),
 		table.Wide("Topic", "string", "The topic's name on the brokers."),
+		table.Wide("Under-Replicated", "string", "Partitions with a replica that is not in sync."),
+		table.Wide("Offline", "string", "Partitions without a leader."),
 		table.Wide("Message", "string", "Why the topic is not ready."),
 	},
 	Rows: func(topic *kafka.KafkaTopic) [][]any {
@@ -28,7 +41,7 @@ var topics = table.Convertor[*kafka.KafkaTopic]{
 			topic.Name, cluster, number(topic.Status.Partitions, topic.Spec.Partitions),
 			number(topic.Status.Replicas, topic.Spec.Replicas),
 			table.Condition(topic.Status.Conditions, v1beta1.ConditionReady), table.Since(topic.CreationTimestamp),
-			topic.TopicName(), table.Message(topic.Status.Conditions, v1beta1.ConditionReady),
+			topic.TopicName(), "unknown", "unknown", table.Message(topic.Status.Conditions, v1beta1.ConditionReady),
 		}}
 	},
 }
@@ -56,6 +69,8 @@ var partitions = table.Convertor[*kafka.KafkaTopicPartitions]{
 		table.Wide("Epoch", "integer", "Leader epoch: grows with each election."),
 		table.Wide("Adding", "string", "Replicas that a running reassignment adds."),
 		table.Wide("Removing", "string", "Replicas that a running reassignment removes."),
+		table.Wide("ELR", "string", "Replicas that may lead although they are not in sync."),
+		table.Wide("Size", "string", "Size on disk of each replica, in the order of the replicas."),
 	},
 	Rows: func(view *kafka.KafkaTopicPartitions) [][]any {
 		rows := make([][]any, 0, len(view.Status))
@@ -66,7 +81,7 @@ var partitions = table.Convertor[*kafka.KafkaTopicPartitions]{
 			}
 			rows = append(rows, []any{int64(p.Partition), leader(p.Leader), table.Ints(replicas), table.Ints(p.ISR),
 				table.Ints(p.Offline), offset(p.StartOffset), offset(p.EndOffset), int64(p.LeaderEpoch),
-				table.Ints(p.Adding), table.Ints(p.Removing)})
+				table.Ints(p.Adding), table.Ints(p.Removing), table.Ints(p.ELR), sizes(p.Replicas)})
 		}
 		return rows
 	},
@@ -84,4 +99,19 @@ func offset(at *int64) any {
 		return "unknown"
 	}
 	return *at
+}
+
+// sizes are those of the logs in use; a broker that did not tell has a question mark.
+func sizes(replicas []kafka.ReplicaStatus) string {
+	words := make([]string, 0, len(replicas))
+	for _, r := range replicas {
+		switch {
+		case r.Future:
+		case r.SizeBytes == nil:
+			words = append(words, "?")
+		default:
+			words = append(words, resource.NewQuantity(*r.SizeBytes, resource.BinarySI).String())
+		}
+	}
+	return strings.Join(words, ",")
 }
