@@ -40,8 +40,8 @@ type batchRules[Q any] struct {
 	// width is how many requests may be in flight: a second one goes out only when those before it are late, so that a broker that
 	// hangs does not hold up what another would answer. 1 when 0.
 	width int
-	// maxCalls bounds the calls of one request; no bound when 0.
-	maxCalls int
+	// maxCalls bounds the calls of one request; no bound when nil.
+	maxCalls func() int
 	// maxWeight bounds the sum of what weigh says of the calls. A call that is heavier goes alone, and has the broker's own words.
 	maxWeight int
 	weigh     func(Q) int
@@ -133,6 +133,10 @@ func (b *batcher[Q, A]) take() (*batch, []*call[Q, A]) {
 	var taken []*call[Q, A]
 	var keys map[string]bool
 	kept, weight, full := b.queue[:0], 0, false
+	most := len(b.queue)
+	if b.maxCalls != nil {
+		most = b.maxCalls()
+	}
 	for _, k := range b.queue {
 		if k.left {
 			continue
@@ -145,7 +149,7 @@ func (b *batcher[Q, A]) take() (*batch, []*call[Q, A]) {
 			w = b.weigh(k.query)
 		}
 		// The queue keeps its order: when one call does not fit any more, the lighter ones behind it wait as well.
-		full = full || b.maxCalls > 0 && len(taken) == b.maxCalls || b.maxWeight > 0 && len(taken) > 0 && weight+w > b.maxWeight
+		full = full || len(taken) == most || b.maxWeight > 0 && len(taken) > 0 && weight+w > b.maxWeight
 		if full || b.key != nil && keys[key] {
 			kept = append(kept, k)
 			continue

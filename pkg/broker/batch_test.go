@@ -86,7 +86,7 @@ func TestWhatSharesARequest(t *testing.T) {
 		queue []string
 		want  [][]string
 	}{
-		"at most so many calls": {batchRules[string]{maxCalls: 2}, []string{"a", "b", "c", "d", "e"}, [][]string{{"a", "b"}, {"c", "d"}, {"e"}}},
+		"at most so many calls": {batchRules[string]{maxCalls: func() int { return 2 }}, []string{"a", "b", "c", "d", "e"}, [][]string{{"a", "b"}, {"c", "d"}, {"e"}}},
 		"at most so heavy, in order": {batchRules[string]{maxWeight: 4, weigh: func(q string) int { return len(q) }},
 			[]string{"aa", "bb", "ccc", "d", "ee"}, [][]string{{"aa", "bb"}, {"ccc", "d"}, {"ee"}}},
 		"too heavy alone goes alone": {batchRules[string]{maxWeight: 4, weigh: func(q string) int { return len(q) }},
@@ -288,7 +288,7 @@ func TestATargetThatNobodyAsksIsForgotten(t *testing.T) {
 
 // Many callers with deadlines of their own, under a sender that is sometimes slow: everyone gets the own answer or an error in time.
 func TestManyCallersGetTheirOwnAnswers(t *testing.T) {
-	b := &batcher[string, string]{batchRules: batchRules[string]{maxCalls: 7, key: func(q string) string { return q[:1] }}, life: context.Background()}
+	b := &batcher[string, string]{batchRules: batchRules[string]{maxCalls: func() int { return 7 }, key: func(q string) string { return q[:1] }}, life: context.Background()}
 	b.send = func(ctx context.Context, calls []*call[string, string]) error {
 		if len(calls) == 7 {
 			<-ctx.Done()

@@ -31,7 +31,7 @@ func (c *Cluster) topicConfigs(ctx context.Context, topics []string) (map[string
 	all := make(map[string][]ConfigEntry, len(topics))
 	var refused []error
 	for chunk := range slices.Chunk(topics, maxConfigTopics) {
-		for {
+		for pause := settlePause; ; pause = min(2*pause, maxSettlePause) {
 			answer, err := share(ctx, c, c.shared.configs, op, objects(chunk), chunk)
 			if err != nil {
 				return nil, err
@@ -47,7 +47,7 @@ func (c *Cluster) topicConfigs(ctx context.Context, topics []string) (map[string
 				}
 				break
 			}
-			if err := c.pause(ctx, settlePause); err != nil {
+			if err := c.pause(ctx, pause); err != nil {
 				return nil, c.failed(ctx, op, objects(chunk), err)
 			}
 		}
@@ -179,7 +179,7 @@ type alteration struct {
 }
 
 var alterRules = batchRules[alteration]{
-	api: kmsg.IncrementalAlterConfigs.Name(), width: sideBySide, maxCalls: maxWrites, maxWeight: maxRecords,
+	api: kmsg.IncrementalAlterConfigs.Name(), width: sideBySide, maxWeight: maxRecords,
 	key:   func(a alteration) string { return a.topic },
 	weigh: func(a alteration) int { return len(a.values) },
 }

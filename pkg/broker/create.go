@@ -32,7 +32,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 		return ok, err
 	})
 	if err == nil {
-		c.expected.created(c.opts.Clock.Now(), topic.Name, result.ID, max(1, int(result.Partitions)))
+		c.expected.created(c.opts.Clock.Now(), c.settleTime(), topic.Name, result.ID, max(1, int(result.Partitions)))
 	}
 	c.outdated(err)
 	if err != nil {
@@ -42,7 +42,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 }
 
 var createRules = batchRules[NewTopic]{
-	api: kmsg.CreateTopics.Name(), width: sideBySide, maxCalls: maxWrites, maxWeight: maxRecords,
+	api: kmsg.CreateTopics.Name(), width: sideBySide, maxWeight: maxRecords,
 	key: func(t NewTopic) string { return t.Name },
 	weigh: func(t NewTopic) int {
 		return 1 + max(1, int(t.Partitions), len(t.Assignments)) + len(t.Config)
@@ -254,7 +254,7 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 		return ok && len(t.Partitions) == int(total), err
 	})
 	if err == nil {
-		c.expected.created(c.opts.Clock.Now(), topic, before.ID, int(total))
+		c.expected.created(c.opts.Clock.Now(), c.settleTime(), topic, before.ID, int(total))
 	}
 	c.outdated(err)
 	return err
@@ -269,7 +269,7 @@ type growth struct {
 }
 
 var growRules = batchRules[growth]{
-	api: kmsg.CreatePartitions.Name(), width: sideBySide, maxCalls: maxWrites, maxWeight: maxRecords,
+	api: kmsg.CreatePartitions.Name(), width: sideBySide, maxWeight: maxRecords,
 	key:   func(g growth) string { return g.topic },
 	weigh: func(g growth) int { return g.added },
 }
@@ -347,14 +347,14 @@ func (c *Cluster) DeleteTopic(ctx context.Context, id TopicID) error {
 		return err == nil && !found, err
 	})
 	if err == nil {
-		c.expected.deleted(c.opts.Clock.Now(), id)
+		c.expected.deleted(c.opts.Clock.Now(), c.settleTime(), id)
 	}
 	c.outdated(err)
 	return err
 }
 
 var deleteRules = batchRules[TopicID]{
-	api: kmsg.DeleteTopics.Name(), width: sideBySide, maxCalls: maxWrites,
+	api: kmsg.DeleteTopics.Name(), width: sideBySide,
 	key: func(id TopicID) string { return string(id[:]) },
 }
 

@@ -29,8 +29,9 @@ type shared struct {
 const (
 	// maxRecords bounds the metadata records that one request makes: a KRaft controller refuses more than 10,000 at once.
 	maxRecords = 9000
-	// maxWrites bounds the topics that one request writes, so that those at its head do not wait long for those at its tail.
-	maxWrites = 250
+	// maxWrites bounds the topics that one request writes, so that those at its head do not wait long for those at its tail. In
+	// ZooKeeper mode a controller takes tens of milliseconds for each.
+	maxWrites, maxZooKeeperWrites = 250, 100
 	// sideBySide is how many requests of a kind may be in flight when those before are late.
 	sideBySide = 3
 )
@@ -42,10 +43,10 @@ func newShared(c *Cluster) *shared {
 	s := &shared{
 		topics:           newBatcher(c, byName(kmsg.Metadata, sideBySide), c.askTopics),
 		controllerTopics: newBatcher(c, byName(kmsg.Metadata, 1), c.askControllerForTopics),
-		topicByID:        newBatcher(c, batchRules[TopicID]{api: kmsg.Metadata.Name(), width: sideBySide, maxCalls: maxNames}, c.askTopicsByID),
+		topicByID:        newBatcher(c, batchRules[TopicID]{api: kmsg.Metadata.Name(), width: sideBySide, maxCalls: func() int { return maxNames }}, c.askTopicsByID),
 		configs:          newBatcher(c, byName(kmsg.DescribeConfigs, sideBySide), c.askConfigs),
 		reassignments:    newBatcher(c, reassignmentRules, c.askReassignments),
-		delete:           newBatcher(c, deleteRules, toController(c, c.deleteTopics)),
+		delete:           newBatcher(c, atMost(deleteRules, c.maxWrites), toController(c, c.deleteTopics)),
 	}
 	s.configs.maxWeight = maxConfigTopics
 	s.offsets.build = func(target offsetsTarget) *batcher[offsetsQuestion, *offsetsAnswer] {
@@ -55,9 +56,9 @@ func newShared(c *Cluster) *shared {
 		return newBatcher(c, logDirsRules, c.askBrokerLogDirs(id))
 	}
 	for _, validateOnly := range []bool{false, true} {
-		create := newBatcher(c, createRules, toController(c, c.createTopics(validateOnly)))
-		grow := newBatcher(c, growRules, toController(c, c.createPartitions(validateOnly)))
-		alter := newBatcher(c, alterRules, toController(c, c.alterTopicConfigs(validateOnly)))
+		create := newBatcher(c, atMost(createRules, c.maxWrites), toController(c, c.createTopics(validateOnly)))
+		grow := newBatcher(c, atMost(growRules, c.maxWrites), toController(c, c.createPartitions(validateOnly)))
+		alter := newBatcher(c, atMost(alterRules, c.maxWrites), toController(c, c.alterTopicConfigs(validateOnly)))
 		if validateOnly {
 			s.validateCreate, s.validateGrow, s.validateAlter = create, grow, alter
 		} else {
@@ -65,6 +66,21 @@ func newShared(c *Cluster) *shared {
 		}
 	}
 	return s
+}
+
+// atMost bounds the calls of one request.
+func atMost[Q any](rules batchRules[Q], calls func() int) batchRules[Q] {
+	rules.maxCalls = calls
+	return rules
+}
+
+func (c *Cluster) maxWrites() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dir != nil && !c.dir.kraft {
+		return maxZooKeeperWrites
+	}
+	return maxWrites
 }
 
 func newBatcher[Q, A any](c *Cluster, rules batchRules[Q], send func(context.Context, []*call[Q, A]) error) *batcher[Q, A] {

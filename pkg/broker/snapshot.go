@@ -86,9 +86,6 @@ func (c *Cluster) takeSnapshot(ctx context.Context) (*Snapshot, error) {
 	}
 }
 
-// maxSettlePause is the longest time between two looks at all topics, which cost more than one at a few.
-const maxSettlePause = 500 * time.Millisecond
-
 func brokersOf(resp *sarama.MetadataResponse) []BrokerInfo {
 	brokers := make([]BrokerInfo, 0, len(resp.Brokers))
 	for _, b := range resp.Brokers {

@@ -37,7 +37,7 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 	all := make(map[string]Topic, len(names))
 	var refused []error
 	for chunk := range slices.Chunk(names, maxNames) {
-		for {
+		for pause := settlePause; ; pause = min(2*pause, maxSettlePause) {
 			topics, errs, err := c.topicsOnce(ctx, chunk)
 			if err != nil {
 				return nil, err
@@ -49,7 +49,7 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 				refused = append(refused, errs...)
 				break
 			}
-			if err := c.pause(ctx, settlePause); err != nil {
+			if err := c.pause(ctx, pause); err != nil {
 				return nil, c.failed(ctx, "describe topics", "", err)
 			}
 		}
@@ -211,7 +211,7 @@ func topicOf(t *sarama.TopicMetadata) Topic {
 func (c *Cluster) TopicByID(ctx context.Context, id TopicID) (Topic, bool, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	for {
+	for pause := settlePause; ; pause = min(2*pause, maxSettlePause) {
 		t, found, err := c.topicByIDOnce(ctx, id)
 		if err != nil {
 			return Topic{}, false, err
@@ -223,7 +223,7 @@ func (c *Cluster) TopicByID(ctx context.Context, id TopicID) (Topic, bool, error
 		if c.expected.met(c.opts.Clock.Now(), topics, nil) {
 			return t, found, nil
 		}
-		if err := c.pause(ctx, settlePause); err != nil {
+		if err := c.pause(ctx, pause); err != nil {
 			return Topic{}, false, c.failed(ctx, "describe topic", id.String(), err)
 		}
 	}
@@ -307,5 +307,6 @@ func topicOfKmsg(t kmsg.MetadataResponseTopic) Topic {
 	return topic
 }
 
-// settlePause is the time between two looks at a broker that has not yet heard of a write.
-const settlePause = 50 * time.Millisecond
+// settlePause and maxSettlePause are the times between two looks at a broker that has not yet heard of a write, which grow: it has
+// enough to do.
+const settlePause, maxSettlePause = 50 * time.Millisecond, 250 * time.Millisecond

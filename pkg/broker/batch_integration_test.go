@@ -1,0 +1,193 @@
+//go:build integration
+
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// own is a gateway of its own to a real cluster, over a network that counts requests.
+func (r realCluster) own(t *testing.T, opts Options) (*network, *Cluster) {
+	t.Helper()
+	n := newNetwork(t)
+	opts.Dial = n.dial
+	gateway := New(opts)
+	c := gateway.Cluster(Target{Key: "it/own/" + t.Name(), Bootstrap: r.process.Bootstrap()})
+	t.Cleanup(func() { gateway.Forget(c.Key()) })
+	return n, c
+}
+
+// named asks Kafka's own tool for the topics that begin with a prefix.
+func (r realCluster) named(t *testing.T, prefix string) int {
+	t.Helper()
+	// Brokers that have just been told to delete many topics are slow.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out, err := r.process.Tool(ctx, "org.apache.kafka.tools.TopicCommand", "--bootstrap-server", r.process.Bootstrap()[0], "--list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, line := range strings.Fields(string(out)) {
+		if strings.HasPrefix(line, prefix) {
+			found++
+		}
+	}
+	return found
+}
+
+func TestRealManyCreatesAndDeletes(t *testing.T) {
+	const topics, wrong = 500, 250
+	forEachCluster(t, func(t *testing.T, r realCluster) {
+		n, c := r.own(t, Options{})
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		defer cancel()
+		if _, err := c.Describe(ctx); err != nil {
+			t.Fatal(err)
+		}
+		base := topicName(t)
+		ids := make([]TopicID, topics)
+		together := func(what string, key kmsg.Key, act func(i int) error) {
+			before := n.requests(int16(key))
+			start := time.Now()
+			var callers sync.WaitGroup
+			for i := range topics {
+				callers.Go(func() {
+					if err := act(i); err != nil {
+						t.Errorf("%s %d: %v", what, i, err)
+					}
+				})
+			}
+			callers.Wait()
+			sent := n.requests(int16(key)) - before
+			t.Logf("%s: %d calls in %v with %d requests", what, topics, time.Since(start).Round(time.Millisecond), sent)
+			if sent > topics/10 {
+				t.Errorf("%s: %d requests for %d calls", what, sent, topics)
+			}
+		}
+		together("create", kmsg.CreateTopics, func(i int) error {
+			topic := NewTopic{Name: fmt.Sprintf("%s-%d", base, i), Partitions: 1, Replicas: 1, Config: map[string]string{"retention.ms": fmt.Sprint(60_000 + i)}}
+			if i == wrong {
+				topic.Replicas = 9
+			}
+			created, err := c.CreateTopic(ctx, topic, false)
+			if i == wrong {
+				if CodeOf(err) != 38 || !strings.Contains(err.Error(), topic.Name) {
+					return fmt.Errorf("%w, want INVALID_REPLICATION_FACTOR of %s", err, topic.Name)
+				}
+				return nil
+			}
+			ids[i] = created.ID
+			return err
+		})
+		if found := r.named(t, base); found != topics-1 {
+			t.Errorf("%d topics on the brokers, want %d", found, topics-1)
+		}
+		together("describe", kmsg.Metadata, func(i int) error {
+			topic, found, err := c.Topic(ctx, fmt.Sprintf("%s-%d", base, i))
+			if err == nil && (found == (i == wrong) || topic.ID != ids[i]) {
+				return fmt.Errorf("found %v, %+v", found, topic)
+			}
+			return err
+		})
+		together("configuration", kmsg.DescribeConfigs, func(i int) error {
+			if i == wrong {
+				return nil
+			}
+			config, err := c.TopicConfig(ctx, fmt.Sprintf("%s-%d", base, i))
+			if got := topicValues(config)["retention.ms"]; err == nil && got != fmt.Sprint(60_000+i) {
+				return fmt.Errorf("retention.ms is %q", got)
+			}
+			return err
+		})
+		together("grow", kmsg.CreatePartitions, func(i int) error {
+			if i == wrong {
+				return nil
+			}
+			return c.CreatePartitions(ctx, fmt.Sprintf("%s-%d", base, i), 2, nil, false)
+		})
+		together("delete", kmsg.DeleteTopics, func(i int) error {
+			if i == wrong {
+				return nil
+			}
+			return c.DeleteTopic(ctx, ids[i])
+		})
+		for left := topics; left > 0; {
+			if left = r.named(t, base); left > 0 && c.pause(ctx, time.Second) != nil {
+				t.Fatalf("%d topics are still there", left)
+			}
+		}
+	})
+}
+
+// A controller quota refuses some of a batch; those are 429 with the time to wait, and the others are created.
+func TestRealControllerQuota(t *testing.T) {
+	const client = "it-throttled"
+	forEachCluster(t, func(t *testing.T, r realCluster) {
+		quota := func(change ...string) {
+			t.Helper()
+			args := append([]string{"--bootstrap-server", r.process.Bootstrap()[0], "--alter", "--entity-type", "clients", "--entity-name", client}, change...)
+			if out, err := r.process.Tool(testContext(t), "kafka.admin.ConfigCommand", args...); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
+		quota("--add-config", "controller_mutation_rate=1")
+		t.Cleanup(func() { quota("--delete-config", "controller_mutation_rate") })
+		_, c := r.own(t, Options{ClientID: client})
+		base := topicName(t)
+		created, throttled := map[string]TopicID{}, map[string]error{}
+		var mu sync.Mutex
+		round := 0
+		eventually(t, "the quota refuses some and not all of a batch", func() bool {
+			round++
+			clear(throttled)
+			done := 0
+			var callers sync.WaitGroup
+			for i := range 20 {
+				name := fmt.Sprintf("%s-%d-%d", base, round, i)
+				callers.Go(func() {
+					made, err := c.CreateTopic(testContext(t), NewTopic{Name: name, Partitions: 5, Replicas: 1}, false)
+					mu.Lock()
+					defer mu.Unlock()
+					switch {
+					case err == nil:
+						created[name] = made.ID
+						done++
+					case CodeOf(err) == codeThrottled:
+						throttled[name] = err
+					default:
+						t.Errorf("%s: %v", name, err)
+					}
+				})
+			}
+			callers.Wait()
+			return len(throttled) > 0 && len(created) > 0
+		})
+		t.Logf("round %d: %d created in all, %d of 20 refused", round, len(created), len(throttled))
+		for name, err := range throttled {
+			var refusal *Error
+			status := Status(err, topicsResource, name, "spec").ErrStatus
+			if !errors.As(err, &refusal) || refusal.Object != name || status.Code != http.StatusTooManyRequests || status.Details.RetryAfterSeconds < 1 {
+				t.Errorf("%s: %v, %+v, want a 429 with the time to wait", name, err, status)
+			}
+		}
+		if found := r.named(t, base); found != len(created) {
+			t.Errorf("%d topics on the brokers, %d were reported created", found, len(created))
+		}
+		// Other clients are not throttled.
+		for name, id := range created {
+			if err := r.cluster.DeleteTopic(testContext(t), id); err != nil {
+				t.Errorf("delete %s: %v", name, err)
+			}
+		}
+	})
+}
