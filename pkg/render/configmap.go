@@ -101,7 +101,7 @@ func (r renderer) environment(n nodes) string {
 	default:
 		add("MODE", "kraft")
 		add("CLUSTER_ID", r.facts.ClusterID)
-		add("LOGGING", loggingArgument(r.kafka.Spec.Version))
+		add("LOGGING", formatLogging(r.kafka.Spec.Version))
 		voters := ""
 		if r.hasVoters(n) {
 			voters = FormatIDs(voterIDs(r.facts.Quorum))

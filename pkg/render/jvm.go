@@ -78,5 +78,14 @@ func loggingArgument(release string) string {
 	return "-Dlog4j2.configurationFile=" + configMount + "/" + log4j2File
 }
 
+// formatLogging is for the tool that formats a volume. It runs for a second, of which a third went into Log4j 2 and the cluster's
+// settings that it printed (0.7 instead of 1.05 seconds of processor time): without Log4j's core it only tells errors.
+func formatLogging(release string) string {
+	if usesLog4j1(release) {
+		return loggingArgument(release)
+	}
+	return "-Dlog4j2.loggerContextFactory=org.apache.logging.log4j.simple.SimpleLoggerContextFactory"
+}
+
 // usesLog4j1 tells whether a release logs through reload4j. Kafka 4.0 went to Log4j 2.
 func usesLog4j1(release string) bool { return strings.HasPrefix(release, "3.") }
