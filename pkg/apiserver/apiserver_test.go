@@ -94,7 +94,7 @@ func TestOpenAPIDescribesEveryKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"clusterRef names the Kafka that hosts the topic", "config is Apache Kafka's broker configuration",
-		"endOffset is the high watermark", "io.k8s.api.autoscaling.v1.Scale", `"x-kubernetes-list-map-keys":["type"]`} {
+		"endOffset is the high watermark", "reset says where the group goes on", "io.k8s.api.autoscaling.v1.Scale", `"x-kubernetes-list-map-keys":["type"]`} {
 		if !strings.Contains(string(raw), text) {
 			t.Errorf("OpenAPI v3 does not say %q", text)
 		}

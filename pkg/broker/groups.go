@@ -85,7 +85,8 @@ type GroupList struct {
 
 // groupsState is what a Cluster keeps for its groups.
 type groupsState struct {
-	flight flight[GroupList]
+	flight       flight[GroupList]
+	coordinators coordinators
 	// exist tells that the cluster has, or had, a topic for offsets. Looking for a coordinator would create it.
 	exist atomic.Bool
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -13,8 +14,9 @@ import (
 
 const (
 	// coordinatorPatience is how long a group is followed while it has no coordinator, or one that does not answer: a broker that
-	// died is found out after nine seconds (broker.session.timeout.ms), and another has to load the group.
-	coordinatorPatience = 12 * time.Second
+	// died is found out after nine seconds (broker.session.timeout.ms), and another has to load the group (twelve in all, on a busy
+	// machine).
+	coordinatorPatience = 15 * time.Second
 	// coordinatorPause is the time between two looks.
 	coordinatorPause = 200 * time.Millisecond
 )
@@ -24,9 +26,47 @@ func coordinatorMoves(code int16) bool {
 	return code == codeCoordinatorLoading || code == codeCoordinatorNotAvailable || code == codeNotCoordinator
 }
 
-// coordinatorOf asks which broker keeps a group; the group need not exist.
-func (c *Cluster) coordinatorOf(ctx context.Context, group string) (int32, error) {
+const (
+	// coordinatorLife is how long a coordinator is taken for the one it was: a request about one group is followed by others.
+	coordinatorLife = 10 * time.Second
+	// maxCoordinators bounds those remembered.
+	maxCoordinators = 1000
+)
+
+// coordinators are those found a moment ago.
+type coordinators struct {
+	mu    sync.Mutex
+	found map[string]foundCoordinator
+}
+
+type foundCoordinator struct {
+	id int32
+	at time.Time
+}
+
+func (k *coordinators) get(group string, now time.Time) (int32, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f, ok := k.found[group]
+	return f.id, ok && now.Sub(f.at) < coordinatorLife
+}
+
+func (k *coordinators) put(group string, id int32, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.found == nil || len(k.found) >= maxCoordinators {
+		k.found = map[string]foundCoordinator{}
+	}
+	k.found[group] = foundCoordinator{id, now}
+}
+
+// coordinatorOf asks which broker keeps a group, unless that was found a moment ago and no fresh answer is wanted. The group need
+// not exist.
+func (c *Cluster) coordinatorOf(ctx context.Context, group string, fresh bool) (int32, error) {
 	const op = "find the coordinator of group"
+	if id, known := c.groups.coordinators.get(group, c.opts.Clock.Now()); known && !fresh {
+		return id, nil
+	}
 	resp, err := askAny(ctx, c, request[*kmsg.FindCoordinatorResponse]{op, group, int16(kmsg.FindCoordinator), laneMetadata,
 		byKmsg[*kmsg.FindCoordinatorResponse](func() kmsg.Request {
 			req := kmsg.NewPtrFindCoordinatorRequest()
@@ -47,32 +87,40 @@ func (c *Cluster) coordinatorOf(ctx context.Context, group string) (int32, error
 	if code != 0 {
 		return -1, newError(op, group, code, message, millis(resp.ThrottleMillis))
 	}
+	c.groups.coordinators.put(group, node, c.opts.Clock.Now())
 	return node, nil
+}
+
+// seat is the broker that answered for a group, and whether the group was followed there.
+type seat struct {
+	id       int32
+	followed bool
 }
 
 // askCoordinator sends a request to the broker that keeps a group, and follows the group when it moves. codeIn is the answer's
 // error code as far as it is about the coordinator. A write that may have reached a broker is not repeated: the error then
 // satisfies errors.Is(err, errSent). Reads, being harmless, are.
-func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmless bool, req request[T], codeIn func(T) int16) (T, int32, error) {
+func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmless bool, req request[T], codeIn func(T) int16) (T, seat, error) {
 	var zero T
-	for start := time.Now(); ; {
-		id, err := c.coordinatorOf(ctx, group)
+	start := time.Now()
+	for fresh := false; ; fresh = true {
+		id, err := c.coordinatorOf(ctx, group, fresh)
 		again := coordinatorMoves(CodeOf(err))
 		if err == nil {
 			var value T
 			if value, err = sendOnce(ctx, c, id, req); err == nil {
 				code := codeIn(value)
 				if !coordinatorMoves(code) {
-					return value, id, nil
+					return value, seat{id: id, followed: fresh}, nil
 				}
 				err = newError(req.op, req.object, code, nil, 0)
 			} else if wasSent(err) && !harmless {
-				return zero, id, fmt.Errorf("%w: %w", errSent, c.failed(ctx, req.op, req.object, err))
+				return zero, seat{}, fmt.Errorf("%w: %w", errSent, c.failed(ctx, req.op, req.object, err))
 			}
 			again = coordinatorMoves(CodeOf(err)) || !answered(err)
 		}
 		if !again || ctx.Err() != nil || time.Since(start) > coordinatorPatience || c.pause(ctx, coordinatorPause) != nil {
-			return zero, -1, c.failed(ctx, req.op, req.object, err)
+			return zero, seat{}, c.failed(ctx, req.op, req.object, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -19,23 +20,47 @@ func (c *Cluster) Group(ctx context.Context, id string) (Group, bool, error) {
 	if may, err := c.mayHaveGroups(ctx); err != nil || !may {
 		return Group{}, false, err
 	}
-	// A classic group is not found by the request for the newer protocol, and a newer one looks dead to the old request: so the
-	// newer comes first.
-	g, err := c.consumerGroup(ctx, id)
+	var since time.Time
+	for {
+		g, at, err := c.describeGroup(ctx, id)
+		if !errors.Is(err, errNoSuchGroup) {
+			found := err == nil && g.ofConsumers()
+			if !found {
+				g = Group{}
+			}
+			return g, found, err
+		}
+		now := time.Now()
+		if since.IsZero() && at.followed {
+			since = now
+		}
+		if since.IsZero() || now.Sub(since) > takeOver || c.pause(ctx, coordinatorPause) != nil {
+			return Group{}, false, nil
+		}
+	}
+}
+
+// takeOver is how long a coordinator that has just taken over is not believed that a group does not exist: it shows what it knows to
+// be on all replicas, which lacks the last records until these have fetched again (seen on 4.3.1).
+const takeOver = 2 * time.Second
+
+// describeGroup asks in both protocols. A classic group is not found by the request for the newer one, and a newer one looks dead to
+// the old request: so the newer comes first.
+func (c *Cluster) describeGroup(ctx context.Context, id string) (Group, seat, error) {
+	g, at, err := c.consumerGroup(ctx, id)
 	if errors.Is(err, errNoSuchGroup) {
-		g, err = c.classicGroup(ctx, id)
+		followed := at.followed
+		g, at, err = c.classicGroup(ctx, id)
+		at.followed = at.followed || followed
 	}
-	if errors.Is(err, errNoSuchGroup) || err == nil && !g.ofConsumers() {
-		return Group{}, false, nil
-	}
-	return g, err == nil, err
+	return g, at, err
 }
 
 const opDescribeGroup = "describe group"
 
 // consumerGroup describes a group of the protocol of KIP-848.
-func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, error) {
-	resp, coordinator, err := askCoordinator(ctx, c, id, true,
+func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, error) {
+	resp, at, err := askCoordinator(ctx, c, id, true,
 		request[*kmsg.ConsumerGroupDescribeResponse]{opDescribeGroup, id, int16(kmsg.ConsumerGroupDescribe), laneData,
 			byKmsg[*kmsg.ConsumerGroupDescribeResponse](func() kmsg.Request {
 				req := kmsg.NewPtrConsumerGroupDescribeRequest()
@@ -50,22 +75,22 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, error) {
 	switch {
 	case CodeOf(err) == codeUnsupportedVersion:
 		// Brokers that do not have the protocol.
-		return Group{}, errNoSuchGroup
+		return Group{}, at, errNoSuchGroup
 	case err != nil:
-		return Group{}, err
+		return Group{}, at, err
 	case len(resp.Groups) != 1:
-		return Group{}, fmt.Errorf("%s %s: the answer has %d groups", opDescribeGroup, id, len(resp.Groups))
+		return Group{}, at, fmt.Errorf("%s %s: the answer has %d groups", opDescribeGroup, id, len(resp.Groups))
 	}
 	g := resp.Groups[0]
 	switch g.ErrorCode {
 	case 0:
 	case codeGroupIDNotFound, codeUnsupportedVersion, codeInvalidGroupID:
 		// UNSUPPORTED_VERSION when the protocol is turned off, INVALID_GROUP_ID for "", which only classic groups may have.
-		return Group{}, errNoSuchGroup
+		return Group{}, at, errNoSuchGroup
 	default:
-		return Group{}, newError(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
+		return Group{}, at, newError(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
 	}
-	group := Group{ID: id, Type: GroupConsumer, State: g.State, ProtocolType: consumerProtocol, Coordinator: coordinator, Assignor: g.AssignorName}
+	group := Group{ID: id, Type: GroupConsumer, State: g.State, ProtocolType: consumerProtocol, Coordinator: at.id, Assignor: g.AssignorName}
 	for _, m := range g.Members {
 		member := newMember(m.MemberID, m.InstanceID, m.ClientID, m.ClientHost)
 		for _, t := range m.Assignment.TopicPartitions {
@@ -74,12 +99,12 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, error) {
 		group.Members = append(group.Members, member)
 	}
 	group.sort()
-	return group, nil
+	return group, at, nil
 }
 
 // classicGroup describes a group of the protocol that Kafka has always had.
-func (c *Cluster) classicGroup(ctx context.Context, id string) (Group, error) {
-	resp, coordinator, err := askCoordinator(ctx, c, id, true,
+func (c *Cluster) classicGroup(ctx context.Context, id string) (Group, seat, error) {
+	resp, at, err := askCoordinator(ctx, c, id, true,
 		request[*kmsg.DescribeGroupsResponse]{opDescribeGroup, id, int16(kmsg.DescribeGroups), laneData,
 			byKmsg[*kmsg.DescribeGroupsResponse](func() kmsg.Request {
 				req := kmsg.NewPtrDescribeGroupsRequest()
@@ -93,19 +118,19 @@ func (c *Cluster) classicGroup(ctx context.Context, id string) (Group, error) {
 		})
 	switch {
 	case err != nil:
-		return Group{}, err
+		return Group{}, at, err
 	case len(resp.Groups) != 1:
-		return Group{}, fmt.Errorf("%s %s: the answer has %d groups", opDescribeGroup, id, len(resp.Groups))
+		return Group{}, at, fmt.Errorf("%s %s: the answer has %d groups", opDescribeGroup, id, len(resp.Groups))
 	}
 	g := resp.Groups[0]
 	switch {
 	case g.ErrorCode == codeGroupIDNotFound, g.ErrorCode == 0 && g.State == "Dead":
 		// Until version 6 a group that is not there is described as a dead one.
-		return Group{}, errNoSuchGroup
+		return Group{}, at, errNoSuchGroup
 	case g.ErrorCode != 0:
-		return Group{}, newError(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
+		return Group{}, at, newError(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
 	}
-	group := Group{ID: id, Type: GroupClassic, State: g.State, ProtocolType: g.ProtocolType, Coordinator: coordinator, Assignor: g.Protocol}
+	group := Group{ID: id, Type: GroupClassic, State: g.State, ProtocolType: g.ProtocolType, Coordinator: at.id, Assignor: g.Protocol}
 	for _, m := range g.Members {
 		member := newMember(m.MemberID, m.InstanceID, m.ClientID, m.ClientHost)
 		if g.ProtocolType == consumerProtocol {
@@ -114,7 +139,7 @@ func (c *Cluster) classicGroup(ctx context.Context, id string) (Group, error) {
 		group.Members = append(group.Members, member)
 	}
 	group.sort()
-	return group, nil
+	return group, at, nil
 }
 
 // classicAssignment reads what a group's leader has written for a member. Brokers only carry it: what cannot be read, because some

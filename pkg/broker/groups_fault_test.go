@@ -176,3 +176,34 @@ func TestACoordinatorThatDiesIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// A coordinator that has just taken over does not know its newest groups yet; one that has been there all along does.
+func TestANewCoordinatorIsNotBelievedAtOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		moved bool
+		asked int
+	}{"new": {true, 3}, "old": {false, 1}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			b.commit(t, "billing", "orders", 0)
+			if tc.moved {
+				b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe}, Err: kerr.NotCoordinator})
+			}
+			asked := 0
+			b.kafka.ControlKey(int16(kmsg.DescribeGroups), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				b.kafka.KeepControl()
+				if asked++; asked > 2 {
+					return nil, nil, false
+				}
+				resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
+				group := kmsg.NewDescribeGroupsResponseGroup()
+				group.Group, group.State, group.ErrorCode = "billing", "Dead", kerr.GroupIDNotFound.Code
+				resp.Groups = append(resp.Groups, group)
+				return resp, nil, true
+			})
+			if _, found, err := b.cluster.Group(testContext(t), "billing"); found != tc.moved || err != nil || asked != tc.asked {
+				t.Errorf("found %v, %v, after %d questions, want %d", found, err, asked, tc.asked)
+			}
+		})
+	}
+}

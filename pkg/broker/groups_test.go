@@ -287,3 +287,27 @@ func TestAGroupWithMembersRefusesOffsets(t *testing.T) {
 		})
 	}
 }
+
+// What is asked about one group goes to the broker that was found first, for a while.
+func TestACoordinatorIsLookedUpOnce(t *testing.T) {
+	clk := newFakeClock()
+	b := newBench(t, Options{Clock: clk}, kfake.SeedTopics(1, "orders"))
+	b.commit(t, "billing", "orders", 0)
+	ask := func() {
+		t.Helper()
+		for name, call := range groupCalls {
+			if err := call(testContext(t), b.cluster); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	ask()
+	if n := b.network.requests(int16(kmsg.FindCoordinator)); n != 1 {
+		t.Errorf("looked up %d times, want once", n)
+	}
+	clk.Step(coordinatorLife)
+	ask()
+	if n := b.network.requests(int16(kmsg.FindCoordinator)); n != 2 {
+		t.Errorf("a while later looked up %d times in all, want twice", n)
+	}
+}

@@ -56,6 +56,8 @@ func TestBrokersThatAreAway(t *testing.T) {
 				"get kafka my-cluster --subresource=brokers",
 				"get kafka my-cluster --subresource=scale",
 				"scale kafkatopic/orders --replicas=9",
+				"get kafkaconsumergroup my-cluster.billing",
+				"get kafkaconsumergroup my-cluster.billing --subresource=offsets",
 			} {
 				line += " -n " + n
 				expectRefused(t, line, within(t, tc.deadline, line), 503)
