@@ -208,3 +208,15 @@ func TestAListWithoutTheBrokerThatIsAway(t *testing.T) {
 		t.Errorf("warnings %q, want one that names broker %d", said, away)
 	}
 }
+
+// A watch that never ends its initial list would stop every quota of a cluster: there is none.
+func TestGroupsAreNotWatched(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 1)
+	_, err := server.Client.KafkaV1beta1().RESTClient().Get().Namespace(k.Object.Namespace).Resource("kafkaconsumergroups").Param("watch", "true").Watch(t.Context())
+	expectStatus(t, err, 405)
+	for _, verb := range []string{"POST", "DELETE"} {
+		err := server.Client.KafkaV1beta1().RESTClient().Verb(verb).Namespace(k.Object.Namespace).Resource("kafkaconsumergroups").Body([]byte(`{}`)).Do(t.Context()).Error()
+		expectStatus(t, err, 405)
+	}
+}

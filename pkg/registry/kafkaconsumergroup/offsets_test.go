@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/utils/ptr"
@@ -310,5 +311,30 @@ func TestALeaderThatDoesNotAnswer(t *testing.T) {
 	}
 	if _, err := reset(server.Client, k, "k.billing", `{"spec":{"reset":[{"topic":"orders","partitions":[1,2],"to":"earliest"}]}}`); err != nil {
 		t.Errorf("a reset of other partitions: %v", err)
+	}
+}
+
+// Clients have more ways to write than one.
+func TestEveryKindOfPatchResets(t *testing.T) {
+	t.Parallel()
+	k := newGroup(t)
+	apply := `{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaConsumerGroupOffsets","metadata":{"name":"k.billing"},"spec":{"reset":[{"topic":"orders","offset":2}]}}`
+	for _, tc := range []struct {
+		kind types.PatchType
+		body string
+		want map[int32]int64
+	}{
+		{types.JSONPatchType, `[{"op":"add","path":"/spec/reset","value":[{"to":"earliest"}]}]`, map[int32]int64{0: 0, 1: 0}},
+		{types.StrategicMergePatchType, `{"spec":{"reset":[{"topic":"orders","partitions":[2],"to":"latest"}]}}`, map[int32]int64{0: 0, 1: 0, 2: 5}},
+		{types.ApplyPatchType, apply, map[int32]int64{0: 2, 1: 2, 2: 2}},
+	} {
+		err := server.Client.KafkaV1beta1().RESTClient().Patch(tc.kind).Namespace(k.Object.Namespace).Resource("kafkaconsumergroups").Name("k.billing").
+			SubResource("offsets").Param("fieldManager", "test").Body([]byte(tc.body)).Do(t.Context()).Error()
+		if err != nil {
+			t.Errorf("%s: %v", tc.kind, err)
+		}
+		if got := committed(k, "billing", "orders"); !maps.Equal(got, tc.want) {
+			t.Errorf("%s: the brokers have %v, want %v", tc.kind, got, tc.want)
+		}
 	}
 }
