@@ -208,7 +208,8 @@ func TestAFolderIsAppliedInAnyOrder(t *testing.T) {
 	const topics = 50
 	for i := range topics {
 		// The Kafka is number 25 of the files.
-		write(fmt.Sprintf("%03d.yaml", 2*i), topicManifest("default", fmt.Sprintf("folder-%d", i), "", oneOfEach))
+		write(fmt.Sprintf("%03d.yaml", 2*i), fmt.Sprintf(`{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaTopic","metadata":{"name":"folder-%d","namespace":"default"},
+			"spec":{"clusterRef":{"name":"my-cluster"}}}`, i))
 	}
 	write("051.yaml", fmt.Sprintf(`{"apiVersion":"kafka.openshift.io/v1beta1","kind":"Kafka","metadata":{"name":"my-cluster","namespace":"default"},
 		"spec":{"external":{"bootstrapServers":[%q]}}}`, kafka.Bootstrap()[0]))

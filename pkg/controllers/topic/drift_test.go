@@ -1,9 +1,6 @@
 package topic
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,12 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
-	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -54,6 +47,9 @@ func (b *bench) quiet() {
 	}
 	if n := b.brokers.single; n > 0 {
 		b.t.Errorf("%d requests about a settled topic alone", n)
+	}
+	if c := b.controller; len(c.heads.since)+len(c.wanted.keys)+len(c.made.made) > 0 {
+		b.t.Errorf("a settled topic is remembered: %v, %v, %v", c.heads.since, c.wanted.keys, c.made.made)
 	}
 }
 
@@ -234,221 +230,4 @@ func TestAReplacedTopicIsLeftAlone(t *testing.T) {
 			})
 		})
 	}
-}
-
-// In a settled system nothing is written, and what is asked does not grow with each topic.
-func TestAThousandSettledTopicsAreQuiet(t *testing.T) {
-	for _, topics := range []int{1000, 10_000} {
-		t.Run(fmt.Sprint(topics), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				on := &brokers{}
-				objects := []runtime.Object{kafkaObject()}
-				for i := range topics {
-					topic := topicObject(func(o *v1beta1.KafkaTopic) {
-						o.Name, o.UID = fmt.Sprintf("t-%d", i), types.UID(fmt.Sprint(i))
-						made := on.put(o.Name, 3, 2, o.Spec.Config)
-						made.ID = broker.TopicID{1, byte(i >> 8), byte(i)}
-						on.topics[o.Name] = made
-						o.Status = v1beta1.KafkaTopicStatus{TopicID: made.ID.String(), Partitions: 3, Replicas: 2, ObservedGeneration: 1,
-							Conditions: []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue, Reason: topicplan.ReasonReady}}}
-					})
-					objects = append(objects, topic)
-				}
-				b := newBench(t, on, objects...)
-				defer b.stop()
-				b.client.ClearActions()
-				on.do(func() { on.single, on.bulk = 0, 0 })
-				b.wait(5 * time.Minute)
-				if w := b.writes(); len(w) > 0 {
-					t.Errorf("%d writes in five minutes: %v", len(w), w[:1])
-				}
-				if on.single != 0 {
-					t.Errorf("%d requests about single topics", on.single)
-				}
-				if on.bulk == 0 || on.bulk > 5*15 {
-					t.Errorf("%d requests in five minutes, want some, at most 15 a minute", on.bulk)
-				}
-				// And still each change is found, wherever it is.
-				last := fmt.Sprintf("t-%d", topics-1)
-				on.do(func() { on.configs[last]["retention.ms"] = "7"; delete(on.topics, "t-0") })
-				b.wait(patrolEvery + time.Second)
-				if _, ok := on.topics["t-0"]; !ok {
-					t.Error("a deleted topic was not found by the next look")
-				}
-				b.wait(configRound)
-				if got := on.configs[last]["retention.ms"]; got != "1000" {
-					t.Errorf("retention.ms of %s is %s after a round", last, got)
-				}
-			})
-		})
-	}
-}
-
-func TestNextNames(t *testing.T) {
-	names := func(n int) (all []string) {
-		for i := range n {
-			all = append(all, fmt.Sprintf("%05d", i))
-		}
-		return all
-	}
-	for _, tc := range []struct {
-		rule        string
-		n           int
-		after       string
-		want        int
-		first, last string
-	}{
-		{"few are all looked at", 3, "", 3, "00000", "00002"},
-		{"from where it was", 3, "00001", 3, "00002", "00001"},
-		{"also when that one is gone", 3, "00001x", 3, "00002", "00001"},
-		{"at most a request's worth", 1000, "00199", 200, "00200", "00399"},
-		{"in a circle", 1000, "00899", 200, "00900", "00099"},
-		{"so many that a round is in time", 10_000, "", 500, "00000", "00499"},
-	} {
-		got := nextNames(names(tc.n), tc.after)
-		if len(got) != tc.want || got[0] != tc.first || got[len(got)-1] != tc.last {
-			t.Errorf("%s: %d names from %s to %s", tc.rule, len(got), got[0], got[len(got)-1])
-		}
-	}
-	if got := nextNames(nil, "x"); len(got) != 0 {
-		t.Errorf("of none: %v", got)
-	}
-}
-
-// What is as specified stays so while brokers are away: an outage is not written to each topic.
-func TestAnOutageIsNotWrittenToSettledTopics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &brokers{}, kafkaObject(), topicObject())
-		defer b.stop()
-		b.client.ClearActions()
-		b.brokers.do(func() { b.brokers.away = true })
-		b.wait(time.Hour)
-		if w := b.writes(); len(w) > 0 {
-			t.Errorf("written: %v", w)
-		}
-		// What was done outside meanwhile is found.
-		b.brokers.do(func() { b.brokers.away = false; delete(b.brokers.topics, "orders") })
-		b.wait(patrolEvery + 2*time.Second)
-		if _, ok := b.brokers.topics["orders"]; !ok {
-			t.Error("the topic did not come back")
-		}
-	})
-}
-
-// A broker that has not heard of a topic answers that there is none, and a create says otherwise.
-func TestABrokerThatIsBehindDoublesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &brokers{}, kafkaObject(), topicObject())
-		defer b.stop()
-		id := b.topic().Status.TopicID
-		b.brokers.do(func() { b.brokers.hidden = true })
-		b.wait(patrolEvery + 5*time.Second)
-		b.brokers.do(func() { b.brokers.hidden = false })
-		b.wait(patrolEvery + 5*time.Second)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
-		if got := b.topic().Status.TopicID; got != id {
-			t.Errorf("the topic is %s and was %s", got, id)
-		}
-	})
-}
-
-// A broker that comes may be what a refused topic lacked.
-func TestARefusedTopicIsTriedWhenABrokerComes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		refusal := &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
-		b := newBench(t, &brokers{refuse: refusal, alive: map[int32]broker.BrokerInfo{0: {}}}, kafkaObject(), topicObject())
-		defer b.stop()
-		b.expectReady(metav1.ConditionFalse, topicplan.ReasonNotApplied)
-		b.brokers.do(func() { b.brokers.refuse, b.brokers.alive = nil, map[int32]broker.BrokerInfo{0: {}, 1: {}} })
-		b.wait(patrolEvery)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
-	})
-}
-
-// The API server that fails between the brokers' answer and ours must not make us forget whose the topic is.
-func TestATopicWhoseIDIsNotStoredYetIsKnown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		on := &brokers{away: true}
-		b := newBench(t, on, kafkaObject(), topicObject())
-		defer b.stop()
-		failing := true
-		b.client.PrependReactor("update", "kafkatopics", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return failing, nil, apierrors.NewInternalError(errors.New("etcd is away"))
-		})
-		on.do(func() { on.away = false })
-		b.wait(10 * time.Second)
-		made := on.topics["orders"].ID
-		// The spec changes meanwhile, so that the topic is not as specified any more.
-		failing = false
-		grown := b.topic()
-		grown.Spec.Partitions, grown.Generation = ptr.To[int32](6), 2
-		if _, err := b.client.KafkaV1beta1().KafkaTopics("streams").Update(context.Background(), grown, metav1.UpdateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		b.wait(20 * time.Second)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
-		if have := on.topics["orders"]; have.ID != made || len(have.Partitions) != 6 || len(on.deleted) != 0 {
-			t.Errorf("the brokers have %+v, deleted %v; made was %s", have, on.deleted, made)
-		}
-	})
-}
-
-// How long a spec is left to its request is this process's own time: whatever the object's says, and whichever way clocks jump.
-func TestANewSpecIsLeftToItsRequestFirst(t *testing.T) {
-	start := time.Now()
-	key := types.NamespacedName{Namespace: "streams", Name: "orders"}
-	topic := topicObject(func(t *v1beta1.KafkaTopic) { t.CreationTimestamp = metav1.NewTime(start.Add(100 * time.Hour)) })
-	heads := &headStarts{}
-	if wait := heads.wait(key, topic, start); wait != firstLook {
-		t.Errorf("a new object waits %s", wait)
-	}
-	if wait := heads.wait(key, topic, start.Add(firstLook)); wait > 0 {
-		t.Errorf("a request that was cut short is waited for another %s", wait)
-	}
-	topic.Generation = 2
-	if wait := heads.wait(key, topic, start.Add(firstLook)); wait != firstLook {
-		t.Errorf("a new spec waits %s", wait)
-	}
-	topic.Status = v1beta1.KafkaTopicStatus{ObservedGeneration: 2, Conditions: []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse}}}
-	if wait := heads.wait(key, topic, start.Add(firstLook)); wait > 0 {
-		t.Errorf("a request that said what came of it is waited for another %s", wait)
-	}
-	if len(heads.since) != 0 {
-		t.Errorf("it is remembered: %v", heads.since)
-	}
-}
-
-// A controller that was killed inside a batch left topics without a status. The next one takes each for what it is.
-func TestAControllerKilledInsideABatchLosesAndDoublesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		on := &brokers{}
-		objects := []runtime.Object{kafkaObject()}
-		made := map[string]broker.TopicID{}
-		for i := range 100 {
-			topic := topicObject(func(o *v1beta1.KafkaTopic) { o.Name, o.UID = fmt.Sprintf("t-%d", i), types.UID(fmt.Sprint(i)) })
-			if i%2 == 0 {
-				made[topic.Name] = on.put(topic.Name, 3, 2, topic.Spec.Config).ID
-			}
-			objects = append(objects, topic)
-		}
-		b := newBench(t, on, objects...)
-		defer b.stop()
-		b.wait(30 * time.Second)
-		list, err := b.client.KafkaV1beta1().KafkaTopics("streams").List(t.Context(), metav1.ListOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, topic := range list.Items {
-			have := on.topics[topic.Name]
-			if !meta.IsStatusConditionTrue(topic.Status.Conditions, v1beta1.ConditionReady) || topic.Status.TopicID != have.ID.String() {
-				t.Errorf("%s is %+v, the brokers have %s", topic.Name, topic.Status, have.ID)
-			}
-			if id, was := made[topic.Name]; was && id != have.ID {
-				t.Errorf("%s was made again", topic.Name)
-			}
-		}
-		if len(on.topics) != 100 || len(on.deleted) != 0 {
-			t.Errorf("%d topics, %d deleted", len(on.topics), len(on.deleted))
-		}
-	})
 }

@@ -50,6 +50,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	}
 	wanted := c.wanted.has(key)
 	if kafka != nil && settled(topic) && !wanted {
+		c.heads.forget(key)
 		return 0, nil
 	}
 	if wait := c.heads.wait(key, topic, c.clock.Now()); wait > 0 {

@@ -54,6 +54,17 @@ func TestBrokersThatAreAwayDoNotStopACreate(t *testing.T) {
 	grown.Spec.Partitions = ptr.To[int32](5)
 	_, err = topicsOf(client, k).Update(t.Context(), grown, metav1.UpdateOptions{})
 	expectStatus(t, err, 422, "spec.partitions", "has 6 partitions")
+	// A topic that was not made yet can have another number of replicas; one that was made cannot.
+	grown.Spec.Partitions, grown.Spec.Replicas = ptr.To[int32](6), ptr.To[int32](1)
+	if _, err = topicsOf(client, k).Update(t.Context(), grown, metav1.UpdateOptions{}); err != nil {
+		t.Error(err)
+	}
+	other := server.NewKafka(t, 3)
+	made := mustCreate(t, newTopic(other, "made"))
+	other.Refuse()
+	made.Spec.Replicas = ptr.To[int32](1)
+	_, err = topicsOf(client, other).Update(t.Context(), made, metav1.UpdateOptions{})
+	expectStatus(t, err, 422, "spec.replicas", "not served yet", "has 2")
 }
 
 func TestAClusterThatIsNotUpYetTakesTopics(t *testing.T) {

@@ -174,6 +174,24 @@ func TestATopicThatGrewOutsideIsAdopted(t *testing.T) {
 	}
 }
 
+// A number of replicas that somebody else gave a topic can be written down.
+func TestTheReplicasThatATopicHasCanBeWritten(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	topic := mustCreate(t, newTopic(k, "orders"))
+	k.DeleteTopic(t, "orders")
+	k.CreateTopic(t, "orders", 3, 3)
+	topic.Spec.AdoptTopicID, topic.Spec.Replicas = k.Topics(t)["orders"].ID, ptr.To[int32](1)
+	_, err := topicsOf(server.Client, k).Update(t.Context(), topic, metav1.UpdateOptions{})
+	expectStatus(t, err, 422, "spec.replicas", "the topic has 3")
+	topic.Spec.Replicas = ptr.To[int32](3)
+	updated, err := topicsOf(server.Client, k).Update(t.Context(), topic, metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectReady(t, updated, metav1.ConditionTrue, "Ready")
+}
+
 func TestATopicThatIsGoneIsMadeAgainByAnUpdate(t *testing.T) {
 	t.Parallel()
 	k := server.NewKafka(t, 3)

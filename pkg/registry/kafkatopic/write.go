@@ -149,16 +149,12 @@ func (w *write) validateUpdate(validate rest.ValidateObjectUpdateFunc) rest.Vali
 		if topic.DeletionTimestamp != nil || equality.Semantic.DeepEqual(topic.Spec, before.Spec) {
 			return nil
 		}
-		if r := topic.Spec.Replicas; before.Spec.Replicas != nil && *r != *before.Spec.Replicas {
-			return invalid(topic, field.Invalid(field.NewPath("spec", "replicas"), *r, fmt.Sprintf(
-				"changing the number of replicas is not served yet: the topic has %d", *before.Spec.Replicas)))
-		}
 		k, err := w.plane.findHost(ctx, topic)
 		var missing *noKafkaError
 		if errors.As(err, &missing) {
 			// The object is older than the mistake.
 			w.away = missing
-			return shrinks(topic, before)
+			return unasked(topic, before)
 		}
 		if err != nil {
 			return err
@@ -177,8 +173,7 @@ func (w *write) ask(ctx context.Context, k *kafka.Kafka, topic, before *kafka.Ka
 	}
 	if live.IsAway(err) {
 		w.away = err
-		// Numbers that the stored object already has need no broker to tell that they shrink.
-		return shrinks(topic, before)
+		return unasked(topic, before)
 	}
 	if err != nil {
 		return err
@@ -227,6 +222,12 @@ func judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *
 	if problems := disagreements(topic, before, have, config); len(problems) > 0 {
 		return invalid(topic, problems...)
 	}
+	if before != nil && !ptr.Equal(topic.Spec.Replicas, before.Spec.Replicas) {
+		// A number that the topic has already, because somebody else moved it, only has to be written down.
+		if problem := replicasProblem(topic, int32(have.ReplicationFactor())); problem != nil {
+			return invalid(topic, problem)
+		}
+	}
 	if before != nil && !ptr.Equal(topic.Spec.Partitions, before.Spec.Partitions) {
 		if problem := partitionsProblem(have, topic.Spec.Partitions, field.NewPath("spec", "partitions")); problem != nil {
 			return invalid(topic, problem)
@@ -254,12 +255,34 @@ func disagreements(topic, before *kafka.KafkaTopic, have broker.Topic, config []
 	return topicplan.Disagreements(planned(topic), have, config, spec)
 }
 
-func shrinks(topic, before *kafka.KafkaTopic) error {
-	if before == nil || before.Spec.Partitions == nil || topic.Spec.Partitions == nil || *topic.Spec.Partitions >= *before.Spec.Partitions {
+// unasked judges a change without brokers, by the numbers that the stored object has.
+func unasked(topic, before *kafka.KafkaTopic) error {
+	if before == nil {
 		return nil
 	}
-	return invalid(topic, field.Invalid(field.NewPath("spec", "partitions"), *topic.Spec.Partitions,
-		fmt.Sprintf("the topic has %d partitions, and partitions only grow", *before.Spec.Partitions)))
+	var errs field.ErrorList
+	if was, is := before.Spec.Partitions, topic.Spec.Partitions; was != nil && is != nil && *is < *was {
+		errs = append(errs, field.Invalid(field.NewPath("spec", "partitions"), *is, fmt.Sprintf("the topic has %d partitions, and partitions only grow", *was)))
+	}
+	// A topic that was not made yet can still have any number.
+	if was := before.Spec.Replicas; was != nil && before.Status.TopicID != "" {
+		if problem := replicasProblem(topic, *was); problem != nil {
+			errs = append(errs, problem)
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return invalid(topic, errs...)
+}
+
+// replicasProblem refuses another number of replicas than a topic has; nil when it is that one.
+func replicasProblem(topic *kafka.KafkaTopic, have int32) *field.Error {
+	want := topic.Spec.Replicas
+	if want == nil || *want == have {
+		return nil
+	}
+	return field.Invalid(field.NewPath("spec", "replicas"), *want, fmt.Sprintf("changing the number of replicas is not served yet: the topic has %d", have))
 }
 
 // statusUnlessAway leaves "the brokers are away" as it is, for the caller to store what it may.

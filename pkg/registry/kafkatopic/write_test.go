@@ -226,7 +226,7 @@ func TestARefusedUpdateChangesNothing(t *testing.T) {
 		words  []string
 	}{
 		{"fewer partitions", func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](2) }, []string{"spec.partitions", "has 3 partitions", "only grow"}},
-		{"another number of replicas", func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas = ptr.To[int32](3) }, []string{"spec.replicas", "has 2"}},
+		{"another number of replicas", func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas = ptr.To[int32](3) }, []string{"spec.replicas", "not served yet", "has 2"}},
 		{"another Kafka", func(topic *v1beta1.KafkaTopic) { topic.Spec.ClusterRef.Name = "other" }, []string{"spec.clusterRef.name", "immutable"}},
 		{"another Kafka's namespace", func(topic *v1beta1.KafkaTopic) { topic.Spec.ClusterRef.Namespace = "other" }, []string{"spec.clusterRef.namespace", "immutable"}},
 		{"another name", func(topic *v1beta1.KafkaTopic) { topic.Spec.TopicName = "unrelated" }, []string{"spec.topicName", "immutable"}},
