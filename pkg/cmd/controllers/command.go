@@ -31,9 +31,13 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/heap"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
+
+// heapHeadroom is how much garbage may pile up.
+const heapHeadroom = 24 << 20
 
 // component is how the controllers sign events and requests.
 const component = "kafka-controllers"
@@ -205,7 +209,8 @@ func (p *process) work(ctx context.Context) error {
 		return err
 	}
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context){p.gateway.Run, kafkas.Run, externals.Run, topics.Run} {
+	tuner := heap.Tuner{Headroom: heapHeadroom, Clock: clock.RealClock{}}
+	for _, run := range []func(context.Context){p.gateway.Run, kafkas.Run, externals.Run, topics.Run, tuner.Run} {
 		running.Go(func() { run(ctx) })
 	}
 	running.Wait()

@@ -16,9 +16,13 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/servingcert"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/heap"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
+
+// heapHeadroom is how much garbage may pile up: a thousand creates make several times as much.
+const heapHeadroom = 48 << 20
 
 // NewCommand builds the command.
 func NewCommand() *cobra.Command {
@@ -106,6 +110,10 @@ func Run(ctx context.Context, options *Options) error {
 	}}
 	server, err := config.Complete().New()
 	if err != nil {
+		return err
+	}
+	tuner := heap.Tuner{Headroom: heapHeadroom, Clock: clock.RealClock{}}
+	if err := server.Generic.AddPostStartHook("heap-tuner", hook(tuner.Run)); err != nil {
 		return err
 	}
 	if certificate != nil {
