@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -43,7 +42,9 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 
 var createRules = batchRules[NewTopic]{
 	api: kmsg.CreateTopics.Name(), width: sideBySide, maxWeight: maxRecords,
-	key: func(t NewTopic) string { return t.Name },
+	// A KRaft controller compares names that differ in . and _ only with the topics that exist, not with each other: of two in one
+	// request it would create both.
+	key: func(t NewTopic) string { return strings.ReplaceAll(t.Name, ".", "_") },
 	weigh: func(t NewTopic) int {
 		return 1 + max(1, int(t.Partitions), len(t.Assignments)) + len(t.Config)
 	},
@@ -330,69 +331,4 @@ func (c *Cluster) reassignableTopic(ctx context.Context, op, name string) (Topic
 		err = newError(op, name, codeUnknownTopicOrPartition, &text, 0)
 	}
 	return t, err
-}
-
-// DeleteTopic deletes a topic by id. An id that no topic has is a success. Brokers remove the data some time later.
-func (c *Cluster) DeleteTopic(ctx context.Context, id TopicID) error {
-	ctx, done := c.begin(ctx)
-	defer done()
-	const op = "delete topic"
-	if id.IsZero() {
-		text := "no topic id given"
-		return newError(op, id.String(), codeInvalidRequest, &text, 0)
-	}
-	_, err := shareWrite(ctx, c, c.shared.delete, op, id.String(), id)
-	err = c.confirm(ctx, op, id.String(), err, func(ctx context.Context) (bool, error) {
-		_, found, err := c.topicByIDOnce(ctx, id)
-		return err == nil && !found, err
-	})
-	if err == nil {
-		c.expected.deleted(c.opts.Clock.Now(), c.settleTime(), id)
-	}
-	c.outdated(err)
-	return err
-}
-
-var deleteRules = batchRules[TopicID]{
-	api: kmsg.DeleteTopics.Name(), width: sideBySide,
-	key: func(id TopicID) string { return string(id[:]) },
-}
-
-// deleteTopics sends one DeleteTopics request by id, which sarama cannot encode.
-func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) ([]answer[struct{}], error) {
-	const op = "delete topic"
-	timeout := brokerTimeout(ctx)
-	resp, err := askController(ctx, c, false, request[*kmsg.DeleteTopicsResponse]{op, "", int16(kmsg.DeleteTopics), laneControl,
-		byKmsg[*kmsg.DeleteTopicsResponse](func() kmsg.Request {
-			req := kmsg.NewDeleteTopicsRequest()
-			req.TimeoutMillis = int32(timeout / time.Millisecond)
-			for _, id := range ids {
-				topic := kmsg.NewDeleteTopicsRequestTopic()
-				topic.TopicID = id
-				req.Topics = append(req.Topics, topic)
-			}
-			return &req
-		}, 6)},
-		func(r *kmsg.DeleteTopicsResponse) bool {
-			return len(r.Topics) > 0 && !slices.ContainsFunc(r.Topics, func(t kmsg.DeleteTopicsResponseTopic) bool { return t.ErrorCode != codeNotController })
-		})
-	if err != nil {
-		return nil, err
-	}
-	said := make(map[TopicID]kmsg.DeleteTopicsResponseTopic, len(resp.Topics))
-	for _, t := range resp.Topics {
-		said[t.TopicID] = t
-	}
-	answers := make([]answer[struct{}], len(ids))
-	for i, id := range ids {
-		t, ok := said[id]
-		switch {
-		case !ok:
-			answers[i].err = notMentioned(op, id.String())
-		case t.ErrorCode == 0, t.ErrorCode == codeUnknownTopicID, t.ErrorCode == codeUnknownTopicOrPartition:
-		default:
-			answers[i].err = newError(op, id.String(), t.ErrorCode, t.ErrorMessage, millis(resp.ThrottleMillis))
-		}
-	}
-	return answers, nil
 }

@@ -30,7 +30,7 @@ const (
 
 // network is a set of TCP proxies before a fake cluster's brokers, reached through the gateway's Dial hook.
 type network struct {
-	t  *testing.T
+	t  testing.TB
 	mu sync.Mutex
 	// rule decides on each request by broker address and API key.
 	rule func(addr string, key int16) verdict
@@ -42,7 +42,7 @@ type network struct {
 	proxies          map[string]string
 }
 
-func newNetwork(t *testing.T) *network {
+func newNetwork(t testing.TB) *network {
 	return &network{t: t, hung: map[string]bool{}, dead: map[string]bool{}, lost: map[string]bool{}, conns: map[net.Conn]string{},
 		sent: map[int16]int{}, proxies: map[string]string{}}
 }
@@ -202,7 +202,7 @@ type bench struct {
 	cluster *Cluster
 }
 
-func newBench(t *testing.T, opts Options, kafkaOpts ...kfake.Opt) *bench {
+func newBench(t testing.TB, opts Options, kafkaOpts ...kfake.Opt) *bench {
 	t.Helper()
 	kafka, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(3)}, kafkaOpts...)...)
 	if err != nil {
@@ -234,7 +234,7 @@ func (b *bench) controllerAddr(t *testing.T) string {
 	return d.brokers[d.controller].address()
 }
 
-func testContext(t *testing.T) context.Context {
+func testContext(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)

@@ -120,6 +120,88 @@ func TestOneOfABatchIsThrottled(t *testing.T) {
 	}
 }
 
+// recordsOf counts the metadata records that a request makes.
+func recordsOf(req *kmsg.CreateTopicsRequest) int {
+	records := 0
+	for _, topic := range req.Topics {
+		records += 1 + int(topic.NumPartitions) + len(topic.Configs)
+	}
+	return records
+}
+
+func TestCreatesAreCutBelowWhatAControllerAccepts(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := b.warm(t)
+	var requests [][2]int // topics and records of each
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		asked := req.(*kmsg.CreateTopicsRequest)
+		requests = append(requests, [2]int{len(asked.Topics), recordsOf(asked)})
+		return nil, nil, false
+	})
+	validate := b.cluster.shared.validateCreate
+	validate.mu.Lock()
+	validate.running++
+	validate.mu.Unlock()
+	var callers sync.WaitGroup
+	for i := range 20 {
+		topic := NewTopic{Name: fmt.Sprintf("topic-%d", i), Partitions: 2000, Replicas: 1, Config: map[string]string{"retention.ms": "1"}}
+		if i == 7 {
+			topic.Partitions = 20_000
+		}
+		callers.Go(func() {
+			if _, err := b.cluster.CreateTopic(ctx, topic, true); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	eventually(t, "all wait", func() bool { return queued(validate) == 20 })
+	go validate.run()
+	callers.Wait()
+	topics := 0
+	for _, r := range requests {
+		topics += r[0]
+		if r[1] > 9000 && r[0] > 1 {
+			t.Errorf("a request has %d topics and %d records", r[0], r[1])
+		}
+	}
+	// Four of them fit; the largest goes alone, and cuts off those before it.
+	if topics != 20 || len(requests) > 7 {
+		t.Errorf("%d topics in the requests %v", topics, requests)
+	}
+}
+
+func TestNamesThatCollideAreNotCreatedTogether(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := b.warm(t)
+	release := b.held(kmsg.CreateTopics)
+	outcomes := make(chan error, 3)
+	create := func(name string) {
+		_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: name, Partitions: 1, Replicas: 1}, false)
+		outcomes <- err
+	}
+	cost := b.counted(func() {
+		go create("first")
+		eventually(t, "a request is in flight", func() bool { return b.network.requests(int16(kmsg.CreateTopics)) == 1 })
+		go create("orders.new")
+		go create("orders_new")
+		eventually(t, "both wait", func() bool { return queued(b.cluster.shared.create) == 2 })
+		release()
+		refused := 0
+		for range 3 {
+			if err := <-outcomes; err != nil {
+				refused++
+			}
+		}
+		if refused > 1 {
+			t.Errorf("%d were refused", refused)
+		}
+	}, kmsg.CreateTopics)
+	if cost != "CreateTopics 3" {
+		t.Errorf("two names that collide cost %s, after another one", cost)
+	}
+}
+
 func TestARequestThatIsTooLargeIsSentInHalves(t *testing.T) {
 	const words = "Excessively large number of partitions per request."
 	b := newBench(t, Options{})

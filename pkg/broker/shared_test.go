@@ -50,7 +50,7 @@ func (b *bench) existing(n int) int {
 }
 
 // warm opens connections, so that what is counted afterwards is the call's own.
-func (b *bench) warm(t *testing.T) context.Context {
+func (b *bench) warm(t testing.TB) context.Context {
 	t.Helper()
 	ctx := testContext(t)
 	if _, err := b.cluster.Describe(ctx); err != nil {
