@@ -20,6 +20,9 @@ import (
 // agreeWithin is how soon after a fault objects and brokers have to agree.
 const agreeWithin = 30 * time.Second
 
+// startLimit bounds the start of brokers; a tenth of it is usual on an idle machine.
+const startLimit = 3 * time.Minute
+
 // gated is the listener whose requests a test can see and cut.
 const gated = "GATED"
 
@@ -69,7 +72,7 @@ func (v *victim) each(do func(*kafkaproc.Process) error, ids ...int) error {
 
 func (v *victim) start(t *testing.T) func(*kafkaproc.Process) error {
 	return func(p *kafkaproc.Process) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 		defer cancel()
 		return p.Start(ctx)
 	}
@@ -88,6 +91,9 @@ func TestFaults(t *testing.T) {
 			if version == kafkaproc.Version3 {
 				// A broker that was killed comes back only when its session with ZooKeeper is over.
 				stop = func(p *kafkaproc.Process) error { return p.Stop(t.Context()) }
+			}
+			for _, lost := range []string{"request", "answer"} {
+				t.Run("brokers restarted between validating and applying, the "+lost+" lost", func(t *testing.T) { testRestartInBetween(t, v, stop, lost) })
 			}
 			all := []int{0, 1, 2}
 			for _, fault := range []struct {
@@ -122,9 +128,6 @@ func TestFaults(t *testing.T) {
 					expectKept(t, n, work, was)
 				})
 			}
-			for _, lost := range []string{"request", "answer"} {
-				t.Run("brokers restarted between validating and applying, the "+lost+" lost", func(t *testing.T) { testRestartInBetween(t, v, stop, lost) })
-			}
 		})
 	}
 }
@@ -134,7 +137,7 @@ func expectKept(t *testing.T, namespace string, work *workload, was map[string]s
 	t.Helper()
 	now := ids(t, namespace)
 	kept := work.kept()
-	if len(kept) < 10 {
+	if len(kept) < 5 {
 		t.Errorf("only %d topics were created and left alone", len(kept))
 	}
 	for _, name := range kept {
@@ -186,7 +189,7 @@ func testRestartInBetween(t *testing.T, v *victim, stop func(*kafkaproc.Process)
 		if err != nil {
 			t.Fatal(err)
 		}
-	case <-time.After(2 * time.Minute):
+	case <-time.After(startLimit):
 		t.Fatal("the brokers were not restarted: the create did not come by")
 	}
 	harness.Eventually(t, agreeWithin, "the object and the brokers agree", func() string { return settled(t, n, v.Cluster) })

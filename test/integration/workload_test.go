@@ -32,8 +32,8 @@ type workload struct {
 	running          sync.WaitGroup
 }
 
-// workloadEvery is the pause between two turns of each of its workers.
-const workloadEvery = 400 * time.Millisecond
+// workloadEvery is the pause between two turns of each of its workers. A broker that was killed reads all its logs when it starts.
+const workloadEvery = 800 * time.Millisecond
 
 func startWorkload(t *testing.T, namespace string) *workload {
 	t.Helper()

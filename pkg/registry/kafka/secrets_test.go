@@ -2,9 +2,12 @@ package kafka_test
 
 import (
 	"context"
+	"crypto/tls"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +15,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
 )
 
 // noSecrets is a host that keeps none.
@@ -117,4 +121,32 @@ func TestSecretsThatAreNotThere(t *testing.T) {
 	defer alone.Close()
 	_, err = alone.Client.KafkaV1beta1().Kafkas(n).Create(t.Context(), externalKafka(n, withPassword), metav1.CreateOptions{})
 	expectStatus(t, err, 422, "spec.external", `"certificate"`, "without")
+
+	// TLS needs no Secret.
+	authority, err := kafkaproc.NewAuthority("theirs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := authority.Issue("broker", time.Now().Add(time.Hour), "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(issued.Cert, issued.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pair}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fake.Close()
+	k := externalKafka(n, func(e *v1beta1.ExternalSpec) {
+		e.BootstrapServers, e.TLS = fake.ListenAddrs(), &v1beta1.ExternalTLS{CABundle: string(authority.PEM)}
+	})
+	if _, err := alone.Client.KafkaV1beta1().Kafkas(n).Create(t.Context(), k, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if view, err := alone.Client.KafkaV1beta1().Kafkas(n).GetBrokers(t.Context(), k.Name, metav1.GetOptions{}); err != nil || len(view.Brokers) != 1 {
+		t.Errorf("over TLS: %+v, %v", view, err)
+	}
 }
