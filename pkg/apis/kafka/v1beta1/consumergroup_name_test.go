@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 )
 
 func TestConsumerGroupName(t *testing.T) {
@@ -43,7 +43,7 @@ func TestNamesOfNoConsumerGroup(t *testing.T) {
 func checkRoundTrip(t *testing.T, kafka, id string) {
 	t.Helper()
 	name := ConsumerGroupName(kafka, id)
-	if problems := path.IsValidPathSegmentName(name); len(problems) > 0 {
+	if problems := content.IsPathSegmentName(name); len(problems) > 0 {
 		t.Errorf("group %q has the name %q: %v", id, name, problems)
 	}
 	if escaped := url.PathEscape(name); escaped != name {
