@@ -18,7 +18,7 @@ const (
 	// lookEvery is how often the live heap is looked at. Bursts last longer.
 	lookEvery = 5 * time.Second
 	// leastPercent bounds the collector's work on large heaps, mostPercent the memory of small ones.
-	leastPercent = 50
+	leastPercent = 30
 	mostPercent  = 200
 )
 

@@ -21,7 +21,7 @@ func TestTheHeadroomIsTheSameForSmallAndLargeHeaps(t *testing.T) {
 		{"but its garbage is bounded", 4 * mebibyte, 48 * mebibyte, 200},
 		{"a heap of the headroom's size is as usual", 48 * mebibyte, 48 * mebibyte, 100},
 		{"a large heap has less garbage", 80 * mebibyte, 48 * mebibyte, 60},
-		{"but is not collected all the time", 4096 * mebibyte, 48 * mebibyte, 50},
+		{"but is not collected all the time", 4096 * mebibyte, 48 * mebibyte, 30},
 	} {
 		if got := percent(tc.live, tc.headroom); got != tc.want {
 			t.Errorf("%s: %d percent, want %d", tc.name, got, tc.want)

@@ -91,6 +91,8 @@ func (e *Embedded) start(dir string) error {
 	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:2380"}}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.QuotaBackendBytes = etcdQuotaBytes
+	// Entries that are kept in memory for followers that fall behind: there are none. The default are 5,000.
+	cfg.SnapshotCatchUpEntries = 100
 	// k8s.io/apiserver's watch cache relies on progress notifications for consistent lists.
 	cfg.WatchProgressNotifyInterval = 5 * time.Second
 	logger, err := etcdLogger(e.level)
