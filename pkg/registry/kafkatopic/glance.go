@@ -85,7 +85,7 @@ func (p *plane) glance(ctx context.Context, of types.NamespacedName, wait time.D
 		// An event is newer than what is old or from before a write.
 		return nil
 	case snapshot == nil:
-		live.Warn(ctx, fmt.Sprintf("the brokers of Kafka %s are not known to have anything", of), err)
+		live.Warn(ctx, fmt.Sprintf("what the brokers of Kafka %s have is not known", of), err)
 	default:
 		warning.AddWarning(ctx, "", fmt.Sprintf("what the brokers of Kafka %s have is as of %s: %s", of, snapshot.At.UTC().Format(time.RFC3339), live.Line(err)))
 	}

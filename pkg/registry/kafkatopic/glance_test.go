@@ -1,0 +1,141 @@
+package kafkatopic_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+)
+
+const asTable = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+// listed is a namespace's topics as kubectl prints them: the live cells by name.
+func listed(t *testing.T, client versioned.Interface, namespace string, options metav1.ListOptions) (cells map[string][]any, next string) {
+	t.Helper()
+	var got metav1.Table
+	err := client.KafkaV1beta1().RESTClient().Get().Namespace(namespace).Resource("kafkatopics").SetHeader("Accept", asTable).
+		Param("limit", fmt.Sprint(options.Limit)).Param("continue", options.Continue).Do(t.Context()).Into(&got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells = map[string][]any{}
+	for _, row := range got.Rows {
+		cells[row.Cells[0].(string)] = []any{row.Cells[2], row.Cells[3], row.Cells[7], row.Cells[8]}
+	}
+	return cells, got.Continue
+}
+
+func TestAListReadsOneSnapshot(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	const n = 12
+	for i := range n {
+		mustCreate(t, newTopic(k, fmt.Sprintf("topic-%d", i)))
+	}
+	asked := counted(k, int16(kmsg.Metadata))
+	var options metav1.ListOptions
+	options.Limit = 5
+	seen, pages := 0, 0
+	for ; pages == 0 || options.Continue != ""; pages++ {
+		var cells map[string][]any
+		cells, options.Continue = listed(t, server.Client, k.Object.Namespace, options)
+		for _, row := range cells {
+			seen++
+			expectRow(t, row, int64(3), int64(2), int64(0), int64(0))
+		}
+	}
+	if seen != n || pages != 3 {
+		t.Errorf("%d rows on %d pages", seen, pages)
+	}
+	if got := asked.Load(); got != 1 {
+		t.Errorf("the brokers were asked %d times", got)
+	}
+	// A write through this server is seen at once, though the snapshot is young.
+	scale, err := topicsOf(server.Client, k).GetScale(t.Context(), "topic-0", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale.Spec.Replicas = 7
+	if _, err := topicsOf(server.Client, k).UpdateScale(t.Context(), "topic-0", scale, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	cells, _ := listed(t, server.Client, k.Object.Namespace, metav1.ListOptions{})
+	expectRow(t, cells["topic-0"], int64(7), int64(2), int64(0), int64(0))
+}
+
+// A list is answered at once, with what was known last or without, whatever has become of the brokers.
+func TestAListDoesNotWaitForBrokersThatAreAway(t *testing.T) {
+	t.Parallel()
+	known, unknown := server.NewKafka(t, 3), server.NewKafka(t, 3)
+	mustCreate(t, newTopic(known, "orders"))
+	doomed := mustCreate(t, newTopic(known, "doomed"))
+	listed(t, server.Client, known.Object.Namespace, metav1.ListOptions{})
+	mustCreate(t, newTopic(unknown, "theirs", from(known.Object.Namespace, "")))
+	// A write of our own makes the snapshot old, however young it is.
+	mustDelete(t, doomed)
+	known.Vanish()
+	unknown.Vanish()
+	mustCreate(t, newTopic(known, "later"))
+	client, warnings := server.Warned(t)
+	start := time.Now()
+	cells, _ := listed(t, client, known.Object.Namespace, metav1.ListOptions{})
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("a list took %s", took)
+	}
+	expectRow(t, cells["orders"], int64(3), int64(2), int64(0), int64(0))
+	expectRow(t, cells["later"], int64(3), int64(2), "unknown", "unknown")
+	expectRow(t, cells["theirs"], int64(3), int64(2), "unknown", "unknown")
+	texts := warnings.Take()
+	if len(texts) != 2 {
+		t.Fatalf("the warnings are %q", texts)
+	}
+	for _, want := range []string{
+		"what the brokers of Kafka " + unknown.Object.Namespace + "/k have is not known: ",
+		"what the brokers of Kafka " + known.Object.Namespace + "/k have is as of 20",
+	} {
+		if !strings.HasPrefix(texts[0], want) && !strings.HasPrefix(texts[1], want) {
+			t.Errorf("the warnings are %q, want one that begins with %q", texts, want)
+		}
+	}
+}
+
+// Events are many, and each is told at once: none makes a question.
+func TestAWatchOfTablesAsksNobody(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	topic := mustCreate(t, newTopic(k, "orders"))
+	asked := counted(k, int16(kmsg.Metadata))
+	stream, err := server.Client.KafkaV1beta1().RESTClient().Get().Namespace(k.Object.Namespace).Resource("kafkatopics").
+		SetHeader("Accept", asTable).Param("watch", "true").Param("resourceVersion", topic.ResourceVersion).Stream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	events := json.NewDecoder(stream)
+	for i := range 3 {
+		topic = mustGet(t, topic)
+		topic.Labels = map[string]string{"n": fmt.Sprint(i)}
+		if _, err := topicsOf(server.Client, k).Update(t.Context(), topic, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		var event struct {
+			Type   string
+			Object metav1.Table
+		}
+		if err := events.Decode(&event); err != nil {
+			t.Fatal(err)
+		}
+		if rows := event.Object.Rows; event.Type != "MODIFIED" || len(rows) != 1 || rows[0].Cells[0] != "orders" {
+			t.Fatalf("event %d is %+v", i, event)
+		}
+	}
+	if got := asked.Load(); got != 0 {
+		t.Errorf("the brokers were asked %d times", got)
+	}
+}
