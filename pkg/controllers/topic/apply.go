@@ -107,12 +107,8 @@ func (w *work) missing(ctx context.Context, name string) (verdict, error) {
 
 func (w *work) create(ctx context.Context, name string) (verdict, error) {
 	c, topic := w.controller, w.topic
-	// The cache may be behind: a topic must not be made for an object that is gone.
-	live, err := c.client.KafkaV1beta1().KafkaTopics(topic.Namespace).Get(ctx, topic.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || err == nil && (live.UID != topic.UID || live.DeletionTimestamp != nil || live.Generation != topic.Generation) {
-		return verdict{}, errMoved
-	}
-	if err != nil {
+	// A topic must not be made for an object that is gone.
+	if err := w.stands(ctx); err != nil {
 		return verdict{}, err
 	}
 	created, err := w.cluster.CreateTopic(ctx, broker.NewTopic{
@@ -146,6 +142,16 @@ func (w *work) create(ctx context.Context, name string) (verdict, error) {
 	return w.asSpecified(have), nil
 }
 
+// stands looks whether the object is still what the cache says, which may be behind.
+func (w *work) stands(ctx context.Context) error {
+	topic := w.topic
+	live, err := w.controller.client.KafkaV1beta1().KafkaTopics(topic.Namespace).Get(ctx, topic.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || err == nil && (live.UID != topic.UID || live.DeletionTimestamp != nil || live.Generation != topic.Generation) {
+		return errMoved
+	}
+	return err
+}
+
 // change grows and configures a topic that is on the brokers.
 func (w *work) change(ctx context.Context, have broker.Topic) (verdict, error) {
 	c, topic := w.controller, w.topic
@@ -176,7 +182,15 @@ func (w *work) change(ctx context.Context, have broker.Topic) (verdict, error) {
 			v.message = fmt.Sprintf("topic %s is on the brokers; its settings differ, as the condition Drifted says", have.Name)
 		}
 	case len(steps.Set)+len(steps.Remove) > 0 && (drift != "" || !settled(topic)):
+		// What looks changed outside may be what a newer spec says, which the API server has carried out before we hear of it.
+		if err := w.stands(ctx); err != nil {
+			return verdict{}, err
+		}
 		if err := w.cluster.AlterTopicConfig(ctx, have.Name, steps.Set, steps.Remove, false); err != nil {
+			return verdict{}, err
+		}
+		// And so it may have done meanwhile: then we have undone it, and look again.
+		if err := w.stands(ctx); err != nil {
 			return verdict{}, err
 		}
 		if settled(topic) {
