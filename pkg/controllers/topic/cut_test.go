@@ -3,6 +3,7 @@ package topic_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,12 +27,13 @@ func TestBrokersThatGoBetweenValidateAndApply(t *testing.T) {
 	}
 	defer server.Close()
 	k := server.NewKafka(t, 3)
+	var cut atomic.Bool
 	k.ControlKey(19, func(request kmsg.Request) (kmsg.Response, error, bool) {
 		k.KeepControl()
-		if request.(*kmsg.CreateTopicsRequest).ValidateOnly {
+		if request.(*kmsg.CreateTopicsRequest).ValidateOnly || cut.Swap(true) {
 			return nil, nil, false
 		}
-		// The write does not reach them, and nothing after it.
+		// The write is lost, and nothing reaches them after it.
 		k.Refuse()
 		return nil, context.Canceled, true
 	})
@@ -49,7 +51,6 @@ func TestBrokersThatGoBetweenValidateAndApply(t *testing.T) {
 	if have := k.Topics(t); len(have) != 0 {
 		t.Fatalf("the brokers have %v", have)
 	}
-	k.ControlKey(19, func(kmsg.Request) (kmsg.Response, error, bool) { k.KeepControl(); return nil, nil, false })
 
 	gateway := broker.New(broker.Options{ClientID: "controllers", NegativeTTL: 20 * time.Millisecond})
 	controller, err := topic.New(topic.Config{Kafka: server.Client, Clock: &fastClock{start: time.Now()},
