@@ -13,6 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// noticeable is what a busy machine may add to a call, and far less than what a sick broker does.
+const noticeable = 500 * time.Millisecond
+
 // neighbour is another cluster of the same gateway, with brokers of its own.
 func (b *bench) neighbour(t *testing.T) *Cluster {
 	t.Helper()
@@ -95,7 +98,7 @@ func TestASickClusterDelaysNoOther(t *testing.T) {
 			cancel()
 			waiting.Wait()
 			t.Logf("the longest call took %v alone, %v beside the sick cluster", alone, beside)
-			if beside > alone+within {
+			if beside > alone+noticeable {
 				t.Errorf("the longest call took %v beside the sick cluster, %v alone", beside, alone)
 			}
 		})
@@ -159,7 +162,7 @@ func TestAHungBrokerHoldsUpNoLaterWrites(t *testing.T) {
 	for i := range 5 {
 		start := time.Now()
 		_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: fmt.Sprintf("topic-%d", i), Partitions: 1, Replicas: 1}, false)
-		if took := time.Since(start); err != nil || took > stallAfter+2*hedgeDelay || i > 0 && took > hedgeDelay+within {
+		if took := time.Since(start); err != nil || took > stallAfter+hedgeDelay+noticeable || i > 0 && took > hedgeDelay+noticeable {
 			t.Errorf("write %d took %v: %v", i, took, err)
 		}
 	}
@@ -223,7 +226,7 @@ func TestWhoAsksTheControllerWaitsAlone(t *testing.T) {
 		return c.running > 0
 	})
 	start := time.Now()
-	if _, found, err := b.cluster.Topic(ctx, "orders"); !found || err != nil || time.Since(start) > within {
+	if _, found, err := b.cluster.Topic(ctx, "orders"); !found || err != nil || time.Since(start) > noticeable {
 		t.Errorf("a topic that is known took %v: %v %v", time.Since(start), found, err)
 	}
 	cancel()
