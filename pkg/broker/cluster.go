@@ -38,6 +38,8 @@ type Cluster struct {
 	dir       *directory
 	preferred string // the address that any broker's reads go to while it answers
 	snapshot  *Snapshot
+	// controllerSince is when another controller was first named, in ZooKeeper mode.
+	controllerSince time.Time
 	// epoch grows with each Invalidate: a snapshot asked for before it is not kept.
 	epoch int
 }
@@ -139,7 +141,17 @@ func (c *Cluster) learn(d directory) {
 		c.logDirs.clear()
 		c.expected.clear()
 	}
+	if c.dir != nil && !d.kraft && c.dir.controller != d.controller {
+		c.controllerSince = c.opts.Clock.Now()
+	}
 	c.dir = &d
+}
+
+// controllerIsNew tells that a controller may not know yet, as a broker, of all topics that it has read from ZooKeeper (seen on 3.9.2).
+func (c *Cluster) controllerIsNew() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.controllerSince.IsZero() && c.opts.Clock.Since(c.controllerSince) < settleTime
 }
 
 // directory is the last one known, asked for when there is none or a new one is wanted. Concurrent callers share the question.

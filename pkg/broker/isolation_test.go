@@ -232,3 +232,40 @@ func TestWhoAsksTheControllerWaitsAlone(t *testing.T) {
 	cancel()
 	waiting.Wait()
 }
+
+// In ZooKeeper mode a controller that has just taken over has read of all topics, and as a broker hears of them a moment later.
+func TestANewControllerIsNotBelievedAtOnce(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	ctx := b.warm(t)
+	d := *b.cluster.dir
+	wrong := d
+	wrong.controller = (d.controller + 1) % 3
+	b.cluster.learn(wrong)
+	// Its first answers, and those of the broker that was asked before it.
+	answers := 0
+	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		if answers++; answers > 4 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		resp.ControllerID = d.controller
+		for id, broker := range d.brokers {
+			r := kmsg.NewMetadataResponseBroker()
+			r.NodeID, r.Host, r.Port = id, broker.Host, broker.Port
+			resp.Brokers = append(resp.Brokers, r)
+		}
+		for _, asked := range req.(*kmsg.MetadataRequest).Topics {
+			topic := kmsg.NewMetadataResponseTopic()
+			topic.Topic, topic.ErrorCode = asked.Topic, codeUnknownTopicOrPartition
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+	if _, found, err := b.cluster.Topic(ctx, "orders"); !found || err != nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if answers < 5 {
+		t.Errorf("the topic was looked for %d times", answers)
+	}
+}

@@ -42,7 +42,8 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 			if err != nil {
 				return nil, err
 			}
-			if c.expected.met(c.opts.Clock.Now(), topics, chunk) {
+			complete := len(topics)+len(errs) >= len(chunk)
+			if c.expected.met(c.opts.Clock.Now(), topics, chunk) && (complete || !c.controllerIsNew()) {
 				for name, t := range topics {
 					all[name] = t
 				}
