@@ -31,6 +31,7 @@ func TestRoles(t *testing.T) {
 		})
 	}
 	const forbidden = 403
+	const cutAll = `{"spec":{"partitions":[{"partition":0,"beforeOffset":-1}]}}`
 	raw := "/apis/kafka.openshift.io/v1beta1/namespaces/" + n + "/kafkatopics/orders." + n
 	partitions := kubectl(t, "", "get --raw "+raw+"/partitions")
 	for _, tc := range []struct {
@@ -40,7 +41,9 @@ func TestRoles(t *testing.T) {
 		{viewer, "", "get kafkas,kafkatopics", true},
 		{viewer, "", "get " + topic + " --subresource=partitions", true},
 		{viewer, "", "get " + topic + " --subresource=scale", true},
+		{viewer, "", "get " + topic + " --subresource=configs", true},
 		{viewer, "", "get kafka/my-cluster --subresource=brokers", true},
+		{viewer, "", "get kafka/my-cluster --subresource=topics", true},
 		{viewer, "", "scale " + topic + " --replicas=2", false},
 		{viewer, "", "delete " + topic, false},
 		{viewer, topicManifest(n, "mine", "", oneOfEach), "create -f -", false},
@@ -49,10 +52,14 @@ func TestRoles(t *testing.T) {
 		{editor, topicManifest(n, "mine."+n, "", oneOfEach), "create -f -", true},
 		{editor, topicManifest(n, "theirs", "theirs."+n, oneOfEach), "create -f -", false}, // no "own"
 		{editor, partitions, "replace --raw " + raw + "/partitions -f -", false},
+		{editor, "{}", "create --raw " + raw + "/elect -f -", false},
+		{editor, cutAll, "create --raw " + raw + "/truncate -f -", false},
 		{editor, "", "scale kafka/my-cluster --replicas=5", false},
 		{editor, "", "delete kafka/my-cluster", false},
 		{editor, "", `patch ` + topic + ` --subresource=status --type=merge -p {"status":{"topicID":"forged"}}`, false},
 		{admin, topicManifest(n, "theirs", "theirs."+n, oneOfEach), "create -f -", true},
+		{admin, "{}", "create --raw " + raw + "/elect -f -", true},
+		{admin, cutAll, "create --raw " + raw + "/truncate -f -", true},
 		{admin, "", `patch kafka/my-cluster --subresource=status --type=merge -p {"status":{"clusterID":"forged"}}`, false},
 		{stranger, "", "get kafkas", false},
 		{stranger, "", "get " + topic, false},
