@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -81,42 +80,6 @@ func (p *pool) laneLocked(key laneKey) *laneState {
 	return s
 }
 
-// secure is how connections are to be opened now, and the generation that such links belong to. What was opened otherwise is outdated
-// from here on, and so are the verdicts on addresses.
-func (p *pool) secure(ctx context.Context) (*Security, int, error) {
-	p.mu.Lock()
-	source := p.source
-	p.mu.Unlock()
-	var security *Security
-	if source != nil {
-		var err error
-		if security, err = source.Security(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil, 0, context.Cause(ctx)
-			}
-			return nil, 0, &SecurityError{Reason: ReasonCredentialsUnavailable, Text: err.Error()}
-		}
-	}
-	p.mu.Lock()
-	changed := !p.security.equal(security)
-	if changed {
-		p.security = security
-	}
-	p.mu.Unlock()
-	if changed {
-		p.reset()
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return security, p.gen, nil
-}
-
-func (p *pool) setSource(source SecuritySource) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.source = source
-}
-
 // acquire returns a link to an address, opening one if none is idle. timeout bounds the opening only. The slot in the lane is
 // waited for before the cluster's, so that callers of one stalled broker do not use up what others need.
 func (p *pool) acquire(ctx context.Context, addr string, ln lane, timeout time.Duration) (*link, error) {
@@ -151,15 +114,6 @@ func (p *pool) acquire(ctx context.Context, addr string, ln lane, timeout time.D
 		<-s.slots
 	}
 	return l, err
-}
-
-// notDialled says that an address was not dialled, because it is not known how to.
-func notDialled(addr string, err error) error {
-	var security *SecurityError
-	if !errors.As(err, &security) {
-		return err
-	}
-	return &transportError{addr: addr, gone: true, err: err}
 }
 
 // take is called with the slots held.
@@ -219,12 +173,6 @@ func (p *pool) popIdle(key laneKey) *link {
 		go l.close()
 	}
 	return nil
-}
-
-// outlived tells whether a broker may no longer serve an idle link, or not for long.
-func (p *pool) outlived(l *link) bool {
-	now := p.opts.Clock.Now()
-	return now.Sub(l.used) >= maxIdle || !l.expires.IsZero() && now.After(l.expires)
 }
 
 // idleLink is acquire for what can be had without waiting and without opening; nil when nothing can.

@@ -1,0 +1,59 @@
+package broker
+
+import (
+	"context"
+	"errors"
+)
+
+// This file keeps the links of a pool to the security of today.
+
+// secure is how connections are to be opened now, and the generation that such links belong to. What was opened otherwise is outdated
+// from here on, and so are the verdicts on addresses.
+func (p *pool) secure(ctx context.Context) (*Security, int, error) {
+	p.mu.Lock()
+	source := p.source
+	p.mu.Unlock()
+	var security *Security
+	if source != nil {
+		var err error
+		if security, err = source.Security(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil, 0, context.Cause(ctx)
+			}
+			return nil, 0, &SecurityError{Reason: ReasonCredentialsUnavailable, Text: err.Error()}
+		}
+	}
+	p.mu.Lock()
+	changed := !p.security.equal(security)
+	if changed {
+		p.security = security
+	}
+	p.mu.Unlock()
+	if changed {
+		p.reset()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return security, p.gen, nil
+}
+
+func (p *pool) setSource(source SecuritySource) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.source = source
+}
+
+// notDialled says that an address was not dialled, because it is not known how to.
+func notDialled(addr string, err error) error {
+	var security *SecurityError
+	if !errors.As(err, &security) {
+		return err
+	}
+	return &transportError{addr: addr, gone: true, err: err}
+}
+
+// outlived tells whether a broker may no longer serve an idle link, or not for long.
+func (p *pool) outlived(l *link) bool {
+	now := p.opts.Clock.Now()
+	return now.Sub(l.used) >= maxIdle || !l.expires.IsZero() && now.After(l.expires)
+}
