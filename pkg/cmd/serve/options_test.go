@@ -37,6 +37,10 @@ func TestDefaults(t *testing.T) {
 	if chance := options.ServerRun.GoawayChance; chance != 0 {
 		t.Errorf("one in %.0f requests closes the connection of all others", 1/chance)
 	}
+	// A collection of thousands has to be deleted within one request.
+	if workers := options.Recommended.Etcd.DeleteCollectionWorkers; workers < 2 {
+		t.Errorf("%d objects of a collection are deleted at a time", workers)
+	}
 	// Quotas are enforced where objects are stored, and last, when nobody else refuses any more.
 	order := options.Recommended.Admission.RecommendedPluginOrder
 	if order[len(order)-1] != resourcequota.PluginName {
