@@ -13,7 +13,7 @@ import (
 )
 
 // REST is kafkaconsumergroups. It has the verbs get and list, and no others: with delete the namespace controller would wait for
-// brokers whose pods it has just deleted, with watch and the rest the garbage collector and quotas would too.
+// brokers whose pods it has just deleted, and with delete and watch the garbage collector and the quota controller would watch them.
 type REST struct {
 	clusters *live.Clusters
 	kafkas   KafkaLister
