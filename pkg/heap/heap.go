@@ -17,7 +17,8 @@ const (
 	liveMetric = "/gc/heap/live:bytes"
 	// lookEvery is how often the live heap is looked at. Bursts last longer.
 	lookEvery = 5 * time.Second
-	// leastPercent bounds the collector's work on large heaps, mostPercent the memory of small ones.
+	// leastPercent bounds the collector's work on large heaps, mostPercent the memory of small ones. Both are values of GOGC: the
+	// garbage that may pile up, in percent of the live heap.
 	leastPercent = 30
 	mostPercent  = 200
 )

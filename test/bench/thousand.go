@@ -90,6 +90,11 @@ func topicsSerial(ctx context.Context, b *bed) (result, error) {
 		return result{}, err
 	}
 	names := numbered("serial", thousand)
+	for _, name := range numbered("serial-warm", warmUps) {
+		if err := b.rawPair(ctx, name); err != nil {
+			return result{}, err
+		}
+	}
 	raw, err := timed(func() error {
 		for _, name := range numbered("serial-raw", thousand) {
 			if err := b.rawPair(ctx, name); err != nil {
@@ -121,7 +126,7 @@ func topicsSerial(ctx context.Context, b *bed) (result, error) {
 	}
 	took := time.Since(start)
 	b.progress("kubectl created %d topics in %.1f s", thousand, took.Seconds())
-	if err := b.rawDelete(ctx, numbered("serial-raw", thousand)); err != nil {
+	if err := b.rawDelete(ctx, append(numbered("serial-raw", thousand), numbered("serial-warm", warmUps)...)); err != nil {
 		return result{}, err
 	}
 	if err := b.deleteTopics(ctx, names); err != nil {
