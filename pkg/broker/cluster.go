@@ -28,10 +28,11 @@ type Cluster struct {
 	expected        expectations
 	logDirs         logDirCache
 	groups          groupsState
-	// reads and produces hold a token for each call of Read.
-	reads   chan struct{}
-	glances pending[int, *Snapshot]
-	sizes   pending[string, LogDirs]
+	// reads and produces hold a token for each call of Read and for each batch that is being written.
+	reads, produces chan struct{}
+	producers       producers
+	glances         pending[int, *Snapshot]
+	sizes           pending[string, LogDirs]
 
 	mu        sync.Mutex
 	bootstrap []string
@@ -60,7 +61,7 @@ func newCluster(opts *Options, t Target) *Cluster {
 		label = parts[0] + "/" + parts[1]
 	}
 	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts), bootstrap: slices.Clone(t.Bootstrap),
-		reads: make(chan struct{}, maxReads)}
+		reads: make(chan struct{}, maxReads), produces: make(chan struct{}, maxProduces)}
 	c.pool.setSource(t.Security)
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.shared = newShared(c)

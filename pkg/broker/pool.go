@@ -16,11 +16,13 @@ const (
 	laneControl              // writes, and reads that only the controller answers
 	laneBulk                 // sizes on disk, for which brokers walk their folders
 	laneData                 // offsets of partitions, asked of leaders
+	laneProduce              // records, which wait for replicas
 	laneCount
 )
 
-// laneWidth is the number of connections to one broker in a lane; together they stay within eight requests in flight a broker.
-var laneWidth = [laneCount]int{laneMetadata: 3, laneControl: 2, laneBulk: 1, laneData: 2}
+// laneWidth is the number of connections to one broker in a lane; together they stay within twelve requests in flight a broker, of
+// which those that write records do not keep it busy while they wait.
+var laneWidth = [laneCount]int{laneMetadata: 3, laneControl: 2, laneBulk: 1, laneData: 2, laneProduce: 4}
 
 const (
 	// maxIdle is below the ten minutes after which brokers close idle connections (connections.max.idle.ms).

@@ -1,0 +1,149 @@
+package broker
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// NewRecord is a record to write.
+type NewRecord struct {
+	// Key and Value are null when nil.
+	Key   []byte
+	Value []byte
+	// Headers are written in order.
+	Headers []RecordHeader
+	// Partition is where the record goes; -1 leaves it to the key, and without one to chance.
+	Partition int32
+	// Timestamp is kept in milliseconds; the topic may replace it by the broker's (message.timestamp.type=LogAppendTime).
+	Timestamp time.Time
+}
+
+// WrittenRecord is what became of a record.
+type WrittenRecord struct {
+	Partition int32
+	// Offset is -1 when the record was not written, and when the brokers had it already and do not remember where.
+	Offset    int64
+	Timestamp time.Time
+	// Err tells why the record was not written. With an *UnknownOutcomeError it may have been.
+	Err error
+}
+
+// RecordError says which record of a call was refused.
+type RecordError struct {
+	// Index is the record's, from 0.
+	Index int
+	// Partition tells that the record's partition is at fault.
+	Partition bool
+	Err       error
+}
+
+func (e *RecordError) Error() string { return fmt.Sprintf("record %d: %v", e.Index, e.Err) }
+func (e *RecordError) Unwrap() error { return e.Err }
+
+const (
+	opProduce = "produce"
+	// maxBatchBytes is what records that travel together may take, if the topic allows as much.
+	maxBatchBytes = 1 << 20
+	// maxProduces bounds the batches in flight of one cluster. They wait for replicas, and must leave room for everything else.
+	maxProduces = 16
+)
+
+// Produce writes records to a topic whose metadata the caller has just read, and returns when all replicas in sync have them. What
+// became of each is in the answer, in the same order; an error means that nothing was sent, and is a *RecordError when one of the
+// records is the reason. With validateOnly nothing is sent, and the answer tells the partitions.
+//
+// Records of a partition keep their order, and one that fails stops those behind it. A record is never written twice: each is sent
+// again, until the context ends, under the same producer id and sequence number, by which brokers know it.
+func (c *Cluster) Produce(ctx context.Context, topic Topic, records []NewRecord, validateOnly bool) ([]WrittenRecord, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	limit, err := c.maxMessageBytes(ctx, topic.Name)
+	if err != nil {
+		return nil, err
+	}
+	batches, written, err := batchesOf(topic, records, limit)
+	if err != nil || validateOnly {
+		return written, err
+	}
+	p, err := c.takeProducer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.giveProducer(p)
+	parallel(ctx, batches, func(ctx context.Context, batches []*newBatch) struct{} {
+		w := &producing{c: c, topic: topic, partition: batches[0].partition, producer: p, written: written}
+		w.all(ctx, batches)
+		return struct{}{}
+	})
+	return written, nil
+}
+
+// maxMessageBytes is the topic's own limit on a batch. When brokers do not tell it they judge themselves.
+func (c *Cluster) maxMessageBytes(ctx context.Context, topic string) (int, error) {
+	configs, err := c.topicConfigs(ctx, []string{topic})
+	if err != nil && !answered(err) {
+		return 0, err
+	}
+	for _, entry := range configs[topic] {
+		if entry.Name == "max.message.bytes" {
+			if n, err := strconv.Atoi(entry.Value); err == nil {
+				return n, nil
+			}
+		}
+	}
+	return math.MaxInt32, nil
+}
+
+// batchesOf puts records into batches, a list for each partition. Records without a key stay together until a batch is full, as
+// Kafka's own producer does it.
+func batchesOf(topic Topic, records []NewRecord, limit int) ([][]*newBatch, []WrittenRecord, error) {
+	if len(topic.Partitions) == 0 {
+		return nil, nil, newError(opProduce, topic.Name, codeLeaderNotAvailable, nil, 0)
+	}
+	batches := map[int32][]*newBatch{}
+	written := make([]WrittenRecord, len(records))
+	sticky := int32(-1)
+	for i, r := range records {
+		if size := singleSize(r); size > limit {
+			text := fmt.Sprintf("it takes %d bytes in a batch, and the topic's max.message.bytes is %d", size, limit)
+			return nil, nil, &RecordError{Index: i, Err: newError(opProduce, topic.Name, codeMessageTooLarge, &text, 0)}
+		}
+		partition := r.Partition
+		keyless := partition < 0 && r.Key == nil
+		switch {
+		case keyless && sticky < 0:
+			sticky = anyPartition(topic.Partitions)
+			partition = sticky
+		case keyless:
+			partition = sticky
+		case partition < 0:
+			partition = topic.Partitions[partitionOfKey(r.Key, len(topic.Partitions))].ID
+		case !slices.ContainsFunc(topic.Partitions, func(p Partition) bool { return p.ID == partition }):
+			text := fmt.Sprintf("there is no partition %d; the topic has 0 to %d", partition, len(topic.Partitions)-1)
+			return nil, nil, &RecordError{Index: i, Partition: true, Err: newError(opProduce, topic.Name, codeInvalidRequest, &text, 0)}
+		}
+		written[i] = WrittenRecord{Partition: partition, Offset: -1, Timestamp: timestampOf(r)}
+		of := batches[partition]
+		if len(of) == 0 || !of[len(of)-1].add(i, r, min(limit, maxBatchBytes)) {
+			if keyless && len(of) > 0 {
+				sticky = anyPartition(topic.Partitions)
+				partition = sticky
+				written[i].Partition, of = partition, batches[partition]
+			}
+			b := &newBatch{partition: partition}
+			b.add(i, r, limit)
+			batches[partition] = append(of, b)
+		}
+	}
+	lists := make([][]*newBatch, 0, len(batches))
+	for _, list := range batches {
+		lists = append(lists, list)
+	}
+	slices.SortFunc(lists, func(a, b []*newBatch) int { return cmp.Compare(a[0].partition, b[0].partition) })
+	return lists, written, nil
+}

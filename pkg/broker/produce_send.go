@@ -1,0 +1,245 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// producing is the part of a call of Produce that one partition has.
+type producing struct {
+	c         *Cluster
+	topic     Topic
+	partition int32
+	// producer is shared with the other partitions until it has to be replaced for this one.
+	producer *producer
+	// written has all of the caller's records; those of the partition's batches are this part's to note.
+	written []WrittenRecord
+}
+
+const (
+	// producePause is the time between two attempts.
+	producePause = 150 * time.Millisecond
+	// minProduceVersion is the first with batches, lastNamedProduceVersion the last that names topics instead of giving their ids.
+	minProduceVersion       = 3
+	lastNamedProduceVersion = 12
+)
+
+// namedProduce is for topics without an id.
+type namedProduce struct{ *kmsg.ProduceRequest }
+
+// MaxVersion implements kmsg.Request.
+func (namedProduce) MaxVersion() int16 { return lastNamedProduceVersion }
+
+// all writes batches one after the other. After a failure the rest is not tried: it would overtake.
+func (w *producing) all(ctx context.Context, batches []*newBatch) {
+	var failed error
+	for _, b := range batches {
+		if failed != nil {
+			for _, i := range b.records {
+				w.written[i].Err = failed
+			}
+			continue
+		}
+		if err := w.batch(ctx, b); err != nil {
+			failed = fmt.Errorf("not sent, because a record before it in the same partition failed: %w", definite(err))
+		}
+	}
+}
+
+// definite is an error without its doubt: what was not sent was not written.
+func definite(err error) error {
+	var unknown *UnknownOutcomeError
+	if errors.As(err, &unknown) {
+		return unknown.Err
+	}
+	return err
+}
+
+// batch writes one batch and notes what became of its records.
+func (w *producing) batch(ctx context.Context, b *newBatch) error {
+	select {
+	case w.c.produces <- struct{}{}:
+		defer func() { <-w.c.produces }()
+	case <-ctx.Done():
+		err := w.c.failed(ctx, opProduce, w.topic.Name, context.Cause(ctx))
+		w.note(b, nil, err)
+		return err
+	}
+	answer, err := w.send(ctx, b)
+	w.note(b, answer, err)
+	return err
+}
+
+func (w *producing) note(b *newBatch, answer *kmsg.ProduceResponseTopicPartition, err error) {
+	blamed := map[int]string{}
+	if answer != nil {
+		for _, e := range answer.ErrorRecords {
+			if i := int(e.RelativeOffset); i >= 0 && i < len(b.records) && e.ErrorMessage != nil {
+				blamed[i] = *e.ErrorMessage
+			}
+		}
+	}
+	for i, index := range b.records {
+		r := &w.written[index]
+		if r.Err = err; err == nil {
+			if answer.BaseOffset >= 0 {
+				r.Offset = answer.BaseOffset + int64(i)
+			}
+			if answer.LogAppendTime >= 0 {
+				r.Timestamp = time.UnixMilli(answer.LogAppendTime).UTC()
+			}
+			continue
+		}
+		if len(blamed) == 0 || IsUnknownOutcome(err) {
+			continue
+		}
+		text, is := blamed[i]
+		if !is {
+			text = "another record of its batch was refused, so the batch was"
+		}
+		r.Err = newError(opProduce, w.object(), answer.ErrorCode, &text, 0)
+	}
+}
+
+// send sends a batch until its outcome is known or the context ends. An attempt after which the batch may have been written is
+// followed by others with the same sequence number only; when none is answered the outcome is unknown.
+func (w *producing) send(ctx context.Context, b *newBatch) (*kmsg.ProduceResponseTopicPartition, error) {
+	c, p := w.c, w.producer
+	key := producerKey{w.topic.ID, w.topic.Name, w.partition}
+	records := b.encode(p.id, p.epoch, p.sequence(key))
+	leader := w.leader(w.topic)
+	start := time.Now()
+	doubt, renewed := false, false
+	fail := func(answer *kmsg.ProduceResponseTopicPartition, err error) (*kmsg.ProduceResponseTopicPartition, error) {
+		if doubt {
+			p.spoil()
+			return answer, &UnknownOutcomeError{Op: opProduce, Object: w.object(), Err: err}
+		}
+		return answer, err
+	}
+	for {
+		answer, err := w.attempt(ctx, leader, records)
+		code := CodeOf(err)
+		switch {
+		case err == nil, doubt && code == codeDuplicateSequence:
+			p.written(key, len(b.records))
+			if err != nil {
+				answer.BaseOffset, answer.LogAppendTime = -1, -1
+			}
+			return answer, nil
+		case wasSent(err), code == codeRequestTimedOut, code == codeNotEnoughReplicasAfterAppend:
+			doubt = true
+		case !doubt && !renewed && foreignSequence(code):
+			// The brokers have forgotten the producer, or lost records of it. This batch they have not taken, so it may go under another.
+			renewed = true
+			fresh, err := c.newProducer(ctx)
+			if err != nil {
+				return fail(answer, err)
+			}
+			p.spoil()
+			p, w.producer = fresh, fresh
+			records = b.encode(p.id, p.epoch, 0)
+			continue
+		case doubt && code == codeThrottled:
+		case ctx.Err() == nil && !retriableProduce(err):
+			return fail(answer, err)
+		}
+		if ctx.Err() != nil || !doubt && time.Since(start) > c.opts.VerdictTimeout || c.pause(ctx, producePause) != nil {
+			return fail(answer, c.failed(ctx, opProduce, w.object(), err))
+		}
+		now, found, lookup := c.topicNow(ctx, w.topic.Name)
+		switch {
+		case lookup != nil:
+		case !found || now.ID != w.topic.ID:
+			text := "the topic was deleted meanwhile"
+			return fail(answer, newError(opProduce, w.topic.Name, codeUnknownTopicOrPartition, &text, 0))
+		default:
+			leader = w.leader(now)
+		}
+	}
+}
+
+func (w *producing) object() string { return partitionObject(w.topic.Name, w.partition) }
+
+func (w *producing) leader(topic Topic) int32 {
+	for _, p := range topic.Partitions {
+		if p.ID == w.partition {
+			return p.Leader
+		}
+	}
+	return -1
+}
+
+// attempt sends a batch to a leader once. The answer is there whenever the broker gave one.
+func (w *producing) attempt(ctx context.Context, leader int32, records []byte) (*kmsg.ProduceResponseTopicPartition, error) {
+	c := w.c
+	if leader < 0 {
+		return nil, newError(opProduce, w.object(), codeLeaderNotAvailable, nil, 0)
+	}
+	addr, err := c.address(ctx, leader, false)
+	if err != nil {
+		return nil, err
+	}
+	l, err := c.pool.acquire(ctx, addr, laneProduce, c.opts.ConnectTimeout)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := exchange(ctx, c, l, int16(kmsg.Produce), byKmsg[*kmsg.ProduceResponse](func() kmsg.Request {
+		return w.request(ctx, records)
+	}, minProduceVersion))
+	if err != nil {
+		return nil, err
+	}
+	for i := range resp.Topics {
+		for j := range resp.Topics[i].Partitions {
+			answer := &resp.Topics[i].Partitions[j]
+			if answer.Partition != w.partition {
+				continue
+			}
+			if answer.ErrorCode != 0 {
+				return answer, newError(opProduce, w.object(), answer.ErrorCode, answer.ErrorMessage, 0)
+			}
+			return answer, nil
+		}
+	}
+	// Nothing is known then.
+	return nil, &transportError{addr: addr, sent: true, err: errors.New("the broker's answer does not mention the partition")}
+}
+
+func (w *producing) request(ctx context.Context, records []byte) kmsg.Request {
+	req := kmsg.NewPtrProduceRequest()
+	req.Acks = -1
+	_, cancel, timeout := writeWindow(ctx)
+	cancel()
+	req.TimeoutMillis = int32(timeout / time.Millisecond)
+	t := kmsg.NewProduceRequestTopic()
+	t.Topic, t.TopicID = w.topic.Name, w.topic.ID
+	part := kmsg.NewProduceRequestTopicPartition()
+	part.Partition, part.Records = w.partition, records
+	t.Partitions = append(t.Partitions, part)
+	req.Topics = append(req.Topics, t)
+	if w.topic.ID.IsZero() {
+		return namedProduce{req}
+	}
+	return req
+}
+
+// foreignSequence tells the errors by which a broker says that a sequence number does not follow what it knows of the producer.
+func foreignSequence(code int16) bool {
+	return code == codeOutOfOrderSequence || code == codeDuplicateSequence || code == codeUnknownProducerID || code == codeInvalidProducerEpoch
+}
+
+// retriableProduce tells errors after which a batch was not written and may yet be.
+func retriableProduce(err error) bool {
+	switch CodeOf(err) {
+	case codeUnknownTopicOrPartition, codeLeaderNotAvailable, codeNotLeader, codeBrokerNotAvailable, codeReplicaNotAvailable,
+		codeNetworkException, codeNotEnoughReplicas, codeStorageError, codeFencedLeaderEpoch, codeUnknownLeaderEpoch,
+		codeUnknownTopicID, codeInconsistentTopicID:
+		return true
+	}
+	return !answered(err)
+}

@@ -1,0 +1,450 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// consumeAll reads what is in a topic through a second client: the records of each partition in order.
+func consumeAll(t *testing.T, b *bench, topic string, count int) map[int32][]*kgo.Record {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.kafka.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	all := map[int32][]*kgo.Record{}
+	for seen := 0; seen < count; {
+		fetches := client.PollFetches(testContext(t))
+		if err := fetches.Err(); err != nil {
+			t.Fatalf("%v after %d records", err, seen)
+		}
+		fetches.EachRecord(func(r *kgo.Record) { all[r.Partition] = append(all[r.Partition], r); seen++ })
+	}
+	// What is there and was not to be would have come with the rest.
+	_, what := wholeTopic(t, b, topic)
+	total := 0
+	for id, end := range what.Until {
+		total += int(end - what.From[id])
+	}
+	if total != count {
+		t.Errorf("topic %s has %d records, want %d", topic, total, count)
+	}
+	return all
+}
+
+func mustTopic(t *testing.T, b *bench, name string) Topic {
+	t.Helper()
+	topic, found, err := b.cluster.Topic(testContext(t), name)
+	if err != nil || !found {
+		t.Fatal(found, err)
+	}
+	return topic
+}
+
+func TestProduce(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(3, "orders"))
+	topic := mustTopic(t, b, "orders")
+	at := time.Date(2026, 1, 1, 12, 0, 0, 123456789, time.UTC)
+	written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{
+		{Partition: 1, Key: []byte("key"), Value: []byte("value"), Timestamp: at, Headers: []RecordHeader{{"a", []byte("1")}, {"a", nil}}},
+		{Partition: 2, Value: []byte("without a key"), Timestamp: at},
+		{Partition: 1, Key: []byte("tombstone"), Timestamp: at.Add(-time.Hour)},
+		{Partition: 1, Key: []byte{}, Value: []byte{}, Timestamp: at.Add(time.Hour)},
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []WrittenRecord{
+		{Partition: 1, Offset: 0, Timestamp: at.Truncate(time.Millisecond)},
+		{Partition: 2, Offset: 0, Timestamp: at.Truncate(time.Millisecond)},
+		{Partition: 1, Offset: 1, Timestamp: at.Add(-time.Hour).Truncate(time.Millisecond)},
+		{Partition: 1, Offset: 2, Timestamp: at.Add(time.Hour).Truncate(time.Millisecond)},
+	} {
+		if written[i] != want {
+			t.Errorf("record %d: %+v, want %+v", i, written[i], want)
+		}
+	}
+	all := consumeAll(t, b, "orders", 4)
+	got := all[1]
+	if len(got) != 3 || len(all[2]) != 1 {
+		t.Fatalf("%d and %d records", len(got), len(all[2]))
+	}
+	first := got[0]
+	if string(first.Key) != "key" || string(first.Value) != "value" || first.Timestamp.UnixMilli() != at.UnixMilli() ||
+		fmt.Sprint(first.Headers) != fmt.Sprint([]kgo.RecordHeader{{Key: "a", Value: []byte("1")}, {Key: "a"}}) {
+		t.Errorf("%+v", first)
+	}
+	if got[1].Value != nil || got[1].Timestamp.UnixMilli() != at.Add(-time.Hour).UnixMilli() {
+		t.Errorf("the tombstone is %+v", got[1])
+	}
+	if got[2].Key == nil || got[2].Value == nil {
+		t.Errorf("empty became null: %+v", got[2])
+	}
+	if all[2][0].Key != nil {
+		t.Errorf("null became empty: %+v", all[2][0])
+	}
+}
+
+func TestKeysGoWhereKafkasOwnProducerPutsThem(t *testing.T) {
+	kafka := kgo.StickyKeyPartitioner(nil).ForTopic("orders")
+	for range 2000 {
+		key := make([]byte, rand.IntN(40)+1)
+		for i := range key {
+			key[i] = byte(rand.Uint32())
+		}
+		n := rand.IntN(50) + 1
+		if got, want := partitionOfKey(key, n), kafka.Partition(&kgo.Record{Key: key}, n); int(got) != want {
+			t.Fatalf("key %x of %d partitions goes to %d, not to %d", key, n, got, want)
+		}
+	}
+	// From Kafka's UtilsTest.
+	for key, hash := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536,
+		"a-little-bit-longer-string": -1486304829, "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971} {
+		if got := int32(murmur2([]byte(key))); got != hash {
+			t.Errorf("murmur2(%q) is %d, want %d", key, got, hash)
+		}
+	}
+}
+
+func TestRecordsWithoutAKeyStayTogether(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(8, "orders"))
+	var records []NewRecord
+	for i := range 100 {
+		records = append(records, NewRecord{Partition: -1, Value: []byte(strconv.Itoa(i)), Timestamp: time.Now()})
+	}
+	written, err := b.cluster.Produce(testContext(t), mustTopic(t, b, "orders"), records, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range written {
+		if w.Err != nil || w.Partition != written[0].Partition || w.Offset != int64(i) {
+			t.Errorf("record %d: %+v", i, w)
+		}
+	}
+	if sent := b.network.requests(int16(kmsg.Produce)); sent != 1 {
+		t.Errorf("%d requests for one batch", sent)
+	}
+}
+
+func TestProduceSplitsWhatTheTopicDoesNotTakeAtOnce(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	if err := b.cluster.AlterTopicConfig(testContext(t), "orders", map[string]string{"max.message.bytes": "10000"}, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	var records []NewRecord
+	for i := range 10 {
+		records = append(records, NewRecord{Value: append(bytes.Repeat([]byte("."), 4000), byte('0'+i)), Timestamp: time.Now()})
+	}
+	written, err := b.cluster.Produce(testContext(t), mustTopic(t, b, "orders"), records, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range written {
+		if w.Err != nil || w.Offset != int64(i) {
+			t.Errorf("record %d: %+v", i, w)
+		}
+	}
+	for i, r := range consumeAll(t, b, "orders", 10)[0] {
+		if r.Value[4000] != byte('0'+i) {
+			t.Errorf("record %d is out of order", i)
+		}
+	}
+}
+
+func TestProduceRefusesBeforeItSends(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))
+	if err := b.cluster.AlterTopicConfig(testContext(t), "orders", map[string]string{"max.message.bytes": "1000"}, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	topic := mustTopic(t, b, "orders")
+	good := NewRecord{Value: []byte("good")}
+	large := NewRecord{Value: bytes.Repeat([]byte("."), 1000)}
+	fits := NewRecord{Value: bytes.Repeat([]byte("."), 1000-(singleSize(large)-1000))}
+	for name, tt := range map[string]struct {
+		record NewRecord
+		class  statusClass
+		says   string
+	}{
+		"too large":      {large, classTooLarge, "max.message.bytes is 1000"},
+		"no such place":  {NewRecord{Partition: 2}, classInvalid, "the topic has 0 to 1"},
+		"just fits":      {fits, statusClass{}, ""},
+		"one byte above": {NewRecord{Value: append(bytes.Clone(fits.Value), '.')}, classTooLarge, "1001 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := b.network.requests(int16(kmsg.Produce))
+			written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{good, tt.record}, false)
+			if tt.says == "" {
+				if err != nil || written[1].Err != nil {
+					t.Errorf("%v %v", err, written)
+				}
+				return
+			}
+			var at *RecordError
+			if !errors.As(err, &at) || at.Index != 1 || classOf(CodeOf(err)) != tt.class || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%v", err)
+			}
+			if now := b.network.requests(int16(kmsg.Produce)); now != sent {
+				t.Error("something was sent")
+			}
+		})
+	}
+}
+
+func TestADryRunOfProduceSendsNothing(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(5, "orders"))
+	topic := mustTopic(t, b, "orders")
+	records := []NewRecord{{Partition: -1, Key: []byte("a")}, {Partition: 3}}
+	planned, err := b.cluster.Produce(testContext(t), topic, records, true)
+	if err != nil || planned[0].Partition != partitionOfKey([]byte("a"), 5) || planned[1].Partition != 3 || planned[0].Offset != -1 {
+		t.Errorf("%+v %v", planned, err)
+	}
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.InitProducerID} {
+		if n := b.network.requests(int16(key)); n != 0 {
+			t.Errorf("%d requests %s", n, kmsg.NameForKey(int16(key)))
+		}
+	}
+	consumeAll(t, b, "orders", 0)
+}
+
+func TestProducersAreUsedAgain(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(3, "orders"))
+	topic := mustTopic(t, b, "orders")
+	for i := range 20 {
+		written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Partition: int32(i % 3)}}, false)
+		if err != nil || written[0].Err != nil || written[0].Offset != int64(i/3) {
+			t.Fatalf("%+v, %v", written, err)
+		}
+	}
+	if n := b.network.requests(int16(kmsg.InitProducerID)); n != 1 {
+		t.Errorf("%d producer ids for calls one after the other", n)
+	}
+}
+
+func TestALostAnswerDoublesNothing(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic := mustTopic(t, b, "orders")
+	for i := range 5 {
+		lost := false
+		b.network.set(func() {
+			b.network.rule = func(_ string, key int16) verdict {
+				if key == int16(kmsg.Produce) && !lost {
+					lost = true
+					return loseAnswer
+				}
+				return pass
+			}
+		})
+		written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte(strconv.Itoa(i))}, {}}, false)
+		if err != nil || written[0].Err != nil || written[0].Offset != int64(2*i) || written[1].Offset != int64(2*i+1) || !lost {
+			t.Fatalf("%+v, %v", written, err)
+		}
+	}
+	consumeAll(t, b, "orders", 10)
+}
+
+func TestAnOutcomeThatIsNotKnownIsSaidToBe(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic := mustTopic(t, b, "orders")
+	b.network.set(func() {
+		b.network.rule = func(_ string, key int16) verdict {
+			if key == int16(kmsg.Produce) {
+				return holdAnswer
+			}
+			return pass
+		}
+	})
+	ctx, cancel := context.WithTimeout(testContext(t), 2*time.Second)
+	defer cancel()
+	written, err := b.cluster.Produce(ctx, topic, []NewRecord{{Value: []byte("maybe")}}, false)
+	if err != nil || !IsUnknownOutcome(written[0].Err) {
+		t.Fatalf("%+v, %v", written, err)
+	}
+	// It was written, in fact, and is not sent again; the next record is not taken for it.
+	b.network.set(func() { b.network.rule = nil })
+	written, err = b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte("next")}}, false)
+	if err != nil || written[0].Err != nil || written[0].Offset != 1 {
+		t.Fatalf("%+v, %v", written, err)
+	}
+	got := consumeAll(t, b, "orders", 2)[0]
+	if string(got[0].Value) != "maybe" || string(got[1].Value) != "next" {
+		t.Errorf("%s, %s", got[0].Value, got[1].Value)
+	}
+}
+
+// answerProduce lets the fake brokers answer Produce requests as change says, without writing; it is asked as long as it returns true.
+func answerProduce(b *bench, change func(*kmsg.ProduceResponseTopicPartition) bool) {
+	b.kafka.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		req := kreq.(*kmsg.ProduceRequest)
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		for _, rt := range req.Topics {
+			t := kmsg.NewProduceResponseTopic()
+			t.Topic, t.TopicID = rt.Topic, rt.TopicID
+			for _, rp := range rt.Partitions {
+				p := kmsg.NewProduceResponseTopicPartition()
+				p.Partition, p.BaseOffset = rp.Partition, -1
+				if !change(&p) {
+					return nil, nil, false
+				}
+				t.Partitions = append(t.Partitions, p)
+			}
+			resp.Topics = append(resp.Topics, t)
+		}
+		b.kafka.KeepControl()
+		return resp, nil, true
+	})
+}
+
+func TestProduceTriesAgainWhileAPartitionMoves(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic := mustTopic(t, b, "orders")
+	if err := b.kafka.MoveTopicPartition("orders", 0, (topic.Partitions[0].Leader+1)%3); err != nil {
+		t.Fatal(err)
+	}
+	// The caller's metadata is older than the move.
+	written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte("one")}}, false)
+	if err != nil || written[0].Err != nil || written[0].Offset != 0 {
+		t.Fatalf("%+v, %v", written, err)
+	}
+	consumeAll(t, b, "orders", 1)
+}
+
+func TestProduceSaysWhatTheBrokersSay(t *testing.T) {
+	for name, tt := range map[string]struct {
+		code    int16
+		class   statusClass
+		unknown bool
+	}{
+		"too few replicas in sync":          {codeNotEnoughReplicas, classUnavailable, false},
+		"too few replicas after the append": {codeNotEnoughReplicasAfterAppend, classTimeout, true},
+		"too large":                         {codeMessageTooLarge, classTooLarge, false},
+		"invalid":                           {87, classInvalid, false},
+		"no leader":                         {codeNotLeader, classUnavailable, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{VerdictTimeout: 500 * time.Millisecond}, kfake.SeedTopics(1, "orders"))
+			topic := mustTopic(t, b, "orders")
+			answerProduce(b, func(p *kmsg.ProduceResponseTopicPartition) bool { p.ErrorCode = tt.code; return true })
+			ctx, cancel := context.WithTimeout(testContext(t), 2*time.Second)
+			defer cancel()
+			written, err := b.cluster.Produce(ctx, topic, []NewRecord{{}}, false)
+			if err != nil || written[0].Err == nil || written[0].Offset != -1 {
+				t.Fatalf("%+v, %v", written, err)
+			}
+			if got := Status(written[0].Err, topicsResource, "orders", ""); got.ErrStatus.Code != tt.class.code || IsUnknownOutcome(written[0].Err) != tt.unknown {
+				t.Errorf("%v", written[0].Err)
+			}
+		})
+	}
+}
+
+func TestProduceNamesTheRecordsThatBrokersRefuse(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))
+	topic := mustTopic(t, b, "orders")
+	answerProduce(b, func(p *kmsg.ProduceResponseTopicPartition) bool {
+		if p.Partition == 1 {
+			return false
+		}
+		p.ErrorCode = 87
+		text := "compacted topics want a key"
+		p.ErrorRecords = append(p.ErrorRecords, kmsg.ProduceResponseTopicPartitionErrorRecord{RelativeOffset: 1, ErrorMessage: &text})
+		return true
+	})
+	written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Partition: 0}, {Partition: 1}, {Partition: 0}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if written[1].Err != nil || written[1].Offset != 0 {
+		t.Errorf("the other partition: %+v", written[1])
+	}
+	if e := written[2].Err; e == nil || !strings.Contains(e.Error(), "want a key") {
+		t.Errorf("the record at fault: %v", e)
+	}
+	if e := written[0].Err; e == nil || !strings.Contains(e.Error(), "another record") {
+		t.Errorf("the record beside it: %v", e)
+	}
+}
+
+func TestProduceTakesAnotherProducerWhenItsOwnIsForgotten(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic := mustTopic(t, b, "orders")
+	if written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte("0")}}, false); err != nil || written[0].Err != nil {
+		t.Fatal(written, err)
+	}
+	refused := false
+	answerProduce(b, func(p *kmsg.ProduceResponseTopicPartition) bool {
+		p.ErrorCode = codeOutOfOrderSequence
+		again := refused
+		refused = true
+		return !again
+	})
+	written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte("1")}}, false)
+	if err != nil || written[0].Err != nil || written[0].Offset != 1 {
+		t.Fatalf("%+v, %v", written, err)
+	}
+	consumeAll(t, b, "orders", 2)
+}
+
+func TestAFailureStopsTheRecordsBehindIt(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	if err := b.cluster.AlterTopicConfig(testContext(t), "orders", map[string]string{"max.message.bytes": "1000"}, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	topic := mustTopic(t, b, "orders")
+	calls := 0
+	answerProduce(b, func(p *kmsg.ProduceResponseTopicPartition) bool {
+		calls++
+		p.ErrorCode = 87
+		return calls == 2
+	})
+	var records []NewRecord
+	for range 4 {
+		records = append(records, NewRecord{Value: bytes.Repeat([]byte("."), 600)})
+	}
+	written, err := b.cluster.Produce(testContext(t), topic, records, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed []bool
+	for _, w := range written {
+		failed = append(failed, w.Err != nil)
+	}
+	// The fake answers only the second batch; without it the third would be written.
+	if !slices.Equal(failed, []bool{false, true, true, true}) {
+		t.Errorf("failed: %v", failed)
+	}
+	consumeAll(t, b, "orders", 1)
+}
+
+func TestProduceToBrokersThatAreAway(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic := mustTopic(t, b, "orders")
+	if written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{}}, false); err != nil || written[0].Err != nil {
+		t.Fatal(written, err)
+	}
+	b.network.set(func() {
+		for _, addr := range b.kafka.ListenAddrs() {
+			b.network.dead[addr] = true
+		}
+	})
+	for _, addr := range b.kafka.ListenAddrs() {
+		b.network.cutAll(addr)
+	}
+	start := time.Now()
+	_, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{}}, false)
+	if !IsUnreachable(err) || time.Since(start) > 6*time.Second {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+}
