@@ -76,7 +76,9 @@ func TestDiscovery(t *testing.T) {
 		"kafkatopics KafkaTopic " + all + " short=kt in=kafka-all one=kafkatopic",
 		"kafkatopics/configs KafkaTopicConfigs get",
 		"kafkatopics/elect KafkaTopicElection create",
+		"kafkatopics/log KafkaTopic get",
 		"kafkatopics/partitions KafkaTopicPartitions get,patch,update",
+		"kafkatopics/records KafkaTopicRecords create",
 		"kafkatopics/scale Scale get,patch,update autoscaling/v1",
 		"kafkatopics/status KafkaTopic get,patch,update",
 		"kafkatopics/truncate KafkaTopicTruncation create",
@@ -94,7 +96,8 @@ func TestOpenAPIDescribesEveryKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"clusterRef names the Kafka that hosts the topic", "config is Apache Kafka's broker configuration",
-		"endOffset is the high watermark", "reset says where the group goes on", "io.k8s.api.autoscaling.v1.Scale", `"x-kubernetes-list-map-keys":["type"]`} {
+		"endOffset is the high watermark", "reset says where the group goes on", "tombstone makes the value null",
+		"begins with the last records of each partition", "io.k8s.api.autoscaling.v1.Scale", `"x-kubernetes-list-map-keys":["type"]`} {
 		if !strings.Contains(string(raw), text) {
 			t.Errorf("OpenAPI v3 does not say %q", text)
 		}

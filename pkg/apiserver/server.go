@@ -55,6 +55,7 @@ type CompletedConfig struct {
 
 // Complete fills in what is derived.
 func (c *Config) Complete() CompletedConfig {
+	limitRequests(&c.Generic.Config)
 	return CompletedConfig{&completedConfig{Generic: c.Generic.Complete(), Extra: &c.Extra}}
 }
 
@@ -117,6 +118,8 @@ func (c CompletedConfig) New() (*Server, error) {
 		"kafkatopics/configs":    topics.Configs,
 		"kafkatopics/elect":      topics.Elect,
 		"kafkatopics/truncate":   topics.Truncate,
+		"kafkatopics/records":    topics.Records,
+		"kafkatopics/log":        topics.Log,
 
 		"kafkaconsumergroups":         groups.Group,
 		"kafkaconsumergroups/offsets": groups.Offsets,
@@ -136,6 +139,7 @@ func (c CompletedConfig) New() (*Server, error) {
 			guard.Run(ctx)
 		},
 		"topic-sweeper": topics.Sweeper.Run,
+		"topic-logs":    topics.Log.Run,
 	} {
 		if err := generic.AddPostStartHook(name, func(hook genericapiserver.PostStartHookContext) error {
 			go run(hook)

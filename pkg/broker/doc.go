@@ -15,7 +15,8 @@
 // Rules that hold for every method of Cluster:
 //
 //   - The context's deadline and cancellation are honoured: the connection in use is closed and never used again.
-//   - A cluster without one live broker is reported as *UnreachableError within five seconds.
+//   - A cluster without one live broker is reported as *UnreachableError within five seconds; Read, once it reads, waits half a
+//     minute for brokers to come back.
 //   - A write is never repeated blindly. When its outcome is unknown the brokers are asked, and if they show what was wanted
 //     the call succeeds; otherwise the error satisfies IsUnknownOutcome.
 //   - A refusal by a broker is an *Error with Kafka's code and the broker's own words.

@@ -324,10 +324,8 @@ func (f *fetcher) deliver(resp *kmsg.FetchResponse, asked []*position) readEvent
 		}
 	}
 	f.drop(func(p *position) bool { return over[p] })
-	if !empty {
-		if err := f.r.sink.Idle(); err != nil {
-			return readEvent{fatal: err}
-		}
+	if err := f.r.sink.Idle(); err != nil {
+		return readEvent{fatal: err}
 	}
 	return e
 }

@@ -24,7 +24,7 @@ type Sink interface {
 	Record(Record) error
 	// Gap takes note of records that are not there any more.
 	Gap(Gap) error
-	// Idle is called when all that was received has been handed over.
+	// Idle is called when an answer of a broker has been handed over, also one that brought nothing.
 	Idle() error
 }
 

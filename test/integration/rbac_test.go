@@ -32,6 +32,7 @@ func TestRoles(t *testing.T) {
 	}
 	const forbidden = 403
 	const cutAll = `{"spec":{"partitions":[{"partition":0,"beforeOffset":-1}]}}`
+	const oneRecord = `{"spec":{"records":[{"value":"one"}]}}`
 	raw := "/apis/kafka.openshift.io/v1beta1/namespaces/" + n + "/kafkatopics/orders." + n
 	partitions := kubectl(t, "", "get --raw "+raw+"/partitions")
 	for _, tc := range []struct {
@@ -54,6 +55,10 @@ func TestRoles(t *testing.T) {
 		{editor, partitions, "replace --raw " + raw + "/partitions -f -", false},
 		{editor, "{}", "create --raw " + raw + "/elect -f -", false},
 		{editor, cutAll, "create --raw " + raw + "/truncate -f -", false},
+		{viewer, "", "get --raw " + raw + "/log", false},
+		{viewer, oneRecord, "create --raw " + raw + "/records -f -", false},
+		{editor, oneRecord, "create --raw " + raw + "/records -f -", true},
+		{editor, "", "get --raw " + raw + "/log", true},
 		{editor, "", "scale kafka/my-cluster --replicas=5", false},
 		{editor, "", "delete kafka/my-cluster", false},
 		{editor, "", `patch ` + topic + ` --subresource=status --type=merge -p {"status":{"topicID":"forged"}}`, false},

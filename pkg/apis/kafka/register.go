@@ -34,6 +34,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&KafkaTopic{}, &KafkaTopicList{}, &KafkaTopicPartitions{},
 		&KafkaConsumerGroup{}, &KafkaConsumerGroupList{}, &KafkaConsumerGroupOffsets{},
 		&KafkaTopicConfigs{}, &KafkaTopicElection{}, &KafkaTopicTruncation{}, &KafkaHostedTopics{},
+		&KafkaTopicRecords{}, &KafkaTopicLogOptions{},
 	)
 	return nil
 }

@@ -129,7 +129,11 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.KafkaTopicElectionSpec{}.OpenAPIModelName():          schema_pkg_apis_kafka_v1beta1_KafkaTopicElectionSpec(ref),
 		v1beta1.KafkaTopicElectionStatus{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_KafkaTopicElectionStatus(ref),
 		v1beta1.KafkaTopicList{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_KafkaTopicList(ref),
+		v1beta1.KafkaTopicLogOptions{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_KafkaTopicLogOptions(ref),
 		v1beta1.KafkaTopicPartitions{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref),
+		v1beta1.KafkaTopicRecords{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_KafkaTopicRecords(ref),
+		v1beta1.KafkaTopicRecordsSpec{}.OpenAPIModelName():           schema_pkg_apis_kafka_v1beta1_KafkaTopicRecordsSpec(ref),
+		v1beta1.KafkaTopicRecordsStatus{}.OpenAPIModelName():         schema_pkg_apis_kafka_v1beta1_KafkaTopicRecordsStatus(ref),
 		v1beta1.KafkaTopicSpec{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_KafkaTopicSpec(ref),
 		v1beta1.KafkaTopicStatus{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_KafkaTopicStatus(ref),
 		v1beta1.KafkaTopicTruncation{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_KafkaTopicTruncation(ref),
@@ -147,7 +151,12 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.SecretKeyReference{}.OpenAPIModelName():              schema_pkg_apis_kafka_v1beta1_SecretKeyReference(ref),
 		v1beta1.SecretReference{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_SecretReference(ref),
 		v1beta1.StorageSpec{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_StorageSpec(ref),
+		v1beta1.TopicLogEntry{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_TopicLogEntry(ref),
+		v1beta1.TopicLogNotice{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_TopicLogNotice(ref),
 		v1beta1.TopicPartitions{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_TopicPartitions(ref),
+		v1beta1.TopicRecord{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_TopicRecord(ref),
+		v1beta1.TopicRecordHeader{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_TopicRecordHeader(ref),
+		v1beta1.TopicRecordResult{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_TopicRecordResult(ref),
 		v1beta1.TopicReference{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_TopicReference(ref),
 		v1beta1.TruncationTarget{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_TruncationTarget(ref),
 		v1beta1.UserSecretReference{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_UserSecretReference(ref),
@@ -5558,6 +5567,82 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicList(ref common.ReferenceCallback) 
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicLogOptions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicLogOptions are the query options of the subresource \"log\" of a KafkaTopic, which streams its committed records: one JSON object a line (see TopicLogEntry), or the values alone. Records are in order within a partition; partitions take turns.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"partition": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partition to read; left out, all of them.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"offset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "offset to begin at: \"earliest\", \"latest\", or a number, which needs a partition. Defaults to earliest. Excludes since and tail.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"since": {
+						SchemaProps: spec.SchemaProps{
+							Description: "since is the time to begin at: RFC 3339, or how long ago, such as \"90s\" or \"2h\". Excludes offset and tail.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tail": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tail begins with the last records of each partition that is read, this many of them. Excludes offset and since.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "limit ends the stream after this many records in all.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"follow": {
+						SchemaProps: spec.SchemaProps{
+							Description: "follow keeps the stream open for records as they are committed. Without it the stream ends with what was committed when the request began.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"output": {
+						SchemaProps: spec.SchemaProps{
+							Description: "output is \"json\" for a JSON object a line, or \"value\" for the values alone, each followed by a line break. Defaults to json.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -5635,6 +5720,122 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref common.ReferenceCall
 		},
 		Dependencies: []string{
 			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.PartitionAssignment{}.OpenAPIModelName(), v1beta1.PartitionStatus{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicRecords(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicRecords are records to write to a topic. Creating one at the subresource \"records\" of a KafkaTopic returns when all replicas in sync have the records, and answers where each of them is. A record is never written twice by one request. A dry run checks the records and answers the partitions that they would go to.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata may name the KafkaTopic, and with uid exactly that one.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec is what to write. It is left out of the answer.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaTopicRecordsSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what became of it.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaTopicRecordsStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.KafkaTopicRecordsSpec{}.OpenAPIModelName(), v1beta1.KafkaTopicRecordsStatus{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicRecordsSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicRecordsSpec is what to write.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"records": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "records, 1 to 10000 of them. Those of one partition are written in this order; when one fails, those behind it are not written. The others may be: a request is not a transaction.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.TopicRecord{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.TopicRecord{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicRecordsStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicRecordsStatus is what became of the records.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"results": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "results has an entry for each record, in the same order.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.TopicRecordResult{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.TopicRecordResult{}.OpenAPIModelName()},
 	}
 }
 
@@ -6621,6 +6822,137 @@ func schema_pkg_apis_kafka_v1beta1_StorageSpec(ref common.ReferenceCallback) com
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_TopicLogEntry(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TopicLogEntry is a line of a topic's log with output=json. It is a record, with the same fields as one to write has; or a warning, of which reading goes on; or an error, which is the last line of a stream that breaks off.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"partition": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partition that the record or the warning is of; absent from an error.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"offset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "offset of the record.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"timestamp": {
+						SchemaProps: spec.SchemaProps{
+							Description: "timestamp of the record, in RFC 3339 with milliseconds.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "key as text, if it is valid UTF-8. Without key and keyBase64 the record has none.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"keyBase64": {
+						SchemaProps: spec.SchemaProps{
+							Description: "keyBase64 is a key that is no text.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"value": {
+						SchemaProps: spec.SchemaProps{
+							Description: "value as text, if it is valid UTF-8.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"valueBase64": {
+						SchemaProps: spec.SchemaProps{
+							Description: "valueBase64 is a value that is no text.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tombstone": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tombstone tells that the value is null.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"headers": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "headers of the record.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.TopicRecordHeader{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"warning": {
+						SchemaProps: spec.SchemaProps{
+							Description: "warning is something that the reader should know, and that does not end the stream.",
+							Ref:         ref(v1beta1.TopicLogNotice{}.OpenAPIModelName()),
+						},
+					},
+					"error": {
+						SchemaProps: spec.SchemaProps{
+							Description: "error is why the stream breaks off here.",
+							Ref:         ref(v1beta1.TopicLogNotice{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.TopicLogNotice{}.OpenAPIModelName(), v1beta1.TopicRecordHeader{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_TopicLogNotice(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TopicLogNotice is something that happened while a log was read.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason in one word: RecordsGone, LogTruncated, or the reason of the Status that the error would have been answered with before the stream began, such as ServiceUnavailable.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message for people.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"reason", "message"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_TopicPartitions(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -6657,6 +6989,174 @@ func schema_pkg_apis_kafka_v1beta1_TopicPartitions(ref common.ReferenceCallback)
 					},
 				},
 				Required: []string{"topic", "partitions"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_TopicRecord(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TopicRecord is one record. Exactly one of value, valueBase64 and tombstone is set.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "key as text. Without key and keyBase64 the record has none.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"keyBase64": {
+						SchemaProps: spec.SchemaProps{
+							Description: "keyBase64 is a key that is no text, in standard base64.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"value": {
+						SchemaProps: spec.SchemaProps{
+							Description: "value as text.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"valueBase64": {
+						SchemaProps: spec.SchemaProps{
+							Description: "valueBase64 is a value that is no text, in standard base64.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tombstone": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tombstone makes the value null, which deletes the key from a compacted topic.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"headers": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "headers in order; a name may occur more than once.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.TopicRecordHeader{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"partition": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partition that the record goes to. Left out, the key decides as in Apache Kafka's own producer (murmur2); records without a key go to any partition, those of one request to the same one while they fit in a batch.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"timestamp": {
+						SchemaProps: spec.SchemaProps{
+							Description: "timestamp in RFC 3339, of which Kafka keeps milliseconds; left out, the time of the request. A topic with message.timestamp.type=LogAppendTime replaces it by the broker's.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.TopicRecordHeader{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_TopicRecordHeader(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TopicRecordHeader is a header of a record. Without value and valueBase64 its value is null.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the header.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"value": {
+						SchemaProps: spec.SchemaProps{
+							Description: "value as text.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"valueBase64": {
+						SchemaProps: spec.SchemaProps{
+							Description: "valueBase64 is a value that is no text, in standard base64.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_TopicRecordResult(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TopicRecordResult is what became of one record.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"partition": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partition that the record went to, or would have.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"offset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "offset of the record. Absent when it was not written, in a dry run, and when the brokers had the record from an earlier attempt of the same request and do not remember where.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"timestamp": {
+						SchemaProps: spec.SchemaProps{
+							Description: "timestamp of the record, in RFC 3339.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason is absent when the record was written. Otherwise it is Kafka's name of the error, such as NOT_ENOUGH_REPLICAS, or OutcomeUnknown when the record may or may not have been written: the brokers never answered.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message says why the record was not written.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"partition"},
 			},
 		},
 	}

@@ -47,6 +47,8 @@ type Storage struct {
 	Configs    *ConfigsREST
 	Elect      *ElectREST
 	Truncate   *TruncateREST
+	Records    *RecordsREST
+	Log        *LogREST
 	// Hosted is kafkas/topics.
 	Hosted  *HostedREST
 	Sweeper *Sweeper
@@ -95,6 +97,8 @@ func NewStorage(config Config) (*Storage, error) {
 		Elect:      &ElectREST{plane: plane},
 		Truncate:   &TruncateREST{plane: plane},
 		Hosted:     &HostedREST{plane: plane},
+		Records:    &RecordsREST{plane: plane},
+		Log:        newLogREST(plane),
 		Sweeper:    sweeper,
 	}, nil
 }

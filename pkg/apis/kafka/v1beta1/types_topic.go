@@ -12,6 +12,7 @@ import (
 // +genclient:method=GetConfigs,verb=get,subresource=configs,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicConfigs
 // +genclient:method=Elect,verb=create,subresource=elect,input=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicElection,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicElection
 // +genclient:method=Truncate,verb=create,subresource=truncate,input=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicTruncation,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicTruncation
+// +genclient:method=CreateRecords,verb=create,subresource=records,input=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicRecords,result=kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1.KafkaTopicRecords
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 
 // KafkaTopic is one topic of a Kafka cluster. A write is checked by the brokers

@@ -8,6 +8,7 @@
 package v1beta1
 
 import (
+	url "net/url"
 	unsafe "unsafe"
 
 	conversion "k8s.io/apimachinery/pkg/conversion"
@@ -352,6 +353,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicLogOptions)(nil), (*kafka.KafkaTopicLogOptions)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicLogOptions_To_kafka_KafkaTopicLogOptions(a.(*KafkaTopicLogOptions), b.(*kafka.KafkaTopicLogOptions), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicLogOptions)(nil), (*KafkaTopicLogOptions)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicLogOptions_To_v1beta1_KafkaTopicLogOptions(a.(*kafka.KafkaTopicLogOptions), b.(*KafkaTopicLogOptions), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*KafkaTopicPartitions)(nil), (*kafka.KafkaTopicPartitions)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_KafkaTopicPartitions_To_kafka_KafkaTopicPartitions(a.(*KafkaTopicPartitions), b.(*kafka.KafkaTopicPartitions), scope)
 	}); err != nil {
@@ -359,6 +370,36 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicPartitions)(nil), (*KafkaTopicPartitions)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_KafkaTopicPartitions_To_v1beta1_KafkaTopicPartitions(a.(*kafka.KafkaTopicPartitions), b.(*KafkaTopicPartitions), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicRecords)(nil), (*kafka.KafkaTopicRecords)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicRecords_To_kafka_KafkaTopicRecords(a.(*KafkaTopicRecords), b.(*kafka.KafkaTopicRecords), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicRecords)(nil), (*KafkaTopicRecords)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicRecords_To_v1beta1_KafkaTopicRecords(a.(*kafka.KafkaTopicRecords), b.(*KafkaTopicRecords), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicRecordsSpec)(nil), (*kafka.KafkaTopicRecordsSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicRecordsSpec_To_kafka_KafkaTopicRecordsSpec(a.(*KafkaTopicRecordsSpec), b.(*kafka.KafkaTopicRecordsSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicRecordsSpec)(nil), (*KafkaTopicRecordsSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicRecordsSpec_To_v1beta1_KafkaTopicRecordsSpec(a.(*kafka.KafkaTopicRecordsSpec), b.(*KafkaTopicRecordsSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*KafkaTopicRecordsStatus)(nil), (*kafka.KafkaTopicRecordsStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_KafkaTopicRecordsStatus_To_kafka_KafkaTopicRecordsStatus(a.(*KafkaTopicRecordsStatus), b.(*kafka.KafkaTopicRecordsStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.KafkaTopicRecordsStatus)(nil), (*KafkaTopicRecordsStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_KafkaTopicRecordsStatus_To_v1beta1_KafkaTopicRecordsStatus(a.(*kafka.KafkaTopicRecordsStatus), b.(*KafkaTopicRecordsStatus), scope)
 	}); err != nil {
 		return err
 	}
@@ -542,6 +583,36 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*TopicRecord)(nil), (*kafka.TopicRecord)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_TopicRecord_To_kafka_TopicRecord(a.(*TopicRecord), b.(*kafka.TopicRecord), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.TopicRecord)(nil), (*TopicRecord)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_TopicRecord_To_v1beta1_TopicRecord(a.(*kafka.TopicRecord), b.(*TopicRecord), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*TopicRecordHeader)(nil), (*kafka.TopicRecordHeader)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_TopicRecordHeader_To_kafka_TopicRecordHeader(a.(*TopicRecordHeader), b.(*kafka.TopicRecordHeader), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.TopicRecordHeader)(nil), (*TopicRecordHeader)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_TopicRecordHeader_To_v1beta1_TopicRecordHeader(a.(*kafka.TopicRecordHeader), b.(*TopicRecordHeader), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*TopicRecordResult)(nil), (*kafka.TopicRecordResult)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1beta1_TopicRecordResult_To_kafka_TopicRecordResult(a.(*TopicRecordResult), b.(*kafka.TopicRecordResult), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*kafka.TopicRecordResult)(nil), (*TopicRecordResult)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_kafka_TopicRecordResult_To_v1beta1_TopicRecordResult(a.(*kafka.TopicRecordResult), b.(*TopicRecordResult), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*TopicReference)(nil), (*kafka.TopicReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1beta1_TopicReference_To_kafka_TopicReference(a.(*TopicReference), b.(*kafka.TopicReference), scope)
 	}); err != nil {
@@ -579,6 +650,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*kafka.ZooKeeperSpec)(nil), (*ZooKeeperSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_kafka_ZooKeeperSpec_To_v1beta1_ZooKeeperSpec(a.(*kafka.ZooKeeperSpec), b.(*ZooKeeperSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*url.Values)(nil), (*KafkaTopicLogOptions)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_url_Values_To_v1beta1_KafkaTopicLogOptions(a.(*url.Values), b.(*KafkaTopicLogOptions), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddConversionFunc((*url.Values)(nil), (*KafkaTopicLogOptions)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_url_Values_To_v1beta1_KafkaTopicLogOptions(a.(*url.Values), b.(*KafkaTopicLogOptions), scope)
 	}); err != nil {
 		return err
 	}
@@ -1321,6 +1402,91 @@ func Convert_kafka_KafkaTopicList_To_v1beta1_KafkaTopicList(in *kafka.KafkaTopic
 	return autoConvert_kafka_KafkaTopicList_To_v1beta1_KafkaTopicList(in, out, s)
 }
 
+func autoConvert_v1beta1_KafkaTopicLogOptions_To_kafka_KafkaTopicLogOptions(in *KafkaTopicLogOptions, out *kafka.KafkaTopicLogOptions, s conversion.Scope) error {
+	out.Partition = (*int32)(unsafe.Pointer(in.Partition))
+	out.Offset = in.Offset
+	out.Since = in.Since
+	out.Tail = (*int64)(unsafe.Pointer(in.Tail))
+	out.Limit = (*int64)(unsafe.Pointer(in.Limit))
+	out.Follow = in.Follow
+	out.Output = in.Output
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicLogOptions_To_kafka_KafkaTopicLogOptions is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicLogOptions_To_kafka_KafkaTopicLogOptions(in *KafkaTopicLogOptions, out *kafka.KafkaTopicLogOptions, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicLogOptions_To_kafka_KafkaTopicLogOptions(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicLogOptions_To_v1beta1_KafkaTopicLogOptions(in *kafka.KafkaTopicLogOptions, out *KafkaTopicLogOptions, s conversion.Scope) error {
+	out.Partition = (*int32)(unsafe.Pointer(in.Partition))
+	out.Offset = in.Offset
+	out.Since = in.Since
+	out.Tail = (*int64)(unsafe.Pointer(in.Tail))
+	out.Limit = (*int64)(unsafe.Pointer(in.Limit))
+	out.Follow = in.Follow
+	out.Output = in.Output
+	return nil
+}
+
+// Convert_kafka_KafkaTopicLogOptions_To_v1beta1_KafkaTopicLogOptions is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicLogOptions_To_v1beta1_KafkaTopicLogOptions(in *kafka.KafkaTopicLogOptions, out *KafkaTopicLogOptions, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicLogOptions_To_v1beta1_KafkaTopicLogOptions(in, out, s)
+}
+
+func autoConvert_url_Values_To_v1beta1_KafkaTopicLogOptions(in *url.Values, out *KafkaTopicLogOptions, s conversion.Scope) error {
+	// WARNING: Field TypeMeta does not have json tag, skipping.
+
+	if values, ok := map[string][]string(*in)["partition"]; ok && len(values) > 0 {
+		// FIXME: out.Partition is of not yet supported type and requires manual conversion
+	} else {
+		out.Partition = nil
+	}
+	if values, ok := map[string][]string(*in)["offset"]; ok && len(values) > 0 {
+		if err := runtime.Convert_Slice_string_To_string(&values, &out.Offset, s); err != nil {
+			return err
+		}
+	} else {
+		out.Offset = ""
+	}
+	if values, ok := map[string][]string(*in)["since"]; ok && len(values) > 0 {
+		if err := runtime.Convert_Slice_string_To_string(&values, &out.Since, s); err != nil {
+			return err
+		}
+	} else {
+		out.Since = ""
+	}
+	if values, ok := map[string][]string(*in)["tail"]; ok && len(values) > 0 {
+		if err := runtime.Convert_Slice_string_To_Pointer_int64(&values, &out.Tail, s); err != nil {
+			return err
+		}
+	} else {
+		out.Tail = nil
+	}
+	if values, ok := map[string][]string(*in)["limit"]; ok && len(values) > 0 {
+		if err := runtime.Convert_Slice_string_To_Pointer_int64(&values, &out.Limit, s); err != nil {
+			return err
+		}
+	} else {
+		out.Limit = nil
+	}
+	if values, ok := map[string][]string(*in)["follow"]; ok && len(values) > 0 {
+		if err := runtime.Convert_Slice_string_To_bool(&values, &out.Follow, s); err != nil {
+			return err
+		}
+	} else {
+		out.Follow = false
+	}
+	if values, ok := map[string][]string(*in)["output"]; ok && len(values) > 0 {
+		if err := runtime.Convert_Slice_string_To_string(&values, &out.Output, s); err != nil {
+			return err
+		}
+	} else {
+		out.Output = ""
+	}
+	return nil
+}
+
 func autoConvert_v1beta1_KafkaTopicPartitions_To_kafka_KafkaTopicPartitions(in *KafkaTopicPartitions, out *kafka.KafkaTopicPartitions, s conversion.Scope) error {
 	out.ObjectMeta = in.ObjectMeta
 	out.Spec = *(*[]kafka.PartitionAssignment)(unsafe.Pointer(&in.Spec))
@@ -1343,6 +1509,78 @@ func autoConvert_kafka_KafkaTopicPartitions_To_v1beta1_KafkaTopicPartitions(in *
 // Convert_kafka_KafkaTopicPartitions_To_v1beta1_KafkaTopicPartitions is an autogenerated conversion function.
 func Convert_kafka_KafkaTopicPartitions_To_v1beta1_KafkaTopicPartitions(in *kafka.KafkaTopicPartitions, out *KafkaTopicPartitions, s conversion.Scope) error {
 	return autoConvert_kafka_KafkaTopicPartitions_To_v1beta1_KafkaTopicPartitions(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaTopicRecords_To_kafka_KafkaTopicRecords(in *KafkaTopicRecords, out *kafka.KafkaTopicRecords, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1beta1_KafkaTopicRecordsSpec_To_kafka_KafkaTopicRecordsSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_v1beta1_KafkaTopicRecordsStatus_To_kafka_KafkaTopicRecordsStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicRecords_To_kafka_KafkaTopicRecords is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicRecords_To_kafka_KafkaTopicRecords(in *KafkaTopicRecords, out *kafka.KafkaTopicRecords, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicRecords_To_kafka_KafkaTopicRecords(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicRecords_To_v1beta1_KafkaTopicRecords(in *kafka.KafkaTopicRecords, out *KafkaTopicRecords, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_kafka_KafkaTopicRecordsSpec_To_v1beta1_KafkaTopicRecordsSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_kafka_KafkaTopicRecordsStatus_To_v1beta1_KafkaTopicRecordsStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_kafka_KafkaTopicRecords_To_v1beta1_KafkaTopicRecords is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicRecords_To_v1beta1_KafkaTopicRecords(in *kafka.KafkaTopicRecords, out *KafkaTopicRecords, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicRecords_To_v1beta1_KafkaTopicRecords(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaTopicRecordsSpec_To_kafka_KafkaTopicRecordsSpec(in *KafkaTopicRecordsSpec, out *kafka.KafkaTopicRecordsSpec, s conversion.Scope) error {
+	*out = *(*kafka.KafkaTopicRecordsSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicRecordsSpec_To_kafka_KafkaTopicRecordsSpec is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicRecordsSpec_To_kafka_KafkaTopicRecordsSpec(in *KafkaTopicRecordsSpec, out *kafka.KafkaTopicRecordsSpec, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicRecordsSpec_To_kafka_KafkaTopicRecordsSpec(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicRecordsSpec_To_v1beta1_KafkaTopicRecordsSpec(in *kafka.KafkaTopicRecordsSpec, out *KafkaTopicRecordsSpec, s conversion.Scope) error {
+	*out = *(*KafkaTopicRecordsSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaTopicRecordsSpec_To_v1beta1_KafkaTopicRecordsSpec is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicRecordsSpec_To_v1beta1_KafkaTopicRecordsSpec(in *kafka.KafkaTopicRecordsSpec, out *KafkaTopicRecordsSpec, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicRecordsSpec_To_v1beta1_KafkaTopicRecordsSpec(in, out, s)
+}
+
+func autoConvert_v1beta1_KafkaTopicRecordsStatus_To_kafka_KafkaTopicRecordsStatus(in *KafkaTopicRecordsStatus, out *kafka.KafkaTopicRecordsStatus, s conversion.Scope) error {
+	*out = *(*kafka.KafkaTopicRecordsStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_KafkaTopicRecordsStatus_To_kafka_KafkaTopicRecordsStatus is an autogenerated conversion function.
+func Convert_v1beta1_KafkaTopicRecordsStatus_To_kafka_KafkaTopicRecordsStatus(in *KafkaTopicRecordsStatus, out *kafka.KafkaTopicRecordsStatus, s conversion.Scope) error {
+	return autoConvert_v1beta1_KafkaTopicRecordsStatus_To_kafka_KafkaTopicRecordsStatus(in, out, s)
+}
+
+func autoConvert_kafka_KafkaTopicRecordsStatus_To_v1beta1_KafkaTopicRecordsStatus(in *kafka.KafkaTopicRecordsStatus, out *KafkaTopicRecordsStatus, s conversion.Scope) error {
+	*out = *(*KafkaTopicRecordsStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_KafkaTopicRecordsStatus_To_v1beta1_KafkaTopicRecordsStatus is an autogenerated conversion function.
+func Convert_kafka_KafkaTopicRecordsStatus_To_v1beta1_KafkaTopicRecordsStatus(in *kafka.KafkaTopicRecordsStatus, out *KafkaTopicRecordsStatus, s conversion.Scope) error {
+	return autoConvert_kafka_KafkaTopicRecordsStatus_To_v1beta1_KafkaTopicRecordsStatus(in, out, s)
 }
 
 func autoConvert_v1beta1_KafkaTopicSpec_To_kafka_KafkaTopicSpec(in *KafkaTopicSpec, out *kafka.KafkaTopicSpec, s conversion.Scope) error {
@@ -1715,6 +1953,66 @@ func autoConvert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(in *kafka.Topi
 // Convert_kafka_TopicPartitions_To_v1beta1_TopicPartitions is an autogenerated conversion function.
 func Convert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(in *kafka.TopicPartitions, out *TopicPartitions, s conversion.Scope) error {
 	return autoConvert_kafka_TopicPartitions_To_v1beta1_TopicPartitions(in, out, s)
+}
+
+func autoConvert_v1beta1_TopicRecord_To_kafka_TopicRecord(in *TopicRecord, out *kafka.TopicRecord, s conversion.Scope) error {
+	*out = *(*kafka.TopicRecord)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_TopicRecord_To_kafka_TopicRecord is an autogenerated conversion function.
+func Convert_v1beta1_TopicRecord_To_kafka_TopicRecord(in *TopicRecord, out *kafka.TopicRecord, s conversion.Scope) error {
+	return autoConvert_v1beta1_TopicRecord_To_kafka_TopicRecord(in, out, s)
+}
+
+func autoConvert_kafka_TopicRecord_To_v1beta1_TopicRecord(in *kafka.TopicRecord, out *TopicRecord, s conversion.Scope) error {
+	*out = *(*TopicRecord)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_TopicRecord_To_v1beta1_TopicRecord is an autogenerated conversion function.
+func Convert_kafka_TopicRecord_To_v1beta1_TopicRecord(in *kafka.TopicRecord, out *TopicRecord, s conversion.Scope) error {
+	return autoConvert_kafka_TopicRecord_To_v1beta1_TopicRecord(in, out, s)
+}
+
+func autoConvert_v1beta1_TopicRecordHeader_To_kafka_TopicRecordHeader(in *TopicRecordHeader, out *kafka.TopicRecordHeader, s conversion.Scope) error {
+	*out = *(*kafka.TopicRecordHeader)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_TopicRecordHeader_To_kafka_TopicRecordHeader is an autogenerated conversion function.
+func Convert_v1beta1_TopicRecordHeader_To_kafka_TopicRecordHeader(in *TopicRecordHeader, out *kafka.TopicRecordHeader, s conversion.Scope) error {
+	return autoConvert_v1beta1_TopicRecordHeader_To_kafka_TopicRecordHeader(in, out, s)
+}
+
+func autoConvert_kafka_TopicRecordHeader_To_v1beta1_TopicRecordHeader(in *kafka.TopicRecordHeader, out *TopicRecordHeader, s conversion.Scope) error {
+	*out = *(*TopicRecordHeader)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_TopicRecordHeader_To_v1beta1_TopicRecordHeader is an autogenerated conversion function.
+func Convert_kafka_TopicRecordHeader_To_v1beta1_TopicRecordHeader(in *kafka.TopicRecordHeader, out *TopicRecordHeader, s conversion.Scope) error {
+	return autoConvert_kafka_TopicRecordHeader_To_v1beta1_TopicRecordHeader(in, out, s)
+}
+
+func autoConvert_v1beta1_TopicRecordResult_To_kafka_TopicRecordResult(in *TopicRecordResult, out *kafka.TopicRecordResult, s conversion.Scope) error {
+	*out = *(*kafka.TopicRecordResult)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1beta1_TopicRecordResult_To_kafka_TopicRecordResult is an autogenerated conversion function.
+func Convert_v1beta1_TopicRecordResult_To_kafka_TopicRecordResult(in *TopicRecordResult, out *kafka.TopicRecordResult, s conversion.Scope) error {
+	return autoConvert_v1beta1_TopicRecordResult_To_kafka_TopicRecordResult(in, out, s)
+}
+
+func autoConvert_kafka_TopicRecordResult_To_v1beta1_TopicRecordResult(in *kafka.TopicRecordResult, out *TopicRecordResult, s conversion.Scope) error {
+	*out = *(*TopicRecordResult)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_kafka_TopicRecordResult_To_v1beta1_TopicRecordResult is an autogenerated conversion function.
+func Convert_kafka_TopicRecordResult_To_v1beta1_TopicRecordResult(in *kafka.TopicRecordResult, out *TopicRecordResult, s conversion.Scope) error {
+	return autoConvert_kafka_TopicRecordResult_To_v1beta1_TopicRecordResult(in, out, s)
 }
 
 func autoConvert_v1beta1_TopicReference_To_kafka_TopicReference(in *TopicReference, out *kafka.TopicReference, s conversion.Scope) error {

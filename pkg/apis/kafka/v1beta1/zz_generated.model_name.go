@@ -173,8 +173,28 @@ func (in KafkaTopicList) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicLogOptions) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicLogOptions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in KafkaTopicPartitions) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.KafkaTopicPartitions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicRecords) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicRecords"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicRecordsSpec) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicRecordsSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicRecordsStatus) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicRecordsStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -263,8 +283,33 @@ func (in StorageSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TopicLogEntry) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.TopicLogEntry"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TopicLogNotice) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.TopicLogNotice"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in TopicPartitions) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.TopicPartitions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TopicRecord) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.TopicRecord"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TopicRecordHeader) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.TopicRecordHeader"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TopicRecordResult) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.TopicRecordResult"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

@@ -91,6 +91,12 @@ func ExtractKafkaTopicPartitions(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManag
 	return ExtractKafkaTopicFrom(kafkaTopic, fieldManager, "partitions")
 }
 
+// ExtractKafkaTopicRecords extracts the applied configuration owned by fieldManager from
+// kafkaTopic for the records subresource.
+func ExtractKafkaTopicRecords(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManager string) (*KafkaTopicApplyConfiguration, error) {
+	return ExtractKafkaTopicFrom(kafkaTopic, fieldManager, "records")
+}
+
 // ExtractKafkaTopicScale extracts the applied configuration owned by fieldManager from
 // kafkaTopic for the scale subresource.
 func ExtractKafkaTopicScale(kafkaTopic *kafkav1beta1.KafkaTopic, fieldManager string) (*KafkaTopicApplyConfiguration, error) {

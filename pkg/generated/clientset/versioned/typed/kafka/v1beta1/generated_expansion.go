@@ -7,5 +7,3 @@ package v1beta1
 type KafkaExpansion interface{}
 
 type KafkaConsumerGroupExpansion interface{}
-
-type KafkaTopicExpansion interface{}

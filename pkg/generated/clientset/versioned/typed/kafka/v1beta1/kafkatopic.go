@@ -45,6 +45,7 @@ type KafkaTopicInterface interface {
 	GetConfigs(ctx context.Context, kafkaTopicName string, options v1.GetOptions) (*kafkav1beta1.KafkaTopicConfigs, error)
 	Elect(ctx context.Context, kafkaTopicName string, kafkaTopicElection *kafkav1beta1.KafkaTopicElection, opts v1.CreateOptions) (*kafkav1beta1.KafkaTopicElection, error)
 	Truncate(ctx context.Context, kafkaTopicName string, kafkaTopicTruncation *kafkav1beta1.KafkaTopicTruncation, opts v1.CreateOptions) (*kafkav1beta1.KafkaTopicTruncation, error)
+	CreateRecords(ctx context.Context, kafkaTopicName string, kafkaTopicRecords *kafkav1beta1.KafkaTopicRecords, opts v1.CreateOptions) (*kafkav1beta1.KafkaTopicRecords, error)
 
 	KafkaTopicExpansion
 }
@@ -165,6 +166,21 @@ func (c *kafkaTopics) Truncate(ctx context.Context, kafkaTopicName string, kafka
 		SubResource("truncate").
 		VersionedParams(&opts, scheme.ParameterCodec).
 		Body(kafkaTopicTruncation).
+		Do(ctx).
+		Into(result)
+	return
+}
+
+// CreateRecords takes the representation of a kafkaTopicRecords and creates it.  Returns the server's representation of the kafkaTopicRecords, and an error, if there is any.
+func (c *kafkaTopics) CreateRecords(ctx context.Context, kafkaTopicName string, kafkaTopicRecords *kafkav1beta1.KafkaTopicRecords, opts v1.CreateOptions) (result *kafkav1beta1.KafkaTopicRecords, err error) {
+	result = &kafkav1beta1.KafkaTopicRecords{}
+	err = c.GetClient().Post().
+		Namespace(c.GetNamespace()).
+		Resource("kafkatopics").
+		Name(kafkaTopicName).
+		SubResource("records").
+		VersionedParams(&opts, scheme.ParameterCodec).
+		Body(kafkaTopicRecords).
 		Do(ctx).
 		Into(result)
 	return

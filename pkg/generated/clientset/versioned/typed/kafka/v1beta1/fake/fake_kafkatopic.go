@@ -124,3 +124,15 @@ func (c *fakeKafkaTopics) Truncate(ctx context.Context, kafkaTopicName string, k
 	}
 	return obj.(*v1beta1.KafkaTopicTruncation), err
 }
+
+// CreateRecords takes the representation of a kafkaTopicRecords and creates it.  Returns the server's representation of the kafkaTopicRecords, and an error, if there is any.
+func (c *fakeKafkaTopics) CreateRecords(ctx context.Context, kafkaTopicName string, kafkaTopicRecords *v1beta1.KafkaTopicRecords, opts v1.CreateOptions) (result *v1beta1.KafkaTopicRecords, err error) {
+	emptyResult := &v1beta1.KafkaTopicRecords{}
+	obj, err := c.Fake.
+		Invokes(testing.NewCreateSubresourceActionWithOptions(c.Resource(), kafkaTopicName, "records", c.Namespace(), kafkaTopicRecords, opts), emptyResult)
+
+	if obj == nil {
+		return emptyResult, err
+	}
+	return obj.(*v1beta1.KafkaTopicRecords), err
+}
