@@ -121,7 +121,7 @@ func TestConsumerGroups(t *testing.T) {
 			newKafka(t, n, tc.kafka)
 			topic, group := n+".orders", n+".billing"
 			object := "my-cluster." + group
-			kubectl(t, topicManifest(n, "orders", topic, `"partitions":2,"replicas":1`), "create -f -")
+			kubectl(t, topicManifest(n, "orders", topic, `"partitions":2,"replicas":1,"config":{"retention.ms":"-1"}`), "create -f -") // the records are old
 			produce(t, tc.kafka, topic, 0, 3)
 			produce(t, tc.kafka, topic, 1, 3)
 			consume(t, tc.kafka, group, topic, 6, tc.properties...)()
