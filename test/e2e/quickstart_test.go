@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -50,6 +52,37 @@ func TestQuickStart(t *testing.T) {
 			t.Errorf("after the refusal the brokers say:\n%s", out)
 		}
 	})
+	t.Run("produce, tail and lag", func(t *testing.T) {
+		const topics = "/apis/kafka.openshift.io/v1beta1/namespaces/default/kafkatopics"
+		out := kubectl(t, "create --raw "+topics+"/orders/records -f "+examples+"records.json")
+		if strings.Count(out, `"offset":`) != 3 || strings.Contains(out, `"reason":`) {
+			t.Errorf("want the offsets of three records, got:\n%s", out)
+		}
+		out = kubectl(t, "get --raw "+topics+"/orders/log?tail=10")
+		for _, want := range []string{`\"item\": \"book\"`, `\"item\": \"pen\"`} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %s in the log:\n%s", want, out)
+			}
+		}
+		if records := consume(t, bootstrap, "orders", 3); !slices.Contains(records, `"book",`) {
+			t.Errorf("the brokers have %q", records)
+		}
+		kubectl(t, "run billing --image=apache/kafka:4.3.1 --restart=Never -- /opt/kafka/bin/kafka-console-consumer.sh "+
+			"--bootstrap-server my-cluster-bootstrap:9092 --topic orders --group billing --from-beginning --max-messages 2")
+		kubectl(t, "wait pod/billing --for=jsonpath={.status.phase}=Succeeded --timeout=1m")
+		kubectl(t, "delete pod/billing")
+		if out := kubectl(t, "get kafkaconsumergroups"); !strings.Contains(out, "my-cluster.billing") || !strings.Contains(out, "Empty") {
+			t.Errorf("the group is not listed:\n%s", out)
+		}
+		// The same figures as Kafka's own tool has: two of three records are read.
+		view := kubectl(t, "get kafkaconsumergroup my-cluster.billing --subresource=offsets")
+		if lag := field(t, "kafkaconsumergroups/my-cluster.billing", ".status.lag"); lag != "1" || strings.Count(view, "\n") < 2 {
+			t.Errorf("the lag is %q, want 1; a row a partition:\n%s", lag, view)
+		}
+		if out := tool(t, "", "kafka-consumer-groups.sh", "--bootstrap-server", bootstrap, "--describe", "--group", "billing"); lagOf(out) != 1 {
+			t.Errorf("kafka-consumer-groups says:\n%s", out)
+		}
+	})
 	t.Run("scale the cluster", func(t *testing.T) {
 		kubectl(t, "scale kafka/my-cluster --replicas=4")
 		kubectl(t, "wait kafka/my-cluster --for=jsonpath={.status.brokers.registered}=4 --timeout=2m")
@@ -85,4 +118,22 @@ func TestQuickStart(t *testing.T) {
 		kubectl(t, "wait kafka/my-cluster --for=jsonpath={.status.brokers.registered}=3 --timeout=2m")
 	})
 	removeKafka(t, "my-cluster")
+}
+
+// lagOf sums up the column LAG of kafka-consumer-groups --describe.
+func lagOf(table string) int {
+	column, sum := -1, 0
+	for line := range strings.Lines(table) {
+		cells := strings.Fields(line)
+		if at := slices.Index(cells, "LAG"); at >= 0 {
+			column = at
+			continue
+		}
+		if column >= 0 && column < len(cells) {
+			if n, err := strconv.Atoi(cells[column]); err == nil {
+				sum += n
+			}
+		}
+	}
+	return sum
 }
