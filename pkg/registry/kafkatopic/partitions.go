@@ -100,7 +100,7 @@ func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.Upda
 		return nil, false, apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), name, errs)
 	}
 	change := assignmentChange(old, next)
-	if err := r.validateBrokers(ctx, cluster, have, next, change); err != nil {
+	if err := r.validateBrokers(ctx, cluster, old, next, change); err != nil {
 		return nil, false, err
 	}
 	if update != nil {
@@ -144,7 +144,7 @@ func assignmentChange(old, next *kafka.KafkaTopicPartitions) assignmentDiff {
 
 // validateBrokers refuses what the brokers would accept and never finish: KRaft takes fenced brokers as targets
 // (ReplicationControlManager checks registration only), and takes an empty place as one replica less.
-func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cluster, have broker.Topic, next *kafka.KafkaTopicPartitions, change assignmentDiff) error {
+func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cluster, old, next *kafka.KafkaTopicPartitions, change assignmentDiff) error {
 	if len(change.moves)+len(change.added) == 0 {
 		return nil
 	}
@@ -162,11 +162,12 @@ func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cl
 	}
 	var errs field.ErrorList
 	for i, entry := range next.Spec {
-		if _, moved := change.moves[entry.Partition]; !moved && i < len(have.Partitions) {
+		if _, moved := change.moves[entry.Partition]; !moved && i < len(old.Spec) {
 			continue
 		}
 		path := field.NewPath("spec").Index(i).Child("replicas")
-		if want := have.ReplicationFactor(); len(entry.Replicas) != want {
+		// The metadata of a partition that moves has the replicas that are added and removed, too.
+		if want := len(old.Spec[0].Replicas); len(entry.Replicas) != want {
 			errs = append(errs, field.Invalid(path, entry.Replicas,
 				fmt.Sprintf("the topic has %d replicas a partition; changing their number is not served yet", want)))
 		}

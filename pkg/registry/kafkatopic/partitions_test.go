@@ -246,3 +246,29 @@ func TestAdmissionJudgesPartitionsBeforeTheBrokers(t *testing.T) {
 		t.Errorf("the brokers got %v", got)
 	}
 }
+
+// Until a move has ended, brokers count the replicas that it adds and those that it removes.
+func TestAMoveMayBeginWhileAnotherPartitionMoves(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas = ptr.To[int32](3) }))
+	script(k, int16(kmsg.ListPartitionReassignments), func(request kmsg.Request) kmsg.Response {
+		response := request.ResponseKind().(*kmsg.ListPartitionReassignmentsResponse)
+		moving := kmsg.NewListPartitionReassignmentsResponseTopic()
+		moving.Topic = "orders"
+		partition := kmsg.NewListPartitionReassignmentsResponseTopicPartition()
+		partition.Partition, partition.Replicas, partition.AddingReplicas, partition.RemovingReplicas = 0, []int32{2, 0, 1}, []int32{2}, []int32{0}
+		moving.Partitions = append(moving.Partitions, partition)
+		response.Topics = append(response.Topics, moving)
+		return response
+	})
+	view := mustPartitions(t, k, "orders")
+	view.Spec[1].Replicas = []int32{0, 1}
+	k.Forget()
+	if _, err := put(t, k, "orders", view); err != nil {
+		t.Fatal(err)
+	}
+	if got := kinds(k); !slices.Equal(got, []string{"Reassign"}) {
+		t.Errorf("the brokers got %v, want one Reassign", got)
+	}
+}
