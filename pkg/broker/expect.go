@@ -3,6 +3,8 @@ package broker
 import (
 	"sync"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaconfig"
 )
 
 // expectations are this gateway's own writes of the last moments. A write is accepted by the controller, and other brokers hear
@@ -183,7 +185,7 @@ func topicValues(entries []ConfigEntry) map[string]string {
 
 func sameValue(set map[string]string, key string, want *string) bool {
 	got, ok := set[key]
-	return ok == (want != nil) && (want == nil || got == *want)
+	return ok == (want != nil) && (want == nil || kafkaconfig.SameValue(got, *want))
 }
 
 func (e *expectations) sweep(now time.Time) {

@@ -240,3 +240,19 @@ func TestTheErrorOfAReassignmentListIsNotAnEmptyList(t *testing.T) {
 		t.Errorf("error %v, want CLUSTER_AUTHORIZATION_FAILED", err)
 	}
 }
+
+// Brokers answer with what they understood of a value; waiting for the same text would be for nothing.
+func TestASettingIsKnownByItsValue(t *testing.T) {
+	var e expectations
+	now := time.Now()
+	policy := "compact, delete"
+	e.configured(now, "orders", map[string]*string{"cleanup.policy": &policy})
+	entry := ConfigEntry{Name: "cleanup.policy", Value: "compact,delete", Source: SourceTopic}
+	if !e.metConfig(now, "orders", []ConfigEntry{entry}) {
+		t.Error("the value in Kafka's own form is waited for")
+	}
+	entry.Value = "delete"
+	if e.metConfig(now, "orders", []ConfigEntry{entry}) {
+		t.Error("another value is taken for what was written")
+	}
+}

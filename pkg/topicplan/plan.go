@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -54,7 +53,7 @@ func Settings(want map[string]string, config []broker.ConfigEntry) (set map[stri
 		}
 	}
 	for key, value := range want {
-		if entry, there := own[key]; !there || entry.Sensitive || entry.Null || !SameValue(entry.Value, value) {
+		if entry, there := own[key]; !there || entry.Sensitive || entry.Null || !kafkaconfig.SameValue(entry.Value, value) {
 			if set == nil {
 				set = map[string]string{}
 			}
@@ -96,7 +95,7 @@ func Drift(want map[string]string, config []broker.ConfigEntry) string {
 		case entry.Sensitive && wanted:
 		case !wanted:
 			told = append(told, fmt.Sprintf("%s is %s, the spec does not set it", key, quote(entry.Value)))
-		case !SameValue(entry.Value, value):
+		case !kafkaconfig.SameValue(entry.Value, value):
 			told = append(told, fmt.Sprintf("%s is %s, the spec says %s", key, quote(entry.Value), quote(value)))
 		}
 	}
@@ -111,36 +110,6 @@ func quote(value string) string {
 		value = value[:maxQuoted] + "…"
 	}
 	return fmt.Sprintf("%q", value)
-}
-
-// SameValue tells whether brokers take two texts for the same value. They parse what they are given and answer with what they
-// understood (org.apache.kafka.common.config.ConfigDef): text without the spaces around it, a list without those around its commas,
-// true and false in lower case, a number in its shortest form.
-func SameValue(a, b string) bool {
-	a, b = normal(a), normal(b)
-	if a == b {
-		return true
-	}
-	i, errI := strconv.ParseInt(a, 10, 64)
-	j, errJ := strconv.ParseInt(b, 10, 64)
-	if errI == nil && errJ == nil {
-		return i == j
-	}
-	x, errX := strconv.ParseFloat(a, 64)
-	y, errY := strconv.ParseFloat(b, 64)
-	return errX == nil && errY == nil && x == y
-}
-
-func normal(value string) string {
-	parts := strings.Split(value, ",")
-	for i := range parts {
-		parts[i] = strings.TrimSpace(parts[i])
-	}
-	value = strings.Join(parts, ",")
-	if lower := strings.ToLower(value); lower == "true" || lower == "false" {
-		return lower
-	}
-	return value
 }
 
 // Disagreements says what a topic that is on the brokers already has that a new object gets wrong. Taking a topic over changes nothing
