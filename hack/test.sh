@@ -28,8 +28,12 @@ layer() {
       return "${status}"
       ;;
     integration)
-      # Tests of one package share processes; packages run one after the other, since two cores carry one of them.
-      run integration . -tags integration -timeout 20m -p 1 ./pkg/broker/... ./test/kafkaproc/... ./test/integration/...
+      local status=0
+      # Tests of one package share processes; packages run one after the other, since two cores carry one of them. The unit layer
+      # has run the gateway's other tests.
+      run integration-broker . -tags integration -timeout 20m -run '^TestReal' ./pkg/broker || status=1
+      run integration . -tags integration -timeout 20m -p 1 ./test/kafkaproc/... ./test/integration/... || status=1
+      return "${status}"
       ;;
     e2e)
       make --no-print-directory up
