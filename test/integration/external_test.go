@@ -182,6 +182,7 @@ func TestExternalClustersThatAreSecured(t *testing.T) {
 		kafkaproc.Version3: {listenerScram, listenerMutual},
 	} {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			c := startTheirs(t, version)
 			for _, listener := range listeners {
 				mechanism := v1beta1.AuthenticationScramSHA512

@@ -251,6 +251,7 @@ func TestDriftOnRealBrokers(t *testing.T) {
 		"ZooKeeper": func(*testing.T) *kafkaproc.Cluster { return cluster.ZooKeeper },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			kafka := kafka(t)
 			dir := t.TempDir()
 			kubeconfig := filepath.Join(dir, "kubeconfig")
