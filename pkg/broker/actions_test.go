@@ -177,6 +177,33 @@ func TestEligibleLeadersComeInPages(t *testing.T) {
 	}
 }
 
+func TestEligibleLeadersOfATopicThatABrokerHasNotHeardOf(t *testing.T) {
+	b := newBench(t, Options{})
+	ctx := testContext(t)
+	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false); err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	b.kafka.ControlKey(int16(kmsg.DescribeTopicPartitions), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		req := request.(*kmsg.DescribeTopicPartitionsRequest)
+		response := req.ResponseKind().(*kmsg.DescribeTopicPartitionsResponse)
+		topic := kmsg.NewDescribeTopicPartitionsResponseTopic()
+		topic.Topic = kmsg.StringPtr(req.Topics[0].Topic)
+		if req.Topics[0].Topic != "orders" || asked.Add(1) == 1 {
+			topic.ErrorCode = codeUnknownTopicOrPartition
+		}
+		response.Topics = append(response.Topics, topic)
+		return response, nil, true
+	})
+	if _, err := b.cluster.EligibleLeaders(ctx, "orders"); err != nil || asked.Load() != 2 {
+		t.Errorf("asked %d times: %v", asked.Load(), err)
+	}
+	if _, err := b.cluster.EligibleLeaders(ctx, "payments"); CodeOf(err) != codeUnknownTopicOrPartition {
+		t.Errorf("a topic that nobody created: %v", err)
+	}
+}
+
 func TestAGlanceDoesNotWaitAndItsQuestionGoesOn(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	release := make(chan struct{})

@@ -26,11 +26,19 @@ func (c *Cluster) EligibleLeaders(ctx context.Context, topic string) (map[int32]
 	const op = "describe partitions"
 	eligible := map[int32]EligibleLeaders{}
 	var next *kmsg.DescribeTopicPartitionsResponseNextCursor
-	for {
+	for pause := settlePause; ; {
 		resp, err := askAny(ctx, c, request[*kmsg.DescribeTopicPartitionsResponse]{op, topic, int16(kmsg.DescribeTopicPartitions), laneMetadata,
 			byKmsg[*kmsg.DescribeTopicPartitionsResponse](func() kmsg.Request { return describePartitions(topic, next) }, 0)})
 		if err != nil {
 			return nil, err
+		}
+		if len(resp.Topics) == 1 && resp.Topics[0].ErrorCode == codeUnknownTopicOrPartition && !c.expected.met(c.opts.Clock.Now(), nil, []string{topic}) {
+			// A broker that has not heard yet of a topic this gateway has just created.
+			if err := c.pause(ctx, pause); err != nil {
+				return nil, c.failed(ctx, op, topic, err)
+			}
+			pause = min(2*pause, maxSettlePause)
+			continue
 		}
 		for _, t := range resp.Topics {
 			if t.ErrorCode != 0 {

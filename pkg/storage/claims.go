@@ -38,6 +38,9 @@ type Claim struct {
 	TopicID string `json:"topicID,omitempty"`
 	// Retain says that the topic stays when its owner is gone.
 	Retain bool `json:"retain,omitempty"`
+	// Sought is what the owner's topic would be like that may have been made although nobody could record its id; it is set when the
+	// owner is deleted.
+	Sought *SoughtTopic `json:"sought,omitempty"`
 	// Doomed are ids of topics of former owners that are still to be deleted.
 	Doomed []string `json:"doomed,omitempty"`
 	// Since is when the claim was taken, for people to read: clocks differ and jump. It is zero when the owner is known to have been
@@ -45,6 +48,13 @@ type Claim struct {
 	Since time.Time `json:"since"`
 
 	revision int64
+}
+
+// SoughtTopic is the spec of a topic; numbers that it leaves to the brokers are nil.
+type SoughtTopic struct {
+	Partitions *int32            `json:"partitions,omitempty"`
+	Replicas   *int32            `json:"replicas,omitempty"`
+	Config     map[string]string `json:"config,omitempty"`
 }
 
 // Revision is etcd's of the claim's last change, as it was read.

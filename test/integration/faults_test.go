@@ -124,7 +124,7 @@ func TestFaults(t *testing.T) {
 					bystander.stop()
 					work.stop()
 					harness.Eventually(t, agreeWithin, "objects and brokers agree", func() string { return settled(t, n, v.Cluster) })
-					expectNoSlower(t, before, during, after)
+					expectNotHeldUp(t, before, during, after)
 					expectKept(t, n, work, was)
 				})
 			}

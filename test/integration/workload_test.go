@@ -262,15 +262,15 @@ func (b *bystander) phase(t *testing.T, answers int, atLeast time.Duration) late
 	}
 }
 
-// expectNoSlower compares a phase with those before and after it. The factors allow for a machine that other things run on; waiting
-// for brokers that are away takes a hundred times as long as an answer.
-func expectNoSlower(t *testing.T, before, during, after latency) {
+// heldUp is longer than a machine that other things run on takes for an answer, and shorter than the wait for brokers that are away.
+const heldUp = 2 * time.Second
+
+// expectNotHeldUp checks that another cluster's requests did not wait for the brokers that a test took away. How much slower they were
+// is told and not judged: that depends on what else the machine does, and each fault costs the brokers themselves a restart on it.
+func expectNotHeldUp(t *testing.T, before, during, after latency) {
 	t.Helper()
 	t.Logf("another cluster's requests: before %+v, during %+v, after %+v", before, during, after)
-	if most := 5 * max(before.median, after.median); during.median > most {
-		t.Errorf("the median of another cluster's requests is %v, more than %v", during.median, most)
-	}
-	if most := 8 * max(before.p99, after.p99); during.p99 > most {
-		t.Errorf("the p99 of another cluster's requests is %v, more than %v", during.p99, most)
+	if during.p99 > heldUp {
+		t.Errorf("the p99 of another cluster's requests is %v, before it was %v", during.p99, before.p99)
 	}
 }

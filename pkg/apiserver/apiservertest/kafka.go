@@ -196,6 +196,15 @@ func (k *Kafka) Configure(t testing.TB, topic, name, value string) {
 	k.Forget()
 }
 
+// Produce writes a record to a topic.
+func (k *Kafka) Produce(t testing.TB, topic string) {
+	t.Helper()
+	if err := k.client.ProduceSync(context.Background(), &kgo.Record{Topic: topic, Value: []byte("record")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	k.Forget()
+}
+
 // DeleteTopic deletes a topic behind the server's back.
 func (k *Kafka) DeleteTopic(t testing.TB, name string) {
 	t.Helper()

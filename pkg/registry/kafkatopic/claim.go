@@ -86,7 +86,7 @@ func (w *write) claimOnce(ctx context.Context, wanted claim) (*claim, error) {
 	}
 	return w.plane.claims.Update(ctx, standing, func(c *claim) {
 		c.Doomed = doomed(standing)
-		c.Topic, c.TopicID, c.Owner, c.Retain = wanted.Topic, "", wanted.Owner, wanted.Retain
+		c.Topic, c.TopicID, c.Sought, c.Owner, c.Retain = wanted.Topic, "", nil, wanted.Owner, wanted.Retain
 		c.ClusterUID, c.Since = wanted.ClusterUID, wanted.Since
 	})
 }
@@ -181,7 +181,7 @@ func (p *plane) disown(ctx context.Context, topic *kafka.KafkaTopic, done outcom
 		case standing.Owner.UID != topic.UID || standing.TopicID == tombstone.TopicID:
 			return nil
 		default:
-			if _, err = p.claims.Update(ctx, standing, func(c *claim) { c.TopicID = tombstone.TopicID }); err == nil {
+			if _, err = p.claims.Update(ctx, standing, func(c *claim) { c.TopicID, c.Sought = tombstone.TopicID, nil }); err == nil {
 				return nil
 			}
 		}

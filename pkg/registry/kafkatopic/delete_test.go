@@ -198,6 +198,33 @@ func TestANameWithoutATopicIsFreeWhenItsObjectGoes(t *testing.T) {
 	mustCreate(t, newTopic(k, "mine", from(server.Namespace(), "orders")))
 }
 
+// The answer to a create is lost and its object is deleted before anybody knows that there is a topic: it goes all the same, if it is
+// as the object would have made it, and nobody has used it.
+func TestATopicThatNobodyRecordedGoesWithItsObject(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	k.CreateTopic(t, "same", 3, 1)
+	k.CreateTopic(t, "used", 3, 1)
+	k.Produce(t, "used")
+	k.CreateTopic(t, "other", 4, 1)
+	k.Refuse()
+	like := func(topic *v1beta1.KafkaTopic) {
+		topic.Spec.Partitions, topic.Spec.Replicas = ptr.To[int32](3), ptr.To[int32](1)
+	}
+	for _, name := range []string{"same", "used", "other"} {
+		mustDelete(t, mustCreate(t, newTopic(k, name, like)))
+	}
+	k.Return()
+	apiservertest.Eventually(t, "the topic that is the object's goes", func() bool { _, there := k.Topics(t)["same"]; return !there })
+	apiservertest.Eventually(t, "the claims go", func() bool {
+		server.Clock.Step(inFlight)
+		return len(claimsOn(t, k)) == 0
+	})
+	if have := k.Topics(t); len(have) != 2 || len(have["used"].Partitions) != 3 || len(have["other"].Partitions) != 4 {
+		t.Errorf("the brokers have %+v", have)
+	}
+}
+
 func TestAFinalizerHoldsTheTopic(t *testing.T) {
 	t.Parallel()
 	k := server.NewKafka(t, 3)

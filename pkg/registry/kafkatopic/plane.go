@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,6 +20,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
 )
 
@@ -116,11 +118,16 @@ func (p *plane) noteBeforeDelete(ctx context.Context, topic *kafka.KafkaTopic) e
 		if id := topic.Status.TopicID; id != "" {
 			c.TopicID = id
 		}
-		// The claim's owner was stored, so without it the claim is no longer that of a request under way.
+		c.Sought = nil
 		if c.TopicID == "" {
+			// The claim's owner was stored, so without it the claim is no longer that of a request under way.
 			c.Since = time.Time{}
+			if !c.Retain {
+				c.Sought = &storage.SoughtTopic{Partitions: topic.Spec.Partitions, Replicas: topic.Spec.Replicas, Config: topic.Spec.Config}
+			}
 		}
-		return before.Retain != c.Retain || before.TopicID != c.TopicID || !before.Since.Equal(c.Since)
+		return before.Retain != c.Retain || before.TopicID != c.TopicID || !before.Since.Equal(c.Since) ||
+			!equality.Semantic.DeepEqual(before.Sought, c.Sought)
 	})
 }
 

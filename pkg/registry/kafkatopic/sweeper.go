@@ -10,6 +10,7 @@ import (
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
@@ -17,6 +18,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
 )
 
 const (
@@ -231,10 +233,18 @@ func (s *Sweeper) sweep(ctx context.Context, c *claim) (done bool, err error) {
 	}
 	ids := c.Doomed
 	if !owned {
-		if underWay(c) && s.suspects.watched(c.Cluster, c.Topic, c.Revision(), s.clock.Now()) < inFlight {
+		if underWay(c) && s.watched(c) < inFlight {
 			return false, nil
 		}
-		ids = doomed(c)
+		if c.Sought != nil {
+			if c, err = s.seek(ctx, c); err != nil {
+				return false, err
+			}
+		}
+		if ids = doomed(c); len(ids) == 0 && c.Sought != nil && s.watched(c) < inFlight {
+			// What creates the topic may still be on its way to the brokers.
+			return false, nil
+		}
 	}
 	if err := s.deleteTopics(ctx, c, ids); err != nil {
 		return false, err
@@ -247,20 +257,71 @@ func (s *Sweeper) sweep(ctx context.Context, c *claim) (done bool, err error) {
 	return err == nil, err
 }
 
+func (s *Sweeper) watched(c *claim) time.Duration {
+	return s.suspects.watched(c.Cluster, c.Topic, c.Revision(), s.clock.Now())
+}
+
+// seek looks for a topic of a deleted object that was made although nobody could record its id: the answer to its creation was lost, or
+// the server that got it was killed. With the same name, partitions, replicas and settings it is one that the object would have adopted,
+// and whose deletion was asked for with the object's; but somebody else can have made it, so it has to be one that never held a record.
+// It becomes the claim's, which nobody must have taken over meanwhile, before it is deleted. The claim returned seeks nothing any more
+// when that is found, or that there is no such topic to come.
+func (s *Sweeper) seek(ctx context.Context, c *claim) (*claim, error) {
+	cluster, err := s.connect(ctx, c)
+	if err != nil {
+		return c, err
+	}
+	none := *c
+	none.Sought = nil
+	if cluster == nil {
+		return &none, nil
+	}
+	have, found, err := cluster.Topic(ctx, c.Topic)
+	if err != nil || !found || have.ID.IsZero() {
+		return c, err
+	}
+	config, err := cluster.TopicConfig(ctx, have.Name)
+	if err != nil {
+		return c, err
+	}
+	wanted := topicplan.Spec{Partitions: c.Sought.Partitions, Replicas: c.Sought.Replicas, Config: c.Sought.Config}
+	if problems := topicplan.Disagreements(wanted, have, config, field.NewPath("spec")); len(problems) > 0 {
+		klog.FromContext(ctx).V(2).Info("A topic with the name of a deleted object's is another", "kafka", c.Cluster, "topic", c.Topic, "why", problems.ToAggregate())
+		return &none, nil
+	}
+	offsets, err := cluster.OffsetsOf(ctx, have, broker.ReadUncommitted)
+	if err != nil {
+		return c, err
+	}
+	for _, p := range have.Partitions {
+		if o := offsets[p.ID]; o.Err != nil {
+			return c, o.Err
+		} else if o.End != 0 {
+			klog.FromContext(ctx).Info("A topic that may be a deleted object's holds records, and stays", "kafka", c.Cluster, "topic", c.Topic, "id", have.ID)
+			return &none, nil
+		}
+	}
+	return s.claims.Update(ctx, c, func(c *claim) { c.TopicID, c.Sought = have.ID.String(), nil })
+}
+
+// connect gives the cluster of a claim, nil when it went, and what it hosted with it.
+func (s *Sweeper) connect(ctx context.Context, c *claim) (*broker.Cluster, error) {
+	k, err := s.clusters.Kafka(ctx, c.Cluster.Namespace, c.Cluster.Name)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.clusters.Connect(k)
+}
+
 func (s *Sweeper) deleteTopics(ctx context.Context, c *claim, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	k, err := s.clusters.Kafka(ctx, c.Cluster.Namespace, c.Cluster.Name)
-	if apierrors.IsNotFound(err) {
-		// The cluster went, and what it hosted with it.
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	cluster, err := s.clusters.Connect(k)
-	if err != nil {
+	cluster, err := s.connect(ctx, c)
+	if cluster == nil || err != nil {
 		return err
 	}
 	for _, text := range ids {
