@@ -28,11 +28,13 @@ layer() {
       return "${status}"
       ;;
     integration)
-      local status=0
-      # Tests of one package share processes; packages run one after the other, since two cores carry one of them. The unit layer
-      # has run the gateway's other tests.
-      run integration-broker . -tags integration -timeout 20m -run '^TestReal' ./pkg/broker || status=1
-      run integration . -tags integration -timeout 20m -p 1 ./test/kafkaproc/... ./test/integration/... || status=1
+      local status=0 gateway
+      # The gateway's tests have brokers of their own, and both packages wait for brokers half of the time. The unit layer has run the
+      # gateway's other tests.
+      run integration-broker . -tags integration -timeout 20m -run '^TestReal' ./pkg/broker &
+      gateway=$!
+      run integration . -tags integration -timeout 30m -p 1 ./test/kafkaproc/... ./test/integration/... || status=1
+      wait "${gateway}" || status=1
       return "${status}"
       ;;
     e2e)

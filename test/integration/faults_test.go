@@ -78,7 +78,7 @@ func (v *victim) start(t *testing.T) func(*kafkaproc.Process) error {
 	}
 }
 
-// Not beside other tests: it starts the controllers, and measures.
+// Not beside other tests: it starts the controllers.
 func TestFaults(t *testing.T) {
 	cluster.StartControllers(t)
 	other := cluster.Namespace(t)
@@ -86,6 +86,8 @@ func TestFaults(t *testing.T) {
 	mustCreate(t, newTopic(other, other+".orders"))
 	for _, version := range []string{kafkaproc.Version4, kafkaproc.Version3} {
 		t.Run(version, func(t *testing.T) {
+			// They wait most of the time.
+			t.Parallel()
 			v := startVictim(t, version)
 			stop := (*kafkaproc.Process).Kill
 			if version == kafkaproc.Version3 {
