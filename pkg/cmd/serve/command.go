@@ -96,6 +96,7 @@ func Run(ctx context.Context, options *Options) error {
 	if err := options.Recommended.ApplyTo(generic); err != nil {
 		return err
 	}
+	generic.Authorization.Authorizer = byNamespace{generic.Authorization.Authorizer}
 	host, err := kubernetes.NewForConfig(generic.ClientConfig)
 	if err != nil {
 		return fmt.Errorf("build the client of the host: %w", err)
