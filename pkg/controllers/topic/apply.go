@@ -97,6 +97,10 @@ func (w *work) missing(ctx context.Context, name string) (verdict, error) {
 		return verdict{drift: message, driftReason: topicplan.ReasonTopicDeleted, status: metav1.ConditionFalse,
 			reason: topicplan.ReasonTopicMissing, message: message + "; a write of the spec makes it again"}, nil
 	}
+	// A deletion may be that of the object's owner, of which the cache has not heard.
+	if err := w.stands(ctx); err != nil {
+		return verdict{}, err
+	}
 	v, err := w.create(ctx, name)
 	if broker.CodeOf(err) == codeTopicAlreadyExists {
 		// The broker that was asked had not heard of it.
@@ -105,12 +109,11 @@ func (w *work) missing(ctx context.Context, name string) (verdict, error) {
 	return v, err
 }
 
+// create makes the topic. Its object may be gone, or be another by now, of which the cache has not heard: what is written to the object
+// then finds out (gone), and what is left by a crash in between the API server's sweeper looks for. Asking first would only make
+// that rarer, by a request for each of thousands of topics whose brokers are back.
 func (w *work) create(ctx context.Context, name string) (verdict, error) {
 	c, topic := w.controller, w.topic
-	// A topic must not be made for an object that is gone.
-	if err := w.stands(ctx); err != nil {
-		return verdict{}, err
-	}
 	created, err := w.cluster.CreateTopic(ctx, broker.NewTopic{
 		Name:       name,
 		Partitions: ptr.Deref(topic.Spec.Partitions, -1),

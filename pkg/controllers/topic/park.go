@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// probeEvery is how often a cluster that topics wait for is asked whether it is back.
-	probeEvery = 2 * time.Second
+	// probeEvery is how often a cluster that topics wait for is asked whether it is back. The gateway dials an address that failed again
+	// after 1.5 seconds.
+	probeEvery = 500 * time.Millisecond
 	// probeTimeout bounds one such question.
 	probeTimeout = 5 * time.Second
 )
