@@ -183,12 +183,11 @@ func refusal(err error, topic *kafka.KafkaTopic) error {
 	return ofTopic(live.Refused(err, kafka.Resource("kafkatopics"), topic.Name, path), topic)
 }
 
-// ofTopic words a broker's refusal as validation would: kubectl prints the kind, and who reads it knows the topic.
+// ofTopic leaves out of a broker's refusal which topic it is about: who reads it knows.
 func ofTopic(status *apierrors.StatusError, topic *kafka.KafkaTopic) error {
 	if status.ErrStatus.Reason != metav1.StatusReasonInvalid || status.ErrStatus.Details == nil {
 		return status
 	}
-	status.ErrStatus.Details.Kind = "KafkaTopic"
 	for i := range status.ErrStatus.Details.Causes {
 		cause := &status.ErrStatus.Details.Causes[i]
 		cause.Message = strings.TrimPrefix(cause.Message, topic.TopicName()+": ")

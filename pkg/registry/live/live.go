@@ -86,14 +86,28 @@ func Unavailable(err error) error {
 	return apierrors.NewServiceUnavailable("the brokers cannot be asked: " + Line(err))
 }
 
+// kinds are what validation errors call the objects of a resource.
+var kinds = map[string]string{"kafkas": "Kafka", "kafkatopics": "KafkaTopic", "kafkaconsumergroups": "KafkaConsumerGroup"}
+
 // Refused is broker.Status for somebody who waits for the answer. Brokers that are away are no reason to wait longer:
-// given a Retry-After, clients ask ten times by themselves before they show anything, and kubectl would hang for a minute.
+// given a Retry-After, clients ask ten times by themselves before they show anything, and kubectl would hang for a minute. What is
+// invalid is said of the kind, as validation says it and kubectl prints it.
 func Refused(err error, gr schema.GroupResource, name, field string) *apierrors.StatusError {
 	status := broker.Status(err, gr, name, field)
-	if status.ErrStatus.Details != nil && (broker.IsUnreachable(err) || apierrors.IsTimeout(status)) {
-		status.ErrStatus.Details.RetryAfterSeconds = 0
-	}
 	status.ErrStatus.Message = oneLine(status.ErrStatus.Message)
+	details := status.ErrStatus.Details
+	if details == nil {
+		return status
+	}
+	if broker.IsUnreachable(err) || apierrors.IsTimeout(status) {
+		details.RetryAfterSeconds = 0
+	}
+	if kind := kinds[gr.Resource]; kind != "" && apierrors.IsInvalid(status) && details.Kind == gr.Resource {
+		details.Kind = kind
+		if rest, ok := strings.CutPrefix(status.ErrStatus.Message, gr.String()+" "); ok {
+			status.ErrStatus.Message = schema.GroupKind{Group: gr.Group, Kind: kind}.String() + " " + rest
+		}
+	}
 	return status
 }
 

@@ -84,6 +84,18 @@ func TestBrokersThatAreAwayAreNoReasonToWait(t *testing.T) {
 	}
 }
 
+func TestWhatIsInvalidIsSaidOfTheKind(t *testing.T) {
+	refusal := &broker.Error{Op: "grow topic", Object: "orders", Code: 37, Name: "INVALID_PARTITIONS", Message: "too few"}
+	status := Refused(refusal, kafka.Resource("kafkatopics"), "orders", "spec.partitions").Status()
+	if status.Details.Kind != "KafkaTopic" || !strings.HasPrefix(status.Message, `KafkaTopic.kafka.openshift.io "orders" is invalid: spec.partitions: `) {
+		t.Errorf("%+v", status)
+	}
+	// As for every kind, other errors name the resource.
+	if status := Refused(context.DeadlineExceeded, kafka.Resource("kafkatopics"), "orders", "").Status(); status.Details.Kind != "kafkatopics" {
+		t.Errorf("%+v", status)
+	}
+}
+
 // recorder keeps warnings as the header filter would, which drops those that are no header.
 type recorder struct{ texts []string }
 
