@@ -4,13 +4,17 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/test/integration/harness"
@@ -130,8 +134,74 @@ func TestFaults(t *testing.T) {
 					expectKept(t, n, work, was)
 				})
 			}
+			t.Run("a partition without a leader", func(t *testing.T) { testElections(t, v, stop) })
 		})
 	}
+}
+
+// testElections takes away the only replica in sync of a partition: it has a leader again when somebody says that what the other
+// replica misses may be lost, and its first one when that is asked for once it is back.
+func testElections(t *testing.T, v *victim, stop func(*kafkaproc.Process) error) {
+	n := cluster.Namespace(t)
+	newKafka(t, n, v.Cluster)
+	name := n + ".orders"
+	kubectl(t, topicManifest(n, "orders", name, `"partitions":1,"replicas":2`), "create -f -")
+	await := func(what string, is func(p v1beta1.PartitionStatus) bool) (p v1beta1.PartitionStatus) {
+		t.Helper()
+		harness.Eventually(t, time.Minute, what, func() string {
+			view, err := cluster.Client.KafkaV1beta1().KafkaTopics(n).GetPartitions(t.Context(), "orders", metav1.GetOptions{})
+			if err != nil {
+				return err.Error()
+			}
+			if p = view.Status[0]; !is(p) {
+				return fmt.Sprintf("the partition is %+v", p)
+			}
+			return ""
+		})
+		return p
+	}
+	p := await("both replicas are in sync", func(p v1beta1.PartitionStatus) bool { return len(p.ISR) == 2 })
+	first := p.Leader
+	other := p.ISR[0] + p.ISR[1] - first
+	elect := func(spec string) v1beta1.PartitionElection {
+		t.Helper()
+		out := kubectl(t, `{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaTopicElection","spec":`+spec+`}`, "create --raw "+rawOf(n, "elect")+" -f -")
+		var got v1beta1.KafkaTopicElection
+		if err := json.Unmarshal([]byte(out), &got); err != nil || len(got.Status.Partitions) != 1 {
+			t.Fatalf("elect answers %s, %v", out, err)
+		}
+		return got.Status.Partitions[0]
+	}
+
+	if err := v.each(stop, int(other)); err != nil {
+		t.Fatal(err)
+	}
+	await("one replica is in sync", func(p v1beta1.PartitionStatus) bool { return slices.Equal(p.ISR, []int32{first}) })
+	kubectl(t, recordsBody(t, v1beta1.TopicRecord{Value: ptr.To("only there")}), "create --raw "+rawOf(n, "records")+" -f -")
+	if err := v.each(stop, int(first)); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.each((*kafkaproc.Process).Launch, int(other)); err != nil {
+		t.Fatal(err)
+	}
+	leaderless := func(p v1beta1.PartitionStatus) bool { return p.Leader < 0 && slices.Equal(p.Offline, []int32{first}) }
+	await("the other broker is back and does not lead", leaderless)
+	refused(t, `{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaTopicElection","spec":{}}`, "create --raw "+rawOf(n, "elect")+" -f -",
+		503, name+"-0", "PREFERRED_LEADER_NOT_AVAILABLE")
+	await("nobody leads still", leaderless)
+	if got := elect(`{"type":"Unclean","partitions":[0]}`); got.Result != v1beta1.ResultDone || got.LeaderBefore != -1 || got.LeaderAfter != other {
+		t.Errorf("electing whoever is there: %+v", got)
+	}
+	expectWords(t, "kafka-topics", topicTool(t, v.Cluster, "--describe --topic "+name), fmt.Sprintf("Leader: %d", other))
+
+	if err := v.each(v.start(t), int(first)); err != nil {
+		t.Fatal(err)
+	}
+	await("both replicas are in sync again", func(p v1beta1.PartitionStatus) bool { return len(p.ISR) == 2 })
+	if got := elect(`{}`); got.Result != v1beta1.ResultDone || got.LeaderAfter != first {
+		t.Errorf("electing the preferred leader, which is back: %+v", got)
+	}
+	expectWords(t, "kafka-topics", topicTool(t, v.Cluster, "--describe --topic "+name), fmt.Sprintf("Leader: %d", first))
 }
 
 // expectKept checks that no topic was lost, or replaced by another.

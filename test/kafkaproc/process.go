@@ -60,7 +60,7 @@ func (p *Process) Done() <-chan struct{} {
 
 // Start starts the process on its folder and ports and returns when it answers. It does nothing to a process that runs.
 func (p *Process) Start(ctx context.Context) error {
-	if err := p.spawn(); err != nil {
+	if err := p.Launch(); err != nil {
 		return err
 	}
 	return p.WaitReady(ctx)
@@ -98,7 +98,8 @@ func (p *Process) Suspend() error { return p.signal(syscall.SIGSTOP) }
 // Resume lets a frozen process go on (SIGCONT).
 func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
 
-func (p *Process) spawn() error {
+// Launch starts the process like Start and does not wait: a broker is ready when it knows all others.
+func (p *Process) Launch() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running() {
