@@ -113,12 +113,17 @@ type Topic struct {
 	Partitions []Partition
 }
 
-// ReplicationFactor is the number of replicas of the first partition, 0 without partitions.
+// ReplicationFactor is the number of replicas of the partition that has the fewest, 0 without partitions: one that moves counts those
+// that are added and removed, too.
 func (t Topic) ReplicationFactor() int {
 	if len(t.Partitions) == 0 {
 		return 0
 	}
-	return len(t.Partitions[0].Replicas)
+	fewest := len(t.Partitions[0].Replicas)
+	for _, p := range t.Partitions {
+		fewest = min(fewest, len(p.Replicas))
+	}
+	return fewest
 }
 
 // Partition is the live metadata of one partition.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
@@ -100,7 +101,7 @@ func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.Upda
 		return nil, false, apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), name, errs)
 	}
 	change := assignmentChange(old, next)
-	if err := r.validateBrokers(ctx, cluster, old, next, change); err != nil {
+	if err := r.validateBrokers(ctx, cluster, topic, old, next, change); err != nil {
 		return nil, false, err
 	}
 	if update != nil {
@@ -144,7 +145,7 @@ func assignmentChange(old, next *kafka.KafkaTopicPartitions) assignmentDiff {
 
 // validateBrokers refuses what the brokers would accept and never finish: KRaft takes fenced brokers as targets
 // (ReplicationControlManager checks registration only), and takes an empty place as one replica less.
-func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cluster, old, next *kafka.KafkaTopicPartitions, change assignmentDiff) error {
+func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, old, next *kafka.KafkaTopicPartitions, change assignmentDiff) error {
 	if len(change.moves)+len(change.added) == 0 {
 		return nil
 	}
@@ -166,8 +167,13 @@ func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cl
 			continue
 		}
 		path := field.NewPath("spec").Index(i).Child("replicas")
-		// The metadata of a partition that moves has the replicas that are added and removed, too.
-		if want := len(old.Spec[0].Replicas); len(entry.Replicas) != want {
+		has := len(old.Spec[0].Replicas)
+		if i < len(old.Spec) {
+			has = len(old.Spec[i].Replicas)
+		}
+		// As many as the object says is right whatever the brokers say: metadata counts those that a move adds and removes, for a
+		// moment longer than the move is listed.
+		if want := int(ptr.Deref(topic.Spec.Replicas, int32(has))); len(entry.Replicas) != want && len(entry.Replicas) != has {
 			errs = append(errs, field.Invalid(path, entry.Replicas,
 				fmt.Sprintf("the topic has %d replicas a partition; changing their number is not served yet", want)))
 		}

@@ -250,20 +250,50 @@ func TestAdmissionJudgesPartitionsBeforeTheBrokers(t *testing.T) {
 // Until a move has ended, brokers count the replicas that it adds and those that it removes.
 func TestAMoveMayBeginWhileAnotherPartitionMoves(t *testing.T) {
 	t.Parallel()
-	k := server.NewKafka(t, 3)
+	k := server.NewKafka(t, 4)
 	mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas = ptr.To[int32](3) }))
 	script(k, int16(kmsg.ListPartitionReassignments), func(request kmsg.Request) kmsg.Response {
 		response := request.ResponseKind().(*kmsg.ListPartitionReassignmentsResponse)
 		moving := kmsg.NewListPartitionReassignmentsResponseTopic()
 		moving.Topic = "orders"
 		partition := kmsg.NewListPartitionReassignmentsResponseTopicPartition()
-		partition.Partition, partition.Replicas, partition.AddingReplicas, partition.RemovingReplicas = 0, []int32{2, 0, 1}, []int32{2}, []int32{0}
+		partition.Partition, partition.Replicas, partition.AddingReplicas, partition.RemovingReplicas = 0, []int32{3, 0, 1, 2}, []int32{3}, []int32{0}
 		moving.Partitions = append(moving.Partitions, partition)
 		response.Topics = append(response.Topics, moving)
 		return response
 	})
 	view := mustPartitions(t, k, "orders")
-	view.Spec[1].Replicas = []int32{0, 1}
+	if got := view.Spec[0].Replicas; !slices.Equal(got, []int32{3, 1, 2}) {
+		t.Errorf("partition 0 moves to %v, want 3, 1, 2", got)
+	}
+	view.Spec[0].Replicas = []int32{0, 1, 2}
+	view.Spec[1].Replicas = []int32{0, 1, 3}
+	k.Forget()
+	if _, err := put(t, k, "orders", view); err != nil {
+		t.Fatal(err)
+	}
+	if got := kinds(k); !slices.Equal(got, []string{"Reassign"}) {
+		t.Errorf("the brokers got %v, want one Reassign", got)
+	}
+}
+
+// A broker may count the replicas of a move that has just ended; and who made a topic with more replicas than its object says, mends it.
+func TestPartitionsMayGetAsManyReplicasAsTheObjectSays(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 4)
+	topic := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas = ptr.To[int32](2) }))
+	k.DeleteTopic(t, "orders")
+	k.CreateTopic(t, "orders", 3, 3)
+	topic.Spec.AdoptTopicID = k.Topics(t)["orders"].ID
+	if _, err := topicsOf(server.Client, k).Update(t.Context(), topic, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	view := mustPartitions(t, k, "orders")
+	view.Spec[0].Replicas = []int32{0, 1, 2, 3}
+	_, err := put(t, k, "orders", view)
+	expectStatus(t, err, 422, "spec[0].replicas", "the topic has 2 replicas a partition")
+	view.Spec[0].Replicas = []int32{0, 1}
+	view.Spec[1].Replicas = []int32{1, 2, 3}
 	k.Forget()
 	if _, err := put(t, k, "orders", view); err != nil {
 		t.Fatal(err)
