@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +16,8 @@ type expectations struct {
 	topics map[string]expectation
 	gone   map[TopicID]settling
 	config map[string]map[string]expectedValue
+	// moved are the new places of partitions, by topic.
+	moved map[string]map[int32]place
 }
 
 // settling is from when to when a write may not be known everywhere.
@@ -23,6 +27,11 @@ type expectation struct {
 	settling
 	id         TopicID
 	partitions int
+}
+
+type place struct {
+	until    time.Time
+	replicas []int32
 }
 
 type expectedValue struct {
@@ -90,6 +99,23 @@ func (e *expectations) configured(now time.Time, topic string, values map[string
 	}
 }
 
+// reassigned notes where a partition goes, with nil that it no longer does.
+func (e *expectations) reassigned(now time.Time, topic string, partition int32, replicas []int32) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if replicas == nil {
+		delete(e.moved[topic], partition)
+		return
+	}
+	if e.moved == nil {
+		e.moved = map[string]map[int32]place{}
+	}
+	if e.moved[topic] == nil {
+		e.moved[topic] = map[int32]place{}
+	}
+	e.moved[topic][partition] = place{now.Add(settleTime), replicas}
+}
+
 // pendingWrites are the writes that brokers may not have heard of yet at one moment.
 type pendingWrites struct {
 	// topics have at least so many partitions.
@@ -152,6 +178,28 @@ func (e *expectations) met(now time.Time, topics map[string]Topic, asked []strin
 			}
 		}
 	}
+	if len(e.moved) > 0 {
+		for name, t := range topics {
+			for _, p := range t.Partitions {
+				if want, ok := e.moved[name][p.ID]; ok && now.Before(want.until) && !p.on(want.replicas) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// on tells whether the partition has all those replicas: while it moves there, it has others, too, and then has them in that order.
+func (p Partition) on(brokers []int32) bool {
+	if len(p.Replicas) == len(brokers) {
+		return slices.Equal(p.Replicas, brokers)
+	}
+	for _, id := range brokers {
+		if !slices.Contains(p.Replicas, id) {
+			return false
+		}
+	}
 	return true
 }
 
@@ -201,14 +249,15 @@ func (e *expectations) sweep(now time.Time) {
 			delete(e.gone, id)
 		}
 	}
-	for topic, values := range e.config {
-		for key, want := range values {
-			if now.After(want.until) {
-				delete(values, key)
-			}
-		}
+	sweepSettled(e.config, func(v expectedValue) bool { return now.After(v.until) })
+	sweepSettled(e.moved, func(v place) bool { return now.After(v.until) })
+}
+
+func sweepSettled[K comparable, V any](byTopic map[string]map[K]V, settled func(V) bool) {
+	for topic, values := range byTopic {
+		maps.DeleteFunc(values, func(_ K, v V) bool { return settled(v) })
 		if len(values) == 0 {
-			delete(e.config, topic)
+			delete(byTopic, topic)
 		}
 	}
 }
@@ -219,4 +268,5 @@ func (e *expectations) clear() {
 	clear(e.topics)
 	clear(e.gone)
 	clear(e.config)
+	clear(e.moved)
 }

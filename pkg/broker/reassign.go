@@ -162,8 +162,12 @@ func (c *Cluster) Reassign(ctx context.Context, topic string, target map[int32][
 	errs, err := c.alterReassignments(ctx, map[string]map[int32][]int32{topic: target})
 	if err == nil {
 		var refused []error
-		for _, id := range slices.Sorted(maps.Keys(errs[topic])) {
-			refused = append(refused, errs[topic][id])
+		for _, id := range slices.Sorted(maps.Keys(target)) {
+			if refusal := errs[topic][id]; refusal != nil {
+				refused = append(refused, refusal)
+				continue
+			}
+			c.expected.reassigned(c.opts.Clock.Now(), topic, id, target[id])
 		}
 		err = errors.Join(refused...)
 	}

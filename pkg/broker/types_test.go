@@ -1,6 +1,9 @@
 package broker
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestAPartitionThatMovesCountsNoReplicas(t *testing.T) {
 	topic := Topic{Partitions: []Partition{{Replicas: []int32{3, 0, 1, 2}}, {Replicas: []int32{0, 1, 2}}}}
@@ -9,5 +12,33 @@ func TestAPartitionThatMovesCountsNoReplicas(t *testing.T) {
 	}
 	if got := (Topic{}).ReplicationFactor(); got != 0 {
 		t.Errorf("%d replicas without partitions", got)
+	}
+}
+
+func TestAReadKnowsOfTheMoveBeforeIt(t *testing.T) {
+	now := time.Now()
+	var e expectations
+	e.reassigned(now, "orders", 1, []int32{3, 1, 2})
+	for _, tc := range []struct {
+		replicas []int32
+		met      bool
+	}{
+		{[]int32{0, 1, 2}, false},
+		{[]int32{3, 1, 2, 0}, true}, // moving
+		{[]int32{3, 1, 2}, true},
+		{[]int32{1, 2, 3}, false}, // the preferred leader is another
+	} {
+		topics := map[string]Topic{"orders": {Name: "orders", Partitions: []Partition{{ID: 0, Replicas: []int32{0, 1, 2}}, {ID: 1, Replicas: tc.replicas}}}}
+		if got := e.met(now, topics, nil); got != tc.met {
+			t.Errorf("%v: met is %v", tc.replicas, got)
+		}
+		if !e.met(now.Add(settleTime), topics, nil) {
+			t.Errorf("%v is not believed after the time that brokers may need to hear of it", tc.replicas)
+		}
+	}
+	topics := map[string]Topic{"orders": {Name: "orders", Partitions: []Partition{{ID: 1, Replicas: []int32{0, 1, 2}}}}}
+	e.reassigned(now, "orders", 1, nil)
+	if !e.met(now, topics, nil) {
+		t.Error("a move that was cancelled is waited for")
 	}
 }
