@@ -41,6 +41,8 @@ type Loop struct {
 	opts  Options
 	sync  SyncFunc
 	queue workqueue.TypedRateLimitingInterface[types.NamespacedName]
+	// running are all syncs.
+	running sync.WaitGroup
 
 	mu    sync.Mutex
 	lanes map[string]*lane
@@ -50,7 +52,22 @@ type Loop struct {
 type lane struct {
 	busy    int
 	waiting []types.NamespacedName
+	// aside is how many have stepped aside, and returning those of them who wait for a place.
+	aside     int
+	returning []chan struct{}
 }
+
+// maxAside bounds those who have stepped aside of one lane, each with its goroutine and its object.
+const maxAside = 1024
+
+// place is what a sync has in its context: its lane, and the context of the loop, which outlives it.
+type place struct {
+	lane string
+	ctx  context.Context
+}
+
+// placeIn is the key of the place.
+type placeIn struct{ loop *Loop }
 
 // New builds a Loop. Keys can be added before it runs. Its queue has goroutines of its own, which end when Run does.
 func New(opts Options, sync SyncFunc) *Loop {
@@ -96,21 +113,20 @@ func (l *Loop) Len() int {
 
 // Run works until ctx ends, and returns when the last sync has.
 func (l *Loop) Run(ctx context.Context) {
-	var running sync.WaitGroup
-	running.Go(func() {
+	l.running.Go(func() {
 		for {
 			key, quit := l.queue.Get()
 			if quit {
 				return
 			}
 			if name := l.opts.Lane(key); l.enter(name, key) {
-				running.Go(func() { l.work(ctx, name, key) })
+				l.start(ctx, name, key)
 			}
 		}
 	})
 	<-ctx.Done()
 	l.queue.ShutDown()
-	running.Wait()
+	l.running.Wait()
 }
 
 // enter takes a place in a lane. Without one the key waits for it; to the queue it is in work already.
@@ -130,26 +146,75 @@ func (l *Loop) enter(name string, key types.NamespacedName) bool {
 	return true
 }
 
-// leave gives the place to the next key that waits for it, or back.
+// leave gives the place to who has stepped aside and waits for it, to the next key, which is returned, or back.
 func (l *Loop) leave(name string) (next types.NamespacedName, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at := l.lanes[name]
-	if len(at.waiting) > 0 {
+	return l.lanes[name].pass(l.lanes, name)
+}
+
+func (at *lane) pass(lanes map[string]*lane, name string) (next types.NamespacedName, ok bool) {
+	switch {
+	case len(at.returning) > 0:
+		close(at.returning[0])
+		at.returning = at.returning[1:]
+	case len(at.waiting) > 0:
 		next, at.waiting = at.waiting[0], at.waiting[1:]
 		return next, true
-	}
-	if at.busy--; at.busy == 0 {
-		delete(l.lanes, name)
+	default:
+		if at.busy--; at.busy == 0 && at.aside == 0 {
+			delete(lanes, name)
+		}
 	}
 	return next, false
 }
 
-// work works on a key, and then on those that wait for its place.
-func (l *Loop) work(ctx context.Context, lane string, key types.NamespacedName) {
-	for ok := true; ok; key, ok = l.leave(lane) {
-		l.one(ctx, key)
+// start works on a key, and then on those that wait for its place.
+func (l *Loop) start(ctx context.Context, lane string, key types.NamespacedName) {
+	l.running.Go(func() {
+		for ok := true; ok; key, ok = l.leave(lane) {
+			l.one(context.WithValue(ctx, placeIn{l}, place{lane, ctx}), key)
+		}
+	})
+}
+
+// Aside calls wait, which does nothing but wait for something that others can wait for at the same time, and gives the sync's place to
+// another of its lane meanwhile: so a thousand objects can share one request, and the number of workers bounds what comes before and
+// after it. The context is that of the sync. Beyond 1,024 in a lane they keep their places.
+func (l *Loop) Aside(ctx context.Context, wait func()) {
+	if has, ok := ctx.Value(placeIn{l}).(place); ok && l.stepAside(has) {
+		defer l.comeBack(has.lane)
 	}
+	wait()
+}
+
+func (l *Loop) stepAside(has place) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.lanes[has.lane]
+	if at.aside == maxAside {
+		return false
+	}
+	at.aside++
+	if next, ok := at.pass(l.lanes, has.lane); ok {
+		l.start(has.ctx, has.lane, next)
+	}
+	return true
+}
+
+func (l *Loop) comeBack(name string) {
+	l.mu.Lock()
+	at := l.lanes[name]
+	at.aside--
+	if at.busy < l.opts.Workers {
+		at.busy++
+		l.mu.Unlock()
+		return
+	}
+	free := make(chan struct{})
+	at.returning = append(at.returning, free)
+	l.mu.Unlock()
+	<-free
 }
 
 func (l *Loop) one(ctx context.Context, key types.NamespacedName) {

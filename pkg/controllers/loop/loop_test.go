@@ -161,3 +161,71 @@ kafka_apiserver_controller_queue_length{controller="test"} 2
 		<-done
 	})
 }
+
+// A hundred objects wait for one thing together, and two at a time do what comes before and after it.
+func TestWhoStepsAsideGivesItsPlaceToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		const keys, workers = 100, 2
+		answer := make(chan struct{})
+		var working, most, waiting, ended atomic.Int32
+		step := func() {
+			if n := working.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			time.Sleep(time.Second)
+			working.Add(-1)
+		}
+		var l *Loop
+		l = New(Options{Name: "test", Workers: workers}, func(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
+			step()
+			// Who gets the place has a context of its own.
+			ctx, cancel := context.WithTimeout(ctx, time.Hour)
+			defer cancel()
+			l.Aside(ctx, func() {
+				waiting.Add(1)
+				<-answer
+				if key.Name == "7" {
+					panic("oops")
+				}
+			})
+			step()
+			ended.Add(1)
+			return 0, nil
+		})
+		done := make(chan struct{})
+		go func() { l.Run(ctx); close(done) }()
+		for i := range keys {
+			l.Add(types.NamespacedName{Name: fmt.Sprint(i)})
+		}
+		time.Sleep(keys / workers * time.Second)
+		synctest.Wait()
+		if got := waiting.Load(); got != keys {
+			t.Errorf("%d wait together, want %d", got, keys)
+		}
+		close(answer)
+		time.Sleep(keys * time.Second)
+		synctest.Wait()
+		if got := most.Load(); got > workers {
+			t.Errorf("%d had a place at once, want %d", got, workers)
+		}
+		// The one that panicked is tried again, and panics again.
+		if got := ended.Load(); got != keys-1 {
+			t.Errorf("%d ended, want %d", got, keys-1)
+		}
+		cancel()
+		<-done
+		if len(l.lanes) != 0 {
+			t.Errorf("lanes that nobody is in are kept: %v", l.lanes)
+		}
+	})
+}
+
+func TestAsideOfNoLoopOnlyWaits(t *testing.T) {
+	l := New(Options{Name: "test"}, nil)
+	called := false
+	l.Aside(t.Context(), func() { called = true })
+	if !called {
+		t.Error("not called")
+	}
+}
