@@ -131,7 +131,7 @@ func (b *bed) dial(ctx context.Context, network, address string) (net.Conn, erro
 	return (&net.Dialer{Resolver: b.resolver, Timeout: 5 * time.Second}).DialContext(ctx, network, address)
 }
 
-// ensureNamespace makes a namespace once, after that of an earlier run is gone.
+// ensureNamespace makes a namespace once, after that of an earlier run, which may not have cleaned up, is gone.
 func (b *bed) ensureNamespace(ctx context.Context, name string) error {
 	if slices.Contains(b.namespaces, name) {
 		return nil
@@ -140,8 +140,15 @@ func (b *bed) ensureNamespace(ctx context.Context, name string) error {
 		_, err := b.host.CoreV1().Namespaces().Create(ctx, newNamespace(name), metav1.CreateOptions{})
 		if err == nil {
 			b.namespaces = append(b.namespaces, name)
+			return true, nil
 		}
-		return err == nil, ignoreExists(err)
+		if apierrors.IsAlreadyExists(err) {
+			err = b.host.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+		}
+		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // a conflict tells that it is being deleted
+			err = nil
+		}
+		return false, err
 	})
 	if err != nil {
 		return fmt.Errorf("make the namespace %s: %w", name, err)
