@@ -62,6 +62,9 @@ func (b *bed) timeBatches(ctx context.Context, prefix string, other func(ctx con
 	var times []time.Duration
 	for round := range rounds {
 		names := numbered(fmt.Sprintf("%s-raw-%d", prefix, round), thousand)
+		if err := pauseAfter(ctx); err != nil {
+			return nil, err
+		}
 		took, err := timed(func() error {
 			if err := b.rawCreate(ctx, names, false); err != nil {
 				return err
@@ -76,11 +79,27 @@ func (b *bed) timeBatches(ctx context.Context, prefix string, other func(ctx con
 		if err := b.rawDelete(ctx, names); err != nil {
 			return nil, err
 		}
+		if err := pauseAfter(ctx); err != nil {
+			return nil, err
+		}
 		if err := other(ctx, round); err != nil {
 			return nil, err
 		}
 	}
 	return times, nil
+}
+
+// restTime is how long brokers go on making and deleting replicas of a thousand topics after they have answered.
+const restTime = 6 * time.Second
+
+// pauseAfter leaves brokers the time to end what they are at, which would make what is timed next look slow.
+func pauseAfter(ctx context.Context) error {
+	select {
+	case <-time.After(restTime):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // topicsSerial compares one kubectl that creates topics, one after the other, with what it cannot do without: the brokers' two
