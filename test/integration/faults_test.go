@@ -115,10 +115,10 @@ func TestFaults(t *testing.T) {
 				t.Run(fault.name, func(t *testing.T) {
 					n := cluster.Namespace(t)
 					newKafka(t, n, v.Cluster)
-					work := startWorkload(t, n)
+					work := startWorkload(t, cluster.Client, n)
 					bystander := startBystander(t, other, other+".orders")
 					before := bystander.phase(t, 150, 4*time.Second)
-					was := ids(t, n)
+					was := ids(t, cluster.Client, n)
 					if err := fault.hit(); err != nil {
 						t.Fatal(err)
 					}
@@ -129,9 +129,9 @@ func TestFaults(t *testing.T) {
 					after := bystander.phase(t, 150, 0)
 					bystander.stop()
 					work.stop()
-					harness.Eventually(t, agreeWithin, "objects and brokers agree", func() string { return settled(t, n, v.Cluster) })
+					harness.Eventually(t, agreeWithin, "objects and brokers agree", func() string { return settled(t, cluster.Client, n, v.Cluster) })
 					expectNotHeldUp(t, before, during, after)
-					expectKept(t, n, work, was)
+					expectKept(t, work, was)
 				})
 			}
 			t.Run("a partition without a leader", func(t *testing.T) { testElections(t, v, stop) })
@@ -205,9 +205,9 @@ func testElections(t *testing.T, v *victim, stop func(*kafkaproc.Process) error)
 }
 
 // expectKept checks that no topic was lost, or replaced by another.
-func expectKept(t *testing.T, namespace string, work *workload, was map[string]string) {
+func expectKept(t *testing.T, work *workload, was map[string]string) {
 	t.Helper()
-	now := ids(t, namespace)
+	now := ids(t, work.client, work.namespace)
 	kept := work.kept()
 	if len(kept) < 5 {
 		t.Errorf("only %d topics were created and left alone", len(kept))
@@ -264,8 +264,8 @@ func testRestartInBetween(t *testing.T, v *victim, stop func(*kafkaproc.Process)
 	case <-time.After(startLimit):
 		t.Fatal("the brokers were not restarted: the create did not come by")
 	}
-	harness.Eventually(t, agreeWithin, "the object and the brokers agree", func() string { return settled(t, n, v.Cluster) })
-	if now := ids(t, n); len(now) != 1 || now[name] == "" {
+	harness.Eventually(t, agreeWithin, "the object and the brokers agree", func() string { return settled(t, cluster.Client, n, v.Cluster) })
+	if now := ids(t, cluster.Client, n); len(now) != 1 || now[name] == "" {
 		t.Errorf("the objects are %v", now)
 	}
 	expectWords(t, "the topic", topicTool(t, v.Cluster, "--describe --topic "+name), "retention.ms=1000")

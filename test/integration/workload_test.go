@@ -17,11 +17,13 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
 )
 
 // workload is somebody who creates, grows and deletes topics on my-cluster of a namespace, whatever comes of it.
 type workload struct {
+	client    versioned.Interface
 	namespace string
 
 	mu sync.Mutex
@@ -35,9 +37,9 @@ type workload struct {
 // workloadEvery is the pause between two turns of each of its workers. A broker that was killed reads all its logs when it starts.
 const workloadEvery = 800 * time.Millisecond
 
-func startWorkload(t *testing.T, namespace string) *workload {
+func startWorkload(t *testing.T, client versioned.Interface, namespace string) *workload {
 	t.Helper()
-	w := &workload{namespace: namespace, created: map[string]bool{}, touched: map[string]bool{}}
+	w := &workload{client: client, namespace: namespace, created: map[string]bool{}, touched: map[string]bool{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	w.cancel = cancel
 	for range 2 {
@@ -68,7 +70,7 @@ func (w *workload) turn(ctx context.Context) {
 	i := w.next
 	w.next++
 	w.mu.Unlock()
-	topics := cluster.Client.KafkaV1beta1().KafkaTopics(w.namespace)
+	topics := w.client.KafkaV1beta1().KafkaTopics(w.namespace)
 	name := func(i int) string { return fmt.Sprintf("%s.orders-%d", w.namespace, i) }
 	topic := newTopic(w.namespace, name(i))
 	topic.Spec.Partitions, topic.Spec.Replicas = ptr.To[int32](2), ptr.To[int32](2)
@@ -107,9 +109,9 @@ func (w *workload) kept() []string {
 
 // settled says why the objects of a namespace and the brokers do not agree; "" when they do. Each object is Ready and has its topic,
 // with its id and its partitions, and the brokers have no topic besides.
-func settled(t *testing.T, namespace string, kafka *kafkaproc.Cluster) string {
+func settled(t *testing.T, client versioned.Interface, namespace string, kafka *kafkaproc.Cluster) string {
 	t.Helper()
-	list, err := cluster.Client.KafkaV1beta1().KafkaTopics(namespace).List(t.Context(), metav1.ListOptions{})
+	list, err := client.KafkaV1beta1().KafkaTopics(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		return err.Error()
 	}
@@ -137,9 +139,9 @@ func settled(t *testing.T, namespace string, kafka *kafkaproc.Cluster) string {
 }
 
 // ids are the topics of a namespace by their objects.
-func ids(t *testing.T, namespace string) map[string]string {
+func ids(t *testing.T, client versioned.Interface, namespace string) map[string]string {
 	t.Helper()
-	list, err := cluster.Client.KafkaV1beta1().KafkaTopics(namespace).List(t.Context(), metav1.ListOptions{})
+	list, err := client.KafkaV1beta1().KafkaTopics(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 // hurry is how much faster than real time tickers run.
 const hurry = 100
 
-// Clock is a real clock that can be put forward, and whose tickers are fast: loops that look every ten seconds look every
+// Clock is a real clock that can be put forward and back, and whose tickers are fast: loops that look every ten seconds look every
 // tenth of one.
 type Clock struct {
 	clock.RealClock
@@ -34,7 +34,7 @@ func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 // NewTicker implements clock.WithTicker.
 func (c *Clock) NewTicker(d time.Duration) clock.Ticker { return c.RealClock.NewTicker(d / hurry) }
 
-// Step puts the clock forward.
+// Step puts the clock forward, or back by less than nothing.
 func (c *Clock) Step(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

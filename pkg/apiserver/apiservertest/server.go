@@ -3,6 +3,7 @@
 package apiservertest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,8 @@ const startLimit = 60 * time.Second
 type Options struct {
 	// Gateway configures the way to the brokers, except for its Dial. Left out, its timeouts are short.
 	Gateway *broker.Options
+	// Clock is the server's, which the gateway has only if its options name it, too. A new one when nil.
+	Clock *Clock
 	// Secrets are the host's; nil for a server without a host.
 	Secrets target.Secrets
 }
@@ -61,7 +64,7 @@ type Server struct {
 
 // Start starts a server. The caller must Close it.
 func Start(options Options) (*Server, error) {
-	s := &Server{network: newNetwork(), rules: newRules(), Clock: &Clock{}}
+	s := &Server{network: newNetwork(), rules: newRules(), Clock: cmp.Or(options.Clock, &Clock{})}
 	if err := s.start(options); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("start an API server in a test: %w", err)
