@@ -29,6 +29,8 @@ layer() {
       ;;
     integration)
       local status=0 gateway
+      # Built here when the cache is empty, which takes minutes: the tests' own time is for starting them.
+      go run -C hack ./cluster binaries etcd kube-apiserver kube-controller-manager kubectl >/dev/null || return 1
       # The gateway's tests have brokers of their own, and both packages wait for brokers half of the time. The unit layer has run the
       # gateway's other tests.
       run integration-broker . -tags integration -timeout 20m -run '^TestReal' ./pkg/broker &
