@@ -62,7 +62,7 @@ func (b *bed) timeBatches(ctx context.Context, prefix string, other func(ctx con
 	var times []time.Duration
 	for round := range rounds {
 		names := numbered(fmt.Sprintf("%s-raw-%d", prefix, round), thousand)
-		if err := pauseAfter(ctx); err != nil {
+		if err := letRest(ctx); err != nil {
 			return nil, err
 		}
 		took, err := timed(func() error {
@@ -79,7 +79,7 @@ func (b *bed) timeBatches(ctx context.Context, prefix string, other func(ctx con
 		if err := b.rawDelete(ctx, names); err != nil {
 			return nil, err
 		}
-		if err := pauseAfter(ctx); err != nil {
+		if err := letRest(ctx); err != nil {
 			return nil, err
 		}
 		if err := other(ctx, round); err != nil {
@@ -89,11 +89,12 @@ func (b *bed) timeBatches(ctx context.Context, prefix string, other func(ctx con
 	return times, nil
 }
 
-// restTime is how long brokers go on making and deleting replicas of a thousand topics after they have answered.
+// restTime is given to brokers to end the replicas of a thousand topics, which they make and delete after they have answered. Without it the
+// next batch took 0.4 to 8 s; with it, 0.35 to 0.7.
 const restTime = 6 * time.Second
 
-// pauseAfter leaves brokers the time to end what they are at, which would make what is timed next look slow.
-func pauseAfter(ctx context.Context) error {
+// letRest leaves brokers the time to end what they are at, which would make what is timed next look slow.
+func letRest(ctx context.Context) error {
 	select {
 	case <-time.After(restTime):
 		return nil

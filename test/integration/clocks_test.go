@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -48,18 +49,41 @@ func TestClocksThatJump(t *testing.T) {
 	defer cancel()
 
 	work := startWorkload(t, server.Client, n)
-	time.Sleep(2 * time.Second)
+	// Each jump meets writes that are under way, and others go well after it.
+	next := func(what string) {
+		t.Helper()
+		before := len(work.made())
+		harness.Eventually(t, agreeWithin, "topics are created "+what, func() string {
+			if now := len(work.made()); now < before+3 {
+				return fmt.Sprintf("%d of 3", now-before)
+			}
+			return ""
+		})
+	}
+	next("before clocks jump")
 	was := ids(t, server.Client, n)
+	// A process reads how long things take from a clock that does not jump (package time, "Monotonic Clocks"), and this one takes that
+	// along: what was due before a jump back waits for that time to come again. So the last jump of the controllers is beyond all others.
 	for _, jump := range []struct{ servers, controllers time.Duration }{
-		{3 * time.Hour, 0}, {-6 * time.Hour, 0}, {0, 3 * time.Hour}, {0, -6 * time.Hour}, {48 * time.Hour, -48 * time.Hour}, {-45 * time.Hour, 51 * time.Hour},
+		{3 * time.Hour, 0}, {-6 * time.Hour, 0}, {0, 3 * time.Hour}, {0, -6 * time.Hour}, {48 * time.Hour, -48 * time.Hour}, {-45 * time.Hour, 105 * time.Hour},
 	} {
 		clock.Step(jump.servers)
 		theirs.Step(jump.controllers)
-		time.Sleep(1500 * time.Millisecond)
+		next(fmt.Sprintf("after a jump by %s and %s", jump.servers, jump.controllers))
 	}
 	work.stop()
 	harness.Eventually(t, agreeWithin, "objects and brokers agree", func() string { return settled(t, server.Client, n, cluster.Kafka) })
 	expectKept(t, work, was)
+	// What is done outside is left to the controllers, who look every 30 seconds.
+	lost := work.kept()[0]
+	before := ids(t, server.Client, n)[lost]
+	topicTool(t, cluster.Kafka, "--delete --topic "+lost)
+	harness.Eventually(t, 3*agreeWithin, "a topic that was deleted outside is made again", func() string {
+		if now := ids(t, server.Client, n)[lost]; now == before {
+			return "its object has the old id"
+		}
+		return settled(t, server.Client, n, cluster.Kafka)
+	})
 	for _, name := range work.kept() {
 		if err := server.Client.KafkaV1beta1().KafkaTopics(n).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)

@@ -5,6 +5,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -92,6 +93,13 @@ func (w *workload) turn(ctx context.Context) {
 		w.mu.Unlock()
 		_ = topics.Delete(ctx, name(i-2), metav1.DeleteOptions{})
 	}
+}
+
+// made are the topics whose creation was answered with success.
+func (w *workload) made() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.created))
 }
 
 // kept are the topics that must be there: created, and never asked to go.
