@@ -1,8 +1,12 @@
 package kafkaproc_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,6 +43,27 @@ func tool(t *testing.T, ctx context.Context, c *kafkaproc.Cluster, class string,
 	return string(out)
 }
 
+// runningThreads returns what /proc tells of the threads of a process that SIGSTOP has not stopped, state T (man 5 proc).
+func runningThreads(t *testing.T, pid int) []string {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("threads of process %d: %q, %v", pid, files, err)
+	}
+	var running []string
+	for _, file := range files {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The name of the thread, in parentheses, may hold spaces.
+		if !strings.HasPrefix(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " T ") {
+			running = append(running, string(stat))
+		}
+	}
+	return running
+}
+
 func TestOneNodeKeepsItsTopicsOverEveryWayToEnd(t *testing.T) {
 	ctx := needsProcesses(t)
 	options := kafkaproc.Options{Dir: t.TempDir()}
@@ -60,8 +85,19 @@ func TestOneNodeKeepsItsTopicsOverEveryWayToEnd(t *testing.T) {
 	if err := broker.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := broker.Suspend(); err != nil {
-		t.Fatal(err)
+	// A broker that has just started is busy, so that some of its threads run when the signal comes.
+	for i := range 100 {
+		if i%10 > 0 { // otherwise, it is frozen already
+			if err := broker.Resume(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := broker.Suspend(); err != nil {
+			t.Fatal(err)
+		}
+		if running := runningThreads(t, broker.PID()); len(running) > 0 {
+			t.Fatalf("threads of a frozen broker that are not stopped: %q", running)
+		}
 	}
 	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stopGrace is what a JVM gets to end by itself before Close kills it.
@@ -92,8 +94,24 @@ func (p *Process) Stop(ctx context.Context) error { return p.end(ctx, syscall.SI
 // Kill kills the process (SIGKILL) and waits until it is gone.
 func (p *Process) Kill() error { return p.end(context.Background(), syscall.SIGKILL) }
 
-// Suspend freezes the process (SIGSTOP): its connections stay open and nothing answers.
-func (p *Process) Suspend() error { return p.signal(syscall.SIGSTOP) }
+// Suspend freezes the process (SIGSTOP) and waits until it is frozen: its connections stay open and nothing answers.
+func (p *Process) Suspend() error {
+	pid := p.PID()
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	// The signal is on its way when it has been sent: threads that run go on for a while, and may answer a request. The
+	// kernel tells the parent once all have stopped; it is asked to tell again, so that freezing twice does not hang.
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("waiting for server %d to freeze: %w", p.ID, err)
+		}
+	}
+}
 
 // Resume lets a frozen process go on (SIGCONT).
 func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
