@@ -7,6 +7,9 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apiserver/pkg/admission/plugin/resourcequota"
+	"k8s.io/apiserver/pkg/features"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	featuretesting "k8s.io/component-base/featuregate/testing"
 )
 
 func parse(t *testing.T, args ...string) *Options {
@@ -60,6 +63,19 @@ func TestTheNamespaceIsThePods(t *testing.T) {
 	}
 	if got := parse(t, "--namespace=there").Namespace; got != "there" {
 		t.Errorf("the namespace is %s although the flag says there", got)
+	}
+}
+
+func TestSnapshotsOfTheWatchCacheAreOffUnlessAskedFor(t *testing.T) {
+	if utilfeature.DefaultFeatureGate.Enabled(features.ListFromCacheSnapshot) {
+		t.Error("the watch cache keeps a snapshot of its index for each change")
+	}
+	featuretesting.SetFeatureGateDuringTest(t, utilfeature.DefaultFeatureGate, features.ListFromCacheSnapshot, false) // and afterwards again
+	if err := parse(t, "--feature-gates=ListFromCacheSnapshot=true").Complete(); err != nil {
+		t.Fatal(err)
+	}
+	if !utilfeature.DefaultFeatureGate.Enabled(features.ListFromCacheSnapshot) {
+		t.Error("the flag does not switch them on")
 	}
 }
 
