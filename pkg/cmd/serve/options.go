@@ -48,7 +48,7 @@ type Options struct {
 
 // Gates can only get another default before they become flags.
 func init() {
-	// The watch cache would keep a copy of its index for each of the last changes, 55 MiB after ten thousand topics were created. Without
+	// The watch cache would keep a copy of its index for each of the last changes, some 50 MiB after ten thousand topics were created. Without
 	// them, the second and later pages of a long list are read from etcd (docs/decisions/0013-pages-of-long-lists.md).
 	utilruntime.Must(utilfeature.DefaultMutableFeatureGate.OverrideDefault(features.ListFromCacheSnapshot, false))
 }

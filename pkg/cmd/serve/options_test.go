@@ -70,7 +70,7 @@ func TestSnapshotsOfTheWatchCacheAreOffUnlessAskedFor(t *testing.T) {
 	if utilfeature.DefaultFeatureGate.Enabled(features.ListFromCacheSnapshot) {
 		t.Error("the watch cache keeps a snapshot of its index for each change")
 	}
-	featuretesting.SetFeatureGateDuringTest(t, utilfeature.DefaultFeatureGate, features.ListFromCacheSnapshot, false) // and afterwards again
+	featuretesting.SetFeatureGateDuringTest(t, utilfeature.DefaultFeatureGate, features.ListFromCacheSnapshot, false) // puts it back afterwards
 	if err := parse(t, "--feature-gates=ListFromCacheSnapshot=true").Complete(); err != nil {
 		t.Fatal(err)
 	}
