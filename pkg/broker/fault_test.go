@@ -14,8 +14,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// within is how much later than its deadline a call may end.
-const within = 100 * time.Millisecond
+const (
+	// within is how much later than its deadline a call may end. The requests that it does not wait for take five seconds and more, so
+	// there is room for a machine that is busy.
+	within = time.Second
+	// soonEnough is when a cluster that is away has to be known to be.
+	soonEnough = 6 * time.Second
+)
 
 func TestADeadlineIsHonoured(t *testing.T) {
 	for name, call := range map[string]func(context.Context, *Cluster) error{
@@ -128,7 +133,7 @@ func TestADeadClusterIsSaidToBeSoonEnough(t *testing.T) {
 			if !IsUnreachable(err) || !strings.Contains(err.Error(), "ns/dead") {
 				t.Errorf("error %v, want unreachable, naming the cluster", err)
 			}
-			if took > 5500*time.Millisecond {
+			if took > soonEnough {
 				t.Errorf("took %v", took)
 			}
 			// The next caller gets the same verdict at once.
@@ -171,7 +176,7 @@ func TestAHungClusterIsSaidToBeSoonEnough(t *testing.T) {
 	})
 	start := time.Now()
 	_, err := b.cluster.Topics(context.Background(), "orders")
-	if took := time.Since(start); !IsUnreachable(err) || took > 5500*time.Millisecond {
+	if took := time.Since(start); !IsUnreachable(err) || took > soonEnough {
 		t.Errorf("after %v: %v", took, err)
 	}
 	b.network.set(func() { clear(b.network.hung) })
@@ -235,7 +240,7 @@ func TestAStalledBrokerDelaysNoOther(t *testing.T) {
 	eventually(t, "the slow request is under way", func() bool { return b.network.requests(int16(kmsg.DescribeLogDirs)) > 0 })
 	quick := func(what string, call func() error) {
 		start := time.Now()
-		if err := call(); err != nil || time.Since(start) > 500*time.Millisecond {
+		if err := call(); err != nil || time.Since(start) > within {
 			t.Errorf("%s beside a stalled broker: %v, %v", what, time.Since(start), err)
 		}
 	}
@@ -328,7 +333,7 @@ func TestThrottlingIsAnError(t *testing.T) {
 		if !errors.As(err, &refusal) || refusal.Code != codeThrottled || refusal.RetryAfter < 6*time.Second {
 			t.Errorf("error %v, want THROTTLING_QUOTA_EXCEEDED and its time", err)
 		}
-		if time.Since(start) > time.Second {
+		if time.Since(start) > 3*time.Second {
 			t.Errorf("took %v", time.Since(start))
 		}
 	}

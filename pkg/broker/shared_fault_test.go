@@ -62,14 +62,6 @@ func (b *bench) createdTogether(t *testing.T, n int) (outcomes func() map[string
 	}
 }
 
-// occupied keeps a batcher's calls in its queue until release, so that they share a request however fast a broker answers.
-func occupied[Q, A any](b *batcher[Q, A]) (release func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running++
-	return func() { go b.run() }
-}
-
 func TestOnlyWhatTheControllerDidNotDoIsSentAgain(t *testing.T) {
 	b := newBench(t, Options{})
 	b.warm(t)

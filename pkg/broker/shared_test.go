@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -283,14 +286,33 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	brokers, leaders := map[int32]bool{}, 0
+	for _, topic := range live {
+		leading := map[int32]bool{}
+		for _, p := range topic.Partitions {
+			leading[p.Leader] = true
+			for _, id := range p.Replicas {
+				brokers[id] = true
+			}
+		}
+		leaders += len(leading)
+	}
+	shared := b.cluster.shared
+	var questions []offsetsTarget
+	for id := range brokers {
+		for _, timestamp := range []int64{sarama.OffsetOldest, sarama.OffsetNewest} {
+			questions = append(questions, offsetsTarget{id, ReadUncommitted, timestamp})
+		}
+	}
+	ids := slices.Collect(maps.Keys(brokers))
 	for _, kind := range []struct {
-		key  kmsg.Key
-		most int
-		call func(name string) error
+		key kmsg.Key
+		// most are the requests to all brokers, asked are what would be that many if each caller had its own.
+		most, asked int
+		occupy      func() (queued func() int, release func())
+		call        func(name string) error
 	}{
-		// 360 requests if each caller asked three leaders twice, 180 for the sizes. Only one broker is held: the others see the callers
-		// come in a few waves.
-		{kmsg.ListOffsets, 48, func(name string) error {
+		{kmsg.ListOffsets, 2 * len(ids), 2 * leaders, func() (func() int, func()) { return occupiedTargets(&shared.offsets, questions) }, func(name string) error {
 			offsets, err := b.cluster.OffsetsOf(ctx, live[name], ReadUncommitted)
 			if err == nil && len(offsets) != 3 {
 				err = fmt.Errorf("%d partitions", len(offsets))
@@ -302,7 +324,7 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 			}
 			return err
 		}},
-		{kmsg.DescribeLogDirs, 30, func(name string) error {
+		{kmsg.DescribeLogDirs, len(ids), len(ids) * topics, func() (func() int, func()) { return occupiedTargets(&shared.logDirs, ids) }, func(name string) error {
 			sizes, err := b.cluster.FreshLogDirs(ctx, name)
 			for id, broker := range sizes.Brokers {
 				if broker.Err != nil {
@@ -317,7 +339,7 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 			return err
 		}},
 	} {
-		release := b.held(kind.key)
+		queued, release := kind.occupy()
 		cost := b.counted(func() {
 			var callers sync.WaitGroup
 			for _, name := range names {
@@ -327,15 +349,46 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 					}
 				})
 			}
-			callers.Go(func() {
-				eventually(t, "a request is in flight", func() bool { return b.network.requests(int16(kind.key)) > 0 })
-				release()
-			})
+			eventually(t, "all wait", func() bool { return queued() == kind.asked })
+			release()
 			callers.Wait()
 		}, kind.key)
+		if want := fmt.Sprintf("%s %d", kind.key.Name(), kind.most); cost != want {
+			t.Errorf("%d calls cost %s, want %s", topics, cost, want)
+		}
+	}
+}
+
+// occupied keeps a batcher's calls in its queue until release, so that they share a request however fast a broker answers.
+func occupied[Q, A any](b *batcher[Q, A]) (release func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running++
+	return func() { go b.run() }
+}
+
+// occupiedTargets is occupied for the batchers of several targets.
+func occupiedTargets[K comparable, Q, A any](s *batchers[K, Q, A], targets []K) (waiting func() int, release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byTarget = map[K]*batcher[Q, A]{}
+	var releases []func()
+	for _, target := range targets {
+		s.byTarget[target] = s.build(target)
+		releases = append(releases, occupied(s.byTarget[target]))
+	}
+	waiting = func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		n := 0
-		if _, err := fmt.Sscanf(cost, kind.key.Name()+" %d", &n); err != nil || n > kind.most {
-			t.Errorf("%d calls cost %s, want %d at most", topics, cost, kind.most)
+		for _, b := range s.byTarget {
+			n += queued(b)
+		}
+		return n
+	}
+	return waiting, func() {
+		for _, release := range releases {
+			release()
 		}
 	}
 }
