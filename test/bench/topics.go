@@ -51,22 +51,27 @@ func topicCreateOne(ctx context.Context, b *bed) (result, error) {
 	if err := b.start(ctx); err != nil {
 		return result{}, err
 	}
-	times, err := b.timeCreates(ctx, "one", creates)
+	times, _, err := b.timeCreates(ctx, "one", creates)
 	if err != nil {
 		return result{}, err
 	}
 	return against(milliseconds(median(times[0])), milliseconds(median(times[1])), "ms", "raw validateOnly + CreateTopics (p50)", 1.5), nil
 }
 
-// timeCreates creates n topics one at a time through the API, and as many with the two RPCs that each takes.
-func (b *bed) timeCreates(ctx context.Context, prefix string, n int) ([][]time.Duration, error) {
+// timeCreates creates n topics one at a time through the API, and as many with the two RPCs that each takes. It returns the times and the
+// names of each kind, those of the warm-up included.
+func (b *bed) timeCreates(ctx context.Context, prefix string, n int) (times [][]time.Duration, names [][]string, err error) {
 	topics := b.kafka.KafkaV1beta1().KafkaTopics(namespace)
-	return interleave(ctx, n,
+	ours, theirs := numbered(prefix, warmUps+n), numbered(prefix+"-raw", warmUps+n)
+	times, err = interleave(ctx, n,
 		func(ctx context.Context, i int) error {
-			_, err := topics.Create(ctx, newTopic(fmt.Sprintf("%s-%d", prefix, i), 1), metav1.CreateOptions{})
+			topic := newTopic(ours[i], 1)
+			topic.Labels = map[string]string{batchLabel: batchOf(ours)}
+			_, err := topics.Create(ctx, topic, metav1.CreateOptions{})
 			return err
 		},
-		func(ctx context.Context, i int) error { return b.rawPair(ctx, fmt.Sprintf("%s-raw-%d", prefix, i)) })
+		func(ctx context.Context, i int) error { return b.rawPair(ctx, theirs[i]) })
+	return times, [][]string{ours, theirs}, err
 }
 
 // interleave runs the steps in turns, so that all of them meet the same weather, and returns the times of each.
