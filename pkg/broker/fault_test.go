@@ -14,13 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const (
-	// within is how much later than its deadline a call may end. The requests that it does not wait for take five seconds and more, so
-	// there is room for a machine that is busy.
-	within = time.Second
-	// soonEnough is when a cluster that is away has to be known to be.
-	soonEnough = 6 * time.Second
-)
+// soonEnough is when a cluster that is away has to be known to be: the API has six seconds to say so.
+const soonEnough = 5500 * time.Millisecond
 
 func TestADeadlineIsHonoured(t *testing.T) {
 	for name, call := range map[string]func(context.Context, *Cluster) error{
@@ -45,7 +40,7 @@ func TestADeadlineIsHonoured(t *testing.T) {
 			defer cancel()
 			start := time.Now()
 			err := call(ctx, b.cluster)
-			if took := time.Since(start); took > patience+within {
+			if took := time.Since(start); took > patience+noticeable {
 				t.Errorf("ended after %v, deadline %v", took, patience)
 			}
 			if !errors.Is(err, context.DeadlineExceeded) {
@@ -85,7 +80,7 @@ func TestCancellationIsHonoured(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want canceled", err)
 	}
-	if took := time.Since(start); took > within {
+	if took := time.Since(start); took > noticeable {
 		t.Errorf("ended %v after the cancellation", took)
 	}
 }
@@ -138,7 +133,7 @@ func TestADeadClusterIsSaidToBeSoonEnough(t *testing.T) {
 			}
 			// The next caller gets the same verdict at once.
 			start = time.Now()
-			if _, err := c.Snapshot(context.Background(), 0); !IsUnreachable(err) || time.Since(start) > within {
+			if _, err := c.Snapshot(context.Background(), 0); !IsUnreachable(err) || time.Since(start) > noticeable {
 				t.Errorf("the second verdict took %v: %v", time.Since(start), err)
 			}
 		})
@@ -240,7 +235,7 @@ func TestAStalledBrokerDelaysNoOther(t *testing.T) {
 	eventually(t, "the slow request is under way", func() bool { return b.network.requests(int16(kmsg.DescribeLogDirs)) > 0 })
 	quick := func(what string, call func() error) {
 		start := time.Now()
-		if err := call(); err != nil || time.Since(start) > within {
+		if err := call(); err != nil || time.Since(start) > noticeable {
 			t.Errorf("%s beside a stalled broker: %v, %v", what, time.Since(start), err)
 		}
 	}
@@ -333,7 +328,7 @@ func TestThrottlingIsAnError(t *testing.T) {
 		if !errors.As(err, &refusal) || refusal.Code != codeThrottled || refusal.RetryAfter < 6*time.Second {
 			t.Errorf("error %v, want THROTTLING_QUOTA_EXCEEDED and its time", err)
 		}
-		if time.Since(start) > 3*time.Second {
+		if time.Since(start) > time.Second {
 			t.Errorf("took %v", time.Since(start))
 		}
 	}

@@ -159,22 +159,12 @@ func TestAHungBrokerHoldsUpNoLaterWrites(t *testing.T) {
 		_, _ = b.cluster.CreateTopic(ctx, NewTopic{Name: "caught", Partitions: 1, Replicas: 1}, false)
 	})
 	eventually(t, "a write hangs", func() bool { return b.network.requests(int16(kmsg.CreateTopics)) > before })
-	var later []time.Duration
-	for i := range 6 {
+	for i := range 5 {
 		start := time.Now()
 		_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: fmt.Sprintf("topic-%d", i), Partitions: 1, Replicas: 1}, false)
-		took := time.Since(start)
-		if err != nil || took > stallAfter+hedgeDelay+noticeable {
+		if took := time.Since(start); err != nil || took > stallAfter+hedgeDelay+noticeable || i > 0 && took > hedgeDelay+noticeable {
 			t.Errorf("write %d took %v: %v", i, took, err)
 		}
-		if i > 0 {
-			later = append(later, took)
-		}
-	}
-	// One of them may meet a machine that is busy.
-	slices.Sort(later)
-	if later[len(later)/2] > hedgeDelay+noticeable {
-		t.Errorf("the writes after the first took %v", later)
 	}
 	caught.Wait()
 }
@@ -208,7 +198,7 @@ func TestAThrottledLaneIsAloneInThat(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Second {
 		t.Errorf("took %v", took)
 	}
 }

@@ -321,7 +321,7 @@ func TestReadFollowsAndStopsAtOnce(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if late := time.Since(stopped); late > time.Second {
+	if late := time.Since(stopped); late > 500*time.Millisecond {
 		t.Errorf("it took %v to stop", late)
 	}
 	eventually(t, "all goroutines end", func() bool { n, _ := ourGoroutines(); return n <= before })

@@ -33,11 +33,11 @@ func (b *bench) createsWith(code func(topic string) (int16, string), throttle ti
 // createTogether creates topics in one request, and returns what became of each.
 func (b *bench) createTogether(t *testing.T, n int) map[string]error {
 	t.Helper()
-	return b.createdTogether(t, n)()
+	return b.sendTogether(t, n)()
 }
 
-// createdTogether sends the request, and returns a function that waits for what became of each.
-func (b *bench) createdTogether(t *testing.T, n int) (outcomes func() map[string]error) {
+// sendTogether sends the request, and returns a function that waits for what became of each.
+func (b *bench) sendTogether(t *testing.T, n int) (outcomes func() map[string]error) {
 	t.Helper()
 	ctx := testContext(t)
 	became := make(map[string]error, n)
@@ -251,7 +251,7 @@ func TestABatchWhoseAnswerIsLostIsLookedUp(t *testing.T) {
 	releaseTopics, releaseConfigs := occupied(topics), occupied(configs)
 	var outcomes map[string]error
 	cost := b.counted(func() {
-		wait := b.createdTogether(t, 100)
+		wait := b.sendTogether(t, 100)
 		eventually(t, "all look for their topics", func() bool { return queued(topics) == 100 })
 		releaseTopics()
 		eventually(t, "all look at the settings", func() bool { return queued(configs) == 100 })

@@ -286,33 +286,29 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	brokers, leaders := map[int32]bool{}, 0
+	leaders := 0
 	for _, topic := range live {
 		leading := map[int32]bool{}
 		for _, p := range topic.Partitions {
 			leading[p.Leader] = true
-			for _, id := range p.Replicas {
-				brokers[id] = true
-			}
 		}
 		leaders += len(leading)
 	}
-	shared := b.cluster.shared
+	shared, ids := b.cluster.shared, slices.Collect(maps.Keys(b.cluster.dir.brokers))
 	var questions []offsetsTarget
-	for id := range brokers {
+	for _, id := range ids {
 		for _, timestamp := range []int64{sarama.OffsetOldest, sarama.OffsetNewest} {
 			questions = append(questions, offsetsTarget{id, ReadUncommitted, timestamp})
 		}
 	}
-	ids := slices.Collect(maps.Keys(brokers))
 	for _, kind := range []struct {
 		key kmsg.Key
-		// most are the requests to all brokers, asked are what would be that many if each caller had its own.
-		most, asked int
-		occupy      func() (queued func() int, release func())
-		call        func(name string) error
+		// alone is how many requests there would be if nobody shared: each topic is on all brokers.
+		alone, together int
+		occupy          func() (waiting func() int, release func())
+		call            func(name string) error
 	}{
-		{kmsg.ListOffsets, 2 * len(ids), 2 * leaders, func() (func() int, func()) { return occupiedTargets(&shared.offsets, questions) }, func(name string) error {
+		{kmsg.ListOffsets, 2 * leaders, 2 * len(ids), func() (func() int, func()) { return occupiedTargets(&shared.offsets, questions) }, func(name string) error {
 			offsets, err := b.cluster.OffsetsOf(ctx, live[name], ReadUncommitted)
 			if err == nil && len(offsets) != 3 {
 				err = fmt.Errorf("%d partitions", len(offsets))
@@ -324,7 +320,7 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 			}
 			return err
 		}},
-		{kmsg.DescribeLogDirs, len(ids), len(ids) * topics, func() (func() int, func()) { return occupiedTargets(&shared.logDirs, ids) }, func(name string) error {
+		{kmsg.DescribeLogDirs, len(ids) * topics, len(ids), func() (func() int, func()) { return occupiedTargets(&shared.logDirs, ids) }, func(name string) error {
 			sizes, err := b.cluster.FreshLogDirs(ctx, name)
 			for id, broker := range sizes.Brokers {
 				if broker.Err != nil {
@@ -339,7 +335,7 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 			return err
 		}},
 	} {
-		queued, release := kind.occupy()
+		waiting, release := kind.occupy()
 		cost := b.counted(func() {
 			var callers sync.WaitGroup
 			for _, name := range names {
@@ -349,11 +345,11 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 					}
 				})
 			}
-			eventually(t, "all wait", func() bool { return queued() == kind.asked })
+			eventually(t, "all wait", func() bool { return waiting() == kind.alone })
 			release()
 			callers.Wait()
 		}, kind.key)
-		if want := fmt.Sprintf("%s %d", kind.key.Name(), kind.most); cost != want {
+		if want := fmt.Sprintf("%s %d", kind.key.Name(), kind.together); cost != want {
 			t.Errorf("%d calls cost %s, want %s", topics, cost, want)
 		}
 	}

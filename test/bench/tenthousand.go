@@ -26,7 +26,7 @@ const (
 	// crowd is the namespace of ten thousand topics of the Kafka, and of as many custom resources.
 	crowd = "kafka-bench-10k"
 	// manyCreates is how many creates there are in each of createRounds, which together make a 99th percentile: that of one round is only
-	// its third largest. Between rounds their topics are deleted, so that all meet the same brokers.
+	// its fourth largest. Between rounds their topics are deleted, so that all meet the same brokers.
 	manyCreates, createRounds = 300, 4
 	// lists is how many make a median.
 	lists = 5
