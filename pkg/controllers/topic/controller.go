@@ -73,6 +73,7 @@ type Controller struct {
 	loop    *loop.Loop
 	parking parking
 	heads   headStarts
+	refused refusals
 	wanted  set
 	made    madeTopics
 

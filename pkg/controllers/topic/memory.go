@@ -15,42 +15,67 @@ import (
 // that was cut short leaves no status, and is taken over then.
 const firstLook = 3 * time.Second
 
-// headStarts know since when specs wait for the request that stored them. The time is this process's own: the object's is another
-// machine's clock, and both jump.
-type headStarts struct {
+// beginnings know since when something is so of a spec. The time is this process's own: the object's is another machine's clock, and
+// both jump.
+type beginnings struct {
 	mu    sync.Mutex
-	since map[types.NamespacedName]headStart
+	since map[types.NamespacedName]beginning
 }
 
-type headStart struct {
+type beginning struct {
 	uid        types.UID
 	generation int64
 	at         time.Time
 }
 
-// wait is how long a topic's spec is still left alone; 0 when its status speaks of it.
-func (h *headStarts) wait(key types.NamespacedName, topic *v1beta1.KafkaTopic, now time.Time) time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if topic.Status.ObservedGeneration >= topic.Generation && len(topic.Status.Conditions) > 0 {
-		delete(h.since, key)
-		return 0
-	}
-	began, known := h.since[key]
+// ago is how long it has been so of a topic's spec, which is remembered to be so.
+func (b *beginnings) ago(key types.NamespacedName, topic *v1beta1.KafkaTopic, now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	began, known := b.since[key]
 	if !known || began.uid != topic.UID || began.generation != topic.Generation {
-		began = headStart{topic.UID, topic.Generation, now}
-		if h.since == nil {
-			h.since = map[types.NamespacedName]headStart{}
+		began = beginning{topic.UID, topic.Generation, now}
+		if b.since == nil {
+			b.since = map[types.NamespacedName]beginning{}
 		}
-		h.since[key] = began
+		b.since[key] = began
 	}
-	return firstLook - now.Sub(began.at)
+	return now.Sub(began.at)
 }
 
-func (h *headStarts) forget(key types.NamespacedName) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.since, key)
+// forget says that it is not so any more.
+func (b *beginnings) forget(key types.NamespacedName) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.since, key)
+}
+
+// headStarts know since when specs wait for the request that stored them.
+type headStarts struct{ beginnings }
+
+// wait is how long a topic's spec is still left alone; 0 when its status speaks of it.
+func (h *headStarts) wait(key types.NamespacedName, topic *v1beta1.KafkaTopic, now time.Time) time.Duration {
+	if topic.Status.ObservedGeneration >= topic.Generation && len(topic.Status.Conditions) > 0 {
+		h.forget(key)
+		return 0
+	}
+	return firstLook - h.ago(key, topic, now)
+}
+
+const (
+	// againSoon and againRefused bound how soon a change that the brokers refused is tried again.
+	againSoon    = time.Second
+	againRefused = 30 * time.Second
+)
+
+// refusals know since when brokers refuse specs.
+type refusals struct{ beginnings }
+
+// again is how soon a refused spec is tried again: after a third of the time for which it has been refused. Brokers that return do so
+// one after the other, and the first of them refuse the replicas that the others are to have: if that takes half a minute, the topic
+// follows within ten seconds of the last. What is refused for good costs a request every 30 seconds.
+func (r *refusals) again(key types.NamespacedName, topic *v1beta1.KafkaTopic, now time.Time) time.Duration {
+	return min(max(r.ago(key, topic, now)/3, againSoon), againRefused)
 }
 
 // set is a set of topics.

@@ -150,6 +150,51 @@ func TestARefusedTopicIsTriedWhenABrokerComes(t *testing.T) {
 	})
 }
 
+// Brokers return one after the other, and the first of them lack those that are to have the other replicas. Nobody tells when the last
+// is back.
+func TestARefusedTopicFollowsSoonAfterItsBrokersReturn(t *testing.T) {
+	for _, late := range []time.Duration{0, 5 * time.Second, 29 * time.Second} {
+		t.Run(late.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				on := &brokers{away: true, alive: map[int32]broker.BrokerInfo{0: {}}}
+				b := newBench(t, on, kafkaObject(), topicObject())
+				defer b.stop()
+				// A look at the cluster would find out, too, and happens to be just over.
+				b.wait(patrolEvery - firstLook - time.Second)
+				on.do(func() {
+					on.away, on.refuse = false, &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
+				})
+				b.wait(late + time.Second)
+				b.expectReady(metav1.ConditionFalse, topicplan.ReasonNotApplied)
+				on.do(func() { on.refuse = nil })
+				b.wait(10 * time.Second)
+				b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+			})
+		})
+	}
+}
+
+// What is refused for good is asked for ever more rarely.
+func TestWhatIsRefusedForGoodIsAskedRarely(t *testing.T) {
+	start := time.Now()
+	key, topic := types.NamespacedName{Namespace: "streams", Name: "orders"}, topicObject()
+	var refused refusals
+	tries, now := 0, start
+	for ; now.Sub(start) < time.Hour; tries++ {
+		now = now.Add(refused.again(key, topic, now))
+	}
+	if tries > 140 {
+		t.Errorf("%d tries in the first hour, want two a minute and some at first", tries)
+	}
+	if again := refused.again(key, topic, now); again != againRefused {
+		t.Errorf("after an hour it is tried again in %s", again)
+	}
+	topic.Generation = 2
+	if again := refused.again(key, topic, now); again != againSoon {
+		t.Errorf("another spec is tried again in %s", again)
+	}
+}
+
 // The API server that fails between the brokers' answer and ours must not make us forget whose the topic is.
 func TestATopicWhoseIDIsNotStoredYetIsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

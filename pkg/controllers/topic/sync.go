@@ -20,8 +20,6 @@ import (
 const (
 	// askTimeout bounds one sync's talk with brokers.
 	askTimeout = 15 * time.Second
-	// againRefused is how soon a change that the brokers refused is tried again. When a broker comes or goes it is tried at once.
-	againRefused = 30 * time.Second
 	// againMoved is how soon a topic is looked at again that changed under us.
 	againMoved = time.Second
 )
@@ -34,6 +32,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	cached, err := c.topics.KafkaTopics(key.Namespace).Get(key.Name)
 	if apierrors.IsNotFound(err) {
 		c.heads.forget(key)
+		c.refused.forget(key)
 		c.wanted.remove(key)
 		return 0, c.unmake(ctx, key, "")
 	}
@@ -76,7 +75,7 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return 0, c.away(ctx, topic, kafka)
 	}
 	if c.parking.away(at) {
-		c.parking.park(at, key)
+		c.park(at, key)
 		return 0, c.away(ctx, topic, kafka)
 	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
@@ -88,13 +87,15 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
 	case broker.IsUnreachable(err):
-		c.parking.park(at, key)
+		c.park(at, key)
 		return 0, c.away(ctx, topic, kafka)
 	case transient(err):
 		return 0, err
 	default:
-		return againRefused, c.report(ctx, topic, verdict{status: metav1.ConditionFalse, reason: topicplan.ReasonNotApplied, message: err.Error()})
+		return c.refused.again(key, topic, c.clock.Now()),
+			c.report(ctx, topic, verdict{status: metav1.ConditionFalse, reason: topicplan.ReasonNotApplied, message: err.Error()})
 	}
+	c.refused.forget(key)
 	if err := w.settle(ctx, v); err != nil {
 		return 0, err
 	}
@@ -103,6 +104,12 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return againRefused, nil
 	}
 	return 0, nil
+}
+
+// park makes a topic wait for its brokers. What they refused before they went is no news of what they say when they are back.
+func (c *Controller) park(at broker.Target, key types.NamespacedName) {
+	c.refused.forget(key)
+	c.parking.park(at, key)
 }
 
 // transient tells errors that are no refusal of what the spec says.
