@@ -10,6 +10,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,6 +72,13 @@ kubeconfig may do everything. For development; it listens nowhere else.`,
 
 // Run serves until ctx ends.
 func Run(ctx context.Context, options *Options) error {
+	// First, so that a port that is taken is told at once and not when a storage has started.
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(options.Port)))
+	if err != nil {
+		return fmt.Errorf("--port %d: %w", options.Port, err)
+	}
+	// A server that runs closes it of its own.
+	defer func() { _ = listener.Close() }()
 	etcd, err := storage.StartEmbedded(ctx, filepath.Join(options.DataDir, "etcd"))
 	if err != nil {
 		return err
@@ -86,7 +94,7 @@ func Run(ctx context.Context, options *Options) error {
 		}
 	}()
 	token := rand.Text()
-	generic, err := genericConfig(options, etcd.Endpoint(), token)
+	generic, err := genericConfig(options, listener, etcd.Endpoint(), token)
 	if err != nil {
 		return err
 	}
@@ -111,7 +119,7 @@ func Run(ctx context.Context, options *Options) error {
 	if err != nil {
 		return err
 	}
-	if err := options.addHooks(server, gateway, token); err != nil {
+	if err := options.addHooks(server, gateway, "https://"+listener.Addr().String(), token); err != nil {
 		return err
 	}
 	if err := server.Run(ctx); err != nil {
@@ -132,7 +140,7 @@ func (o *Options) etcdOptions(endpoint string) *genericoptions.EtcdOptions {
 }
 
 // genericConfig is a server on loopback for one user, who holds the token.
-func genericConfig(options *Options, endpoint, token string) (*genericapiserver.RecommendedConfig, error) {
+func genericConfig(options *Options, listener net.Listener, endpoint, token string) (*genericapiserver.RecommendedConfig, error) {
 	config := apiserver.NewRecommendedConfig()
 	run := genericoptions.NewServerRunOptions()
 	if err := run.ComponentGlobalsRegistry.Set(); err != nil {
@@ -149,7 +157,7 @@ func genericConfig(options *Options, endpoint, token string) (*genericapiserver.
 	}
 	serving := genericoptions.NewSecureServingOptions().WithLoopback()
 	serving.BindAddress = net.IPv4(127, 0, 0, 1)
-	serving.BindPort = options.Port
+	serving.Listener, serving.BindPort = listener, listener.Addr().(*net.TCPAddr).Port
 	serving.ServerCert.CertDirectory = filepath.Join(options.DataDir, "certificates")
 	if err := serving.MaybeDefaultWithSelfSignedCerts("localhost", nil, []net.IP{serving.BindAddress}); err != nil {
 		return nil, fmt.Errorf("make the serving certificate: %w", err)
@@ -163,7 +171,7 @@ func genericConfig(options *Options, endpoint, token string) (*genericapiserver.
 	return config, nil
 }
 
-func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, token string) error {
+func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, url, token string) error {
 	client, err := versioned.NewForConfig(server.Generic.LoopbackClientConfig)
 	if err != nil {
 		return fmt.Errorf("build the loopback client: %w", err)
@@ -181,7 +189,7 @@ func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, to
 		return fmt.Errorf("build the controller of external Kafkas: %w", err)
 	}
 	for name, run := range map[string]func(context.Context) error{
-		"kubeconfig":  func(context.Context) error { return o.writeKubeconfig(token) },
+		"kubeconfig":  func(context.Context) error { return o.writeKubeconfig(url, token) },
 		"local-kafka": func(ctx context.Context) error { return o.ensureKafka(ctx, client) },
 		"controllers": func(ctx context.Context) error {
 			go topics.Run(ctx)
@@ -199,10 +207,10 @@ func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, to
 }
 
 // writeKubeconfig lets kubectl find the server.
-func (o *Options) writeKubeconfig(token string) error {
+func (o *Options) writeKubeconfig(url, token string) error {
 	config := clientcmdapi.NewConfig()
 	config.Clusters["standalone"] = &clientcmdapi.Cluster{
-		Server:               fmt.Sprintf("https://127.0.0.1:%d", o.Port),
+		Server:               url,
 		CertificateAuthority: filepath.Join(o.DataDir, "certificates", "apiserver.crt"),
 	}
 	config.AuthInfos["developer"] = &clientcmdapi.AuthInfo{Token: token}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,15 +19,8 @@ import (
 // It serves whom it wrote the kubeconfig for, nobody else, and only on loopback.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := &Options{DataDir: filepath.Join(dir, "data"), Port: listener.Addr().(*net.TCPAddr).Port,
-		KubeconfigOut: filepath.Join(dir, "kubeconfig"), BootstrapServers: []string{"127.0.0.1:1"}}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	options := &Options{DataDir: filepath.Join(dir, "data"), KubeconfigOut: filepath.Join(dir, "kubeconfig"),
+		BootstrapServers: []string{"127.0.0.1:1"}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, options) }()
@@ -78,7 +73,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Host != "https://"+listener.Addr().String() {
+	if !strings.HasPrefix(config.Host, "https://127.0.0.1:") {
 		t.Errorf("the kubeconfig names %s", config.Host)
 	}
 	for _, token := range []string{"", "wrong"} {
@@ -90,5 +85,22 @@ func TestRun(t *testing.T) {
 		if _, err := stranger.KafkaV1beta1().Kafkas("default").List(ctx, metav1.ListOptions{}); err == nil {
 			t.Errorf("whoever comes with the token %q is served", token)
 		}
+	}
+}
+
+// Whoever starts a second one is told at once, and nothing is made for it.
+func TestAPortThatIsTaken(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	port := listener.Addr().(*net.TCPAddr).Port
+	options := &Options{DataDir: filepath.Join(t.TempDir(), "data"), Port: port}
+	if err := Run(t.Context(), options); err == nil || !strings.Contains(err.Error(), "--port "+strconv.Itoa(port)) || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("it ended with %v, want the flag and that the port is in use", err)
+	}
+	if _, err := os.Stat(options.DataDir); !os.IsNotExist(err) {
+		t.Errorf("a data folder was made: %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 type Options struct {
 	// DataDir is where everything is kept.
 	DataDir string
-	// Port on 127.0.0.1; there is no way to listen anywhere else.
+	// Port on 127.0.0.1, a free one when 0; there is no way to listen anywhere else.
 	Port int
 	// KubeconfigOut is the kubeconfig that is written for kubectl.
 	KubeconfigOut string
@@ -29,7 +29,7 @@ func NewOptions() *Options {
 // AddFlags adds the flags.
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.DataDir, "data-dir", o.DataDir, "Folder for the embedded etcd and the serving certificate.")
-	flags.IntVar(&o.Port, "port", o.Port, "Port on 127.0.0.1 to serve on.")
+	flags.IntVar(&o.Port, "port", o.Port, "Port on 127.0.0.1 to serve on; 0 takes a free one, which the kubeconfig names.")
 	flags.StringVar(&o.KubeconfigOut, "kubeconfig-out", o.KubeconfigOut, "Kubeconfig to write, with a new token at each start.")
 	flags.StringSliceVar(&o.BootstrapServers, "bootstrap-servers", o.BootstrapServers, "Brokers (host:port) of the Kafka object local in the namespace default.")
 }
@@ -43,8 +43,8 @@ func (o *Options) Validate() error {
 	if o.KubeconfigOut == "" {
 		errs = append(errs, errors.New("--kubeconfig-out must not be empty"))
 	}
-	if o.Port < 1 || o.Port > 65535 {
-		errs = append(errs, fmt.Errorf("--port %d: must be from 1 to 65535", o.Port))
+	if o.Port < 0 || o.Port > 65535 {
+		errs = append(errs, fmt.Errorf("--port %d: must be from 0 to 65535", o.Port))
 	}
 	for _, server := range o.BootstrapServers {
 		if _, _, err := net.SplitHostPort(server); err != nil {

@@ -28,7 +28,7 @@ func TestDefaultsAreValid(t *testing.T) {
 }
 
 func TestValidateReturnsAllErrors(t *testing.T) {
-	err := parse(t, "--data-dir=", "--kubeconfig-out=", "--port=0", "--bootstrap-servers=kafka.example.com").Validate()
+	err := parse(t, "--data-dir=", "--kubeconfig-out=", "--port=65536", "--bootstrap-servers=kafka.example.com").Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
