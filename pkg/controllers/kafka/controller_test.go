@@ -223,10 +223,10 @@ func TestScaleInWaitsForTheBrokersToBeEmptyAndUnregistersThem(t *testing.T) {
 		if len(b.brokers.unregistered) > 0 {
 			t.Error("unregistered a broker that still runs")
 		}
+		b.brokers.set(func(k *brokers) { k.info.Brokers = append(registered(false, 0, 1, 2), registered(true, 3)...) })
 		if err := b.host.CoreV1().Pods("ns").Delete(t.Context(), "c-kafka-3", metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		b.brokers.set(func(k *brokers) { k.info.Brokers[3].Fenced = true })
 		b.settle()
 		if !slices.Equal(b.brokers.unregistered, []int32{3}) {
 			t.Errorf("unregistered %v, want [3]", b.brokers.unregistered)

@@ -51,6 +51,8 @@ func TestLoop(t *testing.T) {
 		}
 		l.Add(types.NamespacedName{Name: "fails"})
 		expect("fails", 3)
+		// The last of them tells that it was called before it counts.
+		synctest.Wait()
 		failures.Store(1)
 		l.Add(types.NamespacedName{Name: "panics"})
 		expect("panics", 2)

@@ -99,8 +99,12 @@ func TestAThousandTopics(t *testing.T) {
 		t.Errorf("%d writes to etcd in five minutes", after-before)
 	}
 	// Ten looks, each at one snapshot and the settings of 200 topics, and one that may fall on either edge.
-	const looks = 11
+	const looks, apiVersions = 11, 18
 	for key, n := range seen {
+		if key == apiVersions {
+			// Comes with a connection, and a busy machine may make one more: a broker that is slow to answer is asked on another.
+			continue
+		}
 		limit := map[int16]int{3: looks, 32: looks}[key]
 		if n > limit {
 			t.Errorf("%d requests of key %d in five minutes, want at most %d", n, key, limit)
