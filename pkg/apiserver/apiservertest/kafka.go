@@ -58,7 +58,8 @@ func (s *Server) NewKafka(t testing.TB, brokers int, options ...kfake.Opt) *Kafk
 	return k
 }
 
-// NewKafkaObject creates a Kafka named k for brokers at some addresses.
+// NewKafkaObject creates a Kafka named k for brokers at some addresses. It goes with the test: a server that still looks for topics to
+// delete would find the brokers of another test at the same ports.
 func (s *Server) NewKafkaObject(t testing.TB, namespace string, addresses ...string) *v1beta1.Kafka {
 	t.Helper()
 	k, err := s.Client.KafkaV1beta1().Kafkas(namespace).Create(t.Context(), &v1beta1.Kafka{
@@ -68,6 +69,10 @@ func (s *Server) NewKafkaObject(t testing.TB, namespace string, addresses ...str
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		// A test may have deleted it itself, or have made the server refuse.
+		_ = s.Client.KafkaV1beta1().Kafkas(namespace).Delete(context.Background(), k.Name, metav1.DeleteOptions{})
+	})
 	return k
 }
 

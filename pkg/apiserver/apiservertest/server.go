@@ -38,7 +38,7 @@ const startLimit = 60 * time.Second
 
 // Options change what Start does. The zero value is usable.
 type Options struct {
-	// Gateway configures the way to the brokers, except for its Dial. Left out, its timeouts are short.
+	// Gateway configures the way to the brokers, except for its Dial. Left out, its timeouts are half as long as in production.
 	Gateway *broker.Options
 	// Clock is the server's, which the gateway has only if its options name it, too. A new one when nil.
 	Clock *Clock
@@ -155,9 +155,10 @@ func (s *Server) genericConfig(etcd *genericoptions.EtcdOptions, certificates st
 	return config, nil
 }
 
-// gateway gives up quickly, so that tests of brokers that are away are fast.
+// gateway gives up sooner than that of production, so that tests of brokers that are away are fast, and late enough for brokers that
+// are there on a busy machine.
 func (s *Server) gateway(wanted *broker.Options) *broker.Gateway {
-	options := broker.Options{ConnectTimeout: 400 * time.Millisecond, VerdictTimeout: 800 * time.Millisecond, NegativeTTL: 20 * time.Millisecond}
+	options := broker.Options{ConnectTimeout: 1500 * time.Millisecond, VerdictTimeout: 3 * time.Second, NegativeTTL: 20 * time.Millisecond}
 	if wanted != nil {
 		options = *wanted
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -17,7 +18,7 @@ import (
 // A server that is killed between the claim and the object leaves the claim. Whoever finds it in the way is told, and it is free after
 // a minute, whatever time its server thought it was.
 func TestTheClaimOfAKilledServerIsFreed(t *testing.T) {
-	t.Parallel()
+	later := putForward(t)
 	k := server.NewKafka(t, 3)
 	namespace := k.Object.Namespace
 	if _, err := server.Claims.Take(t.Context(), storage.Claim{
@@ -30,7 +31,7 @@ func TestTheClaimOfAKilledServerIsFreed(t *testing.T) {
 	expectStatus(t, err, 409, "managed by")
 	// It may be a request under way until this server has seen it stand for a minute.
 	apiservertest.Eventually(t, "the name is free", func() bool {
-		server.Clock.Step(inFlight)
+		later()
 		return len(claimsOn(t, k)) == 0
 	})
 	mustCreate(t, newTopic(k, "orders"))
@@ -38,6 +39,17 @@ func TestTheClaimOfAKilledServerIsFreed(t *testing.T) {
 
 // inFlight is the time after which a claim is no longer taken for that of a request under way.
 const inFlight = time.Minute
+
+// putForward returns what puts the clock of the server forward by inFlight, until the test ends. All tests share that clock: one that
+// does so must not run beside others, whose claims would be taken for old ones.
+func putForward(t *testing.T) (later func()) {
+	var ahead time.Duration
+	t.Cleanup(func() { server.Clock.Step(-ahead) })
+	return func() {
+		ahead += inFlight
+		server.Clock.Step(inFlight)
+	}
+}
 
 // Many topics go together: what is asked of the brokers at the same time is one request.
 func TestManyTopicsOfDeletedObjectsGoInFewRequests(t *testing.T) {
@@ -67,6 +79,12 @@ func TestManyTopicsOfDeletedObjectsGoInFewRequests(t *testing.T) {
 		t.Errorf("%d objects are left", n)
 	}
 	k.Forget()
+	// Whoever comes while a request is under way shares the next.
+	k.ControlKey(int16(kmsg.DeleteTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		k.SleepControl(func() { time.Sleep(50 * time.Millisecond) })
+		return nil, nil, false
+	})
 	k.Return()
 	apiservertest.Eventually(t, "topics and claims go", func() bool { return len(k.Topics(t)) == 0 && len(claimsOn(t, k)) == 0 })
 	deletes := 0

@@ -201,7 +201,7 @@ func TestANameWithoutATopicIsFreeWhenItsObjectGoes(t *testing.T) {
 // The answer to a create is lost and its object is deleted before anybody knows that there is a topic: it goes all the same, if it is
 // as the object would have made it, and nobody has used it.
 func TestATopicThatNobodyRecordedGoesWithItsObject(t *testing.T) {
-	t.Parallel()
+	later := putForward(t)
 	k := server.NewKafka(t, 3)
 	k.CreateTopic(t, "same", 3, 1)
 	k.CreateTopic(t, "used", 3, 1)
@@ -217,7 +217,7 @@ func TestATopicThatNobodyRecordedGoesWithItsObject(t *testing.T) {
 	k.Return()
 	apiservertest.Eventually(t, "the topic that is the object's goes", func() bool { _, there := k.Topics(t)["same"]; return !there })
 	apiservertest.Eventually(t, "the claims go", func() bool {
-		server.Clock.Step(inFlight)
+		later()
 		return len(claimsOn(t, k)) == 0
 	})
 	if have := k.Topics(t); len(have) != 2 || len(have["used"].Partitions) != 3 || len(have["other"].Partitions) != 4 {

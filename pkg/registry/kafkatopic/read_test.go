@@ -93,6 +93,7 @@ func TestPartitionsTableHasARowForEachPartition(t *testing.T) {
 	t.Parallel()
 	k := server.NewKafka(t, 1)
 	mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas = ptr.To[int32](1) }))
+	mustSizes(t, k, "orders")
 	columns, rows := table(t, k, "orders", "partitions")
 	want := []string{"Partition", "Leader", "Replicas", "ISR", "Offline", "Start", "End", "[Epoch]", "[Adding]", "[Removing]", "[ELR]", "[Size]"}
 	if !slices.Equal(columns, want) {

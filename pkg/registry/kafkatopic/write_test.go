@@ -290,7 +290,9 @@ func TestADryRunLeavesNothing(t *testing.T) {
 	if err := topicsOf(server.Client, k).Delete(t.Context(), "orders", metav1.DeleteOptions{DryRun: dry}); err != nil {
 		t.Fatal(err)
 	}
-	if got := kinds(k); !slices.Equal(got, []string{"CreatePartitions?", "AlterConfigs?"}) {
+	// The question of the create that was refused for its name may come late: nobody waited for its answer.
+	got := slices.DeleteFunc(kinds(k), func(kind string) bool { return kind == "CreateTopics?" })
+	if !slices.Equal(got, []string{"CreatePartitions?", "AlterConfigs?"}) {
 		t.Errorf("the brokers got %v", got)
 	}
 	if got := mustGet(t, topic); got.ResourceVersion != topic.ResourceVersion {
