@@ -102,21 +102,14 @@ func TestQuickStart(t *testing.T) {
 	})
 	t.Run("scale the cluster in", func(t *testing.T) {
 		// A broker that hosts a replica stays; one that hosts none may go.
-		kubectl(t, "patch kafkatopic orders --subresource=partitions --type=json -p "+
-			`[{"op":"replace","path":"/spec/0/replicas","value":[3,1,2]}]`)
+		moveFirstReplica(t, 3)
 		kubectlFails(t, "", "scale kafka/my-cluster --replicas=3", "orders", "host 1 replicas")
-		kubectl(t, "patch kafkatopic orders --subresource=partitions --type=json -p "+
-			`[{"op":"replace","path":"/spec/0/replicas","value":[0,1,2]}]`)
-		eventually(t, reassignTimeout, "the replica leaves broker 3", func() string {
-			if out := describeTopic(t, bootstrap, "orders"); strings.Contains(out, "3,") || strings.Contains(out, ",3") {
-				return out
-			}
-			return ""
-		})
+		moveFirstReplica(t, 0)
 		kubectl(t, "scale kafka/my-cluster --replicas=3")
 		kubectl(t, "wait pod/my-cluster-kafka-3 --for=delete --timeout=3m")
 		kubectl(t, "wait kafka/my-cluster --for=jsonpath={.status.brokers.registered}=3 --timeout=2m")
 	})
+	t.Run("an autoscaler", testAutoscaler)
 	removeKafka(t, "my-cluster")
 }
 
