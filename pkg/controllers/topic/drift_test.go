@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -240,22 +241,27 @@ func TestANewerSpecIsNotReverted(t *testing.T) {
 		b := newBench(t, &brokers{}, kafkaObject(), topicObject())
 		defer b.stop()
 		b.told()
-		behind := true
+		var behind atomic.Bool
+		behind.Store(true)
 		b.client.PrependReactor("get", "kafkatopics", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return behind, topicObject(func(t *v1beta1.KafkaTopic) { t.Generation, t.Spec.Config["retention.ms"] = 2, "7" }), nil
+			return behind.Load(), topicObject(func(t *v1beta1.KafkaTopic) { t.Generation, t.Spec.Config["retention.ms"] = 2, "7" }), nil
 		})
+		retention := func() (value string) {
+			b.brokers.do(func() { value = b.brokers.configs["orders"]["retention.ms"] })
+			return value
+		}
 		b.brokers.do(func() { b.brokers.configs["orders"]["retention.ms"] = "7" })
 		b.wait(patrolEvery + 10*time.Second)
-		if got := b.brokers.configs["orders"]["retention.ms"]; got != "7" {
+		if got := retention(); got != "7" {
 			t.Errorf("retention.ms = %s, want the newer spec's", got)
 		}
 		if events := b.told(); len(events) != 0 {
 			t.Errorf("told %q", events)
 		}
 		// It was no newer spec after all.
-		behind = false
+		behind.Store(false)
 		b.wait(2 * time.Second)
-		if got := b.brokers.configs["orders"]["retention.ms"]; got != "1000" {
+		if got := retention(); got != "1000" {
 			t.Errorf("retention.ms = %s, want it reverted", got)
 		}
 	})
