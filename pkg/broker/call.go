@@ -59,7 +59,7 @@ func exchange[T any](ctx context.Context, c *Cluster, l *link, key int16, reques
 		a.value, a.err = request(l)
 	}()
 
-	stall := time.NewTimer(stallAfter)
+	stall := time.NewTimer(c.opts.stallAfter)
 	defer stall.Stop()
 	var knock chan error
 	for {

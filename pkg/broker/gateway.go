@@ -35,6 +35,8 @@ type Options struct {
 	MaxConcurrent int
 	// LogDirsTTL is how long sizes on disk are cached; 30 s when 0, and never less: brokers walk their folders for each answer.
 	LogDirsTTL time.Duration
+	// stallAfter replaces the constant of that name, for tests that count requests: a busy machine must not make two of one.
+	stallAfter time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -55,6 +57,7 @@ func (o Options) withDefaults() Options {
 		{&o.VerdictTimeout, 4800 * time.Millisecond},
 		{&o.NegativeTTL, 1500 * time.Millisecond},
 		{&o.RequestTimeout, 30 * time.Second},
+		{&o.stallAfter, stallAfter},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.def

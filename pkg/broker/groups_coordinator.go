@@ -99,9 +99,11 @@ type seat struct {
 
 // askCoordinator sends a request to the broker that keeps a group, and follows the group when it moves. codeIn is the answer's
 // error code as far as it is about the coordinator. A write that may have reached a broker is not repeated: the error then
-// satisfies errors.Is(err, errSent). Reads, being harmless, are.
+// satisfies errors.Is(err, errSent). Reads, being harmless, are. When time is up, what the brokers said last is the error, if they said
+// anything: it tells the caller more.
 func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmless bool, req request[T], codeIn func(T) int16) (T, seat, error) {
 	var zero T
+	var said error
 	start := time.Now()
 	for fresh := false; ; fresh = true {
 		id, err := c.coordinatorOf(ctx, group, fresh)
@@ -119,7 +121,13 @@ func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmle
 			}
 			again = coordinatorMoves(CodeOf(err)) || !answered(err)
 		}
+		if answered(err) {
+			said = err
+		}
 		if !again || ctx.Err() != nil || time.Since(start) > coordinatorPatience || c.pause(ctx, coordinatorPause) != nil {
+			if said != nil && ctx.Err() != nil && !IsUnreachable(err) {
+				err = said
+			}
 			return zero, seat{}, c.failed(ctx, req.op, req.object, err)
 		}
 	}

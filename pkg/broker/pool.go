@@ -222,7 +222,7 @@ func (p *pool) stalled() map[string]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var addrs map[string]bool
-	late := time.Now().Add(-stallAfter).UnixNano()
+	late := time.Now().Add(-p.opts.stallAfter).UnixNano()
 	for l := range p.links {
 		if since := l.since.Load(); since != 0 && since < late && (l.lane == laneMetadata || l.lane == laneControl) {
 			if addrs == nil {

@@ -90,7 +90,7 @@ func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
 		}()
 	}
 	launch()
-	late := time.NewTimer(stallAfter)
+	late := time.NewTimer(c.opts.stallAfter)
 	defer late.Stop()
 	var failures []error
 	for running > 0 {

@@ -20,9 +20,9 @@ const (
 )
 
 // acquireController returns a link to where requests for the controller go: any broker in KRaft mode, as all of them forward; the
-// controller in ZooKeeper mode.
+// controller in ZooKeeper mode. start is when the search for it began.
 func (c *Cluster) acquireController(ctx context.Context, ln lane, start time.Time, avoid map[string]bool, fresh bool) (*link, error) {
-	d, err := c.directory(ctx, fresh)
+	d, err := c.directorySince(ctx, start, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (c *Cluster) acquireController(ctx context.Context, ln lane, start time.Tim
 	}
 	b, ok := d.brokers[d.controller]
 	if !ok && !fresh {
-		if d, err = c.directory(ctx, true); err != nil {
+		if d, err = c.directorySince(ctx, start, true); err != nil {
 			return nil, err
 		}
 		b, ok = d.brokers[d.controller]
@@ -40,6 +40,20 @@ func (c *Cluster) acquireController(ctx context.Context, ln lane, start time.Tim
 		return nil, &transportError{addr: "controller", err: errors.New("the cluster has no controller at the moment")}
 	}
 	return c.pool.acquire(ctx, b.address(), ln, c.opts.ConnectTimeout)
+}
+
+// directorySince is directory as a step of a search that began at start, and that ends VerdictTimeout later: who has found the controller
+// silent, and asks the others who it is now, must not wait for one verdict after the other. Time that went into something else before,
+// such as a request whose connection broke, leaves the step as much as a verdict has beside one dial.
+func (c *Cluster) directorySince(ctx context.Context, start time.Time, fresh bool) (*directory, error) {
+	left := max(c.opts.VerdictTimeout-time.Since(start), c.opts.VerdictTimeout-c.opts.ConnectTimeout)
+	searching, cancel := context.WithTimeoutCause(ctx, left, errNoAnswer)
+	defer cancel()
+	d, err := c.directory(searching, fresh)
+	if err != nil && searching.Err() != nil && ctx.Err() == nil {
+		return nil, &UnreachableError{Cluster: c.label, Address: c.addresses(), Err: errNoAnswer}
+	}
+	return d, err
 }
 
 // acquireAny returns a link to some live broker: an idle one if there is, else the first of several addresses that answers. start
