@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type batcher[Q, A any] struct {
 	life context.Context
 	// send sends one request for all calls and answers each. Those that it leaves unanswered get the error that it returns.
 	send func(ctx context.Context, calls []*call[Q, A]) error
+	// leave is what the last caller of a batch to give up gives the request to end; leaveTime when 0.
+	leave time.Duration
 
 	mu    sync.Mutex
 	queue []*call[Q, A]
@@ -278,8 +281,7 @@ func (k *call[Q, A]) answer(value A, err error) {
 	close(k.done)
 }
 
-// leaveTime is what the last caller of a batch to give up gives the request to end: it is cancelled then and can tell whether it
-// was sent at all.
+// leaveTime is enough for a request that is cancelled to end, so that it can tell whether it was sent at all.
 const leaveTime = 50 * time.Millisecond
 
 // wait returns the call's answer, or a *leftError when the context ends first.
@@ -295,7 +297,7 @@ func (k *call[Q, A]) wait(ctx context.Context) (A, error) {
 		last := k.leaveBatch()
 		if last {
 			k.batch.cancel(cause)
-			patience := time.NewTimer(leaveTime)
+			patience := time.NewTimer(cmp.Or(k.batcher.leave, leaveTime))
 			defer patience.Stop()
 			select {
 			case <-k.done:

@@ -147,6 +147,7 @@ func TestACallerWhoGivesUpLeavesTheRequestToTheOthers(t *testing.T) {
 
 func TestARequestThatNobodyWaitsForEnds(t *testing.T) {
 	b, requests := newTestBatcher(batchRules[string]{})
+	b.leave = time.Minute
 	ctx, giveUp := context.WithCancel(context.Background())
 	first := b.submit(ctx, "first")
 	s := <-requests
@@ -164,6 +165,7 @@ func TestARequestThatNobodyWaitsForEnds(t *testing.T) {
 		t.Errorf("the caller got %v", err)
 	}
 	// A request that does not end does not hold its caller.
+	b.leave = leaveTime
 	ctx, giveUp = context.WithCancel(context.Background())
 	stuck := b.submit(ctx, "stuck")
 	s = <-requests
@@ -228,9 +230,8 @@ func TestALateRequestDoesNotHoldUpTheNext(t *testing.T) {
 	stuck := b.submit(ctx, "stuck")
 	late := <-requests
 	next := b.submit(ctx, "next")
-	start := time.Now()
-	beside := <-requests
-	if took := time.Since(start); took > stallAfter+noticeable {
+	var beside sent
+	if took := timed(func() { beside = <-requests }); took > 2*stallAfter {
 		t.Errorf("the next request waited %v", took)
 	}
 	// No more than the width, however late.
@@ -311,7 +312,8 @@ func TestManyCallersGetTheirOwnAnswers(t *testing.T) {
 			if err == nil && got != "re: "+q {
 				t.Errorf("%s got %q", q, got)
 			}
-			if took := time.Since(start); took > patience+leaveTime+noticeable {
+			// A busy machine is late as well; a caller who waits for the others' answers waits for ever.
+			if took := time.Since(start); took > 5*time.Second {
 				t.Errorf("%s waited %v for %v", q, took, patience)
 			}
 		})

@@ -291,7 +291,9 @@ func TestAGroupWithMembersRefusesOffsets(t *testing.T) {
 // What is asked about one group goes to the broker that was found first, for a while.
 func TestACoordinatorIsLookedUpOnce(t *testing.T) {
 	clk := newFakeClock()
-	b := newBench(t, Options{Clock: clk}, kfake.SeedTopics(1, "orders"))
+	opts := unhurried
+	opts.Clock = clk
+	b := newBench(t, opts, kfake.SeedTopics(1, "orders"))
 	b.commit(t, "billing", "orders", 0)
 	ask := func() {
 		t.Helper()

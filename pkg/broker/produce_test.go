@@ -220,7 +220,7 @@ func TestADryRunOfProduceSendsNothing(t *testing.T) {
 }
 
 func TestProducersAreUsedAgain(t *testing.T) {
-	b := newBench(t, Options{}, kfake.SeedTopics(3, "orders"))
+	b := newBench(t, unhurried, kfake.SeedTopics(3, "orders"))
 	topic := mustTopic(t, b, "orders")
 	for i := range 20 {
 		written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Partition: int32(i % 3)}}, false)
@@ -334,10 +334,11 @@ func TestProduceSaysWhatTheBrokersSay(t *testing.T) {
 		"no leader":                         {codeNotLeader, classUnavailable, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, Options{VerdictTimeout: 500 * time.Millisecond}, kfake.SeedTopics(1, "orders"))
+			t.Parallel()
+			b := newBench(t, Options{VerdictTimeout: time.Second}, kfake.SeedTopics(1, "orders"))
 			topic := mustTopic(t, b, "orders")
 			answerProduce(b, func(p *kmsg.ProduceResponseTopicPartition) bool { p.ErrorCode = tt.code; return true })
-			ctx, cancel := context.WithTimeout(testContext(t), 2*time.Second)
+			ctx, cancel := context.WithTimeout(testContext(t), 4*time.Second)
 			defer cancel()
 			written, err := b.cluster.Produce(ctx, topic, []NewRecord{{}}, false)
 			if err != nil || written[0].Err == nil || written[0].Offset != -1 {

@@ -26,7 +26,7 @@ func splitAddr(addr string) (BrokerInfo, error) {
 }
 
 func TestASnapshotIsOneRequestForAllWhoWait(t *testing.T) {
-	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders", "payments"))
+	b := newBench(t, unhurried, kfake.SeedTopics(2, "orders", "payments"))
 	ctx := testContext(t)
 	if _, err := b.cluster.Describe(ctx); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestASnapshotsAge(t *testing.T) {
 }
 
 func TestAChangedBootstrapListTakesEffect(t *testing.T) {
-	b := newBench(t, Options{}, kfake.ClusterID("one"))
+	b := newBench(t, unhurried, kfake.ClusterID("one"))
 	other, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ClusterID("two"))
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func listing(ctx context.Context, t *testing.T, c *Cluster, callers int) (stop f
 }
 
 func TestThereIsOneSnapshotInFlightWhateverIsWritten(t *testing.T) {
-	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	b := newBench(t, unhurried, kfake.SeedTopics(1, "orders"))
 	ctx := b.warm(t)
 	var inFlight, most atomic.Int32
 	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -275,9 +275,10 @@ func TestARefusedWriteLeavesTheSnapshotAlone(t *testing.T) {
 
 // A caller who asked before a write must not have its older answer taken for news of the write.
 func TestAnAnswerFromBeforeAWriteIsNotKept(t *testing.T) {
-	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	b := newBench(t, unhurried, kfake.SeedTopics(1, "orders"))
 	ctx := b.warm(t)
 	release := b.held(kmsg.Metadata)
+	asked := b.network.requests(int16(kmsg.Metadata))
 	old := make(chan *Snapshot)
 	go func() {
 		s, err := b.cluster.Snapshot(ctx, 0)
@@ -286,12 +287,7 @@ func TestAnAnswerFromBeforeAWriteIsNotKept(t *testing.T) {
 		}
 		old <- s
 	}()
-	eventually(t, "the question is in flight", func() bool {
-		f := &b.cluster.snapshotFlight
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return f.current != nil
-	})
+	eventually(t, "the question is in flight", func() bool { return b.network.requests(int16(kmsg.Metadata)) > asked })
 	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "payments", Partitions: 1, Replicas: 1}, false); err != nil {
 		t.Fatal(err)
 	}
