@@ -150,6 +150,8 @@ func commonProperties(dir, replicas string) map[string]string {
 		"share.coordinator.state.topic.replication.factor": replicas,
 		"share.coordinator.state.topic.min.isr":            "1",
 		"group.initial.rebalance.delay.ms":                 "0",
+		// Tests say when a partition's first replica becomes its leader again; brokers would do it by themselves every five minutes.
+		"auto.leader.rebalance.enable": "false",
 	}
 }
 

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
+
+	"kafka.openshift.io/kafka-apiserver/test/kafkaproc/portlock"
 )
 
 const loopback = "127.0.0.1"
@@ -15,7 +16,7 @@ const loopback = "127.0.0.1"
 // a folder is only good at the ports it was made with.
 const portsFile = "ports.json"
 
-// claimPorts returns n ports of loopback: the ones that dir was made with, or free ones.
+// claimPorts returns n ports of loopback, which are this process's until it ends: the ones that dir was made with, or free ones.
 func claimPorts(dir string, n int) ([]int, error) {
 	file := filepath.Join(dir, portsFile)
 	content, err := os.ReadFile(file)
@@ -27,19 +28,15 @@ func claimPorts(dir string, n int) ([]int, error) {
 		if len(ports) != n {
 			return nil, fmt.Errorf("%s holds a cluster of another size (%d ports, want %d): use another folder", dir, len(ports), n)
 		}
-		for _, port := range ports {
-			l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", loopback, port))
-			if err != nil {
-				return nil, fmt.Errorf("taking the port that %s was made with: %w", dir, err)
-			}
-			l.Close()
+		if err := portlock.Retake(ports); err != nil {
+			return nil, fmt.Errorf("taking the ports that %s was made with: %w", dir, err)
 		}
 		return ports, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("reading the ports of %s: %w", dir, err)
 	}
-	ports, err := freePorts(n)
+	ports, err := portlock.Take(n)
 	if err != nil {
 		return nil, err
 	}
@@ -48,21 +45,6 @@ func claimPorts(dir string, n int) ([]int, error) {
 	}
 	if err := os.WriteFile(file, content, 0o644); err != nil {
 		return nil, fmt.Errorf("keeping the ports of %s: %w", dir, err)
-	}
-	return ports, nil
-}
-
-// freePorts returns n different ports that were free a moment ago. Another program may take one before a server does;
-// then that server fails to start and says so.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", loopback+":0")
-		if err != nil {
-			return nil, fmt.Errorf("looking for a free port: %w", err)
-		}
-		defer l.Close() // only after all were chosen, so that none comes twice
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"kafka.openshift.io/kafka-apiserver/test/kafkaproc/portlock"
 )
 
 // AdminToken is that of a static user who may do everything.
@@ -70,7 +71,7 @@ func (h *Host) start(ctx context.Context) error {
 
 // StartEtcd starts an etcd of one member and returns its endpoint.
 func StartEtcd(ctx context.Context, program, dir string) (*Process, string, error) {
-	ports, err := freePorts(2)
+	ports, err := portlock.Take(2)
 	if err != nil {
 		return nil, "", err
 	}
@@ -98,7 +99,7 @@ func (h *Host) startAPIServer(ctx context.Context, etcd string) error {
 	if err := os.WriteFile(filepath.Join(keys, "tokens.csv"), []byte(tokens), 0o600); err != nil {
 		return err
 	}
-	ports, err := freePorts(1)
+	ports, err := portlock.Take(1)
 	if err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func (h *Host) startAPIServer(ctx context.Context, etcd string) error {
 }
 
 func (h *Host) startControllerManager(ctx context.Context) error {
-	ports, err := freePorts(1)
+	ports, err := portlock.Take(1)
 	if err != nil {
 		return err
 	}
@@ -199,18 +200,4 @@ func probe(ctx context.Context, client *http.Client, url, token string) error {
 		return fmt.Errorf("%s answers %s", url, response.Status)
 	}
 	return nil
-}
-
-// freePorts returns ports of loopback that were free a moment ago.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close() // only after all were chosen, so that none comes twice
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

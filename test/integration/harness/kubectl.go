@@ -27,9 +27,13 @@ type Result struct {
 	ExitCode       int
 	// Code is the status code of the last answer of the server, 0 when it asked for nothing.
 	Code int
+	// Waited is how long it waited for the server, over all of its requests: what a busy machine adds to the start of a process is
+	// no matter of the server's.
+	Waited time.Duration
 }
 
-var answered = regexp.MustCompile(`"Response".*status="(\d+)`)
+// answered has the code, empty when there was no answer, and the milliseconds until it came.
+var answered = regexp.MustCompile(`"Response".* status="(\d*)[^"]*".* milliseconds=(\d+)`)
 
 // Kubectl runs a command line against the host's kube-apiserver, with an input.
 func (c *Cluster) Kubectl(t *testing.T, stdin, line string) Result {
@@ -43,7 +47,7 @@ func (c *Cluster) KubectlOf(t *testing.T, kubeconfig, stdin, line string) Result
 	// Not the test's own context: kubectl cleans up, too.
 	ctx, cancel := context.WithTimeout(context.Background(), kubectlLimit)
 	defer cancel()
-	// At this level kubectl logs each answer's code.
+	// At this level kubectl logs each answer's code and how long it took.
 	args := append([]string{"--kubeconfig", kubeconfig, "--cache-dir", c.dir + "/kubectl", "--v=6"}, strings.Fields(line)...)
 	cmd := exec.CommandContext(ctx, c.Programs["kubectl"], args...)
 	var stdout, stderr bytes.Buffer
@@ -56,7 +60,11 @@ func (c *Cluster) KubectlOf(t *testing.T, kubeconfig, stdin, line string) Result
 	result := Result{Stdout: stdout.String(), ExitCode: cmd.ProcessState.ExitCode()}
 	for text := range strings.Lines(stderr.String()) {
 		if match := answered.FindStringSubmatch(text); match != nil {
-			result.Code, _ = strconv.Atoi(match[1])
+			if match[1] != "" {
+				result.Code, _ = strconv.Atoi(match[1])
+			}
+			took, _ := strconv.Atoi(match[2])
+			result.Waited += time.Duration(took) * time.Millisecond
 		}
 		// What kubectl logs begins with its level and the date.
 		if !logLine.MatchString(text) {

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/test/kafkaproc/portlock"
 )
 
 // serverReady bounds the start of a kafka-apiserver.
@@ -68,7 +69,7 @@ func (c *Cluster) LaunchServer(t *testing.T, options ServerOptions) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports, err := freePorts(1)
+	ports, err := portlock.Take(1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +172,7 @@ func (c *Cluster) StartEtcd(t *testing.T) (endpoint string) {
 // StartStandalone starts a server without a host, and waits until its kubeconfig works.
 func (c *Cluster) StartStandalone(t *testing.T, dataDir, kubeconfig string, bootstrap []string) *Process {
 	t.Helper()
-	ports, err := freePorts(1)
+	ports, err := portlock.Take(1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +210,7 @@ func (c *Cluster) StartStandalone(t *testing.T, dataDir, kubeconfig string, boot
 // namespaces: a test that starts them must not run beside others.
 func (c *Cluster) StartControllers(t *testing.T) *Process {
 	t.Helper()
-	ports, err := freePorts(1)
+	ports, err := portlock.Take(1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +238,7 @@ func (c *Cluster) serveArgs(kubeconfig string, port int) []string {
 
 // startAggregated starts the server that the APIService of the host names, with the rights that the deployment gives it.
 func (c *Cluster) startAggregated(ctx context.Context) error {
-	ports, err := freePorts(1)
+	ports, err := portlock.Take(1)
 	if err != nil {
 		return err
 	}
