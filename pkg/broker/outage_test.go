@@ -70,21 +70,20 @@ func TestRealOutageOfTheController(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			if err := victim.Start(testContext(t)); err != nil {
+			if err := startBroker(victim); err != nil {
 				t.Error(err)
 			}
 			whole(t, r, name)
 		})
 		// In ZooKeeper mode the others may never have heard of the topic: then they must not say that it does not exist.
+		var found bool
+		var err error
 		start := time.Now()
-		if _, found, err := r.cluster.Topic(testContext(t), name); err == nil && !found || err != nil && (r.kraft || !IsUnreachable(err)) {
-			t.Errorf("a read without the controller: found %v, %v", found, err)
-		}
-		if took := time.Since(start); took > soonEnough {
-			t.Errorf("a read without the controller took %v", took)
+		took := timed(func() { _, found, err = r.cluster.Topic(testContext(t), name) })
+		if err == nil && !found || err != nil && (r.kraft || !IsUnreachable(err)) || took > soonEnough {
+			t.Errorf("a read without the controller: found %v, %v after %v", found, err, took)
 		}
 		// A write is refused or done, soon, and done once another controller is elected.
-		var err error
 		tries := 0
 		refusedAsMissing := 0
 		ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
@@ -140,9 +139,11 @@ func TestRealFrozenBroker(t *testing.T) {
 			}
 		}
 		t.Cleanup(thaw)
+		// It moves on after stallAfter; the frozen broker itself is given up when a new connection has not come about either, after four seconds.
 		start := time.Now()
-		if _, found, err := r.cluster.Topic(ctx, name); err != nil || !found || time.Since(start) > 2*stallAfter {
-			t.Errorf("a read that began at the frozen broker: %v after %v", err, time.Since(start))
+		_, found, err := r.cluster.Topic(ctx, name)
+		if took := time.Since(start); err != nil || !found || took > 3500*time.Millisecond {
+			t.Errorf("a read that began at the frozen broker: found %v, %v after %v", found, err, took)
 		}
 		t.Logf("the read moved on after %v", time.Since(start).Round(time.Millisecond))
 		start = time.Now()
@@ -192,11 +193,12 @@ func TestRealFrozenCluster(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		start := time.Now()
-		if _, err := r.cluster.Topics(context.Background(), "orders"); !IsUnreachable(err) || time.Since(start) > soonEnough {
-			t.Errorf("after %v: %v, want unreachable", time.Since(start), err)
+		var err error
+		took := timed(func() { _, err = r.cluster.Topics(context.Background(), "orders") })
+		if !IsUnreachable(err) || took > soonEnough {
+			t.Errorf("after %v: %v, want unreachable", took, err)
 		}
-		t.Logf("verdict after %v", time.Since(start).Round(time.Millisecond))
+		t.Logf("verdict after %v", took.Round(time.Millisecond))
 		if r.cluster.LastSnapshot() == nil {
 			t.Error("the last snapshot is gone")
 		}
@@ -223,15 +225,13 @@ func TestRealReadsOutliveARollingRestart(t *testing.T) {
 					_ = r.cluster.pause(ctx, 5*time.Millisecond)
 				}
 			}()
-			if err := p.Stop(testContext(t)); err != nil {
-				t.Fatal(err)
-			}
-			if err := p.Start(testContext(t)); err != nil {
-				t.Fatal(err)
-			}
+			restarted := restart(p)
 			cancel()
 			if err := <-failed; err != nil {
 				t.Errorf("while broker %d restarted, after %d reads: %v", p.ID, reads, err)
+			}
+			if restarted != nil {
+				t.Fatal(restarted)
 			}
 			whole(t, r, name)
 		}

@@ -27,7 +27,8 @@ import (
 //
 // is run: its blocks of the kind ```console are typed into one shell, from top to bottom, in a namespace of that name with a Kafka
 // my-cluster of three brokers. In a block, "$ " begins a command and "> " goes on with it; the lines below are what it prints.
-// They have to be there in that order, and may be a part of it; "..." in a line stands for anything. A command whose output is
+// They have to be there in that order, and may be a part of it; "..." in a line stands for anything. Brokers that take long for a moment
+// are waited for: a get that prints "unknown", or says that it is of an earlier time, is repeated for half a minute. A command whose output is
 // shown to begin with "Error", or with a line that says "is invalid:", has to fail, unless it
 // goes on after "||"; any other has to succeed.
 var runLine = regexp.MustCompile(`(?m)^<!-- run: namespace ([a-z0-9-]+) -->$`)
@@ -35,11 +36,33 @@ var runLine = regexp.MustCompile(`(?m)^<!-- run: namespace ([a-z0-9-]+) -->$`)
 // docLimit bounds one page.
 const docLimit = 5 * time.Minute
 
+// informed is a function of the shell that a page is typed into. It runs a command, again while that does not know what the brokers have.
+const informed = `informed() {
+  local output code
+  for _ in {1..30}; do
+    output=$(eval "$1" 2>&1)
+    code=$?
+    [[ ${output} == *unknown* || ${output} == *" is as of "* ]] || break
+    sleep 1
+  done
+  printf '%s\n' "${output}"
+  return "${code}"
+}
+`
+
 // step is a command of a page and the lines that it is said to print.
 type step struct {
 	line     int
 	command  string
 	expected []string
+}
+
+// script is the command as it is run. What a page does not show to be unknown or old is asked again while it is.
+func (s step) script() string {
+	if !strings.HasPrefix(s.command, "kubectl get ") || strings.Contains(strings.Join(s.expected, "\n"), "unknown") {
+		return s.command
+	}
+	return "informed '" + strings.ReplaceAll(s.command, "'", `'\''`) + "'"
 }
 
 func (s step) fails() bool {
@@ -124,8 +147,9 @@ func runPage(t *testing.T, namespace string, steps []step) {
 	newKafka(t, namespace, cluster.Kafka)
 	const mark = "=== step"
 	script := &strings.Builder{}
+	script.WriteString(informed)
 	for i, s := range steps {
-		fmt.Fprintf(script, "echo '%s %d'\n%s\ncode=$?; echo; echo \"%s ended $code\"\n", mark, i, s.command, mark)
+		fmt.Fprintf(script, "echo '%s %d'\n%s\ncode=$?; echo; echo \"%s ended $code\"\n", mark, i, s.script(), mark)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), docLimit)
 	defer cancel()

@@ -100,7 +100,7 @@ func TestRecordsReachKafkasOwnConsumer(t *testing.T) {
 			defer cancel()
 			// A message more than there are: it ends by its timeout, and would show one that was written twice.
 			out, _ := g.kafka.Tool(ctx, consumerTool, "--bootstrap-server", strings.Join(g.kafka.Bootstrap(), ","), "--topic", topic,
-				"--from-beginning", "--max-messages", strconv.Itoa(records+1), "--timeout-ms", "10000", g.print, "print.partition=true",
+				"--from-beginning", "--max-messages", strconv.Itoa(records+1), "--timeout-ms", "30000", g.print, "print.partition=true",
 				g.print, "print.offset=true", g.print, "print.headers=true", g.print, "print.key=true")
 			got := strings.Split(strings.TrimSpace(string(out)), "\n")
 			if len(got) != records || len(want) != records {
@@ -204,16 +204,23 @@ func TestLogRespectsTransactions(t *testing.T) {
 			transact("committed", kgo.TryCommit)
 			transact("aborted last", kgo.TryAbort)
 			kubectl(t, recordsBody(t, v1beta1.TopicRecord{Value: ptr.To("plain"), Partition: ptr.To[int32](0)}), "create --raw "+path+"/records -f -")
-			found := map[string]int{}
-			for _, e := range logEntries(t, path, "") {
-				found[*e.Value]++
-			}
-			if len(found) != 2 || found["committed"] != 6 || found["plain"] != 1 {
-				t.Errorf("found %v", found)
-			}
-			if tail := logEntries(t, path, "tail=2&partition=1"); len(tail) != 2 || *tail[1].Value != "committed" {
-				t.Errorf("the tail is %+v", tail)
-			}
+			// Brokers answer the end of a transaction before it is in the partitions. Until it is, a log ends where it begins.
+			harness.Eventually(t, 30*time.Second, "the log has what was committed", func() string {
+				found := map[string]int{}
+				entries, tail := logEntries(t, path, ""), logEntries(t, path, "tail=2&partition=1")
+				for _, e := range entries {
+					found[*e.Value]++
+				}
+				for _, e := range append(entries, tail...) {
+					if *e.Value != "committed" && *e.Value != "plain" {
+						t.Fatalf("found %v, the tail is %+v", found, tail)
+					}
+				}
+				if found["committed"] != 6 || found["plain"] != 1 || len(tail) != 2 {
+					return fmt.Sprintf("found %v, the tail is %+v", found, tail)
+				}
+				return ""
+			})
 		})
 	}
 }
@@ -393,10 +400,13 @@ func TestFollowOutlivesARestart(t *testing.T) {
 		if i == 2 {
 			break
 		}
-		if err := kafka.Broker(0).Kill(); err != nil {
+		// A broker that was killed comes back only when its session is over, which may be later than a reader waits for.
+		ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+		defer cancel()
+		if err := kafka.Broker(0).Stop(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if err := kafka.Broker(0).Start(t.Context()); err != nil {
+		if err := kafka.Broker(0).Start(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -252,14 +252,19 @@ func TestASecondServerOnTheSameFolderIsRefused(t *testing.T) {
 func TestTheServerDrains(t *testing.T) {
 	t.Parallel()
 	n := cluster.Namespace(t)
-	s := cluster.StartServer(t, harness.ServerOptions{Namespace: n, DataDir: filepath.Join(t.TempDir(), "data"), Args: []string{"--shutdown-delay-duration=1s"}})
+	s := cluster.StartServer(t, harness.ServerOptions{Namespace: n, DataDir: filepath.Join(t.TempDir(), "data"), Args: []string{"--shutdown-delay-duration=3s"}})
 	client := s.Client(t)
-	silent := silentBroker(t)
+	// Brokers that say nothing are tried one after the other, each for three seconds: with eight of them a create lasts longer than the
+	// delay before the server stops listening by more than a second.
+	first := silentBroker(t)
+	servers := []string{first.address}
+	for range 7 {
+		servers = append(servers, silentBroker(t).address)
+	}
 	if _, err := client.KafkaV1beta1().Kafkas(n).Create(t.Context(), &v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Name: "my-cluster"},
-		Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: []string{silent.address}}}}, metav1.CreateOptions{}); err != nil {
+		Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: servers}}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	// A create lasts seconds while a broker says nothing.
 	type answer struct {
 		topic *v1beta1.KafkaTopic
 		err   error
@@ -270,10 +275,11 @@ func TestTheServerDrains(t *testing.T) {
 		answered <- answer{topic, err}
 	}()
 	select {
-	case <-silent.asked:
+	case <-first.asked:
 	case <-time.After(20 * time.Second):
-		t.Fatal("the broker is not asked")
+		t.Fatal("the brokers are not asked")
 	}
+	asked := time.Now()
 	if err := s.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -288,6 +294,9 @@ func TestTheServerDrains(t *testing.T) {
 		t.Errorf("a request during the delay: %v", err)
 	}
 	last := <-answered
+	if lasted := time.Since(asked); lasted < 4*time.Second {
+		t.Errorf("the request under way lasted %s, so that it was answered before the server stopped listening", lasted)
+	}
 	if last.err != nil {
 		t.Fatalf("the request under way was answered with %v", last.err)
 	}

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -275,16 +278,7 @@ func TestDriftOnRealBrokers(t *testing.T) {
 			for _, topic := range []string{"drift-revert", "drift-report"} {
 				alter(t, kafka, topic, "retention.ms=7")
 			}
-			topicTool(t, kafka, "--delete --topic drift-replaced")
-			harness.Eventually(t, 20*time.Second, "the name is free", func() string {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				defer cancel()
-				out, err := kafka.Tool(ctx, topicCommand, "--bootstrap-server", kafka.Bootstrap()[0], "--create", "--topic", "drift-replaced", "--partitions", "1")
-				if err != nil {
-					return string(out) + err.Error()
-				}
-				return ""
-			})
+			replace(t, kafka, "drift-replaced")
 			harness.Eventually(t, 75*time.Second, "the setting is as specified again", func() string {
 				if out := topicTool(t, kafka, "--describe --topic drift-revert"); !strings.Contains(out, "retention.ms=100000") {
 					return out
@@ -303,6 +297,39 @@ func TestDriftOnRealBrokers(t *testing.T) {
 			run("", "delete kafkatopic --all -n default")
 		})
 	}
+}
+
+// replace deletes a topic and makes another of its name at once: the API makes one again that it sees missing, and then the name is
+// taken, so that both are repeated.
+func replace(t *testing.T, kafka *kafkaproc.Cluster, topic string) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Bootstrap()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	deletion := kmsg.NewPtrDeleteTopicsRequest()
+	// By name, as versions up to 5 have it and as later ones do.
+	deletion.TopicNames = []string{topic}
+	deletion.Topics = []kmsg.DeleteTopicsRequestTopic{{Topic: &topic}}
+	creation := kmsg.NewPtrCreateTopicsRequest()
+	creation.Topics = []kmsg.CreateTopicsRequestTopic{{Topic: topic, NumPartitions: 1, ReplicationFactor: 1}}
+	harness.Eventually(t, time.Minute, "the topic is replaced", func() string {
+		deleted, err := deletion.RequestWith(ctx, client)
+		if err != nil {
+			return err.Error()
+		}
+		created, err := creation.RequestWith(ctx, client)
+		if err != nil {
+			return err.Error()
+		}
+		if err := kerr.ErrorForCode(created.Topics[0].ErrorCode); err != nil {
+			return fmt.Sprintf("the delete: %v, the create: %v", kerr.ErrorForCode(deleted.Topics[0].ErrorCode), err)
+		}
+		return ""
+	})
 }
 
 // alter sets a setting of a topic with Kafka's own tool.

@@ -200,7 +200,20 @@ func TestListsShowWhatTheBrokersHave(t *testing.T) {
 	t.Parallel()
 	bothModes(t, map[*kafkaproc.Cluster]int{cluster.Kafka: 3, cluster.ZooKeeper: 1}, func(t *testing.T, kafka *kafkaproc.Cluster, n, topic string) {
 		kubectl(t, topicManifest(n, "bills", n+".bills", oneOfEach), "create -f -")
-		out := kubectl(t, "", "get kafkatopics -o wide --chunk-size=1 -n "+n)
+		var out string
+		// A list waits for brokers that take long for a moment only, and says that it does not know, or from when it is what it says.
+		harness.Eventually(t, 30*time.Second, "the brokers answer in time for a list", func() string {
+			line := "get kafkatopics -o wide --chunk-size=1 -n " + n
+			r := cluster.Kubectl(t, "", line)
+			if r.ExitCode != 0 {
+				t.Fatalf("kubectl %s: %s%s", line, r.Stdout, r.Stderr)
+			}
+			out = r.Stdout
+			if strings.Contains(out, "unknown") || strings.Contains(r.Stderr, " is as of ") {
+				return out + r.Stderr
+			}
+			return ""
+		})
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		if fields := strings.Fields(lines[0]); strings.Join(fields, " ") != "NAME CLUSTER PARTITIONS REPLICAS READY AGE TOPIC UNDER-REPLICATED OFFLINE MESSAGE" || len(lines) != 3 {
 			t.Fatalf("topics are printed as\n%s", out)
