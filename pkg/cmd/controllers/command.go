@@ -28,10 +28,10 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/external"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/kafka"
-	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/heap"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
@@ -124,7 +124,7 @@ type process struct {
 	host      kubernetes.Interface
 	client    versioned.Interface
 	gateway   *broker.Gateway
-	metrics   *loop.Metrics
+	metrics   *loopmetrics.Metrics
 	runAsUser *int64
 	options   *Options
 }
@@ -145,7 +145,7 @@ func newProcess(config *rest.Config, options *Options) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := loop.NewMetrics(registry{})
+	metrics, err := loopmetrics.New(registry{})
 	if err == nil {
 		err = broker.RegisterMetrics(registry{})
 	}

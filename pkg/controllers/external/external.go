@@ -24,6 +24,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
 	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
@@ -57,7 +58,7 @@ type Config struct {
 	Connect func(broker.Target) Cluster
 	// Clock is the real one when nil. Metrics may be nil.
 	Clock   clock.WithTicker
-	Metrics *loop.Metrics
+	Metrics *loopmetrics.Metrics
 }
 
 // Controller observes external Kafkas.

@@ -25,6 +25,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	kafkainformers "kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
 	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
 
@@ -65,7 +66,7 @@ type Config struct {
 	// Clock is the real one and NewID the function of that name when nil. Metrics may be nil.
 	Clock   clock.WithTicker
 	NewID   func() string
-	Metrics *loop.Metrics
+	Metrics *loopmetrics.Metrics
 }
 
 // Controller runs Kafkas.

@@ -13,6 +13,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 )
 
 // SyncFunc makes one object what it should be. It returns after how long to be called again although nothing changed, 0 for
@@ -33,7 +35,7 @@ type Options struct {
 	// Clock is the real one when nil.
 	Clock clock.WithTicker
 	// Metrics may be nil.
-	Metrics *Metrics
+	Metrics *loopmetrics.Metrics
 }
 
 // Loop is a queue of keys and what works on them.
@@ -222,10 +224,10 @@ func (l *Loop) one(ctx context.Context, key types.NamespacedName) {
 	if ctx.Err() != nil {
 		return
 	}
-	l.opts.Metrics.wait(l.opts.Name, l.Len())
+	l.opts.Metrics.Waiting(l.opts.Name, l.Len())
 	start := l.opts.Clock.Now()
 	again, err := l.protected(ctx, key)
-	l.opts.Metrics.observe(l.opts.Name, err, l.opts.Clock.Since(start))
+	l.opts.Metrics.Observe(l.opts.Name, err, l.opts.Clock.Since(start))
 	switch {
 	case err != nil && ctx.Err() == nil:
 		klog.FromContext(ctx).Error(err, "Sync failed, will try again", "controller", l.opts.Name, "object", key,

@@ -14,12 +14,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/testutil"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 )
 
 func TestLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := metrics.NewKubeRegistry()
-		m, err := NewMetrics(registry)
+		m, err := loopmetrics.New(registry)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +131,7 @@ func TestLanesDoNotWaitForEachOther(t *testing.T) {
 func TestKeysThatWaitAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := metrics.NewKubeRegistry()
-		m, err := NewMetrics(registry)
+		m, err := loopmetrics.New(registry)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	kafkainformers "kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
 	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
@@ -53,7 +54,7 @@ type Config struct {
 	Workers int
 	// Clock is the real one when nil. Metrics may be nil.
 	Clock   clock.WithTicker
-	Metrics *loop.Metrics
+	Metrics *loopmetrics.Metrics
 }
 
 // Controller makes brokers have what KafkaTopics say.

@@ -1,4 +1,5 @@
-package loop
+// Package loopmetrics counts what loops do that make something what it should be, of controllers and API server alike.
+package loopmetrics
 
 import (
 	"time"
@@ -13,8 +14,8 @@ type Metrics struct {
 	waiting *metrics.GaugeVec
 }
 
-// NewMetrics builds the metrics of all loops of a process and adds them to a registry, for example legacyregistry's.
-func NewMetrics(registry interface {
+// New builds the metrics of all loops of a process and adds them to a registry, for example legacyregistry's.
+func New(registry interface {
 	Register(metrics.Registerable) error
 }) (*Metrics, error) {
 	m := &Metrics{
@@ -40,7 +41,8 @@ func NewMetrics(registry interface {
 	return m, nil
 }
 
-func (m *Metrics) observe(controller string, err error, took time.Duration) {
+// Observe counts the sync of one object: its error, if any, and how long it took.
+func (m *Metrics) Observe(controller string, err error, took time.Duration) {
 	if m == nil {
 		return
 	}
@@ -52,7 +54,8 @@ func (m *Metrics) observe(controller string, err error, took time.Duration) {
 	m.seconds.WithLabelValues(controller).Observe(took.Seconds())
 }
 
-func (m *Metrics) wait(controller string, objects int) {
+// Waiting sets the number of objects that wait for their sync.
+func (m *Metrics) Waiting(controller string, objects int) {
 	if m != nil {
 		m.waiting.WithLabelValues(controller).Set(float64(objects))
 	}
