@@ -7,6 +7,7 @@ import (
 	"k8s.io/component-base/metrics/legacyregistry"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 )
 
 // processRegistry is the registry that the generic server shows at /metrics. It is one a process.
@@ -16,10 +17,15 @@ func (processRegistry) Register(metric metrics.Registerable) error {
 	return legacyregistry.Register(metric)
 }
 
-// RegisterMetrics adds the broker gateway's metrics to those at /metrics. It is called once a process.
-func RegisterMetrics() error {
+// RegisterMetrics adds the metrics of the broker gateway, and of loops, which are returned, to those at /metrics. It is called once a
+// process.
+func RegisterMetrics() (*loopmetrics.Metrics, error) {
 	if err := broker.RegisterMetrics(processRegistry{}); err != nil {
-		return fmt.Errorf("register the metrics of the broker gateway: %w", err)
+		return nil, fmt.Errorf("register the metrics of the broker gateway: %w", err)
 	}
-	return nil
+	loops, err := loopmetrics.New(processRegistry{})
+	if err != nil {
+		return nil, fmt.Errorf("register the metrics of loops: %w", err)
+	}
+	return loops, nil
 }

@@ -60,7 +60,7 @@ func createTopics(t *testing.T, k *apiservertest.Kafka, from, to int) {
 
 // A monitoring system pays for each series: there may be some a cluster, and none a topic.
 func TestMetricsDoNotGrowWithTopics(t *testing.T) {
-	if err := apiserver.RegisterMetrics(); err != nil {
+	if _, err := apiserver.RegisterMetrics(); err != nil {
 		t.Fatal(err)
 	}
 	k := server.NewKafka(t, 3)

@@ -17,6 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	kafkastorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafka"
 	groupstorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafkaconsumergroup"
 	topicstorage "kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic"
@@ -35,6 +36,8 @@ type ExtraConfig struct {
 	// Secrets are the host's; nil without a host.
 	Secrets target.Secrets
 	Clock   clock.WithTicker
+	// Metrics of the server's loops; nil records nothing.
+	Metrics *loopmetrics.Metrics
 }
 
 // Config is the whole configuration.
@@ -98,6 +101,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	topics, err := topicstorage.NewStorage(topicstorage.Config{
 		Scheme: Scheme, RESTOptions: c.Generic.RESTOptionsGetter, Guard: guard, Clusters: kafkas.Clusters,
 		Claims: storage.NewClaims(c.Extra.Etcd, c.Extra.EtcdPrefix), Authorizer: c.Generic.Authorization.Authorizer, Clock: c.Extra.Clock,
+		Metrics: c.Extra.Metrics,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("build the storage of kafkatopics: %w", err)

@@ -95,6 +95,7 @@ func TestWritesAreAuditedUnderTheHumansName(t *testing.T) {
 	if code != http.StatusOK {
 		t.Fatalf("/metrics answers %d", code)
 	}
-	// Priority and fairness is on, and calls to brokers are counted.
-	expectWords(t, "/metrics", metrics, "apiserver_flowcontrol_dispatched_requests_total", "apiserver_request_duration_seconds", "kafka_apiserver_broker")
+	// Priority and fairness is on, and calls to brokers and the server's own loops are counted.
+	expectWords(t, "/metrics", metrics, "apiserver_flowcontrol_dispatched_requests_total", "apiserver_request_duration_seconds", "kafka_apiserver_broker",
+		`kafka_apiserver_controller_queue_length{controller="topic-sweeper"}`)
 }

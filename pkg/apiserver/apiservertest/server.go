@@ -26,6 +26,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
@@ -44,6 +45,8 @@ type Options struct {
 	Clock *Clock
 	// Secrets are the host's; nil for a server without a host.
 	Secrets target.Secrets
+	// Metrics of the server's loops may be nil.
+	Metrics *loopmetrics.Metrics
 }
 
 // Server is a running API server.
@@ -106,7 +109,7 @@ func (s *Server) start(options Options) error {
 	}
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		Etcd: s.Etcd, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(dir, "identity")),
-		Gateway: s.gateway(options.Gateway), Secrets: options.Secrets, Clock: s.Clock,
+		Gateway: s.gateway(options.Gateway), Secrets: options.Secrets, Clock: s.Clock, Metrics: options.Metrics,
 	}}).Complete().New()
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	aggregatorclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
 	"k8s.io/utils/clock"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/pki"
 )
 
@@ -44,6 +45,7 @@ type Provider struct {
 	apiService  string
 	dnsNames    []string
 	clock       clock.WithTicker
+	metrics     *loopmetrics.Metrics
 
 	mu        sync.RWMutex
 	current   pki.Pair
@@ -63,12 +65,14 @@ type Config struct {
 	// DNSNames are those of the server's Service; the first is what kube-apiserver verifies.
 	DNSNames []string
 	Clock    clock.WithTicker
+	// Metrics may be nil.
+	Metrics *loopmetrics.Metrics
 }
 
 // New builds a Provider. It has no certificate until Renew succeeds.
 func New(config Config) *Provider {
 	return &Provider{secrets: config.Secrets, apiServices: config.APIServices, apiService: config.APIService,
-		dnsNames: config.DNSNames, clock: config.Clock}
+		dnsNames: config.DNSNames, clock: config.Clock, metrics: config.Metrics}
 }
 
 // Name implements dynamiccertificates.CertKeyContentProvider.
@@ -93,12 +97,18 @@ func (p *Provider) Run(ctx context.Context) {
 	ticker := p.clock.NewTicker(checkEvery)
 	defer ticker.Stop()
 	for {
-		if err := p.Renew(ctx); err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).Error(err, "Serving certificate not checked")
+		start := p.clock.Now()
+		renewed, published := p.Renew(ctx), p.publish(ctx)
+		if ctx.Err() != nil {
+			return
 		}
-		if err := p.publish(ctx); err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).Error(err, "APIService not checked", "apiService", p.apiService)
+		if renewed != nil {
+			klog.FromContext(ctx).Error(renewed, "Serving certificate not checked")
 		}
+		if published != nil {
+			klog.FromContext(ctx).Error(published, "APIService not checked", "apiService", p.apiService)
+		}
+		p.metrics.Observe("serving-certificate", errors.Join(renewed, published), p.clock.Since(start))
 		select {
 		case <-ctx.Done():
 			return

@@ -14,11 +14,16 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/component-base/metrics"
+	"k8s.io/component-base/metrics/testutil"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	aggregatorfake "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/fake"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 )
 
 const (
@@ -211,6 +216,38 @@ func TestAnAPIServiceThatComesLaterIsFound(t *testing.T) {
 		case <-deadline:
 			t.Fatal("the caBundle is never written")
 		}
+	}
+}
+
+func TestChecksAreCounted(t *testing.T) {
+	w := newWorld()
+	registry := metrics.NewKubeRegistry()
+	loops, err := loopmetrics.New(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fails atomic.Bool
+	fails.Store(true)
+	w.aggregator.PrependReactor("get", "apiservices", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return fails.Load(), nil, apierrors.NewInternalError(errors.New("etcd is away"))
+	})
+	p := w.replica()
+	p.metrics = loops
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); p.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	for _, result := range []string{"error", "ok"} {
+		err := wait.PollUntilContextTimeout(ctx, 2*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
+			w.clock.Step(checkEvery)
+			values, _ := testutil.GetCounterValuesFromGatherer(registry, "kafka_apiserver_controller_syncs_total",
+				map[string]string{"controller": "serving-certificate"}, "result")
+			return values[result] > 0, nil
+		})
+		if err != nil {
+			t.Fatalf("no check ended with %s", result)
+		}
+		fails.Store(false)
 	}
 }
 

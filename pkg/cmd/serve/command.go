@@ -17,6 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/servingcert"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/heap"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
@@ -82,11 +83,12 @@ func Run(ctx context.Context, options *Options) error {
 		}
 	}()
 
-	if err := apiserver.RegisterMetrics(); err != nil {
+	loops, err := apiserver.RegisterMetrics()
+	if err != nil {
 		return err
 	}
 	generic := apiserver.NewRecommendedConfig()
-	certificate, err := options.prepareCertificate(ctx)
+	certificate, err := options.prepareCertificate(ctx, loops)
 	if err != nil {
 		return err
 	}
@@ -108,6 +110,7 @@ func Run(ctx context.Context, options *Options) error {
 		Gateway:    broker.New(broker.Options{ClientID: "kafka-apiserver"}),
 		Secrets:    target.HostSecrets{Client: host.CoreV1()},
 		Clock:      clock.RealClock{},
+		Metrics:    loops,
 	}}
 	server, err := config.Complete().New()
 	if err != nil {
@@ -132,7 +135,7 @@ func Run(ctx context.Context, options *Options) error {
 }
 
 // prepareCertificate makes the server's own certificate, unless one is given.
-func (o *Options) prepareCertificate(ctx context.Context) (*servingcert.Provider, error) {
+func (o *Options) prepareCertificate(ctx context.Context, loops *loopmetrics.Metrics) (*servingcert.Provider, error) {
 	if o.Recommended.SecureServing.ServerCert.CertKey.CertFile != "" {
 		return nil, nil
 	}
@@ -155,6 +158,7 @@ func (o *Options) prepareCertificate(ctx context.Context) (*servingcert.Provider
 		APIService:  v1beta1.SchemeGroupVersion.Version + "." + v1beta1.GroupName,
 		DNSNames:    []string{service, service + ".cluster.local", o.ServiceName + "." + o.Namespace, "localhost"},
 		Clock:       clock.RealClock{},
+		Metrics:     loops,
 	})
 	if err := provider.Renew(ctx); err != nil {
 		return nil, fmt.Errorf("make the serving certificate: %w", err)

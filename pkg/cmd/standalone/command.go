@@ -38,6 +38,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/external"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
@@ -108,18 +109,19 @@ func Run(ctx context.Context, options *Options) error {
 			klog.FromContext(ctx).Info("etcd client not closed", "err", err)
 		}
 	}()
-	if err := apiserver.RegisterMetrics(); err != nil {
+	loops, err := apiserver.RegisterMetrics()
+	if err != nil {
 		return err
 	}
 	gateway := broker.New(broker.Options{ClientID: "kafka-apiserver"})
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		Etcd: client, EtcdPrefix: etcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),
-		Gateway: gateway, Clock: clock.RealClock{},
+		Gateway: gateway, Clock: clock.RealClock{}, Metrics: loops,
 	}}).Complete().New()
 	if err != nil {
 		return err
 	}
-	if err := options.addHooks(server, gateway, "https://"+listener.Addr().String(), token); err != nil {
+	if err := options.addHooks(server, gateway, loops, "https://"+listener.Addr().String(), token); err != nil {
 		return err
 	}
 	if err := server.Run(ctx); err != nil {
@@ -171,19 +173,19 @@ func genericConfig(options *Options, listener net.Listener, endpoint, token stri
 	return config, nil
 }
 
-func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, url, token string) error {
+func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, loops *loopmetrics.Metrics, url, token string) error {
 	client, err := versioned.NewForConfig(server.Generic.LoopbackClientConfig)
 	if err != nil {
 		return fmt.Errorf("build the loopback client: %w", err)
 	}
 	topics, err := topic.New(topic.Config{
-		Kafka: client, Connect: func(t broker.Target) topic.Cluster { return gateway.Cluster(t) },
+		Kafka: client, Connect: func(t broker.Target) topic.Cluster { return gateway.Cluster(t) }, Metrics: loops,
 	})
 	if err != nil {
 		return fmt.Errorf("build the topic controller: %w", err)
 	}
 	kafkas, err := external.New(external.Config{
-		Kafka: client, Connect: func(t broker.Target) external.Cluster { return gateway.Cluster(t) },
+		Kafka: client, Connect: func(t broker.Target) external.Cluster { return gateway.Cluster(t) }, Metrics: loops,
 	})
 	if err != nil {
 		return fmt.Errorf("build the controller of external Kafkas: %w", err)

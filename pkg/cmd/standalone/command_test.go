@@ -11,6 +11,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
@@ -60,6 +61,15 @@ func TestRun(t *testing.T) {
 	}
 	if k.Spec.External == nil || len(k.Spec.External.BootstrapServers) != 1 || k.Spec.External.BootstrapServers[0] != "127.0.0.1:1" {
 		t.Errorf("the Kafka is %+v", k.Spec)
+	}
+	for _, of := range []string{"external", "topic-patrol"} {
+		err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+			metrics, err := client.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+			return strings.Contains(string(metrics), `kafka_apiserver_controller_syncs_total{controller="`+of+`"`), err
+		})
+		if err != nil {
+			t.Errorf("the syncs of %s are not counted: %v", of, err)
+		}
 	}
 	info, err := os.Stat(options.KubeconfigOut)
 	if err != nil {

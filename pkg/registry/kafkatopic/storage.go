@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
@@ -36,6 +37,8 @@ type Config struct {
 	Claims      Claims
 	Authorizer  authorizer.UnconditionalAuthorizer
 	Clock       clock.WithTicker
+	// Metrics may be nil.
+	Metrics *loopmetrics.Metrics
 }
 
 // Storage is kafkatopics with its subresources.

@@ -48,6 +48,16 @@ func (s *suspects) add(cluster types.NamespacedName, topic string, due time.Time
 	w.names[topic] = one
 }
 
+// count is how many suspects there are.
+func (s *suspects) count() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.wards {
+		n += len(w.names)
+	}
+	return n
+}
+
 // hurry makes all suspects due that wait for the requests that deleted their objects.
 func (s *suspects) hurry(now time.Time) {
 	s.mu.Lock()

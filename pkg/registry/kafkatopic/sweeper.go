@@ -16,10 +16,14 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
 )
+
+// sweeperName is the sweeper's in metrics.
+const sweeperName = "topic-sweeper"
 
 const (
 	// scanEvery is how often all claims are looked through. It is for what no request of this server knows of: what was left by a
@@ -48,12 +52,13 @@ type Sweeper struct {
 	guard    stored.Guard
 	clusters *live.Clusters
 	clock    clock.WithTicker
+	metrics  *loopmetrics.Metrics
 	wake     chan struct{}
 	suspects suspects
 }
 
 func newSweeper(config Config) *Sweeper {
-	return &Sweeper{claims: config.Claims, guard: config.Guard, clusters: config.Clusters, clock: config.Clock,
+	return &Sweeper{claims: config.Claims, guard: config.Guard, clusters: config.Clusters, clock: config.Clock, metrics: config.Metrics,
 		wake: make(chan struct{}, 1)}
 }
 
@@ -87,6 +92,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	defer running.Wait()
 	scanned := s.scan(ctx)
 	for {
+		s.metrics.Waiting(sweeperName, s.suspects.count())
 		for _, cluster := range s.suspects.idle(s.clock.Now()) {
 			running.Go(func() {
 				defer s.suspects.ended(cluster)
@@ -189,6 +195,7 @@ func (s *Sweeper) sweepCluster(ctx context.Context, cluster types.NamespacedName
 func (s *Sweeper) sweepName(ctx context.Context, cluster types.NamespacedName, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
+	start := s.clock.Now()
 	c, err := s.claims.Get(ctx, cluster, name)
 	done := err == nil && c == nil
 	if err == nil && c != nil {
@@ -200,6 +207,13 @@ func (s *Sweeper) sweepName(ctx context.Context, cluster types.NamespacedName, n
 	case err != nil && !live.IsAway(err):
 		s.suspects.refused(cluster, name, s.clock.Now())
 	}
+	failure := err
+	if live.IsAway(err) {
+		// Brokers that are away are no failure of this loop, as of no controller: the name waits.
+		failure = nil
+	}
+	s.metrics.Observe(sweeperName, failure, s.clock.Since(start))
+	s.metrics.Waiting(sweeperName, s.suspects.count())
 	return err
 }
 
