@@ -45,7 +45,9 @@ type brokers struct {
 	asked   int
 	// single counts the requests about one topic, and bulk those about many.
 	single, bulk int
-	deleted      []broker.TopicID
+	// creates counts what was asked to be created.
+	creates int
+	deleted []broker.TopicID
 }
 
 func (b *brokers) answer() error {
@@ -118,6 +120,7 @@ func (b *brokers) CreateTopic(_ context.Context, t broker.NewTopic, _ bool) (bro
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.single++
+	b.creates++
 	if err := errors.Join(b.answer(), b.refuse); err != nil {
 		return broker.CreatedTopic{}, err
 	}

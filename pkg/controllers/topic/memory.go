@@ -66,16 +66,95 @@ const (
 	// againSoon and againRefused bound how soon a change that the brokers refused is tried again.
 	againSoon    = time.Second
 	againRefused = 30 * time.Second
+	// scouts is how many topics of a cluster are tried again sooner than after againRefused.
+	scouts = 10
 )
 
-// refusals know since when brokers refuse specs.
-type refusals struct{ beginnings }
+// refusals know since when brokers refuse specs, and which topics find out whether they still do.
+//
+// Brokers that return do so one after the other, and the first of them refuse the replicas that the others are to have. Were each of a
+// thousand topics to find out by itself when that is over, brokers and API server would be busy with refusals while they start.
+type refusals struct {
+	beginnings
 
-// again is how soon a refused spec is tried again: after a third of the time for which it has been refused. Brokers that return do so
-// one after the other, and the first of them refuse the replicas that the others are to have: if that takes half a minute, the topic
-// follows within ten seconds of the last. What is refused for good costs a request every 30 seconds.
+	mu    sync.Mutex
+	lanes map[types.NamespacedName]*refusedLane
+}
+
+// refusedLane are the topics of one cluster that are refused; those that scout for the others are true.
+type refusedLane struct {
+	topics map[types.NamespacedName]bool
+	scouts int
+}
+
+// again is how soon a refused spec is tried again. A few topics of each cluster are tried after a third of the time for which they have
+// been refused: if that was half a minute, the others follow within ten seconds of the end of what made brokers refuse. All the rest, and
+// what is refused for good, costs a request every 30 seconds.
 func (r *refusals) again(key types.NamespacedName, topic *v1beta1.KafkaTopic, now time.Time) time.Duration {
-	return min(max(r.ago(key, topic, now)/3, againSoon), againRefused)
+	soon := max(r.ago(key, topic, now)/3, againSoon)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lanes == nil {
+		r.lanes = map[types.NamespacedName]*refusedLane{}
+	}
+	lane := r.lanes[clusterKey(topic)]
+	if lane == nil {
+		lane = &refusedLane{topics: map[types.NamespacedName]bool{}}
+		r.lanes[clusterKey(topic)] = lane
+	}
+	lane.set(key, soon < againRefused && (lane.topics[key] || lane.scouts < scouts))
+	if lane.topics[key] {
+		return soon
+	}
+	return againRefused
+}
+
+func (l *refusedLane) set(key types.NamespacedName, scout bool) {
+	if l.topics[key] {
+		l.scouts--
+	}
+	if l.topics[key] = scout; scout {
+		l.scouts++
+	}
+}
+
+// accepted says that brokers took what they had refused of a topic, if they had, and returns the others of its cluster that they
+// refused: they may be taken now, too.
+func (r *refusals) accepted(key, cluster types.NamespacedName) []types.NamespacedName {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lane := r.lanes[cluster]
+	if lane == nil {
+		return nil
+	}
+	if _, refused := lane.topics[key]; !refused {
+		return nil
+	}
+	delete(r.lanes, cluster)
+	var others []types.NamespacedName
+	for topic := range lane.topics {
+		r.beginnings.forget(topic)
+		if topic != key {
+			others = append(others, topic)
+		}
+	}
+	return others
+}
+
+// forget says that nothing is known of a topic any more.
+func (r *refusals) forget(key types.NamespacedName) {
+	r.beginnings.forget(key)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for cluster, lane := range r.lanes {
+		if _, refused := lane.topics[key]; !refused {
+			continue
+		}
+		lane.set(key, false)
+		if delete(lane.topics, key); len(lane.topics) == 0 {
+			delete(r.lanes, cluster)
+		}
+	}
 }
 
 // set is a set of topics.

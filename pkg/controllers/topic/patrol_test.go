@@ -175,6 +175,43 @@ func TestARefusedTopicFollowsSoonAfterItsBrokersReturn(t *testing.T) {
 }
 
 // What is refused for good is asked for ever more rarely.
+// A few topics find out for a thousand, so that what the brokers refuse while they return costs little.
+func TestAThousandRefusedTopicsSendScouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const topics = 1000
+		on := &brokers{away: true, alive: map[int32]broker.BrokerInfo{0: {}}}
+		objects := []runtime.Object{kafkaObject()}
+		for i := range topics {
+			objects = append(objects, topicObject(func(o *v1beta1.KafkaTopic) { o.Name, o.UID = fmt.Sprintf("t-%d", i), types.UID(fmt.Sprint(i)) }))
+		}
+		b := newBench(t, on, objects...)
+		defer b.stop()
+		b.wait(patrolEvery - firstLook - time.Second)
+		on.do(func() {
+			on.away, on.refuse = false, &broker.Error{Op: "create topic", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
+		})
+		// Each is refused once, and once more by the event of its own status.
+		b.wait(time.Second)
+		on.do(func() { on.creates = 0 })
+		b.wait(20 * time.Second)
+		on.do(func() {
+			if on.creates == 0 || on.creates > 20*scouts {
+				t.Errorf("%d creates were tried in twenty seconds, want some by %d topics", on.creates, scouts)
+			}
+			on.refuse = nil
+		})
+		b.wait(10 * time.Second)
+		on.do(func() {
+			if len(on.topics) != topics {
+				t.Errorf("the brokers have %d topics", len(on.topics))
+			}
+		})
+		if lanes := len(b.controller.refused.lanes); lanes != 0 || len(b.controller.refused.since) != 0 {
+			t.Errorf("%d clusters and %d topics are remembered to be refused", lanes, len(b.controller.refused.since))
+		}
+	})
+}
+
 func TestWhatIsRefusedForGoodIsAskedRarely(t *testing.T) {
 	start := time.Now()
 	key, topic := types.NamespacedName{Namespace: "streams", Name: "orders"}, topicObject()

@@ -95,7 +95,9 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return c.refused.again(key, topic, c.clock.Now()),
 			c.report(ctx, topic, verdict{status: metav1.ConditionFalse, reason: topicplan.ReasonNotApplied, message: err.Error()})
 	}
-	c.refused.forget(key)
+	for _, other := range c.refused.accepted(key, clusterKey(topic)) {
+		c.loop.Add(other)
+	}
 	if err := w.settle(ctx, v); err != nil {
 		return 0, err
 	}
