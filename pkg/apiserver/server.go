@@ -30,6 +30,10 @@ type ExtraConfig struct {
 	// Etcd is a client of the etcd that the storages use, and EtcdPrefix the prefix of everything in it.
 	Etcd       *clientv3.Client
 	EtcdPrefix string
+	// SharedEtcd says that other servers may use the same etcd.
+	SharedEtcd bool
+	// HasQuota tells whether a quota counts the KafkaTopics of a namespace; nil when there are no quotas.
+	HasQuota func(namespace string) bool
 	// Host is where the identity of the storage is recorded.
 	Host    storage.HostRecord
 	Gateway *broker.Gateway
@@ -98,9 +102,10 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the storage of kafkas: %w", err)
 	}
+	servers := storage.NewServers(c.Extra.Etcd, c.Extra.EtcdPrefix, !c.Extra.SharedEtcd)
 	topics, err := topicstorage.NewStorage(topicstorage.Config{
 		Scheme: Scheme, RESTOptions: c.Generic.RESTOptionsGetter, Guard: guard, Clusters: kafkas.Clusters,
-		Claims: storage.NewClaims(c.Extra.Etcd, c.Extra.EtcdPrefix), Authorizer: c.Generic.Authorization.Authorizer, Clock: c.Extra.Clock,
+		Claims: storage.NewClaims(c.Extra.Etcd, c.Extra.EtcdPrefix), Servers: servers, HasQuota: c.Extra.HasQuota, Authorizer: c.Generic.Authorization.Authorizer, Clock: c.Extra.Clock,
 		Metrics: c.Extra.Metrics,
 	})
 	if err != nil {
@@ -142,7 +147,8 @@ func (c CompletedConfig) New() (*Server, error) {
 			_ = guard.Verify(ctx)
 			guard.Run(ctx)
 		},
-		"topic-sweeper": topics.Sweeper.Run,
+		"servers":       servers.Run,
+		"topic-sweeper": topics.Topic.Sweeper.Run,
 		"topic-logs":    topics.Log.Run,
 	} {
 		if err := generic.AddPostStartHook(name, func(hook genericapiserver.PostStartHookContext) error {

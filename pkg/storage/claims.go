@@ -15,85 +15,111 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Owner is a KafkaTopic that holds a claim.
+// ClaimKind says what a name that is claimed is the name of.
+type ClaimKind string
+
+// TopicClaim is on the name of a topic.
+const TopicClaim ClaimKind = "topic"
+
+// Name is what can be claimed: a name of a kind on one Kafka.
+type Name struct {
+	Kind ClaimKind `json:"kind"`
+	// Cluster is the Kafka.
+	Cluster types.NamespacedName `json:"cluster"`
+	// Name is the name there.
+	Name string `json:"name"`
+}
+
+// String is for messages.
+func (n Name) String() string { return fmt.Sprintf("%s %s of Kafka %s", n.Kind, n.Name, n.Cluster) }
+
+// Owner is an object that holds a claim.
 type Owner struct {
 	Namespace string    `json:"namespace"`
 	Name      string    `json:"name"`
 	UID       types.UID `json:"uid"`
 }
 
-// Claim is the hold of one KafkaTopic on one topic name of one Kafka. It makes two
-// objects for one topic impossible, and it outlives its owner: a claim whose owner
-// is gone is the tombstone of a topic that is still to be deleted on the brokers.
+// Claim is the hold of one object on one name of one Kafka. It makes two objects for
+// one name impossible, and it outlives its owner: a claim whose owner is gone is the
+// tombstone of what is still to be deleted on the brokers.
 type Claim struct {
-	// Cluster is the Kafka.
-	Cluster types.NamespacedName `json:"cluster"`
+	Name
 	// ClusterUID tells the Kafka from a later one of the same name.
 	ClusterUID types.UID `json:"clusterUID"`
-	// Topic is the name on the brokers.
-	Topic string `json:"topic"`
-	// Owner is the KafkaTopic.
+	// Owner is the object.
 	Owner Owner `json:"owner"`
-	// TopicID is Kafka's id of the owner's topic, "" while it is not known to exist.
-	TopicID string `json:"topicID,omitempty"`
-	// Retain says that the topic stays when its owner is gone.
+	// ID is what the brokers call what the owner has there, such as Kafka's id of a topic. It is "" while nothing is known to exist.
+	// What is deleted when the owner is gone is told by it alone: it is written by the server that asked the brokers, and never copied
+	// from a status, which others write.
+	ID string `json:"id,omitempty"`
+	// ReportedID is an id from the owner's status that the brokers could not confirm before the owner was deleted.
+	ReportedID string `json:"reportedID,omitempty"`
+	// Retain says that what the owner has on the brokers stays when the owner is gone.
 	Retain bool `json:"retain,omitempty"`
-	// Sought is what the owner's topic would be like that may have been made although nobody could record its id; it is set when the
-	// owner is deleted.
-	Sought *SoughtTopic `json:"sought,omitempty"`
-	// Doomed are ids of topics of former owners that are still to be deleted.
-	Doomed []string `json:"doomed,omitempty"`
-	// Since is when the claim was taken, for people to read: clocks differ and jump. It is zero when the owner is known to have been
-	// stored.
+	// Wanted is what the owner asked the brokers for, in the form of its kind, while ID is not known: it may have been made although
+	// nobody could record its id.
+	Wanted json.RawMessage `json:"wanted,omitempty"`
+	// MayAdopt says that who made the owner may take over what is on the brokers already.
+	MayAdopt bool `json:"mayAdopt,omitempty"`
+	// TombstonedIDs are what former owners had on the brokers and is still to be deleted.
+	TombstonedIDs []string `json:"tombstonedIDs,omitempty"`
+	// Server is the one that is creating the owner; "" when the owner is known to have been stored.
+	Server string `json:"server,omitempty"`
+	// Fence is the server that carries out a change of the owner on the brokers; "" when none does.
+	Fence string `json:"fence,omitempty"`
+	// Since is when the claim was taken, for people to read: clocks differ and jump.
 	Since time.Time `json:"since"`
 
 	revision int64
 }
 
-// SoughtTopic is the spec of a topic; numbers that it leaves to the brokers are nil.
-type SoughtTopic struct {
-	Partitions *int32            `json:"partitions,omitempty"`
-	Replicas   *int32            `json:"replicas,omitempty"`
-	Config     map[string]string `json:"config,omitempty"`
-}
-
 // Revision is etcd's of the claim's last change, as it was read.
 func (c *Claim) Revision() int64 { return c.revision }
 
-// ClaimedError says that another KafkaTopic holds the name.
+// ClaimedError says that another object holds the name.
 type ClaimedError struct{ Claim Claim }
 
 func (e *ClaimedError) Error() string {
-	return fmt.Sprintf("topic %s of Kafka %s is claimed by KafkaTopic %s/%s",
-		e.Claim.Topic, e.Claim.Cluster, e.Claim.Owner.Namespace, e.Claim.Owner.Name)
+	return fmt.Sprintf("%s is claimed by %s/%s", e.Claim.Name, e.Claim.Owner.Namespace, e.Claim.Owner.Name)
 }
 
-// ErrClaimChanged says that a claim is no longer what the caller read.
-var ErrClaimChanged = errors.New("the claim has changed")
+var (
+	// ErrClaimChanged says that a claim is no longer what the caller read.
+	ErrClaimChanged = errors.New("the claim has changed")
+	// ErrObjectExists says that an object is stored already for which a claim was to be taken.
+	ErrObjectExists = errors.New("the object exists already")
+)
 
 // Claims are the claims of all Kafkas.
 type Claims struct {
 	etcd   *clientv3.Client
+	root   string
 	prefix string
 }
 
 // NewClaims keeps claims below an etcd prefix.
 func NewClaims(etcd *clientv3.Client, prefix string) *Claims {
-	return &Claims{etcd: etcd, prefix: path.Join("/", prefix, "claims") + "/"}
+	root := path.Join("/", prefix)
+	return &Claims{etcd: etcd, root: root, prefix: root + "/claims/"}
 }
 
 // key puts names that collide into one place: Kafka refuses a topic whose name differs from another's only in '.'
 // and '_', since metric names cannot tell them apart (org.apache.kafka.common.internals.Topic.hasCollision).
-func (c *Claims) key(cluster types.NamespacedName, topic string) string {
-	return c.prefix + url.PathEscape(cluster.Namespace) + "/" + url.PathEscape(cluster.Name) + "/" +
-		url.PathEscape(strings.ReplaceAll(topic, ".", "_"))
+func (c *Claims) key(of Name) string {
+	name := of.Name
+	if of.Kind == TopicClaim {
+		name = strings.ReplaceAll(name, ".", "_")
+	}
+	return c.prefix + url.PathEscape(string(of.Kind)) + "/" + url.PathEscape(of.Cluster.Namespace) + "/" + url.PathEscape(of.Cluster.Name) + "/" +
+		url.PathEscape(name)
 }
 
-// Get returns the claim on a topic name, or on one that collides with it; nil without one.
-func (c *Claims) Get(ctx context.Context, cluster types.NamespacedName, topic string) (*Claim, error) {
-	got, err := c.etcd.Get(ctx, c.key(cluster, topic))
+// Get returns the claim on a name, or on one that collides with it; nil without one.
+func (c *Claims) Get(ctx context.Context, of Name) (*Claim, error) {
+	got, err := c.etcd.Get(ctx, c.key(of))
 	if err != nil {
-		return nil, fmt.Errorf("read the claim on topic %s: %w", topic, err)
+		return nil, fmt.Errorf("read the claim on %s: %w", of, err)
 	}
 	if len(got.Kvs) == 0 {
 		return nil, nil
@@ -101,25 +127,32 @@ func (c *Claims) Get(ctx context.Context, cluster types.NamespacedName, topic st
 	return decodeClaim(got.Kvs[0].Value, got.Kvs[0].ModRevision)
 }
 
-// Take claims a name for an owner. A claim by another owner is a *ClaimedError; one
-// by the same owner is returned as it is.
-func (c *Claims) Take(ctx context.Context, claim Claim) (*Claim, error) {
-	key := c.key(claim.Cluster, claim.Topic)
+// Take claims a name for an owner that is about to be stored under object, which is a key below the same prefix; "" for an owner that
+// is stored. When the object is there already nothing is claimed, and the error is ErrObjectExists. A claim by another owner is a
+// *ClaimedError; one by the same owner is returned as it is.
+func (c *Claims) Take(ctx context.Context, claim Claim, object string) (*Claim, error) {
+	key := c.key(claim.Name)
 	value, err := json.Marshal(claim)
 	if err != nil {
-		return nil, fmt.Errorf("encode the claim on topic %s: %w", claim.Topic, err)
+		return nil, fmt.Errorf("encode the claim on %s: %w", claim.Name, err)
 	}
-	done, err := c.etcd.Txn(ctx).
-		If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
-		Then(clientv3.OpPut(key, string(value))).
-		Else(clientv3.OpGet(key)).
-		Commit()
+	free := []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(key), "=", 0)}
+	look := []clientv3.Op{clientv3.OpGet(key)}
+	if object != "" {
+		object = path.Join(c.root, object)
+		free = append(free, clientv3.Compare(clientv3.CreateRevision(object), "=", 0))
+		look = append(look, clientv3.OpGet(object, clientv3.WithKeysOnly()))
+	}
+	done, err := c.etcd.Txn(ctx).If(free...).Then(clientv3.OpPut(key, string(value))).Else(look...).Commit()
 	if err != nil {
-		return nil, fmt.Errorf("claim topic %s: %w", claim.Topic, err)
+		return nil, fmt.Errorf("claim %s: %w", claim.Name, err)
 	}
 	if done.Succeeded {
 		claim.revision = done.Header.Revision
 		return &claim, nil
+	}
+	if object != "" && len(done.Responses[1].GetResponseRange().Kvs) > 0 {
+		return nil, ErrObjectExists
 	}
 	kv := done.Responses[0].GetResponseRange().Kvs[0]
 	standing, err := decodeClaim(kv.Value, kv.ModRevision)
@@ -135,19 +168,19 @@ func (c *Claims) Take(ctx context.Context, claim Claim) (*Claim, error) {
 // Update writes a claim if nobody changed it since it was read, and returns it as it stands then.
 func (c *Claims) Update(ctx context.Context, claim *Claim, change func(*Claim)) (*Claim, error) {
 	next := *claim
-	next.Doomed = slices.Clone(claim.Doomed)
+	next.TombstonedIDs = slices.Clone(claim.TombstonedIDs)
 	change(&next)
 	value, err := json.Marshal(next)
 	if err != nil {
-		return nil, fmt.Errorf("encode the claim on topic %s: %w", claim.Topic, err)
+		return nil, fmt.Errorf("encode the claim on %s: %w", claim.Name, err)
 	}
-	key := c.key(claim.Cluster, claim.Topic)
+	key := c.key(claim.Name)
 	done, err := c.etcd.Txn(ctx).
 		If(clientv3.Compare(clientv3.ModRevision(key), "=", claim.revision)).
 		Then(clientv3.OpPut(key, string(value))).
 		Commit()
 	if err != nil {
-		return nil, fmt.Errorf("change the claim on topic %s: %w", claim.Topic, err)
+		return nil, fmt.Errorf("change the claim on %s: %w", claim.Name, err)
 	}
 	if !done.Succeeded {
 		return nil, ErrClaimChanged
@@ -158,13 +191,13 @@ func (c *Claims) Update(ctx context.Context, claim *Claim, change func(*Claim)) 
 
 // Drop removes a claim if nobody changed it since it was read.
 func (c *Claims) Drop(ctx context.Context, claim *Claim) error {
-	key := c.key(claim.Cluster, claim.Topic)
+	key := c.key(claim.Name)
 	done, err := c.etcd.Txn(ctx).
 		If(clientv3.Compare(clientv3.ModRevision(key), "=", claim.revision)).
 		Then(clientv3.OpDelete(key)).
 		Commit()
 	if err != nil {
-		return fmt.Errorf("drop the claim on topic %s: %w", claim.Topic, err)
+		return fmt.Errorf("drop the claim on %s: %w", claim.Name, err)
 	}
 	if !done.Succeeded {
 		return ErrClaimChanged

@@ -16,14 +16,16 @@ import (
 
 var streams = types.NamespacedName{Namespace: "streams", Name: "my-cluster"}
 
+func topicName(name string) Name { return Name{Kind: TopicClaim, Cluster: streams, Name: name} }
+
 func newClaim(topic, uid string) Claim {
-	return Claim{Cluster: streams, ClusterUID: "cluster-1", Topic: topic, Since: time.Unix(1_700_000_000, 0).UTC(),
+	return Claim{Name: topicName(topic), ClusterUID: "cluster-1", Since: time.Unix(1_700_000_000, 0).UTC(),
 		Owner: Owner{Namespace: "team-a", Name: "orders-" + uid, UID: types.UID(uid)}}
 }
 
 func mustTake(t *testing.T, claims *Claims, claim Claim) *Claim {
 	t.Helper()
-	taken, err := claims.Take(testContext(t), claim)
+	taken, err := claims.Take(testContext(t), claim, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,12 +34,12 @@ func mustTake(t *testing.T, claims *Claims, claim Claim) *Claim {
 
 func TestAClaimIsTakenOnce(t *testing.T) {
 	claims := NewClaims(shared.client, newPrefix())
-	if got, err := claims.Get(testContext(t), streams, "orders"); got != nil || err != nil {
+	if got, err := claims.Get(testContext(t), topicName("orders")); got != nil || err != nil {
 		t.Fatalf("a free name has the claim %+v, %v", got, err)
 	}
 	mustTake(t, claims, newClaim("orders", "one"))
 
-	_, err := claims.Take(testContext(t), newClaim("orders", "two"))
+	_, err := claims.Take(testContext(t), newClaim("orders", "two"), "")
 	var claimed *ClaimedError
 	if !errors.As(err, &claimed) || claimed.Claim.Owner.UID != "one" {
 		t.Fatalf("a second owner got %v, want a ClaimedError naming the first", err)
@@ -47,7 +49,7 @@ func TestAClaimIsTakenOnce(t *testing.T) {
 			t.Errorf("the error %q does not say %s", err, word)
 		}
 	}
-	got, err := claims.Get(testContext(t), streams, "orders")
+	got, err := claims.Get(testContext(t), topicName("orders"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,10 +64,10 @@ func TestAClaimIsTakenOnce(t *testing.T) {
 func TestAnOwnerTakesItsClaimAgain(t *testing.T) {
 	claims := NewClaims(shared.client, newPrefix())
 	first := mustTake(t, claims, newClaim("orders", "one"))
-	if _, err := claims.Update(testContext(t), first, func(c *Claim) { c.TopicID = "id-1" }); err != nil {
+	if _, err := claims.Update(testContext(t), first, func(c *Claim) { c.ID = "id-1" }); err != nil {
 		t.Fatal(err)
 	}
-	if again := mustTake(t, claims, newClaim("orders", "one")); again.TopicID != "id-1" {
+	if again := mustTake(t, claims, newClaim("orders", "one")); again.ID != "id-1" {
 		t.Errorf("taken again as %+v, want the claim with its topic id", *again)
 	}
 }
@@ -76,7 +78,7 @@ func TestCollidingNamesAreOneClaim(t *testing.T) {
 	mustTake(t, claims, newClaim("team.orders_v1", "one"))
 	for _, name := range []string{"team_orders_v1", "team.orders.v1", "team_orders.v1"} {
 		var claimed *ClaimedError
-		if _, err := claims.Take(testContext(t), newClaim(name, "two")); !errors.As(err, &claimed) || claimed.Claim.Topic != "team.orders_v1" {
+		if _, err := claims.Take(testContext(t), newClaim(name, "two"), ""); !errors.As(err, &claimed) || claimed.Claim.Name.Name != "team.orders_v1" {
 			t.Errorf("%s: %v, want a ClaimedError naming team.orders_v1", name, err)
 		}
 	}
@@ -116,7 +118,7 @@ func TestConcurrentTakesHaveOneWinner(t *testing.T) {
 	for i := range takers {
 		wg.Go(func() {
 			uid := fmt.Sprint(i)
-			_, err := claims.Take(ctx, newClaim("orders", uid))
+			_, err := claims.Take(ctx, newClaim("orders", uid), "")
 			var claimed *ClaimedError
 			mu.Lock()
 			defer mu.Unlock()
@@ -146,7 +148,7 @@ func TestConcurrentTakeoversHaveOneWinner(t *testing.T) {
 		wg.Go(func() {
 			_, results[i] = claims.Update(ctx, gone, func(c *Claim) {
 				c.Owner.UID = types.UID(fmt.Sprint(i))
-				c.Doomed = append(c.Doomed, "old-topic")
+				c.TombstonedIDs = append(c.TombstonedIDs, "old-topic")
 			})
 		})
 	}
@@ -162,14 +164,14 @@ func TestConcurrentTakeoversHaveOneWinner(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	standing, err := claims.Get(ctx, streams, "orders")
+	standing, err := claims.Get(ctx, topicName("orders"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if standing.Owner.UID != types.UID(fmt.Sprint(winner)) || !slices.Equal(standing.Doomed, []string{"old-topic"}) {
-		t.Errorf("the claim is %+v, want that of %d with one doomed topic", *standing, winner)
+	if standing.Owner.UID != types.UID(fmt.Sprint(winner)) || !slices.Equal(standing.TombstonedIDs, []string{"old-topic"}) {
+		t.Errorf("the claim is %+v, want that of %d with one tombstoned id", *standing, winner)
 	}
-	if len(gone.Doomed) != 0 {
+	if len(gone.TombstonedIDs) != 0 {
 		t.Errorf("the caller's own copy was changed: %+v", *gone)
 	}
 }
@@ -178,13 +180,13 @@ func TestClaimsChangeOnlyAsRead(t *testing.T) {
 	claims := NewClaims(shared.client, newPrefix())
 	ctx := testContext(t)
 	read := mustTake(t, claims, newClaim("orders", "one"))
-	changed, err := claims.Update(ctx, read, func(c *Claim) { c.TopicID = "id-1" })
+	changed, err := claims.Update(ctx, read, func(c *Claim) { c.ID = "id-1" })
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, change := range map[string]func(context.Context) error{
 		"update": func(ctx context.Context) error {
-			_, err := claims.Update(ctx, read, func(c *Claim) { c.TopicID = "id-2" })
+			_, err := claims.Update(ctx, read, func(c *Claim) { c.ID = "id-2" })
 			return err
 		},
 		"drop": func(ctx context.Context) error { return claims.Drop(ctx, read) },
@@ -204,4 +206,22 @@ func TestClaimsChangeOnlyAsRead(t *testing.T) {
 		t.Errorf("a claim was dropped twice: %v", err)
 	}
 	mustTake(t, claims, newClaim("orders", "two"))
+}
+
+// A name is claimed for an object that can be stored: both are looked at in one transaction.
+func TestNothingIsClaimedForAnObjectThatExists(t *testing.T) {
+	prefix := newPrefix()
+	claims := NewClaims(shared.client, prefix)
+	if _, err := shared.client.Put(testContext(t), prefix+"/kafkatopics/team-a/orders", "{}"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := claims.Take(testContext(t), newClaim("orders", "one"), "/kafkatopics/team-a/orders"); !errors.Is(err, ErrObjectExists) {
+		t.Errorf("%v, want ErrObjectExists", err)
+	}
+	if got, err := claims.Get(testContext(t), topicName("orders")); got != nil || err != nil {
+		t.Errorf("there is the claim %+v, %v", got, err)
+	}
+	if _, err := claims.Take(testContext(t), newClaim("orders", "one"), "/kafkatopics/team-a/others"); err != nil {
+		t.Error(err)
+	}
 }

@@ -22,6 +22,8 @@ const (
 	ReasonTopicExists = "TopicExists"
 	// ReasonTopicReplaced says that the object's topic is gone and another has its name.
 	ReasonTopicReplaced = "TopicReplaced"
+	// ReasonAdopting says that a topic of the name was there already and is about to be taken over.
+	ReasonAdopting = "Adopting"
 	// ReasonTopicMissing says that the topic was deleted outside, and that the drift policy is to leave it so.
 	ReasonTopicMissing = "TopicMissing"
 	// ReasonReplicasDiffer says that the topic has another number of replicas.

@@ -12,6 +12,7 @@ import (
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 	"k8s.io/utils/clock"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/servingcert"
@@ -106,6 +107,8 @@ func Run(ctx context.Context, options *Options) error {
 	config := apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		Etcd:       client,
 		EtcdPrefix: options.Recommended.Etcd.StorageConfig.Prefix,
+		SharedEtcd: !options.embedded,
+		HasQuota:   counted(kafka.Resource("kafkatopics"), generic.SharedInformerFactory.Core().V1().ResourceQuotas().Lister()),
 		Host:       storage.ConfigMapRecord{ConfigMaps: host.CoreV1().ConfigMaps(options.Namespace)},
 		Gateway:    broker.New(broker.Options{ClientID: "kafka-apiserver"}),
 		Secrets:    target.HostSecrets{Client: host.CoreV1()},

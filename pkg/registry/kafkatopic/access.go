@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
@@ -36,30 +38,48 @@ func (a access) may(ctx context.Context, verb, resource, namespace, name string)
 }
 
 // place asks for the verbs that a topic needs on its Kafka: "use", and "own" for a name on the brokers that is not
-// the topic's own.
+// the topic's own, or that begins like those of another namespace.
 func (a access) place(ctx context.Context, topic *kafka.KafkaTopic) error {
-	verbs := []string{"use"}
-	if topic.TopicName() != topic.DefaultTopicName() {
-		verbs = append(verbs, "own")
+	if err := a.need(ctx, topic, "use", ""); err != nil {
+		return err
 	}
-	namespace, name := topic.ClusterNamespace(), topic.Spec.ClusterRef.Name
-	for _, verb := range verbs {
-		allowed, reason, err := a.may(ctx, verb, "kafkas", namespace, name)
-		if allowed {
-			continue
-		}
-		if err != nil && reason == "" {
-			reason = err.Error()
-		}
-		user, _ := genericapirequest.UserFrom(ctx)
-		why := fmt.Sprintf("user %q needs the verb %q on kafkas/%s in namespace %q", user.GetName(), verb, name, namespace)
-		if verb == "own" {
-			why += fmt.Sprintf(" to choose the topic name %q", topic.TopicName())
-		}
-		if reason != "" {
-			why += ": " + reason
-		}
-		return apierrors.NewForbidden(kafka.Resource("kafkatopics"), topic.Name, errors.New(why))
+	switch {
+	case topic.TopicName() != topic.DefaultTopicName():
+		return a.own(ctx, topic, fmt.Sprintf("to choose the topic name %q", topic.TopicName()))
+	case topic.Spec.AdoptTopicID != "":
+		return a.own(ctx, topic, fmt.Sprintf("to take over the topic with id %s", topic.Spec.AdoptTopicID))
+	}
+	prefix, _, dotted := strings.Cut(topic.TopicName(), ".")
+	if dotted && topic.Namespace == topic.ClusterNamespace() && prefix != topic.Namespace && len(utilvalidation.IsDNS1123Label(prefix)) == 0 {
+		return a.own(ctx, topic, fmt.Sprintf("to choose the topic name %q, which is one of namespace %q", topic.TopicName(), prefix))
 	}
 	return nil
+}
+
+// own asks for the right to do with a Kafka's topics what is not a tenant's own; what says for what it is needed.
+func (a access) own(ctx context.Context, topic *kafka.KafkaTopic, what string) error {
+	return a.need(ctx, topic, "own", what)
+}
+
+func (a access) need(ctx context.Context, topic *kafka.KafkaTopic, verb, what string) error {
+	namespace, name := topic.ClusterNamespace(), topic.Spec.ClusterRef.Name
+	allowed, reason, err := a.may(ctx, verb, "kafkas", namespace, name)
+	if allowed {
+		return nil
+	}
+	if err != nil && reason == "" {
+		reason = err.Error()
+	}
+	user, ok := genericapirequest.UserFrom(ctx)
+	if !ok {
+		return err
+	}
+	why := fmt.Sprintf("user %q needs the verb %q on kafkas/%s in namespace %q", user.GetName(), verb, name, namespace)
+	if what != "" {
+		why += " " + what
+	}
+	if reason != "" {
+		why += ": " + reason
+	}
+	return apierrors.NewForbidden(kafka.Resource("kafkatopics"), topic.Name, errors.New(why))
 }

@@ -4,15 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -28,6 +22,8 @@ type outcome struct {
 	onBrokers *broker.Topic
 	// made says that this write made it.
 	made bool
+	// retain says that the topic was somebody's before, so that it stays with an object that leaves that open.
+	retain bool
 	// replacement is the id of another topic that has its name.
 	replacement string
 	ready       metav1.ConditionStatus
@@ -103,80 +99,23 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 	return settled(topic, have, false), nil
 }
 
-// deletionLag is how long brokers may take to let go of the name of a deleted topic.
-var deletionLag = wait.Backoff{Duration: 50 * time.Millisecond, Factor: 1.5, Steps: 10, Cap: time.Second}
-
-// create creates the topic; created is false when somebody was faster, such as the topic controller, which sees the object as
-// soon as it is stored. A name that a deleted topic still holds is waited for.
-func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, doomed []string) (have broker.Topic, made bool, err error) {
-	wanted := newTopic(topic)
-	var created broker.CreatedTopic
-	var refused error
-	err = wait.ExponentialBackoffWithContext(ctx, deletionLag, func(ctx context.Context) (bool, error) {
-		var err error
-		created, err = cluster.CreateTopic(ctx, wanted, false)
-		if broker.CodeOf(err) != codeTopicAlreadyExists {
-			made = err == nil
-			return err == nil, err
-		}
-		refused = err
-		var found bool
-		have, found, err = cluster.Topic(ctx, wanted.Name)
-		return found && !slices.Contains(doomed, have.ID.String()), err
-	})
-	if wait.Interrupted(err) && refused != nil {
-		err = refused
-	}
-	if err != nil || !made {
-		return have, false, err
-	}
-	// What the brokers answered is newer than what another broker's metadata would say now.
-	have = broker.Topic{Name: wanted.Name, ID: created.ID}
-	partitions, replicas := created.Partitions, int32(created.Replicas)
-	if partitions < 0 {
-		partitions = wanted.Partitions
-	}
-	if replicas < 0 {
-		replicas = int32(wanted.Replicas)
-	}
-	for i := range max(partitions, 0) {
-		have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1, Replicas: make([]int32, max(replicas, 0))})
-	}
-	return have, true, nil
-}
-
 // change grows the topic and sets its settings.
 func change(ctx context.Context, cluster *broker.Cluster, steps topicplan.Steps, have *broker.Topic) error {
 	if steps.Grow > 0 {
 		if err := cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, false); err != nil {
 			return err
 		}
-		for i := int32(len(have.Partitions)); i < steps.Grow; i++ {
-			have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1})
-		}
+		grown(have, steps.Grow)
 	}
 	return cluster.AlterTopicConfig(ctx, have.Name, steps.Set, steps.Remove, false)
 }
 
-// record writes an outcome to the stored object, and returns it. An object that is gone by then is returned as it was.
-func (p *plane) record(ctx context.Context, topic *kafka.KafkaTopic, done outcome) (runtime.Object, error) {
-	info := rest.DefaultUpdatedObjectInfo(nil, func(_ context.Context, _, old runtime.Object) (runtime.Object, error) {
-		next, err := asTopic(old.DeepCopyObject())
-		if err != nil {
-			return nil, err
-		}
-		if next.UID != topic.UID {
-			return nil, apierrors.NewNotFound(kafka.Resource("kafkatopics"), topic.Name)
-		}
-		p.write(next, topic.Generation, done)
-		return next, nil
-	})
-	obj, _, err := p.outcomes.Update(inNamespace(ctx, topic.Namespace), topic.Name, info,
-		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
-	if isGone(err) {
-		return topic, p.disown(ctx, topic, done)
+// grown adds to a topic the partitions that the brokers have just made, which have as many replicas as the others.
+func grown(have *broker.Topic, partitions int32) {
+	replicas := have.ReplicationFactor()
+	for i := int32(len(have.Partitions)); i < partitions; i++ {
+		have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1, Replicas: make([]int32, replicas)})
 	}
-	return obj, err
 }
 
 // write puts an outcome into an object. What the brokers chose for a number that the user left open becomes the spec,
@@ -188,15 +127,8 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 		topic.Status.TopicID, topic.Status.ReplacementID = have.ID.String(), ""
 		topic.Status.Partitions = int32(len(have.Partitions))
 		topic.Status.Replicas = int32(have.ReplicationFactor())
-		filled := false
-		if n := topic.Status.Partitions; topic.Spec.Partitions == nil || *topic.Spec.Partitions < n {
-			topic.Spec.Partitions, filled = ptr.To(n), true
-		}
-		if n := topic.Status.Replicas; topic.Spec.Replicas == nil && n > 0 {
-			topic.Spec.Replicas, filled = ptr.To(n), true
-		}
-		if filled && topic.Generation == generation {
-			// Filling the spec in makes a new generation (outcomeStrategy), which the brokers already have.
+		if fillSpec(topic, done) && topic.ResourceVersion != "" && topic.Generation == generation {
+			// Filling the spec of a stored object in makes a new generation (outcomeStrategy), which the brokers already have.
 			topic.Status.ObservedGeneration = generation + 1
 		}
 	}
@@ -211,4 +143,22 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 		Type: v1beta1.ConditionReady, Status: done.ready, Reason: done.reason, Message: done.message,
 		ObservedGeneration: topic.Status.ObservedGeneration, LastTransitionTime: metav1.NewTime(p.clock.Now()),
 	})
+}
+
+// fillSpec writes to a spec what it left to the brokers, or was done outside, and tells whether that changed it.
+func fillSpec(topic *kafka.KafkaTopic, done outcome) (filled bool) {
+	have := done.onBrokers
+	if n := int32(len(have.Partitions)); topic.Spec.Partitions == nil || *topic.Spec.Partitions < n {
+		topic.Spec.Partitions, filled = ptr.To(n), true
+	}
+	if n := int32(have.ReplicationFactor()); topic.Spec.Replicas == nil && n > 0 {
+		topic.Spec.Replicas, filled = ptr.To(n), true
+	}
+	if topic.Spec.DeletionPolicy == "" {
+		topic.Spec.DeletionPolicy, filled = kafka.TopicDelete, true
+		if done.retain {
+			topic.Spec.DeletionPolicy = kafka.TopicRetain
+		}
+	}
+	return filled
 }

@@ -51,17 +51,27 @@ func TestBrokersThatAreAwayDoNotStopACreate(t *testing.T) {
 	}
 	expectReady(t, grown, metav1.ConditionFalse, "ClusterUnreachable")
 	onlyWarning(t, warnings)
-	grown.Spec.Partitions = ptr.To[int32](5)
-	_, err = topicsOf(client, k).Update(t.Context(), grown, metav1.UpdateOptions{})
-	expectStatus(t, err, 422, "spec.partitions", "has 6 partitions")
-	// A topic that was not made yet can have another number of replicas; one that was made cannot.
-	grown.Spec.Partitions, grown.Spec.Replicas = ptr.To[int32](6), ptr.To[int32](1)
+	// A wish that the brokers never heard of can be taken back, and a topic that was not made yet can have other numbers; one that was
+	// made cannot have fewer.
+	grown.Spec.Partitions, grown.Spec.Replicas = ptr.To[int32](2), ptr.To[int32](1)
 	if _, err = topicsOf(client, k).Update(t.Context(), grown, metav1.UpdateOptions{}); err != nil {
 		t.Error(err)
 	}
 	other := server.NewKafka(t, 3)
 	made := mustCreate(t, newTopic(other, "made"))
 	other.Refuse()
+	made.Spec.Partitions = ptr.To[int32](12)
+	if made, err = topicsOf(client, other).Update(t.Context(), made, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	made.Spec.Partitions = ptr.To[int32](3)
+	if made, err = topicsOf(client, other).Update(t.Context(), made, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	made.Spec.Partitions = ptr.To[int32](2)
+	_, err = topicsOf(client, other).Update(t.Context(), made, metav1.UpdateOptions{})
+	expectStatus(t, err, 422, "spec.partitions", "has 3 partitions")
+	made.Spec.Partitions = ptr.To[int32](3)
 	made.Spec.Replicas = ptr.To[int32](1)
 	_, err = topicsOf(client, other).Update(t.Context(), made, metav1.UpdateOptions{})
 	expectStatus(t, err, 422, "spec.replicas", "not served yet", "has 2")

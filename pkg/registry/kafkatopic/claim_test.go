@@ -31,19 +31,20 @@ func TestOneTopicHasOneObject(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		topic *v1beta1.KafkaTopic
+		code  int32
 		words []string
 	}{
-		{"the same object", newTopic(k, "team.orders"), []string{"already exists"}},
-		{"another object for the topic", newTopic(k, "alias", func(topic *v1beta1.KafkaTopic) { topic.Spec.TopicName = "team.orders" }),
+		{"the same object", newTopic(k, "team.orders"), 409, []string{"already exists"}},
+		{"another object for the topic", newTopic(k, "alias", func(topic *v1beta1.KafkaTopic) { topic.Spec.TopicName = "team.orders" }), 422,
 			[]string{`"team.orders"`, `KafkaTopic "team.orders" in namespace "` + k.Object.Namespace}},
-		{"from another namespace", newTopic(k, "orders", from(other, "team.orders")), []string{`KafkaTopic "team.orders"`}},
-		{"a name that collides", newTopic(k, "team_orders"), []string{`"team_orders" collides with topic "team.orders"`, "'.' and '_'"}},
-		{"a chosen name that collides", newTopic(k, "orders", from(other, "team_orders")), []string{"collides"}},
+		{"from another namespace", newTopic(k, "orders", from(other, "team.orders")), 422, []string{`KafkaTopic "team.orders"`}},
+		{"a name that collides", newTopic(k, "team_orders"), 422, []string{`"team_orders" collides with topic "team.orders"`, "'.' and '_'"}},
+		{"a chosen name that collides", newTopic(k, "orders", from(other, "team_orders")), 422, []string{"collides"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, dryRun := range [][]string{{metav1.DryRunAll}, nil} {
 				_, err := create(server.Client, tc.topic, dryRun...)
-				expectStatus(t, err, 409, tc.words...)
+				expectStatus(t, err, tc.code, tc.words...)
 			}
 		})
 	}
@@ -64,7 +65,7 @@ func TestAClaimKeepsItsOwnerSecret(t *testing.T) {
 	mustCreate(t, newTopic(k, "orders"))
 	client, _ := server.As(t, func(a authorizer.Attributes) bool { return a.GetVerb() != "get" })
 	_, err := create(client, newTopic(k, "mine", from(server.Namespace(), "orders")))
-	expectStatus(t, err, 409, "managed by another KafkaTopic")
+	expectStatus(t, err, 422, "managed by another KafkaTopic")
 	if strings.Contains(err.Error(), "in namespace") {
 		t.Errorf("the message tells whose it is: %v", err)
 	}
@@ -89,8 +90,8 @@ func TestManyCreatesOfOneTopicHaveOneWinner(t *testing.T) {
 			switch {
 			case err == nil:
 				winners = append(winners, topic.Namespace+"/"+topic.Name)
-			case !apierrors.IsConflict(err):
-				t.Errorf("%s: %v, want a conflict", topic.Name, err)
+			case !apierrors.IsConflict(err) && !apierrors.IsInvalid(err):
+				t.Errorf("%s: %v, want a conflict or that it is a duplicate", topic.Name, err)
 			}
 		})
 	}
@@ -153,10 +154,18 @@ func TestAdoption(t *testing.T) {
 		t.Errorf("adopted as %+v with %+v, the topic is %s", adopted.Spec, adopted.Status, id)
 	}
 	// The question whether the topic could be created is how it is found.
-	if got := kinds(k); !slices.Equal(got, []string{"CreateTopics?"}) {
+	if got := kinds(k); !slices.Equal(got, []string{"CreateTopics"}) {
 		t.Errorf("the brokers got %v for a topic that is as it should be", got)
 	}
 	expectReady(t, adopted, metav1.ConditionTrue, "Ready")
+	// Its records were somebody's before.
+	if adopted.Spec.DeletionPolicy != v1beta1.TopicRetain {
+		t.Errorf("the topic would be deleted with the object: %s", adopted.Spec.DeletionPolicy)
+	}
+	mustDelete(t, adopted)
+	if have := k.Topics(t)["legacy"]; have.ID != id {
+		t.Errorf("the brokers have %+v, want topic %s", have, id)
+	}
 }
 
 func TestATopicThatGrewOutsideIsAdopted(t *testing.T) {

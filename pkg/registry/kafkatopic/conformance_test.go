@@ -48,14 +48,14 @@ func newBench(t *testing.T, etcd *storage.Embedded, client *clientv3.Client) ben
 	install.Install(scheme)
 	config := storagebackend.NewDefaultConfig(prefix, serializer.NewCodecFactory(scheme).LegacyCodec(v1beta1.SchemeGroupVersion))
 	config.Transport.ServerList = []string{etcd.Endpoint()}
-	served, err := NewStorage(Config{Scheme: scheme, Guard: trusting{}, Claims: storage.NewClaims(client, prefix),
+	served, err := NewStorage(Config{Scheme: scheme, Guard: trusting{}, Claims: storage.NewClaims(client, prefix), Servers: storage.NewServers(client, prefix, true),
 		Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer(), Clock: clock.RealClock{},
 		RESTOptions: generic.RESTOptions{StorageConfig: config.ForResource(kafka.Resource("kafkatopics")), Decorator: generic.UndecoratedStorage,
 			EnableGarbageCollection: true, DeleteCollectionWorkers: 1, ResourcePrefix: "kafkatopics"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := served.Topic.Store
+	store := served.Topic.Store.Store
 	t.Cleanup(store.DestroyFunc)
 	b := bench{Tester: resttest.New(t, store).ReturnDeletedObject()}
 	// What a test needs is put into etcd, and looked up there.

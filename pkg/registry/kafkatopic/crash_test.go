@@ -11,30 +11,56 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
-// A server that is killed between the claim and the object leaves the claim. Whoever finds it in the way is told, and it is free after
-// a minute, whatever time its server thought it was.
-func TestTheClaimOfAKilledServerIsFreed(t *testing.T) {
-	later := putForward(t)
-	k := server.NewKafka(t, 3)
-	namespace := k.Object.Namespace
-	if _, err := server.Claims.Take(t.Context(), storage.Claim{
-		Cluster: types.NamespacedName{Namespace: namespace, Name: "k"}, Topic: "orders", Since: time.Now().Add(24 * time.Hour),
-		Owner: storage.Owner{Namespace: namespace, Name: "orders", UID: "never-stored"},
-	}); err != nil {
-		t.Fatal(err)
+// A server that is killed between the claim and the object leaves the claim, and perhaps the topic. It is in nobody's way: who creates
+// the object again takes both over at once.
+func TestTheClaimOfAKilledServerIsTakenOver(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name       string
+		partitions int32
+		produced   bool
+	}{
+		{"no topic was made", 0, false},
+		{"the topic was made", 3, false},
+		{"a topic was made for another spec", 5, false},
+		{"somebody uses the topic", 3, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			k := server.NewKafka(t, 3)
+			namespace := k.Object.Namespace
+			if _, err := server.Claims.Take(t.Context(), claim{
+				Name:  storage.Name{Kind: storage.TopicClaim, Cluster: types.NamespacedName{Namespace: namespace, Name: "k"}, Name: "orders"},
+				Owner: storage.Owner{Namespace: namespace, Name: "orders", UID: "never-stored"}, Server: "killed", Since: time.Now().Add(24 * time.Hour),
+				Wanted: []byte(fmt.Sprintf(`{"partitions":%d,"replicas":2}`, max(tc.partitions, 3))),
+			}, ""); err != nil {
+				t.Fatal(err)
+			}
+			if tc.partitions > 0 {
+				k.CreateTopic(t, "orders", tc.partitions, 2)
+			}
+			if tc.produced {
+				k.Produce(t, "orders")
+			}
+			before := k.Topics(t)["orders"]
+			created := mustCreate(t, newTopic(k, "orders"))
+			have := k.Topics(t)["orders"]
+			expectReady(t, created, metav1.ConditionTrue, "Ready")
+			if created.Status.TopicID != have.ID || len(have.Partitions) != 3 {
+				t.Errorf("the object has topic %s, the brokers %+v", created.Status.TopicID, have)
+			}
+			if tc.produced && (have.ID != before.ID || created.Spec.DeletionPolicy != v1beta1.TopicRetain) {
+				t.Errorf("a topic with records became %+v with %+v", have, created.Spec)
+			}
+			if !tc.produced && created.Spec.DeletionPolicy != v1beta1.TopicDelete {
+				t.Errorf("what was made for the object has the policy %s", created.Spec.DeletionPolicy)
+			}
+		})
 	}
-	_, err := create(server.Client, newTopic(k, "orders"))
-	expectStatus(t, err, 409, "managed by")
-	// It may be a request under way until this server has seen it stand for a minute.
-	apiservertest.Eventually(t, "the name is free", func() bool {
-		later()
-		return len(claimsOn(t, k)) == 0
-	})
-	mustCreate(t, newTopic(k, "orders"))
 }
 
 // inFlight is the time after which a claim is no longer taken for that of a request under way.

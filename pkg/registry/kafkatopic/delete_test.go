@@ -63,7 +63,7 @@ func TestADeleteWithoutBrokersIsFinishedLater(t *testing.T) {
 	if err := topicsOf(client, k).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if text := onlyWarning(t, warnings); !strings.Contains(text, "deleted when the brokers are back") {
+	if text := onlyWarning(t, warnings); !strings.Contains(text, "its topic is deleted when the brokers are back") {
 		t.Errorf("the warning is %q", text)
 	}
 	if n := countObjects(t, k.Object.Namespace); n != 0 {

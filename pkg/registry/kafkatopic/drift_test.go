@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,6 +14,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
 // refusing answers a CreateTopics or an IncrementalAlterConfigs with one code, once.
@@ -196,7 +196,7 @@ func TestATopicMayBeAppliedBeforeItsKafka(t *testing.T) {
 	_, err = create(client, newTopic(k, "alias", func(topic *v1beta1.KafkaTopic) {
 		topic.Namespace, topic.Annotations, topic.Spec.TopicName = namespace, applied.Annotations, "orders"
 	}))
-	expectStatus(t, err, 409, "managed by")
+	expectStatus(t, err, 422, "managed by")
 	topic.Spec.Config = v1beta1.TopicConfig{"retention.ms": "1000"}
 	if topic, err = client.KafkaV1beta1().KafkaTopics(namespace).Update(t.Context(), topic, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
@@ -285,19 +285,21 @@ func TestATopicThatIsMadeWhileItsObjectIsDeletedGoes(t *testing.T) {
 		t.Run("the claim "+claim, func(t *testing.T) {
 			t.Parallel()
 			k := server.NewKafka(t, 3)
+			topic := mustCreate(t, newTopic(k, "orders"))
+			k.DeleteTopic(t, "orders")
 			k.ControlKey(19, func(request kmsg.Request) (kmsg.Response, error, bool) {
 				k.KeepControl()
 				if request.(*kmsg.CreateTopicsRequest).ValidateOnly {
 					return nil, nil, false
 				}
-				// The object is stored and its topic not made yet.
+				// The change is stored and its topic not made again yet.
 				if err := topicsOf(server.Client, k).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
 					t.Error(err)
 				}
 				if claim == "is gone" {
-					cluster := types.NamespacedName{Namespace: k.Object.Namespace, Name: k.Object.Name}
-					standing, err := server.Claims.Get(t.Context(), cluster, "orders")
-					if err == nil {
+					standing, err := server.Claims.Get(t.Context(), storage.Name{Kind: storage.TopicClaim,
+						Cluster: types.NamespacedName{Namespace: k.Object.Namespace, Name: k.Object.Name}, Name: "orders"})
+					if err == nil && standing != nil {
 						err = server.Claims.Drop(t.Context(), standing)
 					}
 					if err != nil {
@@ -306,8 +308,9 @@ func TestATopicThatIsMadeWhileItsObjectIsDeletedGoes(t *testing.T) {
 				}
 				return nil, nil, false
 			})
-			if _, err := create(server.Client, newTopic(k, "orders")); err != nil && !apierrors.IsNotFound(err) {
-				t.Fatal(err)
+			topic.Spec.Config = map[string]string{"retention.ms": "1000"}
+			if _, err := topicsOf(server.Client, k).Update(t.Context(), topic, metav1.UpdateOptions{}); err != nil {
+				t.Errorf("%v of a change that was stored", err)
 			}
 			apiservertest.Eventually(t, "topic and tombstone go", func() bool { return len(k.Topics(t)) == 0 && len(claimsOn(t, k)) == 0 })
 		})

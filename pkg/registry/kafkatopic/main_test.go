@@ -141,7 +141,7 @@ func expectNothing(t *testing.T, k *apiservertest.Kafka, name string) {
 		t.Fatal(err)
 	}
 	for _, claim := range claims {
-		if claim.Cluster.Namespace == k.Object.Namespace && claim.Topic == name {
+		if claim.Cluster.Namespace == k.Object.Namespace && claim.Name.Name == name {
 			t.Errorf("there is a claim on %s by %+v", name, claim.Owner)
 		}
 	}

@@ -198,15 +198,8 @@ func (r *PartitionsREST) carryOut(ctx context.Context, cluster *broker.Cluster, 
 			return live.Refused(err, gr, topic.Name, "spec")
 		}
 		if !dryRun {
-			stored, err := r.plane.setPartitions(ctx, topic, total, nil)
-			if err != nil {
-				return err
-			}
-			if err := cluster.CreatePartitions(ctx, have.Name, total, change.added, false); err != nil {
+			if _, err := r.plane.grow(ctx, cluster, topic, have, total, change.added, nil); err != nil {
 				return live.Refused(err, gr, topic.Name, "spec")
-			}
-			if _, err := r.plane.recordPartitions(ctx, stored, have, total); err != nil {
-				return err
 			}
 		}
 	}

@@ -5,22 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
-	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
-	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
 )
 
@@ -36,14 +32,10 @@ const (
 // plane is what the storages of kafkatopics share: the way to the brokers, to the claims and to the stored objects.
 type plane struct {
 	clusters *live.Clusters
-	claims   Claims
 	access   access
 	clock    clock.Clock
-	// topics is the store under the users' strategy, outcomes the same store under outcomeStrategy.
-	topics   *stored.Store
-	outcomes *stored.Store
-	// suspect makes the sweeper look at a topic name some time from now.
-	suspect func(cluster types.NamespacedName, topic string, after time.Duration)
+	// topics is the write path of the kind.
+	topics *brokered.Store[*kafka.KafkaTopic, *broker.Cluster]
 }
 
 // topic reads a stored topic of the request's namespace.
@@ -109,28 +101,6 @@ func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, 
 	return topic, cluster, have, nil
 }
 
-// noteBeforeDelete makes the claim carry all that is needed to delete the topic when the object is gone.
-func (p *plane) noteBeforeDelete(ctx context.Context, topic *kafka.KafkaTopic) error {
-	return changeClaim(ctx, p.claims, topic, func(c *claim) bool {
-		before := *c
-		c.Retain = topic.Spec.DeletionPolicy == kafka.TopicRetain
-		// Asked again for a newer object: the first look may be the watch cache's, with the id of a topic that was replaced.
-		if id := topic.Status.TopicID; id != "" {
-			c.TopicID = id
-		}
-		c.Sought = nil
-		if c.TopicID == "" {
-			// The claim's owner was stored, so without it the claim is no longer that of a request under way.
-			c.Since = time.Time{}
-			if !c.Retain {
-				c.Sought = &storage.SoughtTopic{Partitions: topic.Spec.Partitions, Replicas: topic.Spec.Replicas, Config: topic.Spec.Config}
-			}
-		}
-		return before.Retain != c.Retain || before.TopicID != c.TopicID || !before.Since.Equal(c.Since) ||
-			!equality.Semantic.DeepEqual(before.Sought, c.Sought)
-	})
-}
-
 // inNamespace addresses the stores: they take the namespace from the context.
 func inNamespace(ctx context.Context, namespace string) context.Context {
 	return genericapirequest.WithNamespace(ctx, namespace)
@@ -193,6 +163,14 @@ func ofTopic(status *apierrors.StatusError, topic *kafka.KafkaTopic) error {
 		cause.Message = strings.TrimPrefix(cause.Message, topic.TopicName()+": ")
 	}
 	return status
+}
+
+// statusUnlessAway leaves "the brokers are away" as it is, for the caller to store what it may.
+func statusUnlessAway(err error, topic *kafka.KafkaTopic) error {
+	if err == nil || live.IsAway(err) {
+		return err
+	}
+	return refusal(err, topic)
 }
 
 func asTopic(obj runtime.Object) (*kafka.KafkaTopic, error) {

@@ -67,7 +67,7 @@ func (r *ScaleREST) Update(ctx context.Context, name string, info rest.UpdatedOb
 	if err != nil {
 		return nil, false, err
 	}
-	scale, managed, err := r.updated(ctx, topic, have, info)
+	scale, err := r.updated(ctx, topic, have, info)
 	if err != nil {
 		return nil, false, err
 	}
@@ -76,54 +76,57 @@ func (r *ScaleREST) Update(ctx context.Context, name string, info rest.UpdatedOb
 			return nil, false, err
 		}
 	}
-	grow := int(scale.Spec.Replicas) > len(have.Partitions)
-	if grow {
-		if err := cluster.CreatePartitions(ctx, have.Name, scale.Spec.Replicas, nil, true); err != nil {
-			return nil, false, growthRefused(err, name)
-		}
-	}
+	partitions := scale.Spec.Replicas
 	if dryrun.IsDryRun(options.DryRun) {
-		return toScale(topic, int(scale.Spec.Replicas)), false, nil
-	}
-	stored, err := r.plane.setPartitions(ctx, topic, scale.Spec.Replicas, managed)
-	if err != nil {
-		return nil, false, err
-	}
-	if grow {
-		if err := cluster.CreatePartitions(ctx, have.Name, scale.Spec.Replicas, nil, false); err != nil {
-			return nil, false, growthRefused(err, name)
+		if int(partitions) > len(have.Partitions) {
+			if err := cluster.CreatePartitions(ctx, have.Name, partitions, nil, true); err != nil {
+				return nil, false, growthRefused(err, name)
+			}
 		}
+		return toScale(topic, int(partitions)), false, nil
 	}
-	if stored, err = r.plane.recordPartitions(ctx, stored, have, scale.Spec.Replicas); err != nil {
-		return nil, false, err
+	stored, err := r.plane.grow(ctx, cluster, topic, have, partitions, nil, func(topic *kafka.KafkaTopic) {
+		if managed, err := scaleFields(topic).ToParent(scale.ManagedFields); err == nil {
+			topic.ManagedFields = managed
+		}
+	})
+	if err != nil {
+		return nil, false, growthRefused(err, name)
 	}
-	return toScale(stored, int(scale.Spec.Replicas)), false, nil
+	return toScale(stored, int(partitions)), false, nil
 }
 
-// updated is the Scale that the caller wants, and who manages the fields of the topic then.
-func (r *ScaleREST) updated(ctx context.Context, topic *kafka.KafkaTopic, have broker.Topic, info rest.UpdatedObjectInfo) (*autoscalingv1.Scale, []metav1.ManagedFieldsEntry, error) {
-	fields := managedfields.NewScaleHandler(topic.ManagedFields, v1beta1.SchemeGroupVersion, managedfields.ResourcePathMappings{
+// scaleFields translates between who manages a topic's partitions and who manages a Scale's replicas.
+func scaleFields(topic *kafka.KafkaTopic) *managedfields.ScaleHandler {
+	return managedfields.NewScaleHandler(topic.ManagedFields, v1beta1.SchemeGroupVersion, managedfields.ResourcePathMappings{
 		v1beta1.SchemeGroupVersion.String(): fieldpath.MakePathOrDie("spec", "partitions"),
 	})
+}
+
+// updated is the Scale that the caller wants.
+func (r *ScaleREST) updated(ctx context.Context, topic *kafka.KafkaTopic, have broker.Topic, info rest.UpdatedObjectInfo) (*autoscalingv1.Scale, error) {
 	old := toScale(topic, len(have.Partitions))
-	managed, err := fields.ToSubresource()
+	managed, err := scaleFields(topic).ToSubresource()
 	if err != nil {
-		return nil, nil, apierrors.NewInternalError(err)
+		return nil, apierrors.NewInternalError(err)
 	}
 	old.ManagedFields = managed
+	// A patch without a resourceVersion means whatever the number is now, however often the object changes meanwhile.
+	current := old.ResourceVersion
+	old.ResourceVersion = ""
 	obj, err := info.UpdatedObject(ctx, old)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	scale, ok := obj.(*autoscalingv1.Scale)
 	if !ok {
-		return nil, nil, apierrors.NewBadRequest(fmt.Sprintf("expected a Scale of autoscaling/v1, got %T", obj))
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("expected a Scale of autoscaling/v1, got %T", obj))
 	}
 	if err := sameObject(topic, &scale.ObjectMeta, info.Preconditions()); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if scale.ResourceVersion != "" && scale.ResourceVersion != topic.ResourceVersion {
-		return nil, nil, stale(topic)
+	if scale.ResourceVersion != "" && scale.ResourceVersion != current {
+		return nil, stale(topic)
 	}
 	path := field.NewPath("spec", "replicas")
 	var problem *field.Error
@@ -133,51 +136,51 @@ func (r *ScaleREST) updated(ctx context.Context, topic *kafka.KafkaTopic, have b
 		problem = partitionsProblem(have, &scale.Spec.Replicas, path)
 	}
 	if problem != nil {
-		return nil, nil, apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), topic.Name, field.ErrorList{problem})
+		return nil, apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), topic.Name, field.ErrorList{problem})
 	}
-	parent, err := fields.ToParent(scale.ManagedFields)
-	if err != nil {
-		return nil, nil, apierrors.NewInternalError(err)
-	}
-	return scale, parent, nil
+	return scale, nil
 }
 
-// setPartitions stores a number of partitions that the brokers have accepted.
-func (p *plane) setPartitions(ctx context.Context, topic *kafka.KafkaTopic, n int32, managed []metav1.ManagedFieldsEntry) (*kafka.KafkaTopic, error) {
-	if ptr.Deref(topic.Spec.Partitions, 0) == n {
-		return topic, nil
-	}
-	next := topic.DeepCopy()
-	next.Spec.Partitions = ptr.To(n)
-	if managed != nil {
-		next.ManagedFields = managed
-	}
-	// next carries the resourceVersion that was read, so a change in between is a conflict.
-	obj, _, err := p.topics.Update(ctx, topic.Name, rest.DefaultUpdatedObjectInfo(next),
-		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
-	if err != nil {
-		return nil, err
-	}
-	return asTopic(obj)
+// grow makes the brokers have a number of partitions, and then writes it down: what they refuse changes nothing, and what they did is
+// never answered with an error. assignments are the replicas of the new partitions; nil leaves them to the brokers. change is done to the
+// stored object, too, when its number changes.
+func (p *plane) grow(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, partitions int32, assignments [][]int32, change func(*kafka.KafkaTopic)) (*kafka.KafkaTopic, error) {
+	stored := topic
+	err := p.topics.Exclusively(ctx, (kind{}).Name(topic), func(ctx context.Context) error {
+		if int(partitions) > len(have.Partitions) {
+			if err := cluster.CreatePartitions(ctx, have.Name, partitions, assignments, false); err != nil {
+				return err
+			}
+			grown(&have, partitions)
+		}
+		done := (kind{p}).outcome(settled(topic, have, false))
+		record := done.Record
+		done.Record = func(topic *kafka.KafkaTopic) {
+			if ptr.Deref(topic.Spec.Partitions, 0) != partitions {
+				topic.Spec.Partitions = ptr.To(partitions)
+				if change != nil {
+					change(topic)
+				}
+				// The new number makes a new generation (outcomeStrategy), which the brokers already have.
+				defer func() { topic.Status.ObservedGeneration = topic.Generation + 1 }()
+			}
+			record(topic)
+		}
+		recorded, err := asTopic(p.topics.Record(ctx, topic, done))
+		if err == nil {
+			stored = recorded
+		}
+		return err
+	})
+	return stored, err
 }
 
-// recordPartitions records that the brokers have n partitions.
-func (p *plane) recordPartitions(ctx context.Context, topic *kafka.KafkaTopic, have broker.Topic, n int32) (*kafka.KafkaTopic, error) {
-	for i := int32(len(have.Partitions)); i < n; i++ {
-		have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1})
-	}
-	obj, err := p.record(ctx, topic, settled(topic, have, false))
-	if err != nil {
-		return nil, err
-	}
-	return asTopic(obj)
-}
-
+// toScale shows the number that is wanted, which brokers that were away may not have yet, and the number that is there.
 func toScale(topic *kafka.KafkaTopic, partitions int) *autoscalingv1.Scale {
 	return &autoscalingv1.Scale{
 		ObjectMeta: metav1.ObjectMeta{Name: topic.Name, Namespace: topic.Namespace, UID: topic.UID,
 			ResourceVersion: topic.ResourceVersion, CreationTimestamp: topic.CreationTimestamp},
-		Spec:   autoscalingv1.ScaleSpec{Replicas: int32(partitions)},
+		Spec:   autoscalingv1.ScaleSpec{Replicas: max(ptr.Deref(topic.Spec.Partitions, 0), int32(partitions))},
 		Status: autoscalingv1.ScaleStatus{Replicas: int32(partitions)},
 	}
 }

@@ -5,7 +5,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/registry/generic"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
@@ -13,20 +12,15 @@ import (
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
-	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
-// Claims hold topic names; see storage.Claims.
-type Claims interface {
-	Get(ctx context.Context, cluster types.NamespacedName, topic string) (*storage.Claim, error)
-	Take(ctx context.Context, claim storage.Claim) (*storage.Claim, error)
-	Update(ctx context.Context, claim *storage.Claim, change func(*storage.Claim)) (*storage.Claim, error)
-	Drop(ctx context.Context, claim *storage.Claim) error
-	List(ctx context.Context) ([]*storage.Claim, error)
-}
+// sweeperName is the sweeper's in metrics.
+const sweeperName = "topic-sweeper"
 
 // Config is what the storages of kafkatopics need.
 type Config struct {
@@ -34,9 +28,12 @@ type Config struct {
 	RESTOptions generic.RESTOptionsGetter
 	Guard       stored.Guard
 	Clusters    *live.Clusters
-	Claims      Claims
-	Authorizer  authorizer.UnconditionalAuthorizer
-	Clock       clock.WithTicker
+	Claims      brokered.Claims
+	Servers     brokered.Servers
+	// HasQuota tells whether a namespace has a quota that counts KafkaTopics; nil when there are none.
+	HasQuota   func(namespace string) bool
+	Authorizer authorizer.UnconditionalAuthorizer
+	Clock      clock.WithTicker
 	// Metrics may be nil.
 	Metrics *loopmetrics.Metrics
 }
@@ -53,8 +50,7 @@ type Storage struct {
 	Records    *RecordsREST
 	Log        *LogREST
 	// Hosted is kafkas/topics.
-	Hosted  *HostedREST
-	Sweeper *Sweeper
+	Hosted *HostedREST
 }
 
 // NewStorage builds the storages. Nothing is asked of any broker.
@@ -72,28 +68,17 @@ func NewStorage(config Config) (*Storage, error) {
 		ResetFieldsStrategy:       strategy,
 		TableConvertor:            topics,
 	}
-	sweeper := newSweeper(config)
-	store.AfterDelete = func(obj runtime.Object, _ *metav1.DeleteOptions) {
-		if topic, ok := obj.(*kafka.KafkaTopic); ok {
-			sweeper.suspect(clusterOf(topic), topic.TopicName(), requestFirst)
-		}
-	}
 	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: config.RESTOptions, AttrFunc: getAttrs}); err != nil {
 		return nil, err
 	}
-	guarded := &stored.Store{Store: store, Guard: config.Guard}
-	sweeper.topics = guarded
-	outcome := *store
-	outcome.UpdateStrategy = outcomeStrategy{strategy}
-	outcome.ResetFieldsStrategy = nil
-
-	plane := &plane{
-		clusters: config.Clusters, claims: config.Claims, access: access{config.Authorizer}, clock: config.Clock,
-		topics: guarded, outcomes: &stored.Store{Store: &outcome, Guard: config.Guard}, suspect: sweeper.suspect,
-	}
+	plane := &plane{clusters: config.Clusters, access: access{config.Authorizer}, clock: config.Clock}
+	plane.topics = brokered.NewStore(brokered.Config[*kafka.KafkaTopic, *broker.Cluster]{
+		Kind: kind{plane}, Objects: store, RecordStrategy: outcomeStrategy{strategy}, Guard: config.Guard, Claims: config.Claims,
+		Servers: config.Servers, Clock: config.Clock, HasQuota: config.HasQuota, Metrics: config.Metrics, SweeperName: sweeperName,
+	})
 	return &Storage{
-		Topic:      &REST{Store: guarded, plane: plane, sweeper: sweeper},
-		Status:     &StatusREST{StatusREST: stored.NewStatusREST(guarded, statusStrategy{strategy}), plane: plane},
+		Topic:      &REST{Store: plane.topics, plane: plane},
+		Status:     &StatusREST{StatusREST: stored.NewStatusREST(plane.topics.Store, statusStrategy{strategy}), plane: plane},
 		Scale:      &ScaleREST{plane: plane},
 		Partitions: &PartitionsREST{plane: plane},
 		Configs:    &ConfigsREST{plane: plane},
@@ -102,7 +87,6 @@ func NewStorage(config Config) (*Storage, error) {
 		Hosted:     &HostedREST{plane: plane},
 		Records:    &RecordsREST{plane: plane},
 		Log:        newLogREST(plane),
-		Sweeper:    sweeper,
 	}, nil
 }
 
@@ -114,8 +98,7 @@ type StatusREST struct {
 
 var _ rest.Patcher = &StatusREST{}
 
-// Update implements rest.Updater. The id of a former owner's topic, which is about to be deleted, is a conflict: a controller that
-// adopted it would see it go.
+// Update implements rest.Updater. A status may not name the topic of somebody else: what it names is deleted with the object.
 func (r *StatusREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceAllowCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
 	validate := func(ctx context.Context, obj, old runtime.Object) error {
 		if update != nil {
@@ -123,7 +106,7 @@ func (r *StatusREST) Update(ctx context.Context, name string, info rest.UpdatedO
 				return err
 			}
 		}
-		return r.plane.refuseDoomed(ctx, obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
+		return r.plane.checkReportedID(ctx, obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
 	}
 	return r.StatusREST.Update(ctx, name, info, create, validate, forceAllowCreate, options)
 }

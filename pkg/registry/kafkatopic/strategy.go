@@ -73,6 +73,9 @@ func (strategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	if topic.Spec.Replicas == nil {
 		topic.Spec.Replicas = before.Spec.Replicas
 	}
+	if topic.Spec.DeletionPolicy == "" {
+		topic.Spec.DeletionPolicy = before.Spec.DeletionPolicy
+	}
 	bumpGeneration(topic, before)
 }
 

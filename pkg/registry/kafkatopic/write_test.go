@@ -14,27 +14,32 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
-func TestACreateIsValidatedStoredAppliedAnswered(t *testing.T) {
+// The brokers are asked once, for real, before anything but the claim is stored.
+func TestACreateAsksTheBrokersOnce(t *testing.T) {
 	t.Parallel()
 	k := server.NewKafka(t, 3)
-	// What is stored at the moment when the brokers get each of the two requests.
-	stored := map[string]bool{}
+	// What is there at the moment when the brokers get a request.
+	there := map[string]bool{}
 	k.ControlKey(19, func(request kmsg.Request) (kmsg.Response, error, bool) {
 		k.KeepControl()
 		_, err := topicsOf(server.Client, k).Get(t.Context(), "orders", metav1.GetOptions{})
-		step := "apply"
-		if request.(*kmsg.CreateTopicsRequest).ValidateOnly {
-			step = "validate"
-		}
-		stored[step] = !apierrors.IsNotFound(err)
+		there["object"] = !apierrors.IsNotFound(err)
+		there["claim"] = slices.Equal(claimsOn(t, k), []string{"orders"})
 		return nil, nil, false
 	})
 	created := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Config = map[string]string{"retention.ms": "86400000"} }))
 
-	if want := map[string]bool{"validate": false, "apply": true}; !maps.Equal(stored, want) {
-		t.Errorf("stored when the brokers were asked: %v, want %v", stored, want)
+	if want := map[string]bool{"claim": true, "object": false}; !maps.Equal(there, want) {
+		t.Errorf("stored when the brokers were asked: %v, want %v", there, want)
+	}
+	if got := kinds(k); !slices.Equal(got, []string{"CreateTopics"}) {
+		t.Errorf("the brokers got %v, want one request", got)
+	}
+	if claim := claimOn(t, k, "orders"); claim == nil || claim.ID != created.Status.TopicID || claim.Server != "" {
+		t.Errorf("the claim is %+v, the topic %s", claim, created.Status.TopicID)
 	}
 	have := k.Topics(t)["orders"]
 	if len(have.Partitions) != 3 || len(have.Partitions[0]) != 2 || k.Config(t, "orders")["retention.ms"] != "86400000" {
@@ -59,8 +64,8 @@ func TestTheBrokersRefuseACreate(t *testing.T) {
 		_, err := create(server.Client, topic)
 		expectStatus(t, err, 422, words...)
 		expectNothing(t, k, topic.Name)
-		if got := kinds(k); !slices.Equal(got, []string{"CreateTopics?"}) {
-			t.Errorf("the brokers got %v, want to be asked only", got)
+		if got := kinds(k); !slices.Equal(got, []string{"CreateTopics"}) {
+			t.Errorf("the brokers got %v, want one request", got)
 		}
 		k.Forget()
 	}
@@ -142,10 +147,21 @@ func claimsOn(t *testing.T, k *apiservertest.Kafka) []string {
 	names := []string{}
 	for _, claim := range claims {
 		if claim.Cluster.Namespace == k.Object.Namespace {
-			names = append(names, claim.Topic)
+			names = append(names, claim.Name.Name)
 		}
 	}
 	return names
+}
+
+// claimOn is the claim on a topic name of a cluster; nil without one.
+func claimOn(t *testing.T, k *apiservertest.Kafka, name string) *claim {
+	t.Helper()
+	got, err := server.Claims.Get(t.Context(), storage.Name{Kind: storage.TopicClaim,
+		Cluster: types.NamespacedName{Namespace: k.Object.Namespace, Name: k.Object.Name}, Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
 }
 
 func TestNumbersLeftToTheBrokersBecomeTheSpec(t *testing.T) {

@@ -70,12 +70,10 @@ func SetDefaults_ExternalAuthentication(authentication *ExternalAuthentication) 
 	}
 }
 
-// SetDefaults_KafkaTopicSpec reverts what was done outside, and deletes a topic with its object, unless the user says otherwise.
+// SetDefaults_KafkaTopicSpec reverts what was done outside, unless the user says otherwise. What becomes of a topic that goes with its
+// object depends on whether the object made it, which is not known before the brokers have answered.
 func SetDefaults_KafkaTopicSpec(spec *KafkaTopicSpec) {
 	if spec.DriftPolicy == "" {
 		spec.DriftPolicy = DriftRevert
-	}
-	if spec.DeletionPolicy == "" {
-		spec.DeletionPolicy = TopicDelete
 	}
 }

@@ -86,7 +86,7 @@ func TestKafkaTopicDefaults(t *testing.T) {
 		set, want KafkaTopicSpec
 	}{
 		// Partitions and replicas stay open: the brokers' own defaults decide.
-		{"a topic goes with its object, and is kept as specified", KafkaTopicSpec{}, KafkaTopicSpec{DriftPolicy: DriftRevert, DeletionPolicy: TopicDelete}},
+		{"a topic is kept as specified", KafkaTopicSpec{}, KafkaTopicSpec{DriftPolicy: DriftRevert}},
 		{"what the user chose stays", KafkaTopicSpec{DriftPolicy: DriftReport, DeletionPolicy: TopicRetain},
 			KafkaTopicSpec{DriftPolicy: DriftReport, DeletionPolicy: TopicRetain}},
 	} {

@@ -114,7 +114,7 @@ func validateTopicSpec(spec *kafka.KafkaTopicSpec, path *field.Path) field.Error
 			errs = append(errs, field.Invalid(path.Child("adoptTopicID"), id, "a topic id is written by Kafka with 22 characters of A-Z, a-z, 0-9, '-' and '_', as in status.replacementID"))
 		}
 	}
-	if p := spec.DeletionPolicy; p != kafka.TopicDelete && p != kafka.TopicRetain {
+	if p := spec.DeletionPolicy; p != "" && p != kafka.TopicDelete && p != kafka.TopicRetain {
 		errs = append(errs, field.NotSupported(path.Child("deletionPolicy"), p,
 			[]kafka.TopicDeletionPolicy{kafka.TopicDelete, kafka.TopicRetain}))
 	}

@@ -1,4 +1,4 @@
-package kafkatopic
+package brokered
 
 import (
 	"slices"
@@ -6,29 +6,35 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
-func TestSuspects(t *testing.T) {
+func topicOf(cluster types.NamespacedName, name string) storage.Name {
+	return storage.Name{Kind: storage.TopicClaim, Cluster: cluster, Name: name}
+}
+
+func TestPendingDeletions(t *testing.T) {
 	now := time.Now()
 	a, b := types.NamespacedName{Namespace: "n", Name: "a"}, types.NamespacedName{Namespace: "n", Name: "b"}
-	s := &suspects{}
-	s.add(a, "orders", now)
-	s.add(a, "later", now.Add(requestFirst))
-	s.add(b, "later", now.Add(requestFirst))
+	s := &pendingDeletions{}
+	s.add(topicOf(a, "orders"), now)
+	s.add(topicOf(a, "later"), now.Add(requestFirst))
+	s.add(topicOf(b, "later"), now.Add(requestFirst))
 	if got := s.idle(now); !slices.Equal(got, []types.NamespacedName{a}) {
-		t.Fatalf("idle is %v, want the cluster with a suspect that is due", got)
+		t.Fatalf("idle is %v, want the cluster with a name that is due", got)
 	}
 	// A cluster that is being swept is not swept twice, and no other waits for it.
 	s.hurry(now)
 	if got := s.idle(now); !slices.Equal(got, []types.NamespacedName{b}) {
 		t.Errorf("idle is %v, want the other cluster", got)
 	}
-	if got := slices.Sorted(slices.Values(s.due(a, now))); !slices.Equal(got, []string{"later", "orders"}) {
+	if got := s.due(a, now); len(got) != 2 || !slices.Contains(got, topicOf(a, "later")) || !slices.Contains(got, topicOf(a, "orders")) {
 		t.Errorf("due are %v", got)
 	}
-	s.clear(a, "later")
+	s.clear(topicOf(a, "later"))
 	for _, want := range []time.Duration{sweepEvery, 2 * sweepEvery, 4 * sweepEvery} {
-		s.refused(a, "orders", now)
+		s.refused(topicOf(a, "orders"), now)
 		if got := s.due(a, now.Add(want-1)); len(got) != 0 {
 			t.Errorf("due before %s: %v", want, got)
 		}
@@ -42,12 +48,12 @@ func TestSuspects(t *testing.T) {
 		t.Errorf("due are %v", got)
 	}
 	s.ended(a)
-	s.clear(a, "orders")
+	s.clear(topicOf(a, "orders"))
 	s.idle(now.Add(time.Hour))
-	s.clear(b, "later")
+	s.clear(topicOf(b, "later"))
 	s.ended(b)
 	if len(s.idle(now.Add(time.Hour))) != 0 {
-		t.Error("cleared suspects are due")
+		t.Error("cleared names are due")
 	}
 }
 
@@ -55,32 +61,16 @@ func TestSuspects(t *testing.T) {
 func TestAClaimUnderWayIsWatched(t *testing.T) {
 	now := time.Now()
 	cluster := types.NamespacedName{Namespace: "n", Name: "a"}
-	s := &suspects{}
-	s.add(cluster, "orders", now)
+	s := &pendingDeletions{}
+	s.add(topicOf(cluster, "orders"), now)
 	for _, step := range []struct {
 		revision  int64
 		at, after time.Duration
 	}{
 		{1, 0, 0}, {1, 30 * time.Second, 30 * time.Second}, {2, 40 * time.Second, 0}, {2, 110 * time.Second, 70 * time.Second},
 	} {
-		if got := s.watched(cluster, "orders", step.revision, now.Add(step.at)); got != step.after {
+		if got := s.watched(topicOf(cluster, "orders"), step.revision, now.Add(step.at)); got != step.after {
 			t.Errorf("revision %d at %s has stood for %s, want %s", step.revision, step.at, got, step.after)
-		}
-	}
-	for _, tc := range []struct {
-		rule  string
-		claim claim
-		want  bool
-	}{
-		{"just taken", claim{Since: now}, true},
-		{"by a clock that is ahead", claim{Since: now.Add(24 * time.Hour)}, true},
-		{"by a clock that is behind", claim{Since: now.Add(-24 * time.Hour)}, true},
-		{"its object was deleted", claim{}, false},
-		{"it had a topic", claim{Since: now, TopicID: "x"}, false},
-		{"it was taken over", claim{Since: now, Doomed: []string{"x"}}, false},
-	} {
-		if got := underWay(&tc.claim); got != tc.want {
-			t.Errorf("%s: %v, want %v", tc.rule, got, tc.want)
 		}
 	}
 }

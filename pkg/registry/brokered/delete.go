@@ -1,0 +1,123 @@
+package brokered
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// noteDeletion makes the claim carry all that is needed to delete what an object has on the brokers when the object is gone. It is
+// called for the version of the object that is deleted, so that its last spec decides.
+func (s *Store[T, H]) noteDeletion(ctx context.Context, obj runtime.Object) error {
+	o, ok := obj.(T)
+	if !ok {
+		return nil
+	}
+	wanted, err := s.kind.Wanted(o)
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	note := func(c *storage.Claim) bool {
+		before := *c
+		c.Retain, c.Server, c.Wanted, c.ReportedID = s.kind.Retain(o), "", nil, ""
+		if c.ID == "" {
+			c.ReportedID = s.kind.ReportedID(o)
+			if !c.Retain {
+				c.Wanted = wanted
+			}
+		}
+		return !reflect.DeepEqual(before, *c)
+	}
+	name := s.kind.Name(o)
+	for range claimRetries {
+		standing, err := s.claims.Get(ctx, name)
+		switch {
+		case err != nil:
+			return apierrors.NewInternalError(err)
+		case standing == nil:
+			// The claim was lost. The object's own word is all there is then.
+			tombstone := storage.Claim{Name: name, Owner: ownerOf(o), Since: s.clock.Now()}
+			note(&tombstone)
+			_, err = s.claims.Take(ctx, tombstone, "")
+		case standing.Owner.UID != o.GetUID():
+			return nil
+		default:
+			if probe := *standing; !note(&probe) {
+				return nil
+			}
+			_, err = s.claims.Update(ctx, standing, func(c *storage.Claim) { note(c) })
+		}
+		var claimed *storage.ClaimedError
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, storage.ErrClaimChanged) && !errors.As(err, &claimed):
+			return apierrors.NewInternalError(err)
+		}
+	}
+	return apierrors.NewConflict(s.DefaultQualifiedResource, o.GetName(), errBusy)
+}
+
+// release sees to it that what a write has made goes when its object was deleted meanwhile: whoever deleted the object could not know
+// of it. When its claim is gone, too, it gets a new one, as a tombstone. What the write has only found is left to the claim, and so is
+// what has a name that is another object's by now: that one has found it, and taken it.
+func (s *Store[T, H]) release(ctx context.Context, obj T, done Outcome[T]) error {
+	if done.ID == "" {
+		return nil
+	}
+	tombstone := storage.Claim{Name: s.kind.Name(obj), ID: done.ID, Owner: ownerOf(obj), Retain: s.kind.Retain(obj), Since: s.clock.Now()}
+	defer s.Sweeper.Check(tombstone.Name, 0)
+	for range claimRetries {
+		standing, err := s.claims.Get(ctx, tombstone.Name)
+		switch {
+		case err != nil:
+			return apierrors.NewInternalError(err)
+		case standing == nil && (!done.Made || tombstone.Retain):
+			return nil
+		case standing == nil:
+			if standing, err = s.claims.Take(ctx, tombstone, ""); err == nil && standing.ID == tombstone.ID {
+				return nil
+			}
+		case standing.Owner.UID != obj.GetUID() || standing.ID == tombstone.ID:
+			return nil
+		default:
+			if _, err = s.claims.Update(ctx, standing, func(c *storage.Claim) { c.ID, c.Wanted, c.ReportedID = tombstone.ID, nil, "" }); err == nil {
+				return nil
+			}
+		}
+		var claimed *storage.ClaimedError
+		if err != nil && !errors.Is(err, storage.ErrClaimChanged) && !errors.As(err, &claimed) {
+			return apierrors.NewInternalError(err)
+		}
+	}
+	return apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), errBusy)
+}
+
+// Tombstoned tells whether an id is that of something that a former owner of an object's name had and that is about to be deleted.
+func (s *Store[T, H]) Tombstoned(ctx context.Context, obj T, id string) (bool, error) {
+	standing, err := s.claims.Get(ctx, s.kind.Name(obj))
+	if err != nil {
+		return false, apierrors.NewInternalError(err)
+	}
+	return standing != nil && slices.Contains(standing.TombstonedIDs, id), nil
+}
+
+// MayAdopt tells whether who made an object may take over what is on the brokers already. Otherwise wanted says what may have been made
+// for the object without anybody recording it.
+func (s *Store[T, H]) MayAdopt(ctx context.Context, obj T) (allowed bool, wanted json.RawMessage, err error) {
+	standing, err := s.claims.Get(ctx, s.kind.Name(obj))
+	if err != nil {
+		return false, nil, apierrors.NewInternalError(err)
+	}
+	if standing == nil || standing.Owner.UID != obj.GetUID() {
+		return false, nil, nil
+	}
+	return standing.MayAdopt, standing.Wanted, nil
+}

@@ -1,0 +1,160 @@
+package brokered
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// pendingDeletions are the names whose claims may be tombstones, by cluster.
+type pendingDeletions struct {
+	mu       sync.Mutex
+	clusters map[types.NamespacedName]*pendingCluster
+}
+
+// pendingCluster are the pending deletions of one cluster. Each cluster is swept on its own, so that a sick one delays only itself.
+type pendingCluster struct {
+	names map[storage.Name]pendingDeletion
+	busy  bool
+}
+
+// pendingDeletion is a name whose claim may be a tombstone.
+type pendingDeletion struct {
+	// due is when to look, and delay what was waited for after the last refusal.
+	due   time.Time
+	delay time.Duration
+	// revision is that of a claim that may be of a create under way, and since is when it was first seen so.
+	revision int64
+	since    time.Time
+}
+
+// add makes a name pending that is due at a time, or sooner when it is one that is due sooner.
+func (s *pendingDeletions) add(name storage.Name, due time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clusters == nil {
+		s.clusters = map[types.NamespacedName]*pendingCluster{}
+	}
+	w := s.clusters[name.Cluster]
+	if w == nil {
+		w = &pendingCluster{names: map[storage.Name]pendingDeletion{}}
+		s.clusters[name.Cluster] = w
+	}
+	one, known := w.names[name]
+	if !known || due.Before(one.due) {
+		one.due = due
+	}
+	w.names[name] = one
+}
+
+// count is how many there are.
+func (s *pendingDeletions) count() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.clusters {
+		n += len(w.names)
+	}
+	return n
+}
+
+// hurry makes all due that wait for the requests that deleted their objects.
+func (s *pendingDeletions) hurry(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.clusters {
+		for name, one := range w.names {
+			if one.delay == 0 && one.due.After(now) {
+				one.due = now
+				w.names[name] = one
+			}
+		}
+	}
+}
+
+// idle are the clusters with pending deletions that are due and that nobody is sweeping; the caller sweeps each and says ended.
+func (s *pendingDeletions) idle(now time.Time) []types.NamespacedName {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var clusters []types.NamespacedName
+	for cluster, w := range s.clusters {
+		if w.busy {
+			continue
+		}
+		for _, one := range w.names {
+			if !one.due.After(now) {
+				w.busy = true
+				clusters = append(clusters, cluster)
+				break
+			}
+		}
+	}
+	return clusters
+}
+
+// due are the names of a cluster to look at now.
+func (s *pendingDeletions) due(cluster types.NamespacedName, now time.Time) []storage.Name {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []storage.Name
+	for name, one := range s.clusters[cluster].names {
+		if !one.due.After(now) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (s *pendingDeletions) ended(cluster types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.clusters[cluster]
+	w.busy = false
+	if len(w.names) == 0 {
+		delete(s.clusters, cluster)
+	}
+}
+
+// clear takes a name off the list.
+func (s *pendingDeletions) clear(name storage.Name) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.clusters[name.Cluster]; w != nil {
+		delete(w.names, name)
+	}
+}
+
+// refused makes a name wait, twice as long as the last time.
+func (s *pendingDeletions) refused(name storage.Name, now time.Time) {
+	s.change(name, func(one *pendingDeletion) {
+		one.delay = min(max(2*one.delay, sweepEvery), maxSweepDelay)
+		one.due = now.Add(one.delay)
+	})
+}
+
+// watched notes that a claim may be that of a create under way, and tells for how long it has been so, unchanged.
+func (s *pendingDeletions) watched(name storage.Name, revision int64, now time.Time) (age time.Duration) {
+	s.change(name, func(one *pendingDeletion) {
+		if one.revision != revision {
+			one.revision, one.since = revision, now
+		}
+		// The clock's readings hold a monotonic one, so that this is a duration even when the wall clock jumps.
+		age = now.Sub(one.since)
+	})
+	return age
+}
+
+func (s *pendingDeletions) change(name storage.Name, change func(*pendingDeletion)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.clusters[name.Cluster]
+	if w == nil {
+		return
+	}
+	if one, known := w.names[name]; known {
+		change(&one)
+		w.names[name] = one
+	}
+}

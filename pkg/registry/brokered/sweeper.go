@@ -1,0 +1,338 @@
+package brokered
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+const (
+	// scanEvery is how often all claims are looked through. It is for what no request of this server knows of: what was left by a
+	// server that was killed. Everything else is noted by name when it happens, so that a scan finds nothing, usually.
+	scanEvery = 5 * time.Minute
+	// sweepEvery is how often pending deletions are looked at, and so how soon topics go when their brokers are back.
+	sweepEvery = 5 * time.Second
+	// requestFirst is how long a deletion is left to the request that deleted its object.
+	requestFirst = 2 * time.Second
+	// sweepTimeout bounds the deletion of one topic.
+	sweepTimeout = 10 * time.Second
+	// sweepWidth is the number of topics of one cluster in work at once; the gateway puts them into shared requests.
+	sweepWidth = 64
+	// maxSweepDelay bounds the delays after refusals.
+	maxSweepDelay = 5 * time.Minute
+	// inFlight is how long a claim that may be that of a create under way has to stand unchanged before this server's eyes until it is
+	// taken for what is left of a server that was killed: well above the 34 seconds that a write can last.
+	inFlight = 60 * time.Second
+)
+
+// Sweeper deletes, by id, what objects had on the brokers that are gone: those whose brokers were away when the object was deleted, and
+// those of objects that went many at a time. With nothing deleted it asks nobody for anything.
+type Sweeper[T Object, H any] struct {
+	store   *Store[T, H]
+	guard   stored.Guard
+	metrics *loopmetrics.Metrics
+	name    string
+	wake    chan struct{}
+	pending pendingDeletions
+}
+
+// Check makes Run look at the claim on a name after some time.
+func (s *Sweeper[T, H]) Check(name storage.Name, after time.Duration) {
+	s.pending.add(name, s.store.clock.Now().Add(after))
+	if after == 0 {
+		s.nudge()
+	}
+}
+
+// Hurry makes Run look at once at what would be left to requests.
+func (s *Sweeper[T, H]) Hurry() {
+	s.pending.hurry(s.store.clock.Now())
+	s.nudge()
+}
+
+func (s *Sweeper[T, H]) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run sweeps until ctx ends. Several servers may do so at once: deleting by id can be repeated.
+func (s *Sweeper[T, H]) Run(ctx context.Context) {
+	scan, sweep := s.store.clock.NewTicker(scanEvery), s.store.clock.NewTicker(sweepEvery)
+	defer scan.Stop()
+	defer sweep.Stop()
+	var running sync.WaitGroup
+	defer running.Wait()
+	scanned := s.scan(ctx)
+	for {
+		s.metrics.Waiting(s.name, s.pending.count())
+		for _, cluster := range s.pending.idle(s.store.clock.Now()) {
+			running.Go(func() {
+				defer s.pending.ended(cluster)
+				s.sweepCluster(ctx, cluster)
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-scan.C():
+			scanned = false
+		case <-sweep.C():
+		case <-s.wake:
+		}
+		if !scanned {
+			scanned = s.scan(ctx)
+		}
+	}
+}
+
+// scan looks for claims that owe a deletion or have no owner, and for objects without a claim, and tells whether it could. Of objects it
+// sees the watch cache's; what that does not know yet is looked up again before anything is done.
+func (s *Sweeper[T, H]) scan(ctx context.Context) bool {
+	err := s.scanOnce(ctx)
+	if err != nil && ctx.Err() == nil {
+		klog.FromContext(ctx).Error(err, "Claims not looked through, will try again")
+	}
+	return err == nil
+}
+
+func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
+	if s.guard.Err() != nil {
+		if err := s.guard.Verify(ctx); err != nil {
+			return err
+		}
+	}
+	claims, err := s.store.claims.List(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := s.store.List(inNamespace(ctx, metav1.NamespaceAll), &metainternalversion.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return err
+	}
+	owners := map[types.UID]T{}
+	if err := meta.EachListItem(list, func(obj runtime.Object) error {
+		if o, ok := obj.(T); ok {
+			owners[o.GetUID()] = o
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, c := range claims {
+		owner, stored := owners[c.Owner.UID]
+		if len(c.TombstonedIDs) > 0 || !stored {
+			s.pending.add(c.Name, s.store.clock.Now())
+		}
+		if stored && s.store.kind.Name(owner) == c.Name {
+			delete(owners, c.Owner.UID)
+		}
+	}
+	for _, owner := range owners {
+		s.restore(ctx, owner)
+	}
+	return nil
+}
+
+// restore claims the name of a stored object whose claim was lost, so that no second object can have it. When it is another's by now,
+// both stay as they are: whose it is is for people to decide.
+func (s *Sweeper[T, H]) restore(ctx context.Context, cached T) {
+	obj, err := s.store.newest(ctx, cached)
+	if err != nil || obj.GetUID() != cached.GetUID() || obj.GetDeletionTimestamp() != nil {
+		return
+	}
+	claim := storage.Claim{Name: s.store.kind.Name(obj), Owner: ownerOf(obj), Retain: s.store.kind.Retain(obj), Since: s.store.clock.Now()}
+	_, err = s.store.claims.Take(ctx, claim, "")
+	klog.FromContext(ctx).Info("An object had no claim on its name", "claim", claim.Name, "owner", claim.Owner, "err", err)
+}
+
+// sweepCluster looks at the names of a cluster that are due: at one alone first, to know whether the brokers are there, then at
+// many at once.
+func (s *Sweeper[T, H]) sweepCluster(ctx context.Context, cluster types.NamespacedName) {
+	names := s.pending.due(cluster, s.store.clock.Now())
+	var mu sync.Mutex
+	var lastErr error
+	left := 0
+	look := func(name storage.Name) error {
+		err := s.sweepName(ctx, name)
+		if err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			lastErr = err
+			left++
+		}
+		return err
+	}
+	for len(names) > 0 {
+		name := names[0]
+		names = names[1:]
+		if s.store.kind.Away(look(name)) {
+			left += len(names)
+			names = nil
+		}
+		var running sync.WaitGroup
+		for range min(sweepWidth, len(names)) {
+			name := names[0]
+			names = names[1:]
+			running.Go(func() { _ = look(name) })
+		}
+		running.Wait()
+	}
+	logger := klog.FromContext(ctx)
+	if s.store.kind.Away(lastErr) {
+		// Said again and again while an outage lasts, which the Kafka's status tells.
+		logger = logger.V(2)
+	}
+	if lastErr != nil && ctx.Err() == nil {
+		logger.Info("Topics of deleted objects stay for now", "kafka", cluster, "topics", left, "err", lastErr)
+	}
+}
+
+// sweepName looks at the claim on one name.
+func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	start := s.store.clock.Now()
+	c, err := s.store.claims.Get(ctx, name)
+	done := err == nil && c == nil
+	if err == nil && c != nil {
+		done, err = s.sweep(ctx, c)
+	}
+	switch {
+	case done:
+		s.pending.clear(name)
+	case err != nil && !s.store.kind.Away(err):
+		s.pending.refused(name, s.store.clock.Now())
+	}
+	failure := err
+	if s.store.kind.Away(err) {
+		// Brokers that are away are no failure of this loop, as of no controller: the name waits.
+		failure = nil
+	}
+	s.metrics.Observe(s.name, failure, s.store.clock.Since(start))
+	s.metrics.Waiting(s.name, s.pending.count())
+	return err
+}
+
+// finish sweeps what an object had that was just deleted.
+func (s *Sweeper[T, H]) finish(ctx context.Context, obj T) error {
+	name := s.store.kind.Name(obj)
+	c, err := s.store.claims.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if c == nil || c.Owner.UID != obj.GetUID() {
+		return nil
+	}
+	ctx, cancel := live.Deadline(ctx)
+	defer cancel()
+	done, err := s.sweep(ctx, c)
+	if done {
+		s.pending.clear(name)
+	}
+	return err
+}
+
+// sweep does what a claim still asks for, and drops it when its owner is gone. done is false when there is to be another look
+// although nothing failed.
+func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool, err error) {
+	owned, err := s.store.owned(ctx, c)
+	if err != nil {
+		return false, err
+	}
+	if owned && len(c.TombstonedIDs) == 0 {
+		return true, nil
+	}
+	ids := c.TombstonedIDs
+	if !owned {
+		creating, err := s.creating(ctx, c)
+		if err != nil || creating {
+			return false, err
+		}
+		if c, err = s.find(ctx, c); err != nil {
+			return false, err
+		}
+		if ids = tombstoned(c); len(ids) == 0 && c.Wanted != nil && !c.Retain && s.watched(c) < inFlight {
+			// What makes it may still be on its way to the brokers.
+			return false, nil
+		}
+	}
+	if err := s.remove(ctx, c, ids); err != nil {
+		return false, err
+	}
+	if owned {
+		_, err = s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.TombstonedIDs = nil })
+	} else {
+		err = s.store.claims.Drop(ctx, c)
+	}
+	return err == nil, err
+}
+
+// creating tells whether a claim without a stored owner can be that of a create that has not stored its object yet. How old it is does
+// not tell: it was another server's clock, and clocks jump.
+func (s *Sweeper[T, H]) creating(ctx context.Context, c *storage.Claim) (bool, error) {
+	if c.Server == "" || s.watched(c) >= inFlight {
+		return false, nil
+	}
+	if id, err := s.store.servers.ID(ctx); err != nil || id == c.Server {
+		return err == nil, err
+	}
+	return s.store.servers.Lives(ctx, c.Server)
+}
+
+func (s *Sweeper[T, H]) watched(c *storage.Claim) time.Duration {
+	return s.pending.watched(c.Name, c.Revision(), s.store.clock.Now())
+}
+
+// find looks for what a deleted object may have on the brokers although nobody recorded its id: the answer to its creation was lost, or
+// the server that got it was killed. It becomes the claim's, which nobody must have taken over meanwhile, before it is deleted.
+func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Claim, error) {
+	if c.ID != "" || c.Retain || c.Wanted == nil {
+		return c, nil
+	}
+	host, found, err := s.store.kind.HostOf(ctx, c)
+	if err != nil {
+		return c, err
+	}
+	if !found {
+		none := *c
+		none.Wanted = nil
+		return &none, nil
+	}
+	id, err := s.store.kind.Find(ctx, host, c)
+	if err != nil || id == "" {
+		return c, err
+	}
+	return s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.ID, c.Wanted = id, nil })
+}
+
+// remove deletes what has some ids, of a cluster that may be gone with all that it hosted.
+func (s *Sweeper[T, H]) remove(ctx context.Context, c *storage.Claim, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	host, found, err := s.store.kind.HostOf(ctx, c)
+	if !found || err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := s.store.kind.Remove(ctx, host, c.Name, id); err != nil {
+			return err
+		}
+		klog.FromContext(ctx).Info("Deleted what a deleted object had", "claim", c.Name, "id", id)
+	}
+	return nil
+}

@@ -1,0 +1,279 @@
+package brokered
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// validateUpdate comes after strategy validation and admission. A change that does not concern the brokers asks nobody. It may be
+// called again, with a newer object that somebody else has stored meanwhile.
+func (w *write[T, H]) validateUpdate(validate rest.ValidateObjectUpdateFunc) rest.ValidateObjectUpdateFunc {
+	return func(ctx context.Context, obj, old runtime.Object) error {
+		if validate != nil {
+			if err := validate(ctx, obj, old); err != nil {
+				return err
+			}
+		}
+		s := w.store
+		o, ok := obj.(T)
+		before, known := old.(T)
+		if !ok || !known {
+			return apierrors.NewBadRequest(fmt.Sprintf("expected an object of %s, got %T", s.DefaultQualifiedResource, obj))
+		}
+		w.concerned, w.away, w.verdict = false, nil, Verdict[T]{}
+		if o.GetDeletionTimestamp() != nil || !s.kind.Concerns(o, before) {
+			return nil
+		}
+		if err := s.kind.Access(ctx, o, before); err != nil {
+			return err
+		}
+		w.concerned = true
+		var err error
+		if w.host, w.hostUID, err = s.kind.Host(ctx, o, before, false); err == nil {
+			asking, cancel := live.Deadline(ctx)
+			defer cancel()
+			w.verdict, err = s.kind.Judge(asking, w.host, o, before, Leftover{})
+		}
+		if s.kind.Away(err) {
+			w.away = err
+			return s.kind.JudgeAlone(o, before)
+		}
+		return err
+	}
+}
+
+// answerUpdate carries out what is stored, and answers with what came of it.
+func (w *write[T, H]) answerUpdate(ctx context.Context, out runtime.Object) (runtime.Object, error) {
+	obj, ok := out.(T)
+	if !ok {
+		return nil, apierrors.NewInternalError(fmt.Errorf("update an object of %s: got %T", w.store.DefaultQualifiedResource, out))
+	}
+	switch {
+	case !w.concerned:
+		return obj, nil
+	case w.dryRun:
+		if w.verdict.Fill != nil {
+			w.verdict.Fill(obj)
+		}
+		w.warn(ctx)
+		return obj, nil
+	case w.away != nil:
+		w.warn(ctx)
+		return w.store.Record(ctx, obj, w.store.kind.Unreachable(w.away)), nil
+	}
+	asking, cancel := live.Deadline(ctx)
+	defer cancel()
+	var answer runtime.Object = obj
+	err := w.store.Exclusively(asking, w.store.kind.Name(obj), func(ctx context.Context) error {
+		answer = w.carryOut(ctx, obj)
+		return nil
+	})
+	if err != nil {
+		// The object is stored: an error would say that it is not.
+		w.failed = err
+	}
+	w.warn(ctx)
+	return answer, nil
+}
+
+// carryOut makes the brokers have what is stored by now, which another request may have written after this one did: whichever comes
+// last here, the brokers have the newest.
+func (w *write[T, H]) carryOut(ctx context.Context, obj T) runtime.Object {
+	s := w.store
+	newest, err := s.newest(ctx, obj)
+	if err != nil {
+		w.failed = err
+		return obj
+	}
+	if newest.GetUID() != obj.GetUID() || newest.GetDeletionTimestamp() != nil {
+		return obj
+	}
+	verdict := w.verdict
+	if newest.GetGeneration() != obj.GetGeneration() {
+		verdict = Verdict[T]{}
+	}
+	done, err := s.kind.Converge(ctx, w.host, newest, verdict)
+	if err != nil {
+		w.failed = err
+		done = s.kind.Failed(err)
+		if s.kind.Away(err) {
+			done = s.kind.Unreachable(err)
+		}
+	}
+	recorded := s.Record(ctx, newest, done)
+	if newest.GetGeneration() != obj.GetGeneration() {
+		return obj
+	}
+	return recorded
+}
+
+func (s *Store[T, H]) newest(ctx context.Context, obj T) (T, error) {
+	got, err := s.Store.Get(inNamespace(ctx, obj.GetNamespace()), obj.GetName(), &metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		var none T
+		return none, fmt.Errorf("the object was deleted meanwhile: %w", err)
+	}
+	if err != nil {
+		var none T
+		return none, err
+	}
+	o, ok := got.(T)
+	if !ok {
+		return o, fmt.Errorf("read an object of %s: got %T", s.DefaultQualifiedResource, got)
+	}
+	return o, nil
+}
+
+// Exclusively does something on the brokers about a name while no other request does, of this server or of another. ctx bounds how
+// long it waits for them.
+func (s *Store[T, H]) Exclusively(ctx context.Context, name storage.Name, do func(context.Context) error) error {
+	unlock, err := s.locks.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if s.servers.Alone() {
+		return do(ctx)
+	}
+	lower, err := s.raiseFence(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer lower()
+	return do(ctx)
+}
+
+// fencePoll is how often a name is looked at that another server works on.
+const fencePoll = 50 * time.Millisecond
+
+// raiseFence keeps other servers from a name. A fence of a server that is gone counts no more.
+func (s *Store[T, H]) raiseFence(ctx context.Context, name storage.Name) (lower func(), err error) {
+	id, err := s.servers.ID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var fenced *storage.Claim
+	err = wait.PollUntilContextCancel(ctx, fencePoll, true, func(ctx context.Context) (bool, error) {
+		claim, err := s.claims.Get(ctx, name)
+		if err != nil || claim == nil {
+			return claim == nil, err
+		}
+		if claim.Fence != "" && claim.Fence != id {
+			lives, err := s.servers.Lives(ctx, claim.Fence)
+			if err != nil || lives {
+				return false, err
+			}
+		}
+		fenced, err = s.claims.Update(ctx, claim, func(c *storage.Claim) { c.Fence = id })
+		if errors.Is(err, storage.ErrClaimChanged) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("another server changes %s: %w", name, err)
+	}
+	if fenced == nil {
+		return func() {}, nil
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+		defer cancel()
+		if err := s.changeClaim(ctx, name, fenced.Owner, func(c *storage.Claim) bool {
+			mine := c.Fence == id
+			c.Fence = ""
+			return mine
+		}); err != nil {
+			klog.FromContext(ctx).Info("Fence not lowered", "claim", name, "err", err)
+		}
+	}, nil
+}
+
+// changeClaim changes the claim of an owner if it is still the owner's. change says whether it changed anything.
+func (s *Store[T, H]) changeClaim(ctx context.Context, name storage.Name, owner storage.Owner, change func(*storage.Claim) bool) error {
+	for range claimRetries {
+		standing, err := s.claims.Get(ctx, name)
+		if err != nil {
+			return apierrors.NewInternalError(err)
+		}
+		if standing == nil || standing.Owner.UID != owner.UID {
+			return nil
+		}
+		if probe := *standing; !change(&probe) {
+			return nil
+		}
+		_, err = s.claims.Update(ctx, standing, func(c *storage.Claim) { change(c) })
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, storage.ErrClaimChanged) {
+			return apierrors.NewInternalError(err)
+		}
+	}
+	return apierrors.NewConflict(s.DefaultQualifiedResource, owner.Name, errBusy)
+}
+
+// Record writes an outcome to a stored object, and returns it. What is on the brokers is done: when the outcome cannot be written the
+// caller is told, and the object is returned with what is known. It outlives the request, whose time may be over.
+func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtime.Object {
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	defer cancel()
+	info := rest.DefaultUpdatedObjectInfo(nil, func(_ context.Context, _, old runtime.Object) (runtime.Object, error) {
+		next, ok := old.DeepCopyObject().(T)
+		if !ok || next.GetUID() != obj.GetUID() {
+			return nil, apierrors.NewNotFound(s.DefaultQualifiedResource, obj.GetName())
+		}
+		done.Record(next)
+		return next, nil
+	})
+	out, _, err := s.outcomes.Update(inNamespace(writing, obj.GetNamespace()), obj.GetName(), info,
+		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
+	switch {
+	case err == nil:
+		if done.ID != "" {
+			s.learn(writing, obj, done.ID)
+		}
+		return out
+	case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
+		if err := s.release(writing, obj, done); err != nil {
+			live.Warn(ctx, "the object was deleted meanwhile, and what was made for it may stay", err)
+		}
+	default:
+		live.Warn(ctx, "done, and not written to the object's status yet", err)
+	}
+	known, ok := obj.DeepCopyObject().(T)
+	if !ok {
+		return obj
+	}
+	done.Record(known)
+	return known
+}
+
+// learn writes an id to the claim of an object.
+func (s *Store[T, H]) learn(ctx context.Context, obj T, id string) {
+	if err := s.Learn(ctx, obj, id); err != nil {
+		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", s.kind.Name(obj), "id", id)
+	}
+}
+
+// Learn writes to the claim of a stored object what the brokers call what it has there. The caller has asked them.
+func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string) error {
+	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
+		before := *c
+		c.ID, c.Wanted, c.Server = id, nil, ""
+		return !reflect.DeepEqual(before, *c)
+	})
+}

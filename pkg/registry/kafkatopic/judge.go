@@ -1,0 +1,160 @@
+package kafkatopic
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+)
+
+// Judge implements brokered.Kind.
+func (k kind) Judge(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, left brokered.Leftover) (brokered.Verdict[*kafka.KafkaTopic], error) {
+	if before == nil {
+		return k.judgeCreate(ctx, cluster, topic, left)
+	}
+	have, found, err := cluster.Topic(ctx, topic.TopicName())
+	if err != nil {
+		return verdict{}, statusUnlessAway(err, topic)
+	}
+	if !found {
+		return k.judgeNew(ctx, cluster, topic)
+	}
+	return verdict{Fill: fill(int32(len(have.Partitions)), int32(have.ReplicationFactor()))}, judgeExisting(ctx, cluster, topic, before, have)
+}
+
+type verdict = brokered.Verdict[*kafka.KafkaTopic]
+
+// judgeNew asks whether the brokers would make a topic.
+func (kind) judgeNew(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (verdict, error) {
+	would, err := cluster.CreateTopic(ctx, newTopic(topic), true)
+	return verdict{Absent: true, Fill: fill(would.Partitions, int32(would.Replicas))}, statusUnlessAway(err, topic)
+}
+
+// judgeCreate asks what would become of a create. A topic that is there already would be taken over, or made anew.
+func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, left brokered.Leftover) (verdict, error) {
+	would, err := cluster.CreateTopic(ctx, newTopic(topic), true)
+	if broker.CodeOf(err) != codeTopicAlreadyExists {
+		return verdict{Absent: true, Fill: fill(would.Partitions, int32(would.Replicas))}, statusUnlessAway(err, topic)
+	}
+	have, found, err := cluster.Topic(ctx, topic.TopicName())
+	if err != nil {
+		return verdict{}, statusUnlessAway(err, topic)
+	}
+	if !found || slices.Contains(left.IDs, have.ID.String()) {
+		// Brokers delete in the background; the create waits for them.
+		return verdict{}, nil
+	}
+	if ours, err := k.isLeft(ctx, cluster, have, left.Wanted); err != nil || ours {
+		return verdict{}, statusUnlessAway(err, topic)
+	}
+	if err := k.access.own(ctx, topic, takingOver(have)); err != nil {
+		return verdict{}, err
+	}
+	config, err := cluster.TopicConfig(ctx, have.Name)
+	if err != nil {
+		return verdict{}, statusUnlessAway(err, topic)
+	}
+	if problems := disagreements(topic, nil, have, config); len(problems) > 0 {
+		return verdict{}, invalid(topic, problems...)
+	}
+	done := adopted(topic, have)
+	return verdict{Fill: func(topic *kafka.KafkaTopic) { fillSpec(topic, done) }}, nil
+}
+
+func takingOver(have broker.Topic) string {
+	return fmt.Sprintf("to take over topic %q, which is on the brokers already", have.Name)
+}
+
+// fill shows in the answer of a dry run the numbers that the spec would get from the brokers.
+func fill(partitions, replicas int32) func(*kafka.KafkaTopic) {
+	return func(topic *kafka.KafkaTopic) {
+		if partitions > 0 && ptr.Deref(topic.Spec.Partitions, 0) < partitions {
+			topic.Spec.Partitions = ptr.To(partitions)
+		}
+		if replicas > 0 && topic.Spec.Replicas == nil {
+			topic.Spec.Replicas = ptr.To(replicas)
+		}
+		if topic.Spec.DeletionPolicy == "" {
+			topic.Spec.DeletionPolicy = kafka.TopicDelete
+		}
+	}
+}
+
+// judgeExisting compares with a topic that is on the brokers: it can grow and change its settings, nothing else.
+func judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, have broker.Topic) error {
+	if problem := foreign(topic, have); problem != nil {
+		return invalid(topic, problem)
+	}
+	config, err := cluster.TopicConfig(ctx, have.Name)
+	if err != nil {
+		return statusUnlessAway(err, topic)
+	}
+	if problems := disagreements(topic, before, have, config); len(problems) > 0 {
+		return invalid(topic, problems...)
+	}
+	if before != nil && !ptr.Equal(topic.Spec.Replicas, before.Spec.Replicas) {
+		// A number that the topic has already, because somebody else moved it, only has to be written down.
+		if problem := replicasProblem(topic, int32(have.ReplicationFactor())); problem != nil {
+			return invalid(topic, problem)
+		}
+	}
+	if before != nil && !ptr.Equal(topic.Spec.Partitions, before.Spec.Partitions) {
+		if problem := partitionsProblem(have, topic.Spec.Partitions, field.NewPath("spec", "partitions")); problem != nil {
+			return invalid(topic, problem)
+		}
+	}
+	steps := topicplan.Compare(planned(topic), have, config)
+	if steps.Grow > 0 {
+		if err := cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, true); err != nil {
+			return statusUnlessAway(err, topic)
+		}
+	}
+	return statusUnlessAway(cluster.AlterTopicConfig(ctx, have.Name, steps.Set, steps.Remove, true), topic)
+}
+
+// disagreements says what a topic that is not known to be an object's has that the object gets wrong. A topic that is as the object
+// was before is its own, by a create that has not recorded it yet.
+func disagreements(topic, before *kafka.KafkaTopic, have broker.Topic, config []broker.ConfigEntry) field.ErrorList {
+	if topic.Status.TopicID != "" {
+		return nil
+	}
+	spec := field.NewPath("spec")
+	if before != nil && len(topicplan.Disagreements(planned(before), have, config, spec)) == 0 {
+		return nil
+	}
+	return topicplan.Disagreements(planned(topic), have, config, spec)
+}
+
+// JudgeAlone implements brokered.Kind: by what the brokers are known to have. A wish that they never heard of can be taken back.
+func (kind) JudgeAlone(topic, before *kafka.KafkaTopic) error {
+	var errs field.ErrorList
+	if was, is := before.Status.Partitions, topic.Spec.Partitions; is != nil && *is < was {
+		errs = append(errs, field.Invalid(field.NewPath("spec", "partitions"), *is, fmt.Sprintf("the topic has %d partitions, and partitions only grow", was)))
+	}
+	// A topic that was not made yet can still have any number.
+	if was := before.Status.Replicas; was > 0 && before.Status.TopicID != "" && !ptr.Equal(topic.Spec.Replicas, before.Spec.Replicas) {
+		if problem := replicasProblem(topic, was); problem != nil {
+			errs = append(errs, problem)
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return invalid(topic, errs...)
+}
+
+// replicasProblem refuses another number of replicas than a topic has; nil when it is that one.
+func replicasProblem(topic *kafka.KafkaTopic, have int32) *field.Error {
+	want := topic.Spec.Replicas
+	if want == nil || *want == have {
+		return nil
+	}
+	return field.Invalid(field.NewPath("spec", "replicas"), *want, fmt.Sprintf("changing the number of replicas is not served yet: the topic has %d", have))
+}

@@ -1,0 +1,238 @@
+package kafkatopic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+)
+
+// kind is what the write path has to know of KafkaTopics.
+type kind struct{ *plane }
+
+var _ brokered.Kind[*kafka.KafkaTopic, *broker.Cluster] = kind{}
+
+func clusterOf(topic *kafka.KafkaTopic) types.NamespacedName {
+	return types.NamespacedName{Namespace: topic.ClusterNamespace(), Name: topic.Spec.ClusterRef.Name}
+}
+
+// Name implements brokered.Kind.
+func (kind) Name(topic *kafka.KafkaTopic) storage.Name {
+	return storage.Name{Kind: storage.TopicClaim, Cluster: clusterOf(topic), Name: topic.TopicName()}
+}
+
+// Retain implements brokered.Kind.
+func (kind) Retain(topic *kafka.KafkaTopic) bool {
+	return topic.Spec.DeletionPolicy == kafka.TopicRetain
+}
+
+// wantedTopic is what a topic is to be like; numbers that are left to the brokers are nil.
+type wantedTopic struct {
+	Partitions *int32            `json:"partitions,omitempty"`
+	Replicas   *int32            `json:"replicas,omitempty"`
+	Config     map[string]string `json:"config,omitempty"`
+}
+
+// Wanted implements brokered.Kind.
+func (kind) Wanted(topic *kafka.KafkaTopic) (json.RawMessage, error) {
+	return json.Marshal(wantedTopic{topic.Spec.Partitions, topic.Spec.Replicas, topic.Spec.Config})
+}
+
+func (w wantedTopic) plan() topicplan.Spec {
+	return topicplan.Spec{Partitions: w.Partitions, Replicas: w.Replicas, Config: w.Config}
+}
+
+// ReportedID implements brokered.Kind.
+func (kind) ReportedID(topic *kafka.KafkaTopic) string { return topic.Status.TopicID }
+
+// Access implements brokered.Kind.
+func (k kind) Access(ctx context.Context, topic, before *kafka.KafkaTopic) error {
+	if before == nil {
+		return k.access.place(ctx, topic)
+	}
+	if id := topic.Spec.AdoptTopicID; id != "" && id != before.Spec.AdoptTopicID {
+		return k.access.own(ctx, topic, fmt.Sprintf("to take over the topic with id %s", id))
+	}
+	return nil
+}
+
+// MayAdopt implements brokered.Kind.
+func (k kind) MayAdopt(ctx context.Context, topic *kafka.KafkaTopic) bool {
+	return k.access.own(ctx, topic, "") == nil
+}
+
+// Claimed implements brokered.Kind: it names the other object to those who may see it. No retry mends it.
+func (k kind) Claimed(ctx context.Context, topic *kafka.KafkaTopic, standing *storage.Claim) error {
+	other := "another KafkaTopic"
+	if seen, _, _ := k.access.may(ctx, "get", "kafkatopics", standing.Owner.Namespace, standing.Owner.Name); seen {
+		other = fmt.Sprintf("KafkaTopic %q in namespace %q", standing.Owner.Name, standing.Owner.Namespace)
+	}
+	why := fmt.Sprintf("topic %q of Kafka %s is managed by %s", topic.TopicName(), standing.Cluster, other)
+	if standing.Name.Name != topic.TopicName() {
+		why = fmt.Sprintf("topic %q collides with topic %q of %s: Kafka's metrics cannot tell '.' and '_' apart",
+			topic.TopicName(), standing.Name.Name, other)
+	}
+	path := field.NewPath("metadata", "name")
+	if topic.Spec.TopicName != "" {
+		path = field.NewPath("spec", "topicName")
+	}
+	duplicate := field.Duplicate(path, topic.TopicName())
+	duplicate.Detail = why
+	return invalid(topic, duplicate)
+}
+
+// Host implements brokered.Kind. A Kafka that does not exist is a mistake in a new object, unless it is declared in a manifest.
+func (k kind) Host(ctx context.Context, topic, before *kafka.KafkaTopic, applied bool) (*broker.Cluster, types.UID, error) {
+	find := k.findHost
+	if _, annotated := topic.Annotations[corev1.LastAppliedConfigAnnotation]; before == nil && !applied && !annotated {
+		// What is applied may come in any order, its Kafka after it; who creates one object refers to what is there.
+		find = k.host
+	}
+	host, err := find(ctx, topic)
+	if err != nil {
+		return nil, "", err
+	}
+	cluster, err := k.clusters.Connect(host)
+	return cluster, host.UID, err
+}
+
+// HostOf implements brokered.Kind.
+func (k kind) HostOf(ctx context.Context, claim *storage.Claim) (*broker.Cluster, bool, error) {
+	host, err := k.clusters.Kafka(ctx, claim.Cluster.Namespace, claim.Cluster.Name)
+	if apierrors.IsNotFound(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	cluster, err := k.clusters.Connect(host)
+	return cluster, err == nil, err
+}
+
+// Away implements brokered.Kind.
+func (kind) Away(err error) bool {
+	var missing *noKafkaError
+	return errors.As(err, &missing) || live.IsAway(err)
+}
+
+// Unknown implements brokered.Kind.
+func (kind) Unknown(err error) bool {
+	var status apierrors.APIStatus
+	return broker.IsUnknownOutcome(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &status) && apierrors.IsTimeout(err)
+}
+
+// Concerns implements brokered.Kind.
+func (kind) Concerns(topic, before *kafka.KafkaTopic) bool {
+	return !equality.Semantic.DeepEqual(topic.Spec, before.Spec)
+}
+
+// Unreachable implements brokered.Kind.
+func (k kind) Unreachable(err error) brokered.Outcome[*kafka.KafkaTopic] {
+	return k.outcome(unreachable(err))
+}
+
+// Failed implements brokered.Kind.
+func (k kind) Failed(err error) brokered.Outcome[*kafka.KafkaTopic] { return k.outcome(failed(err)) }
+
+func (k kind) outcome(done outcome) brokered.Outcome[*kafka.KafkaTopic] {
+	out := brokered.Outcome[*kafka.KafkaTopic]{Made: done.made, Record: func(topic *kafka.KafkaTopic) { k.write(topic, topic.Generation, done) }}
+	if done.onBrokers != nil && !done.onBrokers.ID.IsZero() {
+		out.ID = done.onBrokers.ID.String()
+	}
+	return out
+}
+
+// Converge implements brokered.Kind.
+func (k kind) Converge(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, verdict brokered.Verdict[*kafka.KafkaTopic]) (brokered.Outcome[*kafka.KafkaTopic], error) {
+	done, err := k.apply(ctx, cluster, topic, verdict.Absent, nil)
+	if err != nil {
+		return brokered.Outcome[*kafka.KafkaTopic]{}, err
+	}
+	return k.outcome(done), nil
+}
+
+// Find implements brokered.Kind. With the same name, partitions, replicas and settings a topic is one that the object would have made,
+// and whose deletion was asked for with the object's; but somebody else can have made it, so it has to be one that never held a record,
+// or the one that the object's status named.
+func (k kind) Find(ctx context.Context, cluster *broker.Cluster, claim *storage.Claim) (string, error) {
+	have, found, err := cluster.Topic(ctx, claim.Name.Name)
+	if err != nil || !found || have.ID.IsZero() {
+		return "", err
+	}
+	if mine, err := k.isWanted(ctx, cluster, have, claim.Wanted); err != nil || !mine {
+		return "", err
+	}
+	if have.ID.String() != claim.ReportedID {
+		if empty, err := neverUsed(ctx, cluster, have); err != nil || !empty {
+			return "", err
+		}
+	}
+	return have.ID.String(), nil
+}
+
+// isWanted tells whether a topic is as somebody wanted one.
+func (kind) isWanted(ctx context.Context, cluster *broker.Cluster, have broker.Topic, wanted json.RawMessage) (bool, error) {
+	var like wantedTopic
+	if err := json.Unmarshal(wanted, &like); err != nil {
+		return false, fmt.Errorf("claim on topic %s: %w", have.Name, err)
+	}
+	config, err := cluster.TopicConfig(ctx, have.Name)
+	if err != nil {
+		return false, err
+	}
+	return len(topicplan.Disagreements(like.plan(), have, config, field.NewPath("spec"))) == 0, nil
+}
+
+// neverUsed tells whether no partition of a topic ever held a record.
+func neverUsed(ctx context.Context, cluster *broker.Cluster, have broker.Topic) (bool, error) {
+	offsets, err := cluster.OffsetsOf(ctx, have, broker.ReadUncommitted)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range have.Partitions {
+		o, told := offsets[p.ID]
+		switch {
+		case o.Err != nil:
+			return false, o.Err
+		case !told || o.End != 0:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// Remove implements brokered.Kind. An id is only believed to be the object's while brokers have it under the name that the object
+// claimed, or do not have it at all.
+func (kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, text string) error {
+	id, err := broker.ParseTopicID(text)
+	if err != nil {
+		return fmt.Errorf("claim on topic %s: %w", name.Name, err)
+	}
+	have, found, err := cluster.Topic(ctx, name.Name)
+	if err != nil {
+		return err
+	}
+	if !found {
+		// The broker that was asked may not have heard of it.
+		if have, found, err = cluster.TopicByID(ctx, id); err != nil {
+			return err
+		}
+	}
+	if found && (have.ID != id || have.Name != name.Name) {
+		return nil
+	}
+	return cluster.DeleteTopic(ctx, id)
+}

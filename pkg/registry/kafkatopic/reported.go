@@ -1,0 +1,76 @@
+package kafkatopic
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+)
+
+// checkReportedID judges the topic id in a status, because what has it is deleted with the object: the brokers must have it under the
+// object's name, it must not be what a former owner left to be deleted, and it must not be somebody else's. It is written to the claim
+// then. While the brokers are away an id is only believed when the object is deleted, and they confirm it.
+func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic) error {
+	id := topic.Status.TopicID
+	if id == "" || id == old.Status.TopicID {
+		return nil
+	}
+	conflict := func(format string, args ...any) error {
+		return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name, fmt.Errorf(format, args...))
+	}
+	doomed, err := p.topics.Tombstoned(ctx, topic, id)
+	if err != nil {
+		return err
+	}
+	if doomed {
+		return conflict("topic id %s is that of a deleted KafkaTopic and is about to be deleted", id)
+	}
+	k, err := p.findHost(ctx, topic)
+	if err != nil {
+		return nil
+	}
+	cluster, err := p.clusters.Connect(k)
+	if err != nil {
+		return nil
+	}
+	asking, cancel := live.Deadline(ctx)
+	defer cancel()
+	have, found, err := cluster.Topic(asking, topic.TopicName())
+	switch {
+	case live.IsAway(err):
+		return nil
+	case err != nil:
+		return refusal(err, topic)
+	case !found || have.ID.String() != id:
+		return conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
+	}
+	if adopting(topic) && topic.Spec.AdoptTopicID != id {
+		allowed, wanted, err := p.topics.MayAdopt(ctx, topic)
+		if err != nil {
+			return err
+		}
+		if !allowed {
+			if allowed, err = (kind{p}).isLeft(asking, cluster, have, wanted); err != nil {
+				return refusedOrUnknown(err, topic)
+			}
+		}
+		if !allowed {
+			return apierrors.NewForbidden(kafka.Resource("kafkatopics"), topic.Name, fmt.Errorf(
+				"topic %s is on the brokers already, and who made this object had no right to take it over: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id))
+		}
+	}
+	return p.topics.Learn(ctx, topic, id)
+}
+
+// adopting tells whether a status says that the topic was there before the object.
+func adopting(topic *kafka.KafkaTopic) bool {
+	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
+	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == topicplan.ReasonAdopting
+}
