@@ -21,6 +21,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 )
 
 // namedTopics is how many topics a refusal names.
@@ -28,7 +29,7 @@ const namedTopics = 10
 
 // ScaleREST is kafkas/scale: the desired brokers from the spec, and those that are registered and not fenced now.
 type ScaleREST struct {
-	kafkas   *REST
+	kafkas   *stored.Store
 	clusters *live.Clusters
 }
 
@@ -190,14 +191,24 @@ func invalidScale(name string, err *field.Error) error {
 	return apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), name, field.ErrorList{err})
 }
 
-// validateScaleIn refuses fewer brokers while one that would go hosts a replica. It has to ask: brokers that cannot be
-// asked are never taken away.
-func (r *REST) validateScaleIn(ctx context.Context, k, old *kafka.Kafka) error {
-	keep := replicas(k)
-	if k.Spec.Brokers == nil || old.Spec.Brokers == nil || keep >= replicas(old) {
+// scaleIn guards replicas that only a broker which would be taken away hosts.
+type scaleIn struct {
+	clusters *live.Clusters
+}
+
+// check refuses fewer brokers while one that would go hosts a replica. It has to ask: brokers that cannot be asked are never taken
+// away.
+func (s scaleIn) check(ctx context.Context, change stored.Change) error {
+	k, _ := change.New.(*kafka.Kafka)
+	old, _ := change.Old.(*kafka.Kafka)
+	if k == nil || old == nil || k.Spec.Brokers == nil || old.Spec.Brokers == nil {
 		return nil
 	}
-	cluster, err := r.clusters.Connect(old)
+	keep := replicas(k)
+	if keep >= replicas(old) {
+		return nil
+	}
+	cluster, err := s.clusters.Connect(old)
 	if err != nil {
 		return live.Unavailable(err)
 	}

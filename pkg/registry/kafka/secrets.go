@@ -13,6 +13,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
@@ -26,8 +27,10 @@ type secrets struct {
 
 // check refuses a Kafka whose author may not get the Secrets that it refers to. It is asked again whenever spec.external changes:
 // other addresses, or no TLS, send the same Secrets elsewhere.
-func (s secrets) check(ctx context.Context, k, before *kafka.Kafka) error {
-	if k.Spec.External == nil || before != nil && equality.Semantic.DeepEqual(k.Spec.External, before.Spec.External) {
+func (s secrets) check(ctx context.Context, change stored.Change) error {
+	k, _ := change.New.(*kafka.Kafka)
+	before, _ := change.Old.(*kafka.Kafka)
+	if k == nil || k.Spec.External == nil || before != nil && equality.Semantic.DeepEqual(k.Spec.External, before.Spec.External) {
 		return nil
 	}
 	var external v1beta1.ExternalSpec

@@ -1,9 +1,6 @@
 package kafka
 
 import (
-	"context"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/registry/generic"
@@ -21,8 +18,6 @@ import (
 // REST is kafkas.
 type REST struct {
 	*stored.Store
-	clusters *live.Clusters
-	secrets  secrets
 }
 
 var (
@@ -71,13 +66,16 @@ func NewStorage(config Config) (*Storage, error) {
 	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: config.RESTOptions, AttrFunc: getAttrs}); err != nil {
 		return nil, err
 	}
-	guarded := &stored.Store{Store: store, Guard: config.Guard}
-	all := &live.Clusters{Kafkas: guarded, Gateway: config.Gateway, Targets: config.Targets}
-	main := &REST{Store: guarded, clusters: all, secrets: secrets{authorizer: config.Authorizer, kept: config.Targets.HasSecrets()}}
+	kafkas := &stored.Store{Store: store, Guard: config.Guard}
+	all := &live.Clusters{Kafkas: kafkas, Gateway: config.Gateway, Targets: config.Targets}
+	kafkas.Checks = []stored.Check{
+		secrets{authorizer: config.Authorizer, kept: config.Targets.HasSecrets()}.check,
+		scaleIn{clusters: all}.check,
+	}
 	return &Storage{
-		Kafka:    main,
-		Status:   stored.NewStatusREST(guarded, statusStrategy{strategy}),
-		Scale:    &ScaleREST{kafkas: main, clusters: all},
+		Kafka:    &REST{Store: kafkas},
+		Status:   stored.NewStatusREST(kafkas, statusStrategy{strategy}),
+		Scale:    &ScaleREST{kafkas: kafkas, clusters: all},
 		Brokers:  &BrokersREST{clusters: all},
 		Clusters: all,
 	}, nil
@@ -89,34 +87,6 @@ func (*REST) ShortNames() []string { return []string{"k"} }
 // Categories implements rest.CategoriesProvider. The category of all kinds of this group is not "kafka": kubectl
 // expands a category before it looks for a singular, and "kubectl get kafka my-cluster" would ask for topics too.
 func (*REST) Categories() []string { return []string{"kafka-all", "all"} }
-
-// Create implements rest.Creater. Who refers to Secrets has to be allowed to read them.
-func (r *REST) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
-	return r.Store.Create(ctx, obj, func(ctx context.Context, obj runtime.Object) error {
-		if validate != nil {
-			if err := validate(ctx, obj); err != nil {
-				return err
-			}
-		}
-		return r.secrets.check(ctx, obj.(*kafka.Kafka), nil)
-	}, options)
-}
-
-// Update implements rest.Updater. Fewer brokers are refused while one that would go hosts a replica, whichever way the
-// spec is changed.
-func (r *REST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceAllowCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	return r.Store.Update(ctx, name, info, create, func(ctx context.Context, obj, old runtime.Object) error {
-		if update != nil {
-			if err := update(ctx, obj, old); err != nil {
-				return err
-			}
-		}
-		if err := r.secrets.check(ctx, obj.(*kafka.Kafka), old.(*kafka.Kafka)); err != nil {
-			return err
-		}
-		return r.validateScaleIn(ctx, obj.(*kafka.Kafka), old.(*kafka.Kafka))
-	}, forceAllowCreate, options)
-}
 
 func replicas(k *kafka.Kafka) int32 {
 	if k.Spec.Brokers == nil {

@@ -1,6 +1,7 @@
-// Package stored wraps the generic registry for kinds that live in etcd: it answers
+// Package stored wraps the generic registry for kinds that live in etcd. It answers
 // 503 instead of "not found" while the storage is not the one this installation
-// knows. It adds nothing else.
+// knows, and it is where all ways of a write meet: what is checked here is checked
+// for each of them.
 package stored
 
 import (
@@ -28,6 +29,8 @@ type Guard interface {
 type Store struct {
 	*genericregistry.Store
 	Guard Guard
+	// Checks are asked in their order about every change, whichever way it comes.
+	Checks []Check
 }
 
 var (
@@ -100,22 +103,20 @@ func (s *Store) Watch(ctx context.Context, options *metainternalversion.ListOpti
 	return s.doubtful(ctx, w), nil
 }
 
-// Create implements rest.Creater.
-func (s *Store) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
-	// What is written into a foreign storage is lost when ours returns, so the last look is not enough. This one takes place while
-	// the request is validated, and is over before anything is stored.
+// verifying verifies beside what its caller does.
+func (s *Store) verifying(ctx context.Context) <-chan error {
 	verified := make(chan error, 1)
 	go func() { verified <- s.verify(ctx) }()
-	return s.Store.Create(ctx, obj, func(ctx context.Context, obj runtime.Object) error {
-		var invalid error
-		if validate != nil {
-			invalid = validate(ctx, obj)
-		}
-		if err := <-verified; err != nil {
-			return err
-		}
-		return invalid
-	}, options)
+	return verified
+}
+
+// Create implements rest.Creater.
+func (s *Store) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
+	obj, err := s.named(ctx, obj)
+	if err != nil {
+		return nil, err
+	}
+	return s.Store.Create(ctx, obj, s.checkedCreate(validate, options.DryRun), options)
 }
 
 // Update implements rest.Updater.
@@ -123,7 +124,7 @@ func (s *Store) Update(ctx context.Context, name string, info rest.UpdatedObject
 	if err := s.check(ctx); err != nil {
 		return nil, false, err
 	}
-	obj, created, err := s.Store.Update(ctx, name, info, create, update, forceAllowCreate, options)
+	obj, created, err := s.Store.Update(ctx, name, info, s.checkedCreate(create, options.DryRun), s.checkedUpdate(update, options.DryRun), forceAllowCreate, options)
 	return obj, created, s.doubt(ctx, err)
 }
 
@@ -132,7 +133,7 @@ func (s *Store) Delete(ctx context.Context, name string, validate rest.ValidateO
 	if err := s.check(ctx); err != nil {
 		return nil, false, err
 	}
-	obj, deleted, err := s.Store.Delete(ctx, name, validate, options)
+	obj, deleted, err := s.Store.Delete(ctx, name, s.checkedDelete(validate, options), options)
 	return obj, deleted, s.doubt(ctx, err)
 }
 
@@ -142,5 +143,5 @@ func (s *Store) DeleteCollection(ctx context.Context, validate rest.ValidateObje
 	if err := s.verify(ctx); err != nil {
 		return nil, err
 	}
-	return s.Store.DeleteCollection(ctx, validate, options, list)
+	return s.Store.DeleteCollection(ctx, s.checkedDelete(validate, options), options, list)
 }

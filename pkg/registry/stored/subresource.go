@@ -29,7 +29,7 @@ func NewStatusREST(store *Store, strategy interface {
 	status := *store.Store
 	status.UpdateStrategy = strategy
 	status.ResetFieldsStrategy = strategy
-	return &StatusREST{store: &Store{Store: &status, Guard: store.Guard}}
+	return &StatusREST{store: &Store{Store: &status, Guard: store.Guard, Checks: store.Checks}}
 }
 
 // New implements rest.Storage.
