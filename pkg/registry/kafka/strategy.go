@@ -98,6 +98,7 @@ func (statusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Objec
 	k, before := obj.(*kafka.Kafka), old.(*kafka.Kafka)
 	k.Spec = before.Spec
 	metav1.ResetObjectMetaForStatus(&k.ObjectMeta, &before.ObjectMeta)
+	validation.CutMessages(k.Status.Conditions)
 }
 
 func (statusStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {

@@ -104,14 +104,17 @@ func (statusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Objec
 	topic, before := obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic)
 	topic.Spec = before.Spec
 	metav1.ResetObjectMetaForStatus(&topic.ObjectMeta, &before.ObjectMeta)
+	validation.CutMessages(topic.Status.Conditions)
 }
 
 func (statusStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
-	return metaOnly(obj, old)
+	return validation.ValidateKafkaTopicStatusUpdate(obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
 }
 
 func (outcomeStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
-	bumpGeneration(obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
+	topic := obj.(*kafka.KafkaTopic)
+	validation.CutMessages(topic.Status.Conditions)
+	bumpGeneration(topic, old.(*kafka.KafkaTopic))
 }
 
 func (outcomeStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {

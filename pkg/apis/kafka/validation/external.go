@@ -37,8 +37,14 @@ func validateExternal(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList {
 	if len(spec.External.BootstrapServers) == 0 {
 		errs = append(errs, field.Required(servers, "name at least one broker as host:port"))
 	}
+	if many := atMost(len(spec.External.BootstrapServers), MaxBootstrapServers, servers); many != nil {
+		return append(errs, many...)
+	}
 	for i, server := range spec.External.BootstrapServers {
-		if !isHostPort(server) {
+		switch {
+		case len(server) > MaxAddress:
+			errs = append(errs, field.TooLong(servers.Index(i), nil, MaxAddress))
+		case !isHostPort(server):
 			errs = append(errs, field.Invalid(servers.Index(i), server, "must be host:port, such as kafka.example.com:9092"))
 		}
 	}
@@ -119,6 +125,8 @@ func validateExternalAuthentication(authentication *kafka.ExternalAuthentication
 		errs = append(errs, validateSecretKey(key, at.Child("usernameKey"))...)
 	case key != "":
 		errs = append(errs, field.Forbidden(at.Child("usernameKey"), "set username or usernameKey, not both"))
+	case len(authentication.Username) > MaxUsername:
+		errs = append(errs, field.TooLong(path.Child("username"), nil, MaxUsername))
 	case strings.ContainsRune(authentication.Username, 0):
 		errs = append(errs, field.Invalid(path.Child("username"), authentication.Username, "cannot contain a NUL character"))
 	}

@@ -43,18 +43,18 @@ func KafkaName(name string, prefix bool) []string {
 
 // ValidateKafka judges a new cluster.
 func ValidateKafka(k *kafka.Kafka) field.ErrorList {
-	errs := apivalidation.ValidateObjectMeta(&k.ObjectMeta, true, KafkaName, field.NewPath("metadata"))
-	return append(errs, validateKafkaSpec(&k.Spec, field.NewPath("spec"))...)
+	errs := validateMeta(&k.ObjectMeta, KafkaName, field.NewPath("metadata"))
+	return brief(append(errs, validateKafkaSpec(&k.Spec, field.NewPath("spec"))...))
 }
 
 // ValidateKafkaUpdate judges a change of a cluster against what is stored.
 func ValidateKafkaUpdate(k, old *kafka.Kafka) field.ErrorList {
-	errs := apivalidation.ValidateObjectMetaUpdate(&k.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
+	errs := validateMetaUpdate(&k.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
 	spec := field.NewPath("spec")
-	errs = append(errs, validateKafkaSpec(&k.Spec, spec)...)
+	errs = append(errs, ratchet(validateKafkaSpec(&k.Spec, spec), func() field.ErrorList { return validateKafkaSpec(&old.Spec, spec) })...)
 	if k.Mode() != old.Mode() {
-		return append(errs, field.Forbidden(modeField(spec, k, old),
-			fmt.Sprintf("the mode of a cluster is fixed when it is created: this one is %s", old.Mode())))
+		return brief(append(errs, field.Forbidden(modeField(spec, k, old),
+			fmt.Sprintf("the mode of a cluster is fixed when it is created: this one is %s", old.Mode()))))
 	}
 	if n, o := k.Spec.Controllers, old.Spec.Controllers; n != nil {
 		path := spec.Child("controllers")
@@ -71,13 +71,14 @@ func ValidateKafkaUpdate(k, old *kafka.Kafka) field.ErrorList {
 		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, path.Child("storage"))...)
 		errs = append(errs, validateQuorumStays(k, old, path.Child("replicas"))...)
 	}
-	return errs
+	return brief(errs)
 }
 
 // ValidateKafkaStatusUpdate judges a change of a cluster's status.
 func ValidateKafkaStatusUpdate(k, old *kafka.Kafka) field.ErrorList {
-	errs := apivalidation.ValidateObjectMetaUpdate(&k.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
 	status := field.NewPath("status")
+	errs := append(ValidateMetaUpdate(&k.ObjectMeta, &old.ObjectMeta),
+		validateConditions(k.Status.Conditions, old.Status.Conditions, status.Child("conditions"))...)
 	// Both decide how nodes format themselves: forgotten, a restarted cluster would begin anew over its own data.
 	if len(old.Status.Quorum) > 0 && len(k.Status.Quorum) == 0 {
 		errs = append(errs, field.Required(status.Child("quorum"), "the quorum of a cluster is never forgotten"))
@@ -173,8 +174,12 @@ func validateBrokers(b *kafka.BrokersSpec, path *field.Path) field.ErrorList {
 	errs = append(errs, validateStorage(&b.Storage, path.Child("storage"))...)
 	errs = append(errs, validateResources(&b.Resources, path.Child("resources"))...)
 	errs = append(errs, validateJVM(b.JVM, path.Child("jvm"))...)
+	config := path.Child("config")
+	if large := validateSettings(b.Config, config); large != nil {
+		return append(errs, large...)
+	}
 	for _, key := range slices.Sorted(maps.Keys(b.Config)) {
-		at := path.Child("config").Key(key)
+		at := config.Key(key)
 		switch value := b.Config[key]; {
 		case key == "" || strings.ContainsAny(key, "=:#! \t\r\n\\"):
 			errs = append(errs, field.Invalid(at, key, "is no name of a setting"))
@@ -242,6 +247,10 @@ func validateStorageUpdate(s, old *kafka.StorageSpec, path *field.Path) field.Er
 func validateResources(r *kafka.ResourceRequirements, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	for where, list := range map[string]corev1.ResourceList{"requests": r.Requests, "limits": r.Limits} {
+		if many := atMost(len(list), MaxResources, path.Child(where)); many != nil {
+			errs = append(errs, many...)
+			continue
+		}
 		for name, quantity := range list {
 			at := path.Child(where).Key(string(name))
 			for _, problem := range validation.IsQualifiedName(string(name)) {
@@ -269,9 +278,14 @@ func validateJVM(j *kafka.JVMSpec, path *field.Path) field.ErrorList {
 	if j.Heap != nil && j.Heap.Cmp(smallestHeap) < 0 {
 		errs = append(errs, field.Invalid(path.Child("heap"), j.Heap.String(), "must be at least "+smallestHeap.String()))
 	}
+	if many := atMost(len(j.Options), MaxJVMOptions, path.Child("options")); many != nil {
+		return append(errs, many...)
+	}
 	for i, option := range j.Options {
 		at := path.Child("options").Index(i)
 		switch {
+		case len(option) > MaxJVMOption:
+			errs = append(errs, field.TooLong(at, nil, MaxJVMOption))
 		case !strings.HasPrefix(option, "-") || strings.ContainsAny(option, " \t\r\n'\"`$\\;&|<>"):
 			errs = append(errs, field.Invalid(at, option, "must be one option of the java command without white space or shell characters, such as -XX:+UseZGC"))
 		case strings.HasPrefix(option, "-Xmx") || strings.HasPrefix(option, "-Xms"):

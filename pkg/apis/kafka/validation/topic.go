@@ -57,11 +57,9 @@ func TopicObjectName(name string, prefix bool) []string {
 
 // ValidateKafkaTopic judges a new topic.
 func ValidateKafkaTopic(topic *kafka.KafkaTopic) field.ErrorList {
-	errs := apivalidation.ValidateObjectMeta(&topic.ObjectMeta, true, TopicObjectName, field.NewPath("metadata"))
+	errs := validateMeta(&topic.ObjectMeta, TopicObjectName, field.NewPath("metadata"))
 	spec := field.NewPath("spec")
-	if topic.Spec.ClusterRef.Name == "" {
-		errs = append(errs, field.Required(spec.Child("clusterRef", "name"), "name the Kafka that hosts the topic"))
-	}
+	errs = append(errs, validateClusterRef(&topic.Spec.ClusterRef, spec.Child("clusterRef"))...)
 	if len(errs) == 0 {
 		// The name on the brokers is longer than the object's when the Kafka lives in another namespace.
 		path := spec.Child("topicName")
@@ -72,12 +70,12 @@ func ValidateKafkaTopic(topic *kafka.KafkaTopic) field.ErrorList {
 			errs = append(errs, field.Invalid(path, topic.TopicName(), problem))
 		}
 	}
-	return append(errs, validateTopicSpec(&topic.Spec, spec)...)
+	return brief(append(errs, validateTopicSpec(&topic.Spec, spec)...))
 }
 
 // ValidateKafkaTopicUpdate judges a change of a topic against what is stored. What is on the brokers is not its matter.
 func ValidateKafkaTopicUpdate(topic, old *kafka.KafkaTopic) field.ErrorList {
-	errs := apivalidation.ValidateObjectMetaUpdate(&topic.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
+	errs := validateMetaUpdate(&topic.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
 	spec := field.NewPath("spec")
 	ref := spec.Child("clusterRef")
 	errs = append(errs, apivalidation.ValidateImmutableField(topic.Spec.ClusterRef.Name, old.Spec.ClusterRef.Name, ref.Child("name"))...)
@@ -86,7 +84,31 @@ func ValidateKafkaTopicUpdate(topic, old *kafka.KafkaTopic) field.ErrorList {
 		errs = append(errs, field.Invalid(spec.Child("topicName"), topic.Spec.TopicName,
 			"field is immutable: the topic is "+old.TopicName()+" on the brokers"))
 	}
-	return append(errs, validateTopicSpec(&topic.Spec, spec)...)
+	return brief(append(errs, ratchet(validateTopicSpec(&topic.Spec, spec), func() field.ErrorList { return validateTopicSpec(&old.Spec, spec) })...))
+}
+
+// ValidateKafkaTopicStatusUpdate judges a change of a topic's status.
+func ValidateKafkaTopicStatusUpdate(topic, old *kafka.KafkaTopic) field.ErrorList {
+	return append(ValidateMetaUpdate(&topic.ObjectMeta, &old.ObjectMeta),
+		validateConditions(topic.Status.Conditions, old.Status.Conditions, field.NewPath("status", "conditions"))...)
+}
+
+// validateClusterRef judges a reference to a Kafka by the rules for the Kafka's own name and namespace: another one is never found.
+func validateClusterRef(ref *kafka.ClusterReference, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if ref.Name == "" {
+		errs = append(errs, field.Required(path.Child("name"), "name the Kafka that hosts the topic"))
+	} else {
+		for _, problem := range KafkaName(ref.Name, false) {
+			errs = append(errs, field.Invalid(path.Child("name"), ref.Name, problem))
+		}
+	}
+	if ref.Namespace != "" {
+		for _, problem := range apivalidation.ValidateNamespaceName(ref.Namespace, false) {
+			errs = append(errs, field.Invalid(path.Child("namespace"), ref.Namespace, problem))
+		}
+	}
+	return errs
 }
 
 func validateTopicSpec(spec *kafka.KafkaTopicSpec, path *field.Path) field.ErrorList {
@@ -97,15 +119,7 @@ func validateTopicSpec(spec *kafka.KafkaTopicSpec, path *field.Path) field.Error
 	if r := spec.Replicas; r != nil && (*r < 1 || *r > 32767) {
 		errs = append(errs, field.Invalid(path.Child("replicas"), *r, "must be from 1 to 32767, and not more than there are brokers"))
 	}
-	for _, key := range slices.Sorted(maps.Keys(spec.Config)) {
-		switch {
-		case key == "":
-			errs = append(errs, field.Invalid(path.Child("config"), key, "a setting needs a name"))
-		case kafkaconfig.IsReassignmentThrottle(key):
-			errs = append(errs, field.Forbidden(path.Child("config").Key(key),
-				"reassignments set and remove it on the brokers while they run, so it is not set here"))
-		}
-	}
+	errs = append(errs, validateTopicConfig(spec.Config, path.Child("config"))...)
 	if p := spec.DriftPolicy; p != kafka.DriftRevert && p != kafka.DriftReport {
 		errs = append(errs, field.NotSupported(path.Child("driftPolicy"), p, []kafka.TopicDriftPolicy{kafka.DriftReport, kafka.DriftRevert}))
 	}
@@ -117,6 +131,23 @@ func validateTopicSpec(spec *kafka.KafkaTopicSpec, path *field.Path) field.Error
 	if p := spec.DeletionPolicy; p != "" && p != kafka.TopicDelete && p != kafka.TopicRetain {
 		errs = append(errs, field.NotSupported(path.Child("deletionPolicy"), p,
 			[]kafka.TopicDeletionPolicy{kafka.TopicDelete, kafka.TopicRetain}))
+	}
+	return errs
+}
+
+func validateTopicConfig(config map[string]string, path *field.Path) field.ErrorList {
+	errs := validateSettings(config, path)
+	if errs != nil {
+		return errs
+	}
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		switch {
+		case key == "":
+			errs = append(errs, field.Invalid(path, key, "a setting needs a name"))
+		case kafkaconfig.IsReassignmentThrottle(key):
+			errs = append(errs, field.Forbidden(path.Key(key),
+				"reassignments set and remove it on the brokers while they run, so it is not set here"))
+		}
 	}
 	return errs
 }
@@ -160,5 +191,5 @@ func ValidatePartitions(next, old *kafka.KafkaTopicPartitions) field.ErrorList {
 
 // ValidateMetaUpdate judges a change that leaves the spec alone.
 func ValidateMetaUpdate(next, old *metav1.ObjectMeta) field.ErrorList {
-	return apivalidation.ValidateObjectMetaUpdate(next, old, field.NewPath("metadata"))
+	return validateMetaUpdate(next, old, field.NewPath("metadata"))
 }
