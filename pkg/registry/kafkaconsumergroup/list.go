@@ -58,7 +58,8 @@ func (r *REST) List(ctx context.Context, options *metainternalversion.ListOption
 	}
 	warn(ctx, kafkas[:len(answers)])
 	if limit := int(s.limit); limit > 0 && len(list.Items) > limit {
-		if len(answers) == len(kafkas) {
+		// What remains of a selection is not told, as in every list of Kubernetes.
+		if len(answers) == len(kafkas) && s.labels.Empty() && s.fields.Empty() {
 			list.RemainingItemCount = ptr.To(int64(len(list.Items) - limit))
 		}
 		list.Items = list.Items[:limit]

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
@@ -104,6 +105,15 @@ func TestAListIsContinued(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("in pages of %d: %q", limit, got)
+		}
+	}
+	if page := mustList(t, k, metav1.ListOptions{Limit: 13}); ptr.Deref(page.RemainingItemCount, 0) != 1 {
+		t.Errorf("of 14 in a page of 13, %v are said to remain", page.RemainingItemCount)
+	}
+	for _, options := range []metav1.ListOptions{{FieldSelector: "metadata.namespace=" + k.Object.Namespace}, {LabelSelector: "!no-such-label"}} {
+		options.Limit = 13
+		if page := mustList(t, k, options); page.Continue == "" || page.RemainingItemCount != nil {
+			t.Errorf("%+v: %v are said to remain", options, page.RemainingItemCount)
 		}
 	}
 	// A group that goes between two pages is no reason to begin anew.

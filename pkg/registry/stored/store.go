@@ -6,6 +6,7 @@ package stored
 
 import (
 	"context"
+	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/utils/ptr"
 )
 
 // Guard knows whether the storage is ours; see storage.Guard.
@@ -93,6 +95,10 @@ func (s *Store) List(ctx context.Context, options *metainternalversion.ListOptio
 
 // Watch implements rest.Watcher. A watch may show nothing for hours, so the last look is not enough.
 func (s *Store) Watch(ctx context.Context, options *metainternalversion.ListOptions) (watch.Interface, error) {
+	if options != nil && ptr.Deref(options.TimeoutSeconds, 0) < 0 {
+		// Its context has ended already, so that the storage could not be looked at.
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("timeoutSeconds: must be 0 or greater, not %d", *options.TimeoutSeconds))
+	}
 	if err := s.verify(ctx); err != nil {
 		return nil, err
 	}
