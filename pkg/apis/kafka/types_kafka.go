@@ -114,6 +114,8 @@ type KafkaStatus struct {
 	ClusterID          string
 	Quorum             []QuorumVoter
 	Brokers            BrokerCounts
+	Formed             *bool
+	Claims             []ClaimsStatus
 	Selector           string
 	Listeners          []ListenerStatus
 }
@@ -122,6 +124,12 @@ type KafkaStatus struct {
 type QuorumVoter struct {
 	ID          int32
 	DirectoryID string
+}
+
+// ClaimsStatus describes the claims of one component of a cluster.
+type ClaimsStatus struct {
+	Component string
+	Size      resource.Quantity
 }
 
 // BrokerCounts counts the brokers of a cluster.

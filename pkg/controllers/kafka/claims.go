@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
@@ -91,6 +95,58 @@ func (c *Controller) tendClaims(ctx context.Context, kafka *v1beta1.Kafka, w *wo
 		c.event(kafka, "ClaimsGrown", "Resize", "Asked for %s in claims %s", storage.Size, strings.Join(grown, ", "))
 	}
 	return settled, problems, nil
+}
+
+// keepTemplates gives a StatefulSet the claim templates that it has, if it is there.
+func (c *Controller) keepTemplates(namespace string, desired *appsv1ac.StatefulSetApplyConfiguration) error {
+	before, err := c.statefulSets.StatefulSets(namespace).Get(*desired.Name)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(before.Spec.VolumeClaimTemplates)
+	if err == nil {
+		desired.Spec.VolumeClaimTemplates = nil
+		err = json.Unmarshal(raw, &desired.Spec.VolumeClaimTemplates)
+	}
+	if err != nil {
+		return fmt.Errorf("read the claim templates of StatefulSet %s: %w", before.Name, err)
+	}
+	return nil
+}
+
+// claimsOf is what the status says of the claims that are there. The API server compares with it what a changed spec asks for.
+func claimsOf(o *observation) []v1beta1.ClaimsStatus {
+	var out []v1beta1.ClaimsStatus
+	for _, role := range render.Roles(o.record.Mode) {
+		if storageOf(&o.kafka.Spec, role).Type == v1beta1.Ephemeral {
+			continue
+		}
+		of := v1beta1.ClaimsStatus{Component: string(role)}
+		for _, claim := range o.world.claims {
+			size := claim.Spec.Resources.Requests[corev1.ResourceStorage]
+			if claim.Labels[render.LabelComponent] == string(role) && claim.DeletionTimestamp == nil && size.Cmp(of.Size) > 0 {
+				of.Size = size
+			}
+		}
+		out = append(out, of)
+	}
+	return out
+}
+
+// hasFormed tells whether a broker has ever served, by anything that remembers it: the status, a pod, the brokers, a claim, the anchor.
+func hasFormed(o *observation) bool {
+	if ptr.Deref(o.kafka.Status.Formed, false) || o.info != nil && len(o.info.Brokers) > 0 || readyBelow(o.world.pods[render.Broker], math.MaxInt32) > 0 {
+		return true
+	}
+	if o.record.Mode == v1beta1.ModeCombined && len(o.record.Formed) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(o.world.claims, func(claim *corev1.PersistentVolumeClaim) bool {
+		return claim.Labels[render.LabelComponent] == string(render.Broker) && claim.Annotations[render.AnnotationFormed] != ""
+	})
 }
 
 // resizing lists the claims whose volume is smaller than what they ask for.

@@ -59,21 +59,24 @@ func TestDecideScale(t *testing.T) {
 		desired, current int32
 		voters           []int32
 		hosts            map[int32]int
+		fresh            bool
 		want             int32
 		blocked          bool
 	}{
-		{"creation", 3, 0, voters, nil, 3, false},
-		{"nothing to do", 3, 3, voters, nil, 3, false},
-		{"out, without asking anybody", 5, 3, voters, nil, 5, false},
-		{"in, empty brokers", 3, 5, voters, map[int32]int{0: 9, 1: 9, 2: 9}, 3, false},
-		{"in, brokers do not answer", 3, 5, voters, nil, 5, true},
-		{"in, the last one is empty", 3, 5, voters, map[int32]int{3: 1}, 4, true},
-		{"in, one in between is empty", 3, 6, voters, map[int32]int{3: 0, 4: 2}, 5, true},
-		{"in, below the voters", 1, 4, voters, map[int32]int{}, 3, true},
-		{"a broker that left hosts something: it comes back", 3, 3, voters, map[int32]int{4: 1}, 5, true},
-		{"dedicated quorum: down to one", 1, 3, nil, map[int32]int{0: 5}, 1, false},
+		{"creation", 3, 0, voters, nil, false, 3, false},
+		{"nothing to do", 3, 3, voters, nil, false, 3, false},
+		{"out, without asking anybody", 5, 3, voters, nil, false, 5, false},
+		{"in, empty brokers", 3, 5, voters, map[int32]int{0: 9, 1: 9, 2: 9}, false, 3, false},
+		{"in, brokers do not answer", 3, 5, voters, nil, false, 5, true},
+		{"in, no broker has ever served", 3, 5, voters, nil, true, 3, false},
+		{"in, no broker has ever served, below the voters", 1, 5, voters, nil, true, 3, true},
+		{"in, the last one is empty", 3, 5, voters, map[int32]int{3: 1}, false, 4, true},
+		{"in, one in between is empty", 3, 6, voters, map[int32]int{3: 0, 4: 2}, false, 5, true},
+		{"in, below the voters", 1, 4, voters, map[int32]int{}, false, 3, true},
+		{"a broker that left hosts something: it comes back", 3, 3, voters, map[int32]int{4: 1}, false, 5, true},
+		{"dedicated quorum: down to one", 1, 3, nil, map[int32]int{0: 5}, false, 1, false},
 	} {
-		got := decideScale(tc.desired, tc.current, tc.voters, tc.hosts)
+		got := decideScale(tc.desired, tc.current, tc.voters, !tc.fresh, tc.hosts)
 		if got.Brokers != tc.want || (got.Blocked != "") != tc.blocked {
 			t.Errorf("%s: %+v, want %d brokers, blocked %v", tc.name, got, tc.want, tc.blocked)
 		}

@@ -18,12 +18,12 @@ type scaling struct {
 }
 
 // decideScale is how many broker pods to run. desired is the spec's number and current the StatefulSet's, 0 without one; voters
-// are the ids that vote in a combined cluster.
+// are the ids that vote in a combined cluster. formed tells whether a broker has ever served: none hosts anything before.
 //
 // More brokers start at once. Fewer never go past one that hosts a replica or votes: the API server has refused that already,
 // but a replica may have moved there since. hosts is who hosts how many replicas; nil when the brokers could not be asked, and
 // then nobody goes. A broker that went although it hosted something (a replica placed on it while it stopped) is started again.
-func decideScale(desired, current int32, voters []int32, hosts map[int32]int) scaling {
+func decideScale(desired, current int32, voters []int32, formed bool, hosts map[int32]int) scaling {
 	keep, blocked := desired, ""
 	for _, id := range voters {
 		if id >= keep {
@@ -32,7 +32,7 @@ func decideScale(desired, current int32, voters []int32, hosts map[int32]int) sc
 		}
 	}
 	if hosts == nil {
-		if keep < current {
+		if formed && keep < current {
 			return scaling{current, "no broker answers what the brokers that would go host"}
 		}
 		return scaling{keep, blocked}

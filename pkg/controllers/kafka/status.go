@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
@@ -71,6 +72,8 @@ func statusOf(o *observation, now time.Time) v1beta1.KafkaStatus {
 		BootstrapServers: render.BootstrapAddress(kafka.Namespace, kafka.Name),
 		Addresses:        target(kafka).Bootstrap,
 	}}
+	status.Claims = claimsOf(o)
+	status.Formed = ptr.To(hasFormed(o))
 	before := status.Brokers
 	status.Brokers = v1beta1.BrokerCounts{Desired: desired, Ready: readyBelow(o.world.pods[render.Broker], desired)}
 	if o.info != nil {

@@ -146,10 +146,9 @@ func (c *Controller) write(ctx context.Context, o *observation, facts render.Fac
 		o.problems = append(o.problems, problems...)
 		desired := objects.StatefulSets[i]
 		if !settled {
-			// New claims of a size that old ones were refused would be the odd ones out: leave the templates as they are.
-			if before, err := c.statefulSets.StatefulSets(kafka.Namespace).Get(*desired.Name); err == nil {
-				o.sets[role] = before
-				continue
+			// New claims of a size that old ones were refused would be the odd ones out: the templates stay, everything else goes on.
+			if err := c.keepTemplates(kafka.Namespace, desired); err != nil {
+				return err
 			}
 		}
 		if o.sets[role], err = c.applyStatefulSet(ctx, kafka, desired); err != nil {
@@ -254,8 +253,9 @@ func (c *Controller) scale(ctx context.Context, o *observation) (scaling, error)
 			leaving = leaving || b.ID >= desired
 		}
 	}
-	if !leaving {
-		return decideScale(desired, current, brokerVoters(o.record), nil), nil
+	formed := hasFormed(o)
+	if !leaving || !formed {
+		return decideScale(desired, current, brokerVoters(o.record), formed, nil), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -265,7 +265,7 @@ func (c *Controller) scale(ctx context.Context, o *observation) (scaling, error)
 	} else {
 		klog.FromContext(ctx).Info("Brokers do not say what those that would go host", "kafka", klog.KObj(o.kafka), "err", err)
 	}
-	return decideScale(desired, current, brokerVoters(o.record), o.hosts), nil
+	return decideScale(desired, current, brokerVoters(o.record), formed, o.hosts), nil
 }
 
 // unregister makes the cluster forget brokers that left for good. A failure is tried again with the next sync.

@@ -22,6 +22,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.BrokerCountsApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("BrokersSpec"):
 		return &kafkav1beta1.BrokersSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ClaimsStatus"):
+		return &kafkav1beta1.ClaimsStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ClusterReference"):
 		return &kafkav1beta1.ClusterReferenceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ControllersSpec"):

@@ -99,6 +99,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.BrokerCounts{}.OpenAPIModelName():                    schema_pkg_apis_kafka_v1beta1_BrokerCounts(ref),
 		v1beta1.BrokerView{}.OpenAPIModelName():                      schema_pkg_apis_kafka_v1beta1_BrokerView(ref),
 		v1beta1.BrokersSpec{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_BrokersSpec(ref),
+		v1beta1.ClaimsStatus{}.OpenAPIModelName():                    schema_pkg_apis_kafka_v1beta1_ClaimsStatus(ref),
 		v1beta1.ClusterReference{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_ClusterReference(ref),
 		v1beta1.ConfigSynonym{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_ConfigSynonym(ref),
 		v1beta1.ConsumerGroupMember{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_ConsumerGroupMember(ref),
@@ -3928,7 +3929,7 @@ func schema_pkg_apis_kafka_v1beta1_BrokersSpec(ref common.ReferenceCallback) com
 					},
 					"config": {
 						SchemaProps: spec.SchemaProps{
-							Description: "config is Apache Kafka's broker configuration, as in server.properties. Keys that the cluster manages itself (ids, listeners, quorum, log directories) are refused.",
+							Description: "config is Apache Kafka's broker configuration, as in server.properties. Keys that the cluster manages itself (ids, listeners, quorum, log directories) are refused. A setting that is null is one that is not there.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -3947,6 +3948,36 @@ func schema_pkg_apis_kafka_v1beta1_BrokersSpec(ref common.ReferenceCallback) com
 		},
 		Dependencies: []string{
 			v1beta1.JVMSpec{}.OpenAPIModelName(), v1beta1.ResourceRequirements{}.OpenAPIModelName(), v1beta1.StorageSpec{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_ClaimsStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClaimsStatus describes the claims of one component of a cluster.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"component": {
+						SchemaProps: spec.SchemaProps{
+							Description: "component is broker, controller or zookeeper.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "size is the largest that one of the claims asks for, so that no smaller one suits all of them; 0 when there is no claim.",
+							Ref:         ref(resource.Quantity{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"component", "size"},
+			},
+		},
+		Dependencies: []string{
+			resource.Quantity{}.OpenAPIModelName()},
 	}
 }
 
@@ -5251,6 +5282,34 @@ func schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref common.ReferenceCallback) com
 							Ref:         ref(v1beta1.BrokerCounts{}.OpenAPIModelName()),
 						},
 					},
+					"formed": {
+						SchemaProps: spec.SchemaProps{
+							Description: "formed tells whether a broker has ever served. Before, no broker hosts anything; from then on it may. Absent while that is not known.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"claims": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"component",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "claims are the claims that the cluster has.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.ClaimsStatus{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 					"selector": {
 						SchemaProps: spec.SchemaProps{
 							Description: "selector is the label selector of the broker pods.",
@@ -5283,7 +5342,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref common.ReferenceCallback) com
 			},
 		},
 		Dependencies: []string{
-			metav1.Condition{}.OpenAPIModelName(), v1beta1.BrokerCounts{}.OpenAPIModelName(), v1beta1.ListenerStatus{}.OpenAPIModelName(), v1beta1.QuorumVoter{}.OpenAPIModelName()},
+			metav1.Condition{}.OpenAPIModelName(), v1beta1.BrokerCounts{}.OpenAPIModelName(), v1beta1.ClaimsStatus{}.OpenAPIModelName(), v1beta1.ListenerStatus{}.OpenAPIModelName(), v1beta1.QuorumVoter{}.OpenAPIModelName()},
 	}
 }
 

@@ -2,11 +2,15 @@ package kafka_test
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -131,6 +135,63 @@ func TestStatusIsTheControllers(t *testing.T) {
 	expectStatus(t, err, 404)
 }
 
+// Conditions are what people and scripts go by, and are in every copy of the object.
+func TestConditionsInAStatusAreJudgedAndCut(t *testing.T) {
+	t.Parallel()
+	k := mustCreate(t, newKafka(server.Namespace()))
+	ready := metav1.Condition{Type: "Ready", Status: "Perhaps", Reason: "it is so", LastTransitionTime: metav1.Now()}
+	k.Status.Conditions = []metav1.Condition{ready}
+	_, err := kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{})
+	expectStatus(t, err, 422, "status.conditions[0].status", "status.conditions[0].reason")
+	ready.Status, ready.Reason, ready.Message = "False", "SoItIs", strings.Repeat("word ", 100000)
+	k.Status.Conditions = []metav1.Condition{ready}
+	if k, err = kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.Status.Conditions[0].Message; len(got) > 4096 || !strings.HasSuffix(got, "…") {
+		t.Errorf("the message has %d bytes", len(got))
+	}
+}
+
+// A null in spec.brokers.config takes a setting away, whichever kind of write brings it.
+func TestANullIsASettingThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	namespace := server.Namespace()
+	object := func(config string) string {
+		return `{"apiVersion":"kafka.openshift.io/v1beta1","kind":"Kafka","metadata":{"name":"my-cluster"},"spec":{"version":"4.3.1","brokers":{"storage":{"type":"Ephemeral"},"config":` + config + `}}}`
+	}
+	client := server.Client.KafkaV1beta1().RESTClient()
+	for _, tc := range []struct {
+		name    string
+		request func() *rest.Request
+		body    string
+	}{
+		{"merge", func() *rest.Request { return client.Patch(types.MergePatchType) }, `{"spec":{"brokers":{"config":{"log.retention.ms":null}}}}`},
+		{"strategic", func() *rest.Request { return client.Patch(types.StrategicMergePatchType) }, `{"spec":{"brokers":{"config":{"log.retention.ms":null}}}}`},
+		{"JSON", func() *rest.Request { return client.Patch(types.JSONPatchType) }, `[{"op":"replace","path":"/spec/brokers/config/log.retention.ms","value":null}]`},
+		{"apply", func() *rest.Request { return client.Patch(types.ApplyPatchType).Param("fieldManager", "team") }, object(`{"log.retention.ms":null,"log.roll.ms":"2"}`)},
+		{"update", client.Put, object(`{"log.retention.ms":null,"log.roll.ms":"2"}`)},
+	} {
+		at := func(request *rest.Request, body string) *v1beta1.Kafka {
+			k := &v1beta1.Kafka{}
+			if err := request.Namespace(namespace).Resource("kafkas").Name("my-cluster").Param("fieldValidation", "Strict").Body([]byte(body)).Do(t.Context()).Into(k); err != nil {
+				t.Fatalf("%s: %v", tc.name, err)
+			}
+			return k
+		}
+		k := at(client.Patch(types.ApplyPatchType).Param("fieldManager", "team").Param("force", "true"), object(`{"log.retention.ms":"1","log.roll.ms":"2","log.segment.bytes":null}`))
+		if want := (v1beta1.BrokerConfig{"log.retention.ms": "1", "log.roll.ms": "2"}); !maps.Equal(k.Spec.Brokers.Config, want) {
+			t.Errorf("created with %v, want %v", k.Spec.Brokers.Config, want)
+		}
+		k = at(tc.request(), tc.body)
+		if want := (v1beta1.BrokerConfig{"log.roll.ms": "2"}); !maps.Equal(k.Spec.Brokers.Config, want) {
+			t.Errorf("%s: the spec has %v, want %v", tc.name, k.Spec.Brokers.Config, want)
+		}
+	}
+	err := client.Post().Namespace(namespace).Resource("kafkas").Body([]byte(object(`{"log.retention.ms":1}`))).Do(t.Context()).Error()
+	expectStatus(t, err, 400, `config[log.retention.ms]: a text in quotes is expected, such as "1"`)
+}
+
 func TestKafkaTables(t *testing.T) {
 	t.Parallel()
 	namespace := server.Namespace()
@@ -182,6 +243,12 @@ func table(t *testing.T, namespace, name, subresource string) (columns []string,
 		rows = append(rows, row.Cells)
 	}
 	return columns, rows
+}
+
+func TestAWatchOfNegativeLengthIsABadRequest(t *testing.T) {
+	t.Parallel()
+	_, err := kafkas(server.Namespace()).Watch(t.Context(), metav1.ListOptions{TimeoutSeconds: ptr.To[int64](-1)})
+	expectStatus(t, err, 400, "timeoutSeconds")
 }
 
 func TestKafkaFieldSelectors(t *testing.T) {

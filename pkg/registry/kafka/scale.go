@@ -96,6 +96,9 @@ func (r *ScaleREST) ConvertToTable(ctx context.Context, object, options runtime.
 
 // registered counts the brokers that serve now.
 func (r *ScaleREST) registered(ctx context.Context, k *kafka.Kafka) (int32, error) {
+	if neverFormed(k) {
+		return 0, nil
+	}
 	cluster, err := r.clusters.Connect(k)
 	if err != nil {
 		return 0, live.Unavailable(err)
@@ -191,6 +194,9 @@ func invalidScale(name string, err *field.Error) error {
 	return apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), name, field.ErrorList{err})
 }
 
+// neverFormed tells that no broker of a cluster has ever served: none hosts anything, and none needs to be asked.
+func neverFormed(k *kafka.Kafka) bool { return !ptr.Deref(k.Status.Formed, true) }
+
 // scaleIn guards replicas that only a broker which would be taken away hosts.
 type scaleIn struct {
 	clusters *live.Clusters
@@ -205,7 +211,7 @@ func (s scaleIn) check(ctx context.Context, change stored.Change) error {
 		return nil
 	}
 	keep := replicas(k)
-	if keep >= replicas(old) {
+	if keep >= replicas(old) || neverFormed(old) {
 		return nil
 	}
 	cluster, err := s.clusters.Connect(old)

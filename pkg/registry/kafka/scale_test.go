@@ -153,6 +153,45 @@ func TestBrokersThatCannotBeAskedAreNotTakenAway(t *testing.T) {
 	}
 }
 
+// It is known of a cluster that never came up that its brokers host nothing.
+func TestBrokersThatNeverServedCanBeTakenAway(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 3)
+	fake.Refuse()
+	k := run(t, fake, 9)
+	k.Status.Formed = ptr.To(false)
+	k, err := kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale, err := kafkas(k.Namespace).GetScale(t.Context(), k.Name, metav1.GetOptions{})
+	if err != nil || scale.Spec.Replicas != 9 || scale.Status.Replicas != 0 {
+		t.Errorf("the scale is %+v, %v", scale, err)
+	}
+	want := int32(9)
+	for want > 5 {
+		want--
+		if _, err := patchScale(t, k, fmt.Sprintf(`{"spec":{"replicas":%d}}`, want)); err != nil {
+			t.Fatal(err)
+		}
+		want--
+		if _, err := kafkas(k.Namespace).Patch(t.Context(), k.Name, types.MergePatchType, fmt.Appendf(nil, `{"spec":{"brokers":{"replicas":%d}}}`, want), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := replicasOf(t, k); n != want {
+		t.Errorf("stored is %d, want %d", n, want)
+	}
+	if k, err = kafkas(k.Namespace).Get(t.Context(), k.Name, metav1.GetOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	k.Status.Formed = ptr.To(true)
+	if k, err = kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	inEveryWay(t, k, 3, func(t *testing.T, err error) { expectStatus(t, err, 503) })
+}
+
 func TestScalingRefuses(t *testing.T) {
 	t.Parallel()
 	fake := server.NewKafka(t, 3)

@@ -9,15 +9,30 @@ import (
 // manifests say that an override goes. Without this type it would be read as an empty string, which is a value.
 type TopicConfig map[string]string
 
-var _ json.Unmarshaler = (*TopicConfig)(nil)
+// BrokerConfig are settings by name, read as TopicConfig is.
+type BrokerConfig map[string]string
+
+var (
+	_ json.Unmarshaler = (*TopicConfig)(nil)
+	_ json.Unmarshaler = (*BrokerConfig)(nil)
+)
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (c *TopicConfig) UnmarshalJSON(data []byte) error {
+	return readSettings(data, (*map[string]string)(c))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *BrokerConfig) UnmarshalJSON(data []byte) error {
+	return readSettings(data, (*map[string]string)(c))
+}
+
+func readSettings(data []byte, into *map[string]string) error {
 	var settings map[string]json.RawMessage
 	if err := json.Unmarshal(data, &settings); err != nil {
 		return fmt.Errorf("config: settings by name are expected: %w", err)
 	}
-	*c = nil
+	*into = nil
 	for name, raw := range settings {
 		// A pointer tells null from "".
 		var value *string
@@ -27,10 +42,10 @@ func (c *TopicConfig) UnmarshalJSON(data []byte) error {
 		if value == nil {
 			continue
 		}
-		if *c == nil {
-			*c = TopicConfig{}
+		if *into == nil {
+			*into = map[string]string{}
 		}
-		(*c)[name] = *value
+		(*into)[name] = *value
 	}
 	return nil
 }

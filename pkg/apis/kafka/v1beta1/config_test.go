@@ -20,6 +20,10 @@ func TestANullIsNoSetting(t *testing.T) {
 		if err := json.Unmarshal([]byte(`{"config":`+body+`}`), &got); err != nil || !maps.Equal(got.Config, want) {
 			t.Errorf("%s is read as %v, %v; want %v", body, got.Config, err, want)
 		}
+		brokers := BrokersSpec{Config: BrokerConfig{"segment.bytes": "1"}}
+		if err := json.Unmarshal([]byte(`{"config":`+body+`}`), &brokers); err != nil || !maps.Equal(map[string]string(brokers.Config), map[string]string(want)) {
+			t.Errorf("of brokers, %s is read as %v, %v; want %v", body, brokers.Config, err, want)
+		}
 	}
 }
 

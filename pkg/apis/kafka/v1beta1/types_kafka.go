@@ -78,8 +78,9 @@ type BrokersSpec struct {
 	JVM *JVMSpec `json:"jvm,omitempty"`
 	// config is Apache Kafka's broker configuration, as in server.properties. Keys
 	// that the cluster manages itself (ids, listeners, quorum, log directories) are refused.
+	// A setting that is null is one that is not there.
 	// +optional
-	Config map[string]string `json:"config,omitempty"`
+	Config BrokerConfig `json:"config,omitempty"`
 }
 
 // ControllersSpec describes the dedicated controllers of a KRaft quorum.
@@ -215,6 +216,15 @@ type KafkaStatus struct {
 	// brokers counts the brokers.
 	// +optional
 	Brokers BrokerCounts `json:"brokers,omitempty"`
+	// formed tells whether a broker has ever served. Before, no broker hosts anything; from then on it may. Absent
+	// while that is not known.
+	// +optional
+	Formed *bool `json:"formed,omitempty"`
+	// claims are the claims that the cluster has.
+	// +optional
+	// +listType=map
+	// +listMapKey=component
+	Claims []ClaimsStatus `json:"claims,omitempty"`
 	// selector is the label selector of the broker pods.
 	// +optional
 	Selector string `json:"selector,omitempty"`
@@ -231,6 +241,14 @@ type QuorumVoter struct {
 	ID int32 `json:"id"`
 	// directoryID is the id of the voter's metadata log directory, as Apache Kafka writes it (22 characters).
 	DirectoryID string `json:"directoryID"`
+}
+
+// ClaimsStatus describes the claims of one component of a cluster.
+type ClaimsStatus struct {
+	// component is broker, controller or zookeeper.
+	Component string `json:"component"`
+	// size is the largest that one of the claims asks for, so that no smaller one suits all of them; 0 when there is no claim.
+	Size resource.Quantity `json:"size"`
 }
 
 // BrokerCounts counts the brokers of a cluster.

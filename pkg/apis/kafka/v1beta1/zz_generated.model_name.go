@@ -23,6 +23,11 @@ func (in BrokersSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClaimsStatus) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.ClaimsStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ClusterReference) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.ClusterReference"
 }

@@ -15,6 +15,7 @@ import (
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaconfig"
@@ -59,16 +60,16 @@ func ValidateKafkaUpdate(k, old *kafka.Kafka) field.ErrorList {
 	if n, o := k.Spec.Controllers, old.Spec.Controllers; n != nil {
 		path := spec.Child("controllers")
 		errs = append(errs, apivalidation.ValidateImmutableField(n.Replicas, o.Replicas, path.Child("replicas"))...)
-		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, path.Child("storage"))...)
+		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, claimsOf(old, "controller"), path.Child("storage"))...)
 	}
 	if n, o := k.Spec.ZooKeeper, old.Spec.ZooKeeper; n != nil {
 		path := spec.Child("zookeeper")
 		errs = append(errs, apivalidation.ValidateImmutableField(n.Replicas, o.Replicas, path.Child("replicas"))...)
-		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, path.Child("storage"))...)
+		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, claimsOf(old, "zookeeper"), path.Child("storage"))...)
 	}
 	if n, o := k.Spec.Brokers, old.Spec.Brokers; n != nil && o != nil {
 		path := spec.Child("brokers")
-		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, path.Child("storage"))...)
+		errs = append(errs, validateStorageUpdate(&n.Storage, &o.Storage, claimsOf(old, "broker"), path.Child("storage"))...)
 		errs = append(errs, validateQuorumStays(k, old, path.Child("replicas"))...)
 	}
 	return brief(errs)
@@ -82,6 +83,9 @@ func ValidateKafkaStatusUpdate(k, old *kafka.Kafka) field.ErrorList {
 	// Both decide how nodes format themselves: forgotten, a restarted cluster would begin anew over its own data.
 	if len(old.Status.Quorum) > 0 && len(k.Status.Quorum) == 0 {
 		errs = append(errs, field.Required(status.Child("quorum"), "the quorum of a cluster is never forgotten"))
+	}
+	if ptr.Deref(old.Status.Formed, false) && !ptr.Deref(k.Status.Formed, false) {
+		errs = append(errs, field.Invalid(status.Child("formed"), k.Status.Formed, "a cluster that has served may host something: this stays true"))
 	}
 	if len(old.Status.Quorum) > 0 && old.Status.ClusterID != "" && k.Status.ClusterID != old.Status.ClusterID {
 		errs = append(errs, field.Invalid(status.Child("clusterID"), k.Status.ClusterID,
@@ -234,12 +238,28 @@ func validateStorage(s *kafka.StorageSpec, path *field.Path) field.ErrorList {
 	return errs
 }
 
-func validateStorageUpdate(s, old *kafka.StorageSpec, path *field.Path) field.ErrorList {
+// claimsOf is the size that the claims of a component have, nil while the controllers have not told it.
+func claimsOf(k *kafka.Kafka, component string) *resource.Quantity {
+	i := slices.IndexFunc(k.Status.Claims, func(c kafka.ClaimsStatus) bool { return c.Component == component })
+	if i < 0 {
+		return nil
+	}
+	return &k.Status.Claims[i].Size
+}
+
+// validateStorageUpdate compares a smaller size with what the claims have: a size that they were never given can be taken back. While
+// that is not known it is taken for what the spec says.
+func validateStorageUpdate(s, old *kafka.StorageSpec, have *resource.Quantity, path *field.Path) field.ErrorList {
 	errs := apivalidation.ValidateImmutableField(s.Type, old.Type, path.Child("type"))
 	errs = append(errs, apivalidation.ValidateImmutableField(s.Class, old.Class, path.Child("class"))...)
-	if s.Size != nil && old.Size != nil && s.Type == kafka.PersistentClaim && s.Size.Cmp(*old.Size) < 0 {
-		errs = append(errs, field.Invalid(path.Child("size"), s.Size.String(),
-			fmt.Sprintf("a claim cannot shrink: it has %s", old.Size)))
+	if s.Size == nil || old.Size == nil || s.Type != kafka.PersistentClaim || s.Size.Cmp(*old.Size) >= 0 {
+		return errs
+	}
+	if have == nil {
+		have = old.Size
+	}
+	if s.Size.Cmp(*have) < 0 {
+		errs = append(errs, field.Invalid(path.Child("size"), s.Size.String(), fmt.Sprintf("a claim cannot shrink: it has %s", have)))
 	}
 	return errs
 }

@@ -3,6 +3,7 @@ package validation
 import (
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -54,6 +55,46 @@ func TestValidateKafkaUpdate(t *testing.T) {
 			tc.change(&next.Spec)
 			expect(t, ValidateKafkaUpdate(next, old), tc.want...)
 		})
+	}
+}
+
+// A size is compared with what the claims have, as soon as the controllers have told it.
+func TestASizeThatClaimsNeverGotCanBeTakenBack(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		have, to string
+		want     []refusal
+	}{
+		{"to what they have", "1Gi", "1Gi", nil},
+		{"to something in between", "1Gi", "5Gi", nil},
+		{"there are none yet", "0", "1Mi", nil},
+		{"below what they have", "1Gi", "512Mi", []refusal{{"spec.brokers.storage.size", "it has 1Gi"}}},
+		{"they have more than the spec says", "20Gi", "9Gi", []refusal{{"spec.brokers.storage.size", "it has 20Gi"}}},
+		{"they have more than the spec says, which stays", "20Gi", "10Gi", nil},
+		{"they have more than the spec says, which grows", "20Gi", "15Gi", nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			old := newKafka(withControllers)
+			old.Status.Claims = []kafka.ClaimsStatus{{Component: "controller", Size: resource.MustParse("1Gi")}, {Component: "broker", Size: resource.MustParse(tc.have)}}
+			next := old.DeepCopy()
+			next.Spec.Brokers.Storage = claims(tc.to)
+			expect(t, ValidateKafkaUpdate(next, old), tc.want...)
+		})
+	}
+}
+
+func TestThatAClusterHasServedIsNeverForgotten(t *testing.T) {
+	old := newKafka(nil)
+	for _, formed := range []*bool{nil, ptr.To(false), ptr.To(true)} {
+		k := old.DeepCopy()
+		k.Status.Formed = formed
+		expect(t, ValidateKafkaStatusUpdate(k, old))
+	}
+	old.Status.Formed = ptr.To(true)
+	for _, formed := range []*bool{nil, ptr.To(false)} {
+		k := old.DeepCopy()
+		k.Status.Formed = formed
+		expect(t, ValidateKafkaStatusUpdate(k, old), refusal{"status.formed", "stays true"})
 	}
 }
 

@@ -4,6 +4,10 @@
 
 package v1beta1
 
+import (
+	kafkav1beta1 "kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+)
+
 // BrokersSpecApplyConfiguration represents a declarative configuration of the BrokersSpec type for use
 // with apply.
 //
@@ -19,7 +23,8 @@ type BrokersSpecApplyConfiguration struct {
 	JVM *JVMSpecApplyConfiguration `json:"jvm,omitempty"`
 	// config is Apache Kafka's broker configuration, as in server.properties. Keys
 	// that the cluster manages itself (ids, listeners, quorum, log directories) are refused.
-	Config map[string]string `json:"config,omitempty"`
+	// A setting that is null is one that is not there.
+	Config *kafkav1beta1.BrokerConfig `json:"config,omitempty"`
 }
 
 // BrokersSpecApplyConfiguration constructs a declarative configuration of the BrokersSpec type for use with
@@ -60,16 +65,10 @@ func (b *BrokersSpecApplyConfiguration) WithJVM(value *JVMSpecApplyConfiguration
 	return b
 }
 
-// WithConfig puts the entries into the Config field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, the entries provided by each call will be put on the Config field,
-// overwriting an existing map entries in Config field with the same key.
-func (b *BrokersSpecApplyConfiguration) WithConfig(entries map[string]string) *BrokersSpecApplyConfiguration {
-	if b.Config == nil && len(entries) > 0 {
-		b.Config = make(map[string]string, len(entries))
-	}
-	for k, v := range entries {
-		b.Config[k] = v
-	}
+// WithConfig sets the Config field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Config field is set to the value of the last call.
+func (b *BrokersSpecApplyConfiguration) WithConfig(value kafkav1beta1.BrokerConfig) *BrokersSpecApplyConfiguration {
+	b.Config = &value
 	return b
 }

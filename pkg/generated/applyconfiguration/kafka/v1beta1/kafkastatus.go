@@ -28,6 +28,11 @@ type KafkaStatusApplyConfiguration struct {
 	Quorum []QuorumVoterApplyConfiguration `json:"quorum,omitempty"`
 	// brokers counts the brokers.
 	Brokers *BrokerCountsApplyConfiguration `json:"brokers,omitempty"`
+	// formed tells whether a broker has ever served. Before, no broker hosts anything; from then on it may. Absent
+	// while that is not known.
+	Formed *bool `json:"formed,omitempty"`
+	// claims are the claims that the cluster has.
+	Claims []ClaimsStatusApplyConfiguration `json:"claims,omitempty"`
 	// selector is the label selector of the broker pods.
 	Selector *string `json:"selector,omitempty"`
 	// listeners are the addresses for clients.
@@ -103,6 +108,27 @@ func (b *KafkaStatusApplyConfiguration) WithQuorum(values ...*QuorumVoterApplyCo
 // If called multiple times, the Brokers field is set to the value of the last call.
 func (b *KafkaStatusApplyConfiguration) WithBrokers(value *BrokerCountsApplyConfiguration) *KafkaStatusApplyConfiguration {
 	b.Brokers = value
+	return b
+}
+
+// WithFormed sets the Formed field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Formed field is set to the value of the last call.
+func (b *KafkaStatusApplyConfiguration) WithFormed(value bool) *KafkaStatusApplyConfiguration {
+	b.Formed = &value
+	return b
+}
+
+// WithClaims adds the given value to the Claims field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Claims field.
+func (b *KafkaStatusApplyConfiguration) WithClaims(values ...*ClaimsStatusApplyConfiguration) *KafkaStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithClaims")
+		}
+		b.Claims = append(b.Claims, *values[i])
+	}
 	return b
 }
 
