@@ -14,7 +14,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Kafka's error codes that tell that the world moved (org.apache.kafka.common.protocol.Errors).
@@ -51,8 +51,8 @@ type onBrokers struct {
 	partitions, replicas int32
 }
 
-func planned(topic *v1beta1.KafkaTopic) topicplan.Spec {
-	return topicplan.Spec{Partitions: topic.Spec.Partitions, Replicas: topic.Spec.Replicas, Config: topic.Spec.Config}
+func planned(topic *v1beta1.KafkaTopic) topics.Spec {
+	return topics.Spec{Partitions: topic.Spec.Partitions, Replicas: topic.Spec.Replicas, Config: topic.Spec.Config}
 }
 
 // reportOnly tells whether what is found is to be told and left: only what was as specified once can have drifted.
@@ -76,9 +76,9 @@ func (w *work) apply(ctx context.Context) (verdict, error) {
 	if !found {
 		return w.missing(ctx, name)
 	}
-	if !topicplan.Mine(w.topic.Status.TopicID, w.topic.Spec.AdoptTopicID, have) {
-		return verdict{replacement: have.ID.String(), status: metav1.ConditionFalse, reason: topicplan.ReasonTopicReplaced,
-			message: topicplan.Replaced(w.topic.Status.TopicID, have)}, nil
+	if !topics.Mine(w.topic.Status.TopicID, w.topic.Spec.AdoptTopicID, have) {
+		return verdict{replacement: have.ID.String(), status: metav1.ConditionFalse, reason: topics.ReasonTopicReplaced,
+			message: topics.Replaced(w.topic.Status.TopicID, have)}, nil
 	}
 	v, err := w.change(ctx, have)
 	if broker.CodeOf(err) == codeUnknownTopic {
@@ -94,8 +94,8 @@ func (w *work) missing(ctx context.Context, name string) (verdict, error) {
 	}
 	if w.reportOnly() {
 		const message = "the topic was deleted on the brokers"
-		return verdict{drift: message, driftReason: topicplan.ReasonTopicDeleted, status: metav1.ConditionFalse,
-			reason: topicplan.ReasonTopicMissing, message: message + "; a write of the spec makes it again"}, nil
+		return verdict{drift: message, driftReason: topics.ReasonTopicDeleted, status: metav1.ConditionFalse,
+			reason: topics.ReasonTopicMissing, message: message + "; a write of the spec makes it again"}, nil
 	}
 	// A deletion may be that of the object's owner, of which the cache has not heard.
 	if err := w.stands(ctx); err != nil {
@@ -172,7 +172,7 @@ func (w *work) change(ctx context.Context, have broker.Topic) (verdict, error) {
 			return v, err
 		}
 	}
-	steps := topicplan.Compare(planned(topic), have, config)
+	steps := topics.Compare(planned(topic), have, config)
 	now := onBrokers{id: have.ID, partitions: int32(len(have.Partitions)), replicas: int32(have.ReplicationFactor())}
 	if steps.Grow > 0 {
 		if err := w.cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, false); err != nil {
@@ -182,10 +182,10 @@ func (w *work) change(ctx context.Context, have broker.Topic) (verdict, error) {
 		c.event(topic, corev1.EventTypeNormal, "PartitionsAdded", "Grow", "Grew topic %s from %d to %d partitions", have.Name, len(have.Partitions), steps.Grow)
 	}
 	v := w.asSpecified(now)
-	drift := topicplan.Drift(topic.Spec.Config, config)
+	drift := topics.Drift(topic.Spec.Config, config)
 	switch {
 	case drift != "" && w.reportOnly():
-		v.drift, v.driftReason = drift, topicplan.ReasonConfigDiffers
+		v.drift, v.driftReason = drift, topics.ReasonConfigDiffers
 		if v.status == metav1.ConditionTrue {
 			v.message = fmt.Sprintf("topic %s is on the brokers; its settings differ, as the condition Drifted says", have.Name)
 		}
@@ -217,9 +217,9 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic, config []broker.
 	made, known := c.made.get(w.key)
 	mine := known && made.id == have.ID
 	if former == "" && !mine {
-		if problems := topicplan.Disagreements(planned(topic), have, config, field.NewPath("spec")); len(problems) > 0 {
+		if problems := topics.Disagreements(planned(topic), have, config, field.NewPath("spec")); len(problems) > 0 {
 			message := strings.ReplaceAll(problems.ToAggregate().Error(), "\n", "; ")
-			return verdict{status: metav1.ConditionFalse, reason: topicplan.ReasonTopicExists, message: message}, false, nil
+			return verdict{status: metav1.ConditionFalse, reason: topics.ReasonTopicExists, message: message}, false, nil
 		}
 	}
 	if err := w.note(ctx, have.ID); err != nil {
@@ -236,10 +236,10 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic, config []broker.
 }
 
 func (w *work) asSpecified(have onBrokers) verdict {
-	v := verdict{have: &have, driftReason: topicplan.ReasonAsSpecified, drift: "the brokers have what the spec says",
-		status: metav1.ConditionTrue, reason: topicplan.ReasonReady, message: fmt.Sprintf("topic %s is on the brokers as specified", v1beta1.TopicName(w.topic))}
-	if differ := topicplan.ReplicasDiffer(planned(w.topic), have.replicas); differ != "" {
-		v.status, v.reason, v.message = metav1.ConditionFalse, topicplan.ReasonReplicasDiffer, differ
+	v := verdict{have: &have, driftReason: topics.ReasonAsSpecified, drift: "the brokers have what the spec says",
+		status: metav1.ConditionTrue, reason: topics.ReasonReady, message: fmt.Sprintf("topic %s is on the brokers as specified", v1beta1.TopicName(w.topic))}
+	if differ := topics.ReplicasDiffer(planned(w.topic), have.replicas); differ != "" {
+		v.status, v.reason, v.message = metav1.ConditionFalse, topics.ReasonReplicasDiffer, differ
 	}
 	return v
 }

@@ -16,14 +16,14 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 func TestATopicStoredWhileBrokersWereAwayFollowsWhenTheyAreBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, &brokers{away: true}, kafkaObject(), topicObject())
 		defer b.stop()
-		b.expectReady(metav1.ConditionFalse, topicplan.ReasonClusterUnreachable)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonClusterUnreachable)
 		b.client.ClearActions()
 		b.wait(time.Hour)
 		if w := b.writes(); len(w) > 0 {
@@ -31,7 +31,7 @@ func TestATopicStoredWhileBrokersWereAwayFollowsWhenTheyAreBack(t *testing.T) {
 		}
 		b.brokers.do(func() { b.brokers.away = false })
 		b.wait(10 * time.Second)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		made := b.brokers.topics["orders"]
 		if len(made.Partitions) != 3 || made.ReplicationFactor() != 2 || b.brokers.configs["orders"]["retention.ms"] != "1000" {
 			t.Errorf("on the brokers: %+v, %v", made, b.brokers.configs["orders"])
@@ -74,7 +74,7 @@ func TestARefusalIsToldInTheBrokersWords(t *testing.T) {
 		b := newBench(t, &brokers{refuse: &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR", Message: "only 1 broker"}},
 			kafkaObject(), topicObject())
 		defer b.stop()
-		b.expectReady(metav1.ConditionFalse, topicplan.ReasonNotApplied)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
 		b.client.ClearActions()
 		b.wait(time.Hour)
 		if w := b.writes(); len(w) > 0 {
@@ -82,7 +82,7 @@ func TestARefusalIsToldInTheBrokersWords(t *testing.T) {
 		}
 		b.brokers.do(func() { b.brokers.refuse = nil })
 		b.wait(time.Minute)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 	})
 }
 
@@ -90,17 +90,17 @@ func TestATopicWithoutAKafka(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, &brokers{}, topicObject())
 		defer b.stop()
-		b.expectReady(metav1.ConditionFalse, topicplan.ReasonClusterNotFound)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonClusterNotFound)
 		if _, err := b.client.KafkaV1beta1().Kafkas("streams").Create(t.Context(), kafkaObject(), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		b.wait(time.Second)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		if err := b.client.KafkaV1beta1().Kafkas("streams").Delete(t.Context(), "c", metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		b.wait(time.Second)
-		b.expectReady(metav1.ConditionFalse, topicplan.ReasonClusterNotFound)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonClusterNotFound)
 	})
 }
 

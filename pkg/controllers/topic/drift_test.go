@@ -17,7 +17,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 func reporting(t *v1beta1.KafkaTopic) { t.Spec.DriftPolicy = v1beta1.DriftReport }
@@ -68,16 +68,16 @@ func TestATopicThatIsThereAlready(t *testing.T) {
 		words                []string
 	}{
 		{name: "as specified", partitions: 3, replicas: 2, config: map[string]string{"retention.ms": "1000"},
-			wantReady: metav1.ConditionTrue, wantReason: topicplan.ReasonReady},
+			wantReady: metav1.ConditionTrue, wantReason: topics.ReasonReady},
 		{name: "with numbers that the spec leaves open", partitions: 5, replicas: 1, config: map[string]string{"retention.ms": "1000"},
 			change:    func(t *v1beta1.KafkaTopic) { t.Spec.Partitions, t.Spec.Replicas = nil, nil },
-			wantReady: metav1.ConditionTrue, wantReason: topicplan.ReasonReady},
+			wantReady: metav1.ConditionTrue, wantReason: topics.ReasonReady},
 		{name: "with more partitions", partitions: 12, replicas: 2, config: map[string]string{"retention.ms": "1000"},
-			wantReady: metav1.ConditionFalse, wantReason: topicplan.ReasonTopicExists, words: []string{"spec.partitions", "topic has 12; set 12 to adopt it"}},
+			wantReady: metav1.ConditionFalse, wantReason: topics.ReasonTopicExists, words: []string{"spec.partitions", "topic has 12; set 12 to adopt it"}},
 		{name: "with other replicas", partitions: 3, replicas: 1, config: map[string]string{"retention.ms": "1000"},
-			wantReady: metav1.ConditionFalse, wantReason: topicplan.ReasonTopicExists, words: []string{"spec.replicas", "topic has 1; set 1 to adopt it"}},
+			wantReady: metav1.ConditionFalse, wantReason: topics.ReasonTopicExists, words: []string{"spec.replicas", "topic has 1; set 1 to adopt it"}},
 		{name: "with a setting of its own", partitions: 3, replicas: 2, config: map[string]string{"retention.ms": "1000", "cleanup.policy": "compact"},
-			wantReady: metav1.ConditionFalse, wantReason: topicplan.ReasonTopicExists, words: []string{"spec.config[cleanup.policy]"}},
+			wantReady: metav1.ConditionFalse, wantReason: topics.ReasonTopicExists, words: []string{"spec.config[cleanup.policy]"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestWhatWasDoneOutsideIsReverted(t *testing.T) {
 			t.Errorf("status has %s, the brokers %+v", got, again)
 		}
 		b.expectEvent("Warning TopicRecreated", "deleted on the brokers")
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		b.quiet()
 	})
 }
@@ -156,7 +156,7 @@ func TestWhatWasDoneOutsideIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, &brokers{}, kafkaObject(), topicObject(reporting))
 		defer b.stop()
-		b.expectDrifted(metav1.ConditionFalse, topicplan.ReasonAsSpecified)
+		b.expectDrifted(metav1.ConditionFalse, topics.ReasonAsSpecified)
 		b.told()
 
 		drift := func(value string) {
@@ -167,15 +167,15 @@ func TestWhatWasDoneOutsideIsReported(t *testing.T) {
 			}
 		}
 		drift("7")
-		b.expectDrifted(metav1.ConditionTrue, topicplan.ReasonConfigDiffers, `retention.ms is "7", the spec says "1000"`)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+		b.expectDrifted(metav1.ConditionTrue, topics.ReasonConfigDiffers, `retention.ms is "7", the spec says "1000"`)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		b.expectEvent("Warning ConfigDiffers", "retention.ms")
 		b.quiet()
 		drift("8")
-		b.expectDrifted(metav1.ConditionTrue, topicplan.ReasonConfigDiffers, `retention.ms is "8"`)
+		b.expectDrifted(metav1.ConditionTrue, topics.ReasonConfigDiffers, `retention.ms is "8"`)
 		b.quiet()
 		drift("1000")
-		b.expectDrifted(metav1.ConditionFalse, topicplan.ReasonAsSpecified)
+		b.expectDrifted(metav1.ConditionFalse, topics.ReasonAsSpecified)
 		b.quiet()
 
 		b.brokers.do(func() { delete(b.brokers.topics, "orders") })
@@ -183,8 +183,8 @@ func TestWhatWasDoneOutsideIsReported(t *testing.T) {
 		if _, ok := b.brokers.topics["orders"]; ok {
 			t.Error("the topic was made again")
 		}
-		b.expectReady(metav1.ConditionFalse, topicplan.ReasonTopicMissing)
-		b.expectDrifted(metav1.ConditionTrue, topicplan.ReasonTopicDeleted)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonTopicMissing)
+		b.expectDrifted(metav1.ConditionTrue, topics.ReasonTopicDeleted)
 		b.expectEvent("Warning TopicMissing")
 		b.quiet()
 	})
@@ -201,7 +201,7 @@ func TestAReplacedTopicIsLeftAlone(t *testing.T) {
 				var other broker.Topic
 				b.brokers.do(func() { other = b.brokers.put("orders", 1, 1, map[string]string{"cleanup.policy": "compact"}) })
 				b.wait(patrolEvery + time.Second)
-				b.expectReady(metav1.ConditionFalse, topicplan.ReasonTopicReplaced)
+				b.expectReady(metav1.ConditionFalse, topics.ReasonTopicReplaced)
 				if status := b.topic().Status; status.TopicID != first || status.ReplacementID != other.ID.String() {
 					t.Errorf("the status has id %s and replacement %s, want %s and %s", status.TopicID, status.ReplacementID, first, other.ID)
 				}
@@ -222,7 +222,7 @@ func TestAReplacedTopicIsLeftAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 				b.wait(firstLook + time.Second)
-				b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+				b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 				if status := b.topic().Status; status.TopicID != other.ID.String() || status.ReplacementID != "" {
 					t.Errorf("the status has id %s and replacement %q", status.TopicID, status.ReplacementID)
 				}

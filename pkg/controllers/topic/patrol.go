@@ -15,7 +15,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 const (
@@ -82,8 +82,8 @@ func (c *Controller) walk(ctx context.Context, key types.NamespacedName) (time.D
 		// Its addresses appear in its status, and that event brings us back.
 		return 0, nil
 	}
-	topics := c.topicsOf(key)
-	if len(topics) == 0 || c.parking.away(at) {
+	hosted := c.topicsOf(key)
+	if len(hosted) == 0 || c.parking.away(at) {
 		return patrolEvery, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patrolTimeout)
@@ -98,7 +98,7 @@ func (c *Controller) walk(ctx context.Context, key types.NamespacedName) (time.D
 	was := c.beats.get(key)
 	now := beat{after: was.after, brokers: slices.Sorted(maps.Keys(snapshot.Brokers))}
 	byName := map[string]*v1beta1.KafkaTopic{}
-	for _, topic := range topics {
+	for _, topic := range hosted {
 		name := v1beta1.TopicName(topic)
 		have, found := snapshot.Topics[name]
 		switch {
@@ -107,7 +107,7 @@ func (c *Controller) walk(ctx context.Context, key types.NamespacedName) (time.D
 			if was.brokers != nil && !slices.Equal(was.brokers, now.brokers) {
 				c.loop.Add(types.NamespacedName{Namespace: topic.Namespace, Name: topic.Name})
 			}
-		case topicplan.Changed(observed(topic), have, found):
+		case topics.Changed(observed(topic), have, found):
 			c.check(topic)
 		case found && topic.Status.ReplacementID == "":
 			byName[name] = topic
@@ -119,8 +119,8 @@ func (c *Controller) walk(ctx context.Context, key types.NamespacedName) (time.D
 }
 
 // compareSettings compares the settings of the next topics after a name, and returns the name to go on after.
-func (c *Controller) compareSettings(ctx context.Context, cluster Cluster, topics map[string]*v1beta1.KafkaTopic, after string) string {
-	names := nextNames(slices.Sorted(maps.Keys(topics)), after)
+func (c *Controller) compareSettings(ctx context.Context, cluster Cluster, hosted map[string]*v1beta1.KafkaTopic, after string) string {
+	names := nextNames(slices.Sorted(maps.Keys(hosted)), after)
 	if len(names) == 0 {
 		return after
 	}
@@ -130,8 +130,8 @@ func (c *Controller) compareSettings(ctx context.Context, cluster Cluster, topic
 		return after
 	}
 	for name, config := range configs {
-		if drifted(topics[name], config) {
-			c.check(topics[name])
+		if drifted(hosted[name], config) {
+			c.check(hosted[name])
 		}
 	}
 	return names[len(names)-1]
@@ -152,10 +152,10 @@ func nextNames(sorted []string, after string) []string {
 // drifted tells whether a topic's settings are neither as specified nor as reported.
 func drifted(topic *v1beta1.KafkaTopic, config []broker.ConfigEntry) bool {
 	told := ""
-	if condition := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionDrifted); condition != nil && condition.Reason == topicplan.ReasonConfigDiffers {
+	if condition := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionDrifted); condition != nil && condition.Reason == topics.ReasonConfigDiffers {
 		told = condition.Message
 	}
-	return topicplan.Drift(topic.Spec.Config, config) != told
+	return topics.Drift(topic.Spec.Config, config) != told
 }
 
 // check has a topic compared with the brokers although it is as specified.
@@ -172,17 +172,17 @@ func settled(topic *v1beta1.KafkaTopic) bool {
 		return false
 	}
 	switch ready.Reason {
-	case topicplan.ReasonReady, topicplan.ReasonReplicasDiffer, topicplan.ReasonTopicReplaced, topicplan.ReasonTopicMissing:
+	case topics.ReasonReady, topics.ReasonReplicasDiffer, topics.ReasonTopicReplaced, topics.ReasonTopicMissing:
 		return true
 	}
 	return false
 }
 
-func observed(topic *v1beta1.KafkaTopic) topicplan.Observed {
+func observed(topic *v1beta1.KafkaTopic) topics.Observed {
 	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
-	return topicplan.Observed{
+	return topics.Observed{
 		TopicID: topic.Status.TopicID, ReplacementID: topic.Status.ReplacementID,
 		Partitions: topic.Status.Partitions, Replicas: topic.Status.Replicas,
-		Missing: ready != nil && ready.Reason == topicplan.ReasonTopicMissing,
+		Missing: ready != nil && ready.Reason == topics.ReasonTopicMissing,
 	}
 }

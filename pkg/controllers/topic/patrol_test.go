@@ -18,24 +18,24 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // In a settled system nothing is written, and what is asked does not grow with each topic.
 func TestAThousandSettledTopicsAreQuiet(t *testing.T) {
-	for _, topics := range []int{1000, 10_000} {
-		t.Run(fmt.Sprint(topics), func(t *testing.T) {
+	for _, count := range []int{1000, 10_000} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				on := &brokers{}
 				objects := []runtime.Object{kafkaObject()}
-				for i := range topics {
+				for i := range count {
 					topic := topicObject(func(o *v1beta1.KafkaTopic) {
 						o.Name, o.UID = fmt.Sprintf("t-%d", i), types.UID(fmt.Sprint(i))
 						made := on.put(o.Name, 3, 2, o.Spec.Config)
 						made.ID = broker.TopicID{1, byte(i >> 8), byte(i)}
 						on.topics[o.Name] = made
 						o.Status = v1beta1.KafkaTopicStatus{TopicID: made.ID.String(), Partitions: 3, Replicas: 2, ObservedGeneration: 1,
-							Conditions: []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue, Reason: topicplan.ReasonReady}}}
+							Conditions: []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue, Reason: topics.ReasonReady}}}
 					})
 					objects = append(objects, topic)
 				}
@@ -54,7 +54,7 @@ func TestAThousandSettledTopicsAreQuiet(t *testing.T) {
 					t.Errorf("%d requests in five minutes, want some, at most 15 a minute", on.bulk)
 				}
 				// And still each change is found, wherever it is.
-				last := fmt.Sprintf("t-%d", topics-1)
+				last := fmt.Sprintf("t-%d", count-1)
 				on.do(func() { on.configs[last]["retention.ms"] = "7"; delete(on.topics, "t-0") })
 				b.wait(patrolEvery + time.Second)
 				if _, ok := on.topics["t-0"]; !ok {
@@ -130,7 +130,7 @@ func TestABrokerThatIsBehindDoublesNothing(t *testing.T) {
 		b.wait(patrolEvery + 5*time.Second)
 		b.brokers.do(func() { b.brokers.hidden = false })
 		b.wait(patrolEvery + 5*time.Second)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		if got := b.topic().Status.TopicID; got != id {
 			t.Errorf("the topic is %s and was %s", got, id)
 		}
@@ -143,10 +143,10 @@ func TestARefusedTopicIsTriedWhenABrokerComes(t *testing.T) {
 		refusal := &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
 		b := newBench(t, &brokers{refuse: refusal, alive: map[int32]broker.BrokerInfo{0: {}}}, kafkaObject(), topicObject())
 		defer b.stop()
-		b.expectReady(metav1.ConditionFalse, topicplan.ReasonNotApplied)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
 		b.brokers.do(func() { b.brokers.refuse, b.brokers.alive = nil, map[int32]broker.BrokerInfo{0: {}, 1: {}} })
 		b.wait(patrolEvery)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 	})
 }
 
@@ -165,10 +165,10 @@ func TestARefusedTopicFollowsSoonAfterItsBrokersReturn(t *testing.T) {
 					on.away, on.refuse = false, &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
 				})
 				b.wait(late + time.Second)
-				b.expectReady(metav1.ConditionFalse, topicplan.ReasonNotApplied)
+				b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
 				on.do(func() { on.refuse = nil })
 				b.wait(10 * time.Second)
-				b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+				b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 			})
 		})
 	}
@@ -253,7 +253,7 @@ func TestATopicWhoseIDIsNotStoredYetIsKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.wait(20 * time.Second)
-		b.expectReady(metav1.ConditionTrue, topicplan.ReasonReady)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		if have := on.topics["orders"]; have.ID != made || len(have.Partitions) != 6 || len(on.deleted) != 0 {
 			t.Errorf("the brokers have %+v, deleted %v; made was %s", have, on.deleted, made)
 		}

@@ -13,7 +13,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 const (
@@ -100,7 +100,7 @@ func (c *Controller) report(ctx context.Context, topic *v1beta1.KafkaTopic, v ve
 		next.Status.Partitions, next.Status.Replicas = v.have.partitions, v.have.replicas
 	}
 	if v.driftReason != "" {
-		topicplan.SetDrifted(&next.Status.Conditions, topic.Spec.DriftPolicy, v.driftReason, v.drift, next.Status.ObservedGeneration, c.clock.Now())
+		topics.SetDrifted(&next.Status.Conditions, topic.Spec.DriftPolicy, v.driftReason, v.drift, next.Status.ObservedGeneration, c.clock.Now())
 	}
 	c.condition(next, v.status, v.reason, v.message)
 	if equality.Semantic.DeepEqual(next.Status, topic.Status) {
@@ -113,7 +113,7 @@ func (c *Controller) report(ctx context.Context, topic *v1beta1.KafkaTopic, v ve
 		c.event(topic, corev1.EventTypeWarning, v.reason, "Converge", "%s", v.message)
 	}
 	was, is := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionDrifted), meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionDrifted)
-	if is != nil && is.Reason == topicplan.ReasonConfigDiffers && (was == nil || was.Message != is.Message) {
+	if is != nil && is.Reason == topics.ReasonConfigDiffers && (was == nil || was.Message != is.Message) {
 		c.event(topic, corev1.EventTypeWarning, is.Reason, "Report", "Settings were changed on the brokers and are left so: %s", is.Message)
 	}
 	return nil

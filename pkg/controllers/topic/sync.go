@@ -14,7 +14,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 const (
@@ -56,7 +56,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 		return wait, nil
 	}
 	if kafka == nil {
-		return 0, c.report(ctx, topic, verdict{status: metav1.ConditionFalse, reason: topicplan.ReasonClusterNotFound,
+		return 0, c.report(ctx, topic, verdict{status: metav1.ConditionFalse, reason: topics.ReasonClusterNotFound,
 			message: fmt.Sprintf("there is no Kafka %q in namespace %q", topic.Spec.ClusterRef.Name, v1beta1.ClusterNamespace(topic))})
 	}
 	again, err := c.converge(ctx, key, topic, kafka)
@@ -93,7 +93,7 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return 0, err
 	default:
 		return c.refused.again(key, topic, c.clock.Now()),
-			c.report(ctx, topic, verdict{status: metav1.ConditionFalse, reason: topicplan.ReasonNotApplied, message: err.Error()})
+			c.report(ctx, topic, verdict{status: metav1.ConditionFalse, reason: topics.ReasonNotApplied, message: err.Error()})
 	}
 	for _, other := range c.refused.accepted(key, clusterKey(topic)) {
 		c.loop.Add(other)
@@ -102,7 +102,7 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return 0, err
 	}
 	c.wanted.remove(key)
-	if v.reason == topicplan.ReasonTopicExists {
+	if v.reason == topics.ReasonTopicExists {
 		return againRefused, nil
 	}
 	return 0, nil
@@ -123,11 +123,11 @@ func transient(err error) bool {
 // away says that no broker can be asked, of a topic that waits for one. What is as specified stays so while brokers are away: that
 // they are is told by the Kafka, and not once more by each of its topics.
 func (c *Controller) away(ctx context.Context, topic *v1beta1.KafkaTopic, kafka *v1beta1.Kafka) error {
-	if settled(topic) || says(topic, topicplan.ReasonClusterUnreachable) {
+	if settled(topic) || says(topic, topics.ReasonClusterUnreachable) {
 		// Or the API server has said it, in its own words.
 		return nil
 	}
-	return c.report(ctx, topic, verdict{status: metav1.ConditionFalse, reason: topicplan.ReasonClusterUnreachable,
+	return c.report(ctx, topic, verdict{status: metav1.ConditionFalse, reason: topics.ReasonClusterUnreachable,
 		message: fmt.Sprintf("no broker of Kafka %s/%s answers; the topic follows when one does", kafka.Namespace, kafka.Name)})
 }
 

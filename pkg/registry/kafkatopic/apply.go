@@ -13,7 +13,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // outcome is what a write came to on the brokers.
@@ -32,10 +32,10 @@ type outcome struct {
 }
 
 func unreachable(err error) outcome {
-	reason := topicplan.ReasonClusterUnreachable
+	reason := topics.ReasonClusterUnreachable
 	var missing *noKafkaError
 	if errors.As(err, &missing) {
-		reason = topicplan.ReasonClusterNotFound
+		reason = topics.ReasonClusterNotFound
 	}
 	return outcome{ready: metav1.ConditionFalse, reason: reason, message: live.Line(err)}
 }
@@ -44,14 +44,14 @@ func failed(err error) outcome {
 	if live.IsAway(err) {
 		return unreachable(err)
 	}
-	return outcome{ready: metav1.ConditionFalse, reason: topicplan.ReasonNotApplied, message: live.Line(err)}
+	return outcome{ready: metav1.ConditionFalse, reason: topics.ReasonNotApplied, message: live.Line(err)}
 }
 
 func settled(topic *kafka.KafkaTopic, have broker.Topic, made bool) outcome {
-	done := outcome{onBrokers: &have, made: made, ready: metav1.ConditionTrue, reason: topicplan.ReasonReady,
+	done := outcome{onBrokers: &have, made: made, ready: metav1.ConditionTrue, reason: topics.ReasonReady,
 		message: fmt.Sprintf("topic %s is on the brokers as specified", have.Name)}
-	if differ := topicplan.ReplicasDiffer(planned(topic), int32(have.ReplicationFactor())); differ != "" {
-		done.ready, done.reason, done.message = metav1.ConditionFalse, topicplan.ReasonReplicasDiffer, differ
+	if differ := topics.ReplicasDiffer(planned(topic), int32(have.ReplicationFactor())); differ != "" {
+		done.ready, done.reason, done.message = metav1.ConditionFalse, topics.ReasonReplicasDiffer, differ
 	}
 	return done
 }
@@ -80,8 +80,8 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 		return settled(topic, have, true), nil
 	}
 	if foreign(topic, have) != nil {
-		return outcome{ready: metav1.ConditionFalse, reason: topicplan.ReasonTopicReplaced, replacement: have.ID.String(),
-			message: topicplan.Replaced(topic.Status.TopicID, have)}, nil
+		return outcome{ready: metav1.ConditionFalse, reason: topics.ReasonTopicReplaced, replacement: have.ID.String(),
+			message: topics.Replaced(topic.Status.TopicID, have)}, nil
 	}
 	config, err := cluster.TopicConfig(ctx, have.Name)
 	if err != nil {
@@ -89,18 +89,18 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 	}
 	if !judged {
 		if problems := disagreements(topic, nil, have, config); len(problems) > 0 {
-			return outcome{ready: metav1.ConditionFalse, reason: topicplan.ReasonTopicExists,
+			return outcome{ready: metav1.ConditionFalse, reason: topics.ReasonTopicExists,
 				message: live.Line(problems.ToAggregate())}, nil
 		}
 	}
-	if err := change(ctx, cluster, topicplan.Compare(planned(topic), have, config), &have); err != nil {
+	if err := change(ctx, cluster, topics.Compare(planned(topic), have, config), &have); err != nil {
 		return outcome{}, err
 	}
 	return settled(topic, have, false), nil
 }
 
 // change grows the topic and sets its settings.
-func change(ctx context.Context, cluster *broker.Cluster, steps topicplan.Steps, have *broker.Topic) error {
+func change(ctx context.Context, cluster *broker.Cluster, steps topics.Steps, have *broker.Topic) error {
 	if steps.Grow > 0 {
 		if err := cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, false); err != nil {
 			return err
@@ -136,7 +136,7 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 		topic.Status.ReplacementID = done.replacement
 	}
 	if done.ready == metav1.ConditionTrue || topic.Spec.DriftPolicy != kafka.DriftReport {
-		topicplan.SetDrifted(&topic.Status.Conditions, v1beta1.TopicDriftPolicy(topic.Spec.DriftPolicy), topicplan.ReasonAsSpecified,
+		topics.SetDrifted(&topic.Status.Conditions, v1beta1.TopicDriftPolicy(topic.Spec.DriftPolicy), topics.ReasonAsSpecified,
 			"the brokers have what the spec says", topic.Status.ObservedGeneration, p.clock.Now())
 	}
 	meta.SetStatusCondition(&topic.Status.Conditions, metav1.Condition{

@@ -27,7 +27,7 @@ const glanceWait = 300 * time.Millisecond
 // most, whatever it has of topics, and does not wait for brokers that are away.
 func (r *REST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
 	glances := r.plane.glanceAt(ctx, object)
-	live := table.Convertor[*kafka.KafkaTopic]{Columns: topics.Columns, Rows: func(topic *kafka.KafkaTopic) [][]any {
+	live := table.Convertor[*kafka.KafkaTopic]{Columns: topicTable.Columns, Rows: func(topic *kafka.KafkaTopic) [][]any {
 		return topicRow(topic, glances[clusterOf(topic)])
 	}}
 	return live.ConvertToTable(ctx, object, options)
@@ -94,7 +94,7 @@ func (p *plane) glance(ctx context.Context, of types.NamespacedName, wait time.D
 
 // topicRow shows a topic with what its cluster's snapshot says of it.
 func topicRow(topic *kafka.KafkaTopic, snapshot *broker.Snapshot) [][]any {
-	rows := topics.Rows(topic)
+	rows := topicTable.Rows(topic)
 	if snapshot == nil {
 		return rows
 	}

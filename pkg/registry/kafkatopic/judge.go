@@ -11,7 +11,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Judge implements brokered.Kind.
@@ -110,7 +110,7 @@ func judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *
 			return invalid(topic, problem)
 		}
 	}
-	steps := topicplan.Compare(planned(topic), have, config)
+	steps := topics.Compare(planned(topic), have, config)
 	if steps.Grow > 0 {
 		if err := cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, true); err != nil {
 			return statusUnlessAway(err, topic)
@@ -126,10 +126,10 @@ func disagreements(topic, before *kafka.KafkaTopic, have broker.Topic, config []
 		return nil
 	}
 	spec := field.NewPath("spec")
-	if before != nil && len(topicplan.Disagreements(planned(before), have, config, spec)) == 0 {
+	if before != nil && len(topics.Disagreements(planned(before), have, config, spec)) == 0 {
 		return nil
 	}
-	return topicplan.Disagreements(planned(topic), have, config, spec)
+	return topics.Disagreements(planned(topic), have, config, spec)
 }
 
 // JudgeAlone implements brokered.Kind: by what the brokers are known to have. A wish that they never heard of can be taken back.

@@ -17,7 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // kind is what the write path has to know of KafkaTopics.
@@ -51,8 +51,8 @@ func (kind) Wanted(topic *kafka.KafkaTopic) (json.RawMessage, error) {
 	return json.Marshal(wantedTopic{topic.Spec.Partitions, topic.Spec.Replicas, topic.Spec.Config})
 }
 
-func (w wantedTopic) plan() topicplan.Spec {
-	return topicplan.Spec{Partitions: w.Partitions, Replicas: w.Replicas, Config: w.Config}
+func (w wantedTopic) plan() topics.Spec {
+	return topics.Spec{Partitions: w.Partitions, Replicas: w.Replicas, Config: w.Config}
 }
 
 // ReportedID implements brokered.Kind.
@@ -193,7 +193,7 @@ func (kind) isWanted(ctx context.Context, cluster *broker.Cluster, have broker.T
 	if err != nil {
 		return false, err
 	}
-	return len(topicplan.Disagreements(like.plan(), have, config, field.NewPath("spec"))) == 0, nil
+	return len(topics.Disagreements(like.plan(), have, config, field.NewPath("spec"))) == 0, nil
 }
 
 // neverUsed tells whether no partition of a topic ever held a record.

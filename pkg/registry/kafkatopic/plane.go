@@ -17,7 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Kafka's error codes that mean something special here (org.apache.kafka.common.protocol.Errors).
@@ -115,16 +115,16 @@ func partitionsProblem(have broker.Topic, want *int32, path *field.Path) *field.
 }
 
 // planned is the part of a topic's spec that the brokers carry out.
-func planned(topic *kafka.KafkaTopic) topicplan.Spec {
-	return topicplan.Spec{Partitions: topic.Spec.Partitions, Replicas: topic.Spec.Replicas, Config: topic.Spec.Config}
+func planned(topic *kafka.KafkaTopic) topics.Spec {
+	return topics.Spec{Partitions: topic.Spec.Partitions, Replicas: topic.Spec.Replicas, Config: topic.Spec.Config}
 }
 
 // foreign refuses to do anything to a topic that somebody made in the place of an object's own; nil when it is the object's.
 func foreign(topic *kafka.KafkaTopic, have broker.Topic) *field.Error {
-	if topicplan.Mine(topic.Status.TopicID, topic.Spec.AdoptTopicID, have) {
+	if topics.Mine(topic.Status.TopicID, topic.Spec.AdoptTopicID, have) {
 		return nil
 	}
-	return field.Invalid(field.NewPath("spec", "adoptTopicID"), topic.Spec.AdoptTopicID, topicplan.Replaced(topic.Status.TopicID, have))
+	return field.Invalid(field.NewPath("spec", "adoptTopicID"), topic.Spec.AdoptTopicID, topics.Replaced(topic.Status.TopicID, have))
 }
 
 func invalid(topic *kafka.KafkaTopic, errs ...*field.Error) error {
@@ -146,7 +146,7 @@ func refusal(err error, topic *kafka.KafkaTopic) error {
 		path = "spec.replicas"
 	case codeInvalidConfig:
 		path = "spec.config"
-		if key := topicplan.NamedIn(err.Error(), topic.Spec.Config); key != "" {
+		if key := topics.NamedIn(err.Error(), topic.Spec.Config); key != "" {
 			path = field.NewPath("spec", "config").Key(key).String()
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // checkReportedID judges the topic id in a status, because what has it is deleted with the object: the brokers must have it under the
@@ -72,5 +72,5 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 // adopting tells whether a status says that the topic was there before the object.
 func adopting(topic *kafka.KafkaTopic) bool {
 	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
-	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == topicplan.ReasonAdopting
+	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == topics.ReasonAdopting
 }

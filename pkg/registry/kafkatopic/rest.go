@@ -13,7 +13,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
-	"kafka.openshift.io/kafka-apiserver/pkg/topicplan"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // REST is kafkatopics. Its writes are those of pkg/registry/brokered.
@@ -78,7 +78,7 @@ func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 		var have broker.Topic
 		var found bool
 		if have, found, err = cluster.Topic(ctx, topic.TopicName()); found && foreign(topic, have) != nil {
-			live.Warn(ctx, "another topic stays", errors.New(topicplan.Replaced(topic.Status.TopicID, have)))
+			live.Warn(ctx, "another topic stays", errors.New(topics.Replaced(topic.Status.TopicID, have)))
 		}
 	}
 	if live.IsAway(err) {

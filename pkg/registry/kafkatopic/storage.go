@@ -66,7 +66,7 @@ func NewStorage(config Config) (*Storage, error) {
 		UpdateStrategy:            strategy,
 		DeleteStrategy:            strategy,
 		ResetFieldsStrategy:       strategy,
-		TableConvertor:            topics,
+		TableConvertor:            topicTable,
 	}
 	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: config.RESTOptions, AttrFunc: getAttrs}); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ const (
 	columnOffline         = 8
 )
 
-var topics = table.Convertor[*kafka.KafkaTopic]{
+var topicTable = table.Convertor[*kafka.KafkaTopic]{
 	Columns: []metav1.TableColumnDefinition{
 		table.Name(),
 		table.Column("Cluster", "string", "The Kafka that hosts the topic."),

@@ -1,7 +1,7 @@
-// Package topicplan compares what a topic should be with what the brokers have, and says what there is to do. It is pure, so that the
+// Package topics compares what a topic should be with what the brokers have, and says what there is to do. It is pure, so that the
 // API server, which carries out writes, and the topic controller, which finds what was done outside, decide by the same rules. It
 // never asks a broker.
-package topicplan
+package topics
 
 import (
 	"fmt"
