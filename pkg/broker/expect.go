@@ -233,7 +233,7 @@ func topicValues(entries []ConfigEntry) map[string]string {
 
 func sameValue(set map[string]string, key string, want *string) bool {
 	got, ok := set[key]
-	return ok == (want != nil) && (want == nil || kafkaconfig.SameValue(got, *want))
+	return ok == (want != nil) && (want == nil || kafkaconfig.SameValue(key, got, *want))
 }
 
 func (e *expectations) sweep(now time.Time) {

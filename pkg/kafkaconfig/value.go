@@ -1,15 +1,17 @@
 package kafkaconfig
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// SameValue tells whether brokers take two texts for the same value. They parse what they are given and answer with what they
-// understood (org.apache.kafka.common.config.ConfigDef): text without the spaces around it, a list without those around its commas,
-// true and false in lower case, a number in its shortest form.
-func SameValue(a, b string) bool {
-	a, b = normal(a), normal(b)
+// SameValue tells whether brokers take two texts for the same value of a setting of a topic. They parse what they are given
+// (org.apache.kafka.common.config.ConfigDef) and answer with what they understood: text without the spaces around it, true and false in
+// lower case, a number in its shortest form, a list without the spaces around its commas and, in newer releases, without an entry that it
+// has already (seen on 4.3.1). A text that is taken for another would be set again for ever.
+func SameValue(key, a, b string) bool {
+	a, b = normal(key, a), normal(key, b)
 	if a == b {
 		return true
 	}
@@ -18,19 +20,41 @@ func SameValue(a, b string) bool {
 	if errI == nil && errJ == nil {
 		return i == j
 	}
-	x, errX := strconv.ParseFloat(a, 64)
-	y, errY := strconv.ParseFloat(b, 64)
+	x, errX := parseDouble(a)
+	y, errY := parseDouble(b)
 	return errX == nil && errY == nil && x == y
 }
 
-func normal(value string) string {
-	parts := strings.Split(value, ",")
-	for i := range parts {
-		parts[i] = strings.TrimSpace(parts[i])
+// unordered are the lists of a topic whose order means nothing.
+var unordered = []string{"cleanup.policy"}
+
+func normal(key, value string) string {
+	entries := strings.Split(value, ",")
+	kept := entries[:0]
+	for _, entry := range entries {
+		if entry = trim(entry); !slices.Contains(kept, entry) {
+			kept = append(kept, entry)
+		}
 	}
-	value = strings.Join(parts, ",")
+	if slices.Contains(unordered, key) {
+		slices.Sort(kept)
+	}
+	value = strings.Join(kept, ",")
 	if lower := strings.ToLower(value); lower == "true" || lower == "false" {
 		return lower
 	}
 	return value
+}
+
+// trim is java.lang.String.trim: it takes away everything up to the space, control characters too, and no other spaces.
+func trim(text string) string {
+	return strings.TrimFunc(text, func(r rune) bool { return r <= ' ' })
+}
+
+// parseDouble is java.lang.Double.parseDouble, which allows the suffix of a literal: 0.5d.
+func parseDouble(text string) (float64, error) {
+	if n := len(text) - 1; n > 0 && strings.ContainsRune("dDfF", rune(text[n])) && strings.ContainsRune("0123456789.", rune(text[n-1])) {
+		text = text[:n]
+	}
+	return strconv.ParseFloat(text, 64)
 }

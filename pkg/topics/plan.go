@@ -1,6 +1,5 @@
-// Package topics compares what a topic should be with what the brokers have, and says what there is to do. It is pure, so that the
-// API server, which carries out writes, and the topic controller, which finds what was done outside, decide by the same rules. It
-// never asks a broker.
+// Package topics makes brokers have what a topic's object asks for: it compares, decides and carries out. The API server, which carries
+// out writes, and the topic controller, which finds what was done outside, go by it alike. It knows no objects and stores nothing.
 package topics
 
 import (
@@ -53,7 +52,7 @@ func Settings(want map[string]string, config []broker.ConfigEntry) (set map[stri
 		}
 	}
 	for key, value := range want {
-		if entry, there := own[key]; !there || entry.Sensitive || entry.Null || !kafkaconfig.SameValue(entry.Value, value) {
+		if entry, there := own[key]; !there || entry.Sensitive || entry.Null || !kafkaconfig.SameValue(key, entry.Value, value) {
 			if set == nil {
 				set = map[string]string{}
 			}
@@ -95,7 +94,7 @@ func Drift(want map[string]string, config []broker.ConfigEntry) string {
 		case entry.Sensitive && wanted:
 		case !wanted:
 			told = append(told, fmt.Sprintf("%s is %s, the spec does not set it", key, quote(entry.Value)))
-		case !kafkaconfig.SameValue(entry.Value, value):
+		case !kafkaconfig.SameValue(key, entry.Value, value):
 			told = append(told, fmt.Sprintf("%s is %s, the spec says %s", key, quote(entry.Value), quote(value)))
 		}
 	}
