@@ -32,6 +32,8 @@ var rules = []rule{
 		Why: "the gateway knows Kafka, not who asks"},
 	{From: "pkg/target", Never: append([]string{"k8s.io/apiserver", "pkg/render", "pkg/pki"}, callers...),
 		Why: "how a Kafka is reached is the same for all who ask"},
+	{From: "pkg/topics", Never: append([]string{"k8s.io/apiserver", "pkg/render", "pkg/pki", "pkg/target", "pkg/generated"}, callers...),
+		Why: "how brokers get what a topic's object asks for is the same for registry and controller"},
 	{From: "pkg/render", Never: append([]string{"k8s.io/apiserver", "pkg/broker", "pkg/pki"}, callers...),
 		Why: "rendering is pure"},
 	{From: "pkg/pki", Never: append([]string{"k8s.io/apiserver", "pkg/broker", "pkg/render", "pkg/apis"}, callers...),

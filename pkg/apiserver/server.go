@@ -32,6 +32,8 @@ type ExtraConfig struct {
 	EtcdPrefix string
 	// SharedEtcd says that other servers may use the same etcd.
 	SharedEtcd bool
+	// ReplicasPerBroker is how many replicas of partitions a Kafka takes for each of its brokers; 0 for any number.
+	ReplicasPerBroker int
 	// HasQuota tells whether a quota counts the KafkaTopics of a namespace; nil when there are no quotas.
 	HasQuota func(namespace string) bool
 	// Host is where the identity of the storage is recorded.
@@ -105,7 +107,8 @@ func (c CompletedConfig) New() (*Server, error) {
 	servers := storage.NewServers(c.Extra.Etcd, c.Extra.EtcdPrefix, !c.Extra.SharedEtcd)
 	topics, err := topicstorage.NewStorage(topicstorage.Config{
 		Scheme: Scheme, RESTOptions: c.Generic.RESTOptionsGetter, Guard: guard, Clusters: kafkas.Clusters,
-		Claims: storage.NewClaims(c.Extra.Etcd, c.Extra.EtcdPrefix), Servers: servers, HasQuota: c.Extra.HasQuota, Authorizer: c.Generic.Authorization.Authorizer, Clock: c.Extra.Clock,
+		Claims: storage.NewClaims(c.Extra.Etcd, c.Extra.EtcdPrefix), Servers: servers, HasQuota: c.Extra.HasQuota,
+		ReplicasPerBroker: c.Extra.ReplicasPerBroker, Authorizer: c.Generic.Authorization.Authorizer, Clock: c.Extra.Clock,
 		Metrics: c.Extra.Metrics,
 	})
 	if err != nil {

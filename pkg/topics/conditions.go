@@ -9,24 +9,35 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 )
 
-// Reasons of a topic's condition Ready.
+// ConditionStalled is True while nothing changes until a person does something, with Ready's reason and message. There is no such
+// condition otherwise (sigs.k8s.io/cli-utils, pkg/kstatus: conditions of this kind are there when they are True).
+const ConditionStalled = "Stalled"
+
+// Reasons of a topic's condition Ready. Those that also stall a topic say so.
 const (
 	ReasonReady = "Ready"
 	// ReasonClusterNotFound says that there is no Kafka of the name in spec.clusterRef, ReasonClusterUnreachable that none of its
 	// brokers can be asked.
 	ReasonClusterNotFound    = "ClusterNotFound"
 	ReasonClusterUnreachable = "ClusterUnreachable"
-	// ReasonNotApplied says that the brokers refused, in their words.
+	// ReasonNotApplied says that the brokers refused, in their words. It stalls the topic when no waiting helps.
 	ReasonNotApplied = "NotApplied"
-	// ReasonTopicExists says that a topic of the name is there and is not what the spec says, so that it is not taken over.
+	// ReasonOutcomeUnknown says that a large request was sent and that it is not known what came of it. It may have ended the brokers,
+	// so it is not sent again for the same spec. Stalls.
+	ReasonOutcomeUnknown = "OutcomeUnknown"
+	// ReasonTooManyPartitions says that more partitions are asked for than one request may add. Stalls.
+	ReasonTooManyPartitions = "TooManyPartitions"
+	// ReasonConfigNotKept says that brokers accept settings and have others again whenever they are looked at. Stalls.
+	ReasonConfigNotKept = "ConfigNotKept"
+	// ReasonTopicExists says that a topic of the name is there and is not what the spec says, so that it is not taken over. Stalls.
 	ReasonTopicExists = "TopicExists"
-	// ReasonTopicReplaced says that the object's topic is gone and another has its name.
+	// ReasonTopicReplaced says that the object's topic is gone and another has its name. Stalls.
 	ReasonTopicReplaced = "TopicReplaced"
 	// ReasonAdopting says that a topic of the name was there already and is about to be taken over.
 	ReasonAdopting = "Adopting"
-	// ReasonTopicMissing says that the topic was deleted outside, and that the drift policy is to leave it so.
+	// ReasonTopicMissing says that the topic was deleted outside, and that the drift policy is to leave it so. Stalls.
 	ReasonTopicMissing = "TopicMissing"
-	// ReasonReplicasDiffer says that the topic has another number of replicas.
+	// ReasonReplicasDiffer says that the topic has another number of replicas. Stalls.
 	ReasonReplicasDiffer = "ReplicasDiffer"
 )
 
@@ -37,19 +48,25 @@ const (
 	ReasonTopicDeleted  = "TopicDeleted"
 )
 
-// SetDrifted puts into an object's conditions what was done on the brokers past it: reason ReasonAsSpecified for nothing. The
-// condition belongs to the policy Report; with Revert, where nothing stays drifted, there is none.
-func SetDrifted(conditions *[]metav1.Condition, policy v1beta1.TopicDriftPolicy, reason, message string, generation int64, now time.Time) {
-	if policy != v1beta1.DriftReport {
+// SetConditions puts a verdict into an object's conditions. generation is that of the spec that it is about.
+func SetConditions(conditions *[]metav1.Condition, v Verdict, policy v1beta1.TopicDriftPolicy, generation int64, now time.Time) {
+	set := func(kind string, status metav1.ConditionStatus, reason, message string) {
+		meta.SetStatusCondition(conditions, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message,
+			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now)})
+	}
+	switch {
+	case policy != v1beta1.DriftReport:
+		// With Revert nothing stays drifted.
 		meta.RemoveStatusCondition(conditions, v1beta1.ConditionDrifted)
-		return
+	case v.DriftReason == ReasonAsSpecified:
+		set(v1beta1.ConditionDrifted, metav1.ConditionFalse, v.DriftReason, v.Drift)
+	case v.DriftReason != "":
+		set(v1beta1.ConditionDrifted, metav1.ConditionTrue, v.DriftReason, v.Drift)
 	}
-	status := metav1.ConditionTrue
-	if reason == ReasonAsSpecified {
-		status = metav1.ConditionFalse
+	if v.Stalled {
+		set(ConditionStalled, metav1.ConditionTrue, v.Reason, v.Message)
+	} else {
+		meta.RemoveStatusCondition(conditions, ConditionStalled)
 	}
-	meta.SetStatusCondition(conditions, metav1.Condition{
-		Type: v1beta1.ConditionDrifted, Status: status, Reason: reason, Message: message,
-		ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
-	})
+	set(v1beta1.ConditionReady, v.Status, v.Reason, v.Message)
 }

@@ -11,7 +11,7 @@ type Observed struct {
 	// TopicID is the topic's id, and ReplacementID that of another topic of its name that was found; both "" when there is none.
 	TopicID, ReplacementID string
 	Partitions, Replicas   int32
-	// Missing says that the topic was found to be missing.
+	// Missing says that the topic was found to be missing, or that nobody has seen it yet.
 	Missing bool
 }
 
@@ -28,7 +28,8 @@ func Changed(was Observed, have broker.Topic, found bool) bool {
 	if was.ReplacementID != "" {
 		return id != was.ReplacementID
 	}
-	return id != was.TopicID || len(have.Partitions) != int(was.Partitions) || have.ReplicationFactor() != int(was.Replicas)
+	known := Known(have)
+	return id != was.TopicID || known.Partitions != was.Partitions || known.Replicas != was.Replicas
 }
 
 // Mine tells whether a topic on the brokers is the one of an object: the one that it had, or the one that it is to adopt. An object

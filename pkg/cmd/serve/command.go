@@ -108,12 +108,14 @@ func Run(ctx context.Context, options *Options) error {
 		Etcd:       client,
 		EtcdPrefix: options.Recommended.Etcd.StorageConfig.Prefix,
 		SharedEtcd: !options.embedded,
-		HasQuota:   counted(kafka.Resource("kafkatopics"), generic.SharedInformerFactory.Core().V1().ResourceQuotas().Lister()),
-		Host:       storage.ConfigMapRecord{ConfigMaps: host.CoreV1().ConfigMaps(options.Namespace)},
-		Gateway:    broker.New(broker.Options{ClientID: "kafka-apiserver"}),
-		Secrets:    target.HostSecrets{Client: host.CoreV1()},
-		Clock:      clock.RealClock{},
-		Metrics:    loops,
+
+		ReplicasPerBroker: options.ReplicasPerBroker,
+		HasQuota:          counted(kafka.Resource("kafkatopics"), generic.SharedInformerFactory.Core().V1().ResourceQuotas().Lister()),
+		Host:              storage.ConfigMapRecord{ConfigMaps: host.CoreV1().ConfigMaps(options.Namespace)},
+		Gateway:           broker.New(broker.Options{ClientID: "kafka-apiserver"}),
+		Secrets:           target.HostSecrets{Client: host.CoreV1()},
+		Clock:             clock.RealClock{},
+		Metrics:           loops,
 	}}
 	server, err := config.Complete().New()
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 const (
@@ -42,6 +43,8 @@ type Options struct {
 	// Namespace is the server's own, ServiceName the Service in front of it.
 	Namespace   string
 	ServiceName string
+	// ReplicasPerBroker is how many replicas of partitions a Kafka takes for each of its brokers.
+	ReplicasPerBroker int
 
 	embedded bool
 }
@@ -62,6 +65,8 @@ func NewOptions() *Options {
 		DataDir:     "/var/lib/kafka-apiserver",
 		Namespace:   "kafka-system",
 		ServiceName: "kafka-apiserver",
+
+		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
 	}
 	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
 		o.Namespace = namespace
@@ -89,6 +94,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.DataDir, "data-dir", o.DataDir, "Folder of the embedded etcd, which is used when --etcd-servers is empty. Exactly one server may use it.")
 	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "Namespace of this server: its serving authority and the identity of its storage are kept there. Defaults to $POD_NAMESPACE.")
 	flags.StringVar(&o.ServiceName, "service-name", o.ServiceName, "Name of the Service in front of this server, for its serving certificate.")
+	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, "How many replicas of partitions a Kafka takes for each of its brokers; a create or a growth that would exceed it is refused. 0 for any number.")
 	// The generic server accepts these and ignores them under the storage factory in use.
 	for _, name := range []string{"storage-media-type", "etcd-servers-overrides", "storage-backend"} {
 		if flag := flags.Lookup(name); flag != nil {

@@ -71,16 +71,20 @@ type Controller struct {
 	kafkas    kafkalisters.KafkaLister
 	byCluster cache.Indexer
 
-	loop    *loop.Loop
-	parking parking
-	heads   headStarts
-	refused refusals
-	wanted  set
-	made    madeTopics
+	loop *loop.Loop
+	// unreachable are the topics that wait for brokers, grace those that wait for the request that stored them, and refused those
+	// that brokers refuse.
+	unreachable unreachableQueue
+	grace       grace
+	refused     refusals
+	reverts     reverts
+	// recheck are topics that are as specified and that are compared with the brokers nevertheless.
+	recheck    memory[struct{}]
+	unrecorded memory[unrecordedTopic]
 
 	// patrol compares the topics of whole clusters with the brokers; its keys are Kafkas.
-	patrol *loop.Loop
-	beats  beats
+	patrol  *loop.Loop
+	cursors memory[cursor]
 }
 
 // clusterIndex finds the topics of a Kafka by its namespace/name.
@@ -102,7 +106,7 @@ func New(cfg Config) (*Controller, error) {
 		informers: kafkainformers.NewSharedInformerFactoryWithOptions(cfg.Kafka, 0, kafkainformers.WithTransform(withoutManagedFields)),
 	}
 	c.loop = loop.New(loop.Options{Name: "topic", Workers: cfg.Workers, Lane: c.lane, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
-	c.patrol = loop.New(loop.Options{Name: "topic-patrol", Lane: types.NamespacedName.String, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.walk)
+	c.patrol = loop.New(loop.Options{Name: "topic-patrol", Lane: types.NamespacedName.String, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.compareCluster)
 	topics, kafkas := c.informers.Kafka().V1beta1().KafkaTopics(), c.informers.Kafka().V1beta1().Kafkas()
 	c.topics, c.kafkas = topics.Lister(), kafkas.Lister()
 	c.byCluster = topics.Informer().GetIndexer()
@@ -189,7 +193,7 @@ func (c *Controller) kafkaChanged(before, after any) {
 // wake looks at the topics of a Kafka anew, and compares them with the brokers.
 func (c *Controller) wake(kafka *v1beta1.Kafka) {
 	at, _ := c.targets.Of(kafka)
-	c.parking.release(at.Key)
+	c.unreachable.release(at.Key)
 	key := types.NamespacedName{Namespace: kafka.Namespace, Name: kafka.Name}
 	for _, topic := range c.topicsOf(key) {
 		c.loop.Add(types.NamespacedName{Namespace: topic.Namespace, Name: topic.Name})

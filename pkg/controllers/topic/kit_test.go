@@ -48,6 +48,21 @@ type brokers struct {
 	// creates counts what was asked to be created.
 	creates int
 	deleted []broker.TopicID
+	// capacity is how many partitions brokers can add at once; more end them before they answer. 0 is any number.
+	capacity int32
+	// understood is what brokers make of a value of a setting; nil for the value itself.
+	understood func(key, value string) string
+	// alters counts changes of settings, and grows those of partitions.
+	alters, grows int
+}
+
+// overwhelmed ends the brokers when they are asked for too much; the caller holds the lock.
+func (b *brokers) overwhelmed(added int32) error {
+	if b.capacity == 0 || added <= b.capacity {
+		return nil
+	}
+	b.away = true
+	return &broker.UnknownOutcomeError{Op: "write", Object: "orders", Err: b.answer()}
 }
 
 func (b *brokers) answer() error {
@@ -96,6 +111,9 @@ func (b *brokers) TopicConfigs(_ context.Context, names ...string) (map[string][
 func (b *brokers) config(name string) []broker.ConfigEntry {
 	entries := []broker.ConfigEntry{{Name: "min.insync.replicas", Value: "2", Source: broker.SourceStaticBroker}}
 	for key, value := range b.configs[name] {
+		if b.understood != nil {
+			value = b.understood(key, value)
+		}
 		entries = append(entries, broker.ConfigEntry{Name: key, Value: value, Source: broker.SourceTopic})
 	}
 	return entries
@@ -124,8 +142,11 @@ func (b *brokers) CreateTopic(_ context.Context, t broker.NewTopic, _ bool) (bro
 	if err := errors.Join(b.answer(), b.refuse); err != nil {
 		return broker.CreatedTopic{}, err
 	}
+	if err := b.overwhelmed(t.Partitions); err != nil {
+		return broker.CreatedTopic{}, err
+	}
 	if _, exists := b.topics[t.Name]; exists {
-		return broker.CreatedTopic{}, &broker.Error{Op: "create topic", Object: t.Name, Code: codeTopicAlreadyExists, Name: "TOPIC_ALREADY_EXISTS"}
+		return broker.CreatedTopic{}, &broker.Error{Op: "create topic", Object: t.Name, Code: 36, Name: "TOPIC_ALREADY_EXISTS"}
 	}
 	made := b.put(t.Name, max(t.Partitions, 1), int32(max(t.Replicas, 1)), t.Config)
 	return broker.CreatedTopic{ID: made.ID, Partitions: int32(len(made.Partitions)), Replicas: int16(made.ReplicationFactor())}, nil
@@ -134,7 +155,14 @@ func (b *brokers) CreateTopic(_ context.Context, t broker.NewTopic, _ bool) (bro
 func (b *brokers) CreatePartitions(_ context.Context, name string, total int32, _ [][]int32, _ bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.grows++
+	if err := b.answer(); err != nil {
+		return err
+	}
 	t := b.topics[name]
+	if err := b.overwhelmed(total - int32(len(t.Partitions))); err != nil {
+		return err
+	}
 	for int32(len(t.Partitions)) < total {
 		t.Partitions = append(t.Partitions, t.Partitions[0])
 	}
@@ -145,6 +173,7 @@ func (b *brokers) CreatePartitions(_ context.Context, name string, total int32, 
 func (b *brokers) AlterTopicConfig(_ context.Context, name string, set map[string]string, remove []string, _ bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.alters++
 	for key, value := range set {
 		b.configs[name][key] = value
 	}
@@ -232,7 +261,7 @@ func newBench(t *testing.T, b *brokers, objects ...runtime.Object) *bench {
 	go func() { c.Run(ctx); close(done) }()
 	bench := &bench{t, client, b, c, recorder.Events, func() { cancel(); <-done }}
 	// A new object is left to its request first.
-	bench.wait(firstLook + time.Second)
+	bench.wait(gracePeriod + time.Second)
 	return bench
 }
 

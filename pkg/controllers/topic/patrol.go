@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,7 +13,6 @@ import (
 	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -31,47 +29,20 @@ const (
 	patrolTimeout = 20 * time.Second
 )
 
-// beats are where the patrols of clusters are.
-type beats struct {
-	mu sync.Mutex
-	at map[types.NamespacedName]beat
-}
-
-// beat is where the patrol of one cluster is.
-type beat struct {
+// cursor is where the patrol of one cluster is.
+type cursor struct {
 	// after is the name of the last topic whose settings were compared.
 	after string
 	// brokers are the ids of those that lived when it was last looked.
 	brokers []int32
 }
 
-func (b *beats) get(kafka types.NamespacedName) beat {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.at[kafka]
-}
-
-func (b *beats) put(kafka types.NamespacedName, at beat) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.at == nil {
-		b.at = map[types.NamespacedName]beat{}
-	}
-	b.at[kafka] = at
-}
-
-func (b *beats) forget(kafka types.NamespacedName) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.at, kafka)
-}
-
-// walk compares the topics of a cluster that are as specified with the brokers, in few requests for all, and has those synced that
+// compareCluster compares the topics of a cluster that are as specified with the brokers, in few requests for all, and has those synced that
 // are not as they were. It decides nothing and writes nothing: a snapshot may be older than the object.
-func (c *Controller) walk(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
+func (c *Controller) compareCluster(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
 	kafka, err := c.kafkas.Kafkas(key.Namespace).Get(key.Name)
 	if apierrors.IsNotFound(err) {
-		c.beats.forget(key)
+		c.cursors.forget(key)
 		return 0, nil
 	}
 	if err != nil {
@@ -83,7 +54,7 @@ func (c *Controller) walk(ctx context.Context, key types.NamespacedName) (time.D
 		return 0, nil
 	}
 	hosted := c.topicsOf(key)
-	if len(hosted) == 0 || c.parking.away(at) {
+	if len(hosted) == 0 || c.unreachable.has(at) {
 		return patrolEvery, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patrolTimeout)
@@ -95,8 +66,8 @@ func (c *Controller) walk(ctx context.Context, key types.NamespacedName) (time.D
 		klog.FromContext(ctx).V(2).Info("Topics not compared with the brokers", "kafka", key, "err", err)
 		return patrolEvery, nil
 	}
-	was := c.beats.get(key)
-	now := beat{after: was.after, brokers: slices.Sorted(maps.Keys(snapshot.Brokers))}
+	was, _ := c.cursors.get(key)
+	now := cursor{after: was.after, brokers: slices.Sorted(maps.Keys(snapshot.Brokers))}
 	byName := map[string]*v1beta1.KafkaTopic{}
 	for _, topic := range hosted {
 		name := v1beta1.TopicName(topic)
@@ -114,7 +85,7 @@ func (c *Controller) walk(ctx context.Context, key types.NamespacedName) (time.D
 		}
 	}
 	now.after = c.compareSettings(ctx, cluster, byName, was.after)
-	c.beats.put(key, now)
+	c.cursors.put(key, now)
 	return patrolEvery, nil
 }
 
@@ -130,8 +101,13 @@ func (c *Controller) compareSettings(ctx context.Context, cluster Cluster, hoste
 		return after
 	}
 	for name, config := range configs {
-		if drifted(hosted[name], config) {
-			c.check(hosted[name])
+		topic := hosted[name]
+		drift := topics.Drift(topic.Spec.Config, config)
+		if drift == "" {
+			c.reverts.forget(types.NamespacedName{Namespace: topic.Namespace, Name: topic.Name})
+		}
+		if drift != told(topic) {
+			c.check(topic)
 		}
 	}
 	return names[len(names)-1]
@@ -149,40 +125,47 @@ func nextNames(sorted []string, after string) []string {
 	return circle[:n]
 }
 
-// drifted tells whether a topic's settings are neither as specified nor as reported.
-func drifted(topic *v1beta1.KafkaTopic, config []broker.ConfigEntry) bool {
-	told := ""
-	if condition := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionDrifted); condition != nil && condition.Reason == topics.ReasonConfigDiffers {
-		told = condition.Message
+// told is the drift that an object tells of already, "" for none.
+func told(topic *v1beta1.KafkaTopic) string {
+	if drifted := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionDrifted); drifted != nil && drifted.Reason == topics.ReasonConfigDiffers {
+		return drifted.Message
 	}
-	return topics.Drift(topic.Spec.Config, config) != told
+	if says(topic, topics.ReasonConfigNotKept) {
+		return topics.DriftNotKept(meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady).Message)
+	}
+	return ""
 }
 
 // check has a topic compared with the brokers although it is as specified.
 func (c *Controller) check(topic *v1beta1.KafkaTopic) {
 	key := types.NamespacedName{Namespace: topic.Namespace, Name: topic.Name}
-	c.wanted.add(key)
+	c.recheck.put(key, struct{}{})
 	c.loop.Add(key)
 }
 
 // settled tells whether the status says all there is to say of the spec of today, so that only the brokers can have news.
 func settled(topic *v1beta1.KafkaTopic) bool {
+	return carriedOut(topic) || says(topic, topics.ReasonOutcomeUnknown) || says(topic, topics.ReasonTooManyPartitions)
+}
+
+// carriedOut tells whether the brokers had what the spec of today asks for, so that what they have now was done outside.
+func carriedOut(topic *v1beta1.KafkaTopic) bool {
 	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
 	if ready == nil || topic.Status.ObservedGeneration < topic.Generation {
 		return false
 	}
 	switch ready.Reason {
-	case topics.ReasonReady, topics.ReasonReplicasDiffer, topics.ReasonTopicReplaced, topics.ReasonTopicMissing:
+	case topics.ReasonReady, topics.ReasonReplicasDiffer, topics.ReasonTopicReplaced, topics.ReasonTopicMissing, topics.ReasonConfigNotKept:
 		return true
 	}
 	return false
 }
 
 func observed(topic *v1beta1.KafkaTopic) topics.Observed {
-	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
 	return topics.Observed{
 		TopicID: topic.Status.TopicID, ReplacementID: topic.Status.ReplacementID,
 		Partitions: topic.Status.Partitions, Replicas: topic.Status.Replicas,
-		Missing: ready != nil && ready.Reason == topics.ReasonTopicMissing,
+		// A large request whose outcome is unknown may still make the topic.
+		Missing: says(topic, topics.ReasonTopicMissing) || topic.Status.TopicID == "" && !carriedOut(topic),
 	}
 }

@@ -160,7 +160,7 @@ func TestARefusedTopicFollowsSoonAfterItsBrokersReturn(t *testing.T) {
 				b := newBench(t, on, kafkaObject(), topicObject())
 				defer b.stop()
 				// A look at the cluster would find out, too, and happens to be just over.
-				b.wait(patrolEvery - firstLook - time.Second)
+				b.wait(patrolEvery - gracePeriod - time.Second)
 				on.do(func() {
 					on.away, on.refuse = false, &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
 				})
@@ -176,7 +176,7 @@ func TestARefusedTopicFollowsSoonAfterItsBrokersReturn(t *testing.T) {
 
 // What is refused for good is asked for ever more rarely.
 // A few topics find out for a thousand, so that what the brokers refuse while they return costs little.
-func TestAThousandRefusedTopicsSendScouts(t *testing.T) {
+func TestAThousandRefusedTopicsSendAFewProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const topics = 1000
 		on := &brokers{away: true, alive: map[int32]broker.BrokerInfo{0: {}}}
@@ -186,7 +186,7 @@ func TestAThousandRefusedTopicsSendScouts(t *testing.T) {
 		}
 		b := newBench(t, on, objects...)
 		defer b.stop()
-		b.wait(patrolEvery - firstLook - time.Second)
+		b.wait(patrolEvery - gracePeriod - time.Second)
 		on.do(func() {
 			on.away, on.refuse = false, &broker.Error{Op: "create topic", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
 		})
@@ -195,8 +195,8 @@ func TestAThousandRefusedTopicsSendScouts(t *testing.T) {
 		on.do(func() { on.creates = 0 })
 		b.wait(20 * time.Second)
 		on.do(func() {
-			if on.creates == 0 || on.creates > 20*scouts {
-				t.Errorf("%d creates were tried in twenty seconds, want some by %d topics", on.creates, scouts)
+			if on.creates == 0 || on.creates > 20*retryProbes {
+				t.Errorf("%d creates were tried in twenty seconds, want some by %d topics", on.creates, retryProbes)
 			}
 			on.refuse = nil
 		})
@@ -206,8 +206,8 @@ func TestAThousandRefusedTopicsSendScouts(t *testing.T) {
 				t.Errorf("the brokers have %d topics", len(on.topics))
 			}
 		})
-		if lanes := len(b.controller.refused.lanes); lanes != 0 || len(b.controller.refused.since) != 0 {
-			t.Errorf("%d clusters and %d topics are remembered to be refused", lanes, len(b.controller.refused.since))
+		if clusters := len(b.controller.refused.clusters); clusters != 0 || len(b.controller.refused.first) != 0 {
+			t.Errorf("%d clusters and %d topics are remembered to be refused", clusters, len(b.controller.refused.first))
 		}
 	})
 }
@@ -223,11 +223,11 @@ func TestWhatIsRefusedForGoodIsAskedRarely(t *testing.T) {
 	if tries > 140 {
 		t.Errorf("%d tries in the first hour, want two a minute and some at first", tries)
 	}
-	if again := refused.again(key, topic, now); again != againRefused {
+	if again := refused.again(key, topic, now); again != maxRetry {
 		t.Errorf("after an hour it is tried again in %s", again)
 	}
 	topic.Generation = 2
-	if again := refused.again(key, topic, now); again != againSoon {
+	if again := refused.again(key, topic, now); again != minRetry {
 		t.Errorf("another spec is tried again in %s", again)
 	}
 }
@@ -265,23 +265,23 @@ func TestANewSpecIsLeftToItsRequestFirst(t *testing.T) {
 	start := time.Now()
 	key := types.NamespacedName{Namespace: "streams", Name: "orders"}
 	topic := topicObject(func(t *v1beta1.KafkaTopic) { t.CreationTimestamp = metav1.NewTime(start.Add(100 * time.Hour)) })
-	heads := &headStarts{}
-	if wait := heads.wait(key, topic, start); wait != firstLook {
+	specs := &grace{}
+	if wait := specs.left(key, topic, start); wait != gracePeriod {
 		t.Errorf("a new object waits %s", wait)
 	}
-	if wait := heads.wait(key, topic, start.Add(firstLook)); wait > 0 {
+	if wait := specs.left(key, topic, start.Add(gracePeriod)); wait > 0 {
 		t.Errorf("a request that was cut short is waited for another %s", wait)
 	}
 	topic.Generation = 2
-	if wait := heads.wait(key, topic, start.Add(firstLook)); wait != firstLook {
+	if wait := specs.left(key, topic, start.Add(gracePeriod)); wait != gracePeriod {
 		t.Errorf("a new spec waits %s", wait)
 	}
 	topic.Status = v1beta1.KafkaTopicStatus{ObservedGeneration: 2, Conditions: []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse}}}
-	if wait := heads.wait(key, topic, start.Add(firstLook)); wait > 0 {
+	if wait := specs.left(key, topic, start.Add(gracePeriod)); wait > 0 {
 		t.Errorf("a request that said what came of it is waited for another %s", wait)
 	}
-	if len(heads.since) != 0 {
-		t.Errorf("it is remembered: %v", heads.since)
+	if len(specs.first) != 0 {
+		t.Errorf("it is remembered: %v", specs.first)
 	}
 }
 

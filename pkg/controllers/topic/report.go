@@ -25,56 +25,57 @@ const (
 	reasonAdopting = "Adopting"
 )
 
-// note writes the topic's id to the status, and leaves the new object in the work.
-func (w *work) note(ctx context.Context, id broker.TopicID) error {
+// recordID writes the topic's id to the status, and leaves the new object in the work.
+func (w *work) recordID(ctx context.Context, id broker.TopicID) error {
 	next := w.topic.DeepCopy()
 	next.Status.TopicID, next.Status.ReplacementID = id.String(), ""
 	next.Status.TopicName = v1beta1.TopicName(w.topic)
 	if meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady) == nil {
-		w.controller.condition(next, metav1.ConditionFalse, reasonAdopting, "the topic is on the brokers and is compared with the spec")
+		topics.SetConditions(&next.Status.Conditions, topics.Verdict{Status: metav1.ConditionFalse, Reason: reasonAdopting, Message: "the topic is on the brokers and is compared with the spec"},
+			next.Spec.DriftPolicy, next.Status.ObservedGeneration, w.controller.clock.Now())
 	}
 	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(w.topic.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
 	if err != nil {
-		return w.gone(ctx, err)
+		return w.ifGone(ctx, err)
 	}
-	w.controller.made.drop(w.key)
+	w.controller.unrecorded.forget(w.key)
 	stored.DeepCopyInto(w.topic)
 	return nil
 }
 
-// gone handles an object that went while its topic was made: nobody else knows of the topic.
-func (w *work) gone(ctx context.Context, err error) error {
+// ifGone handles an object that went while its topic was made: nobody else knows of the topic.
+func (w *work) ifGone(ctx context.Context, err error) error {
 	if !apierrors.IsNotFound(err) {
 		return err
 	}
-	if err := w.controller.unmake(ctx, w.key, ""); err != nil {
+	if err := w.controller.deleteOrphan(ctx, w.key, ""); err != nil {
 		return err
 	}
 	return errMoved
 }
 
-// settle writes to the spec what the brokers chose or somebody did outside, and to the status what there is.
-func (w *work) settle(ctx context.Context, v verdict) error {
+// record writes to the spec what the brokers chose or somebody did outside, and to the status what there is.
+func (w *work) record(ctx context.Context, done topics.Outcome) error {
 	c, topic := w.controller, w.topic
 	next := topic.DeepCopy()
-	if have := v.have; have != nil {
-		if next.Spec.Partitions == nil || *next.Spec.Partitions < have.partitions {
-			next.Spec.Partitions = ptr.To(have.partitions)
+	if have := done.Have; have != nil {
+		if have.Partitions > 0 && (next.Spec.Partitions == nil || *next.Spec.Partitions < have.Partitions) {
+			next.Spec.Partitions = ptr.To(have.Partitions)
 		}
-		if next.Spec.Replicas == nil && have.replicas > 0 {
-			next.Spec.Replicas = ptr.To(have.replicas)
+		if next.Spec.Replicas == nil && have.Replicas > 0 {
+			next.Spec.Replicas = ptr.To(have.Replicas)
 		}
 	}
 	if !equality.Semantic.DeepEqual(next.Spec, topic.Spec) {
-		if topic.Status.TopicID != v.have.id.String() {
+		if topic.Status.TopicID != done.Have.ID.String() {
 			// The API server compares a write of the spec with the topic, so it has to know first whose that is.
-			if err := w.note(ctx, v.have.id); err != nil {
+			if err := w.recordID(ctx, done.Have.ID); err != nil {
 				return err
 			}
 			next.ObjectMeta, next.Status = w.topic.ObjectMeta, w.topic.Status
 		}
-		if topic.Spec.Partitions != nil && *topic.Spec.Partitions < v.have.partitions {
-			c.event(topic, corev1.EventTypeNormal, "GrownOutside", "Adopt", "The topic was grown to %d partitions on the brokers; the spec follows", v.have.partitions)
+		if topic.Spec.Partitions != nil && *topic.Spec.Partitions < done.Have.Partitions {
+			c.event(topic, corev1.EventTypeNormal, "GrownOutside", "Adopt", "The topic was grown to %d partitions on the brokers; the spec follows", done.Have.Partitions)
 		}
 		stored, err := c.client.KafkaV1beta1().KafkaTopics(topic.Namespace).Update(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
 		if err != nil {
@@ -82,35 +83,38 @@ func (w *work) settle(ctx context.Context, v verdict) error {
 		}
 		w.topic = stored
 	}
-	if err := c.report(ctx, w.topic, v); err != nil {
-		return w.gone(ctx, err)
+	if err := c.report(ctx, w.topic, done); err != nil {
+		return w.ifGone(ctx, err)
 	}
-	c.made.drop(w.key)
+	c.unrecorded.forget(w.key)
 	return nil
 }
 
-// report writes a verdict to the status if it is news.
-func (c *Controller) report(ctx context.Context, topic *v1beta1.KafkaTopic, v verdict) error {
+// report writes an outcome to the status if it is news.
+func (c *Controller) report(ctx context.Context, topic *v1beta1.KafkaTopic, done topics.Outcome) error {
 	next := topic.DeepCopy()
 	next.Status.ObservedGeneration = topic.Generation
 	next.Status.TopicName = v1beta1.TopicName(topic)
-	next.Status.ReplacementID = v.replacement
-	if v.have != nil {
-		next.Status.TopicID = v.have.id.String()
-		next.Status.Partitions, next.Status.Replicas = v.have.partitions, v.have.replicas
+	next.Status.ReplacementID = done.Replacement
+	if have := done.Have; have != nil {
+		next.Status.TopicID = have.ID.String()
+		// What is not known of it stays what it was.
+		if have.Partitions > 0 {
+			next.Status.Partitions = have.Partitions
+		}
+		if have.Replicas > 0 {
+			next.Status.Replicas = have.Replicas
+		}
 	}
-	if v.driftReason != "" {
-		topics.SetDrifted(&next.Status.Conditions, topic.Spec.DriftPolicy, v.driftReason, v.drift, next.Status.ObservedGeneration, c.clock.Now())
-	}
-	c.condition(next, v.status, v.reason, v.message)
+	topics.SetConditions(&next.Status.Conditions, done.Verdict, topic.Spec.DriftPolicy, next.Status.ObservedGeneration, c.clock.Now())
 	if equality.Semantic.DeepEqual(next.Status, topic.Status) {
 		return nil
 	}
 	if _, err := c.client.KafkaV1beta1().KafkaTopics(topic.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager}); err != nil {
 		return err
 	}
-	if v.status != metav1.ConditionTrue && !says(topic, v.reason) {
-		c.event(topic, corev1.EventTypeWarning, v.reason, "Converge", "%s", v.message)
+	if done.Status != metav1.ConditionTrue && !says(topic, done.Reason) {
+		c.event(topic, corev1.EventTypeWarning, done.Reason, "Converge", "%s", done.Message)
 	}
 	was, is := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionDrifted), meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionDrifted)
 	if is != nil && is.Reason == topics.ReasonConfigDiffers && (was == nil || was.Message != is.Message) {
@@ -123,13 +127,6 @@ func (c *Controller) report(ctx context.Context, topic *v1beta1.KafkaTopic, v ve
 func says(topic *v1beta1.KafkaTopic, reason string) bool {
 	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
 	return ready != nil && ready.Reason == reason && topic.Status.ObservedGeneration == topic.Generation
-}
-
-func (c *Controller) condition(topic *v1beta1.KafkaTopic, status metav1.ConditionStatus, reason, message string) {
-	meta.SetStatusCondition(&topic.Status.Conditions, metav1.Condition{
-		Type: v1beta1.ConditionReady, Status: status, Reason: reason, Message: message,
-		ObservedGeneration: topic.Status.ObservedGeneration, LastTransitionTime: metav1.NewTime(c.clock.Now()),
-	})
 }
 
 func (c *Controller) event(topic *v1beta1.KafkaTopic, kind, reason, action, note string, args ...any) {

@@ -76,7 +76,7 @@ func (w *write[T, H]) findHost(ctx context.Context, obj T) error {
 	w.host, w.hostUID, err = w.store.kind.Host(ctx, obj, none, w.applied)
 	if w.store.kind.Away(err) {
 		w.away = err
-		return nil
+		return w.store.kind.JudgeAlone(obj, none)
 	}
 	return err
 }

@@ -84,7 +84,7 @@ type Kind[T Object, H any] interface {
 	Concerns(obj, before T) bool
 	// Judge asks the brokers what they would say to a write. before is nil for a create.
 	Judge(ctx context.Context, host H, obj, before T, left Leftover) (Verdict[T], error)
-	// JudgeAlone judges a write without the brokers, by what is stored.
+	// JudgeAlone judges a write without the brokers, by what is stored. before is nil for a create.
 	JudgeAlone(obj, before T) error
 	// Create makes what a new object asks for, or takes over what is there if the caller may. Its errors are the brokers' refusals,
 	// after which nothing of the object is there.

@@ -5,15 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Create implements brokered.Kind: the brokers are asked to make the topic, once. What they have already is taken over if it is what
@@ -24,14 +23,17 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 			return brokered.Outcome[*kafka.KafkaTopic]{}, err
 		}
 	}
-	have, made, err := k.create(ctx, cluster, topic, left.IDs)
-	if err != nil {
+	if problem := k.tooMany(ctx, cluster, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField); problem != nil {
+		return brokered.Outcome[*kafka.KafkaTopic]{}, invalid(topic, problem)
+	}
+	done, taken, err := k.create(ctx, cluster, topic, left.IDs)
+	switch {
+	case err != nil:
 		return brokered.Outcome[*kafka.KafkaTopic]{}, refusedOrUnknown(err, topic)
+	case done != nil:
+		return k.outcome(*done), nil
 	}
-	if made {
-		return k.outcome(settled(topic, have, true)), nil
-	}
-	return k.takeOver(ctx, cluster, topic, have, left.Wanted)
+	return k.takeOver(ctx, cluster, topic, taken, left.Wanted)
 }
 
 // deleteFormer deletes the former owner's topic: that was decided when its object was deleted.
@@ -65,14 +67,14 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 		if err := cluster.DeleteTopic(ctx, id); err != nil {
 			return none, refusedOrUnknown(err, topic)
 		}
-		made := false
-		if have, made, err = k.create(ctx, cluster, topic, []string{id.String()}); err != nil {
+		done, _, err := k.create(ctx, cluster, topic, []string{id.String()})
+		switch {
+		case err != nil:
 			return none, refusedOrUnknown(err, topic)
-		}
-		if !made {
+		case done == nil:
 			return none, apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name, errTaken)
 		}
-		return k.outcome(settled(topic, have, true)), nil
+		return k.outcome(*done), nil
 	case ours:
 		return k.outcome(settled(topic, have, true)), nil
 	}
@@ -96,50 +98,27 @@ func (k kind) isLeft(ctx context.Context, cluster *broker.Cluster, have broker.T
 	return neverUsed(ctx, cluster, have)
 }
 
-// deletionLag is how long brokers may take to let go of the name of a deleted topic.
-var deletionLag = wait.Backoff{Duration: 50 * time.Millisecond, Factor: 1.5, Steps: 10, Cap: time.Second}
-
-// create creates the topic; made is false when it is there already, which may be because somebody was faster. A name that a deleted
-// topic still holds is waited for: brokers delete in the background.
-func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, doomed []string) (have broker.Topic, made bool, err error) {
+// create creates the topic; otherwise the topic returned has its name, which may be because somebody was faster. A request that may have
+// ended the brokers is an outcome, too: nobody repeats it.
+func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, tombstoned []string) (done *outcome, taken broker.Topic, err error) {
 	wanted := newTopic(topic)
-	var created broker.CreatedTopic
-	var refused error
-	err = wait.ExponentialBackoffWithContext(ctx, deletionLag, func(ctx context.Context) (bool, error) {
-		var err error
-		created, err = cluster.CreateTopic(ctx, wanted, false)
-		if broker.CodeOf(err) != codeTopicAlreadyExists {
-			made = err == nil
-			return err == nil, err
-		}
-		refused = err
-		var found bool
-		have, found, err = cluster.Topic(ctx, wanted.Name)
-		return found && !slices.Contains(doomed, have.ID.String()), err
-	})
-	if wait.Interrupted(err) && refused != nil {
-		err = refused
+	created, taken, err := topics.Create(ctx, cluster, wanted, tombstoned, false)
+	switch {
+	case broker.IsUnknownOutcome(err) && topics.Large(wanted.Partitions, int32(wanted.Replicas)):
+		return &outcome{verdict: topics.Unconfirmed(wanted.Name)}, taken, nil
+	case err != nil || created == nil:
+		return nil, taken, err
 	}
-	if err != nil || !made {
-		return have, false, err
+	// What the brokers answered is newer than what another broker's metadata would say now.
+	have := topics.OnBrokers{ID: created.ID, Partitions: created.Partitions, Replicas: int32(created.Replicas)}
+	if have.Partitions < 0 {
+		have.Partitions = max(wanted.Partitions, 0)
 	}
-	return asCreated(wanted, created), true, nil
-}
-
-// asCreated is a topic as the brokers answered, which is newer than what another broker's metadata would say now.
-func asCreated(wanted broker.NewTopic, created broker.CreatedTopic) broker.Topic {
-	have := broker.Topic{Name: wanted.Name, ID: created.ID}
-	partitions, replicas := created.Partitions, int32(created.Replicas)
-	if partitions < 0 {
-		partitions = wanted.Partitions
+	if have.Replicas < 0 {
+		have.Replicas = max(int32(wanted.Replicas), 0)
 	}
-	if replicas < 0 {
-		replicas = int32(wanted.Replicas)
-	}
-	for i := range max(partitions, 0) {
-		have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1, Replicas: make([]int32, max(replicas, 0))})
-	}
-	return have
+	made := settledAs(topic, have, true)
+	return &made, taken, nil
 }
 
 // adopted is the outcome of a create that has taken over what was there. Its records were somebody's before, so that they stay when
@@ -161,10 +140,5 @@ func refusedOrUnknown(err error, topic *kafka.KafkaTopic) error {
 }
 
 func newTopic(topic *kafka.KafkaTopic) broker.NewTopic {
-	return broker.NewTopic{
-		Name:       topic.TopicName(),
-		Partitions: ptr.Deref(topic.Spec.Partitions, -1),
-		Replicas:   int16(ptr.Deref(topic.Spec.Replicas, -1)),
-		Config:     topic.Spec.Config,
-	}
+	return topics.New(topic.TopicName(), planned(topic))
 }

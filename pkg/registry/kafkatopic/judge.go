@@ -24,24 +24,31 @@ func (k kind) Judge(ctx context.Context, cluster *broker.Cluster, topic, before 
 		return verdict{}, statusUnlessAway(err, topic)
 	}
 	if !found {
-		return k.judgeNew(ctx, cluster, topic)
+		judged, err := k.judgeNew(ctx, cluster, topic)
+		return judged, statusUnlessAway(err, topic)
 	}
-	return verdict{Fill: fill(int32(len(have.Partitions)), int32(have.ReplicationFactor()))}, judgeExisting(ctx, cluster, topic, before, have)
+	return verdict{Fill: fill(int32(len(have.Partitions)), int32(have.ReplicationFactor()))}, k.judgeExisting(ctx, cluster, topic, before, have)
 }
 
 type verdict = brokered.Verdict[*kafka.KafkaTopic]
 
 // judgeNew asks whether the brokers would make a topic.
-func (kind) judgeNew(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (verdict, error) {
+func (k kind) judgeNew(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (verdict, error) {
+	if problem := k.tooMany(ctx, cluster, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField); problem != nil {
+		return verdict{}, invalid(topic, problem)
+	}
 	would, err := cluster.CreateTopic(ctx, newTopic(topic), true)
+	if broker.CodeOf(err) == codeTopicAlreadyExists {
+		return verdict{}, err
+	}
 	return verdict{Absent: true, Fill: fill(would.Partitions, int32(would.Replicas))}, statusUnlessAway(err, topic)
 }
 
 // judgeCreate asks what would become of a create. A topic that is there already would be taken over, or made anew.
 func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, left brokered.Leftover) (verdict, error) {
-	would, err := cluster.CreateTopic(ctx, newTopic(topic), true)
+	judged, err := k.judgeNew(ctx, cluster, topic)
 	if broker.CodeOf(err) != codeTopicAlreadyExists {
-		return verdict{Absent: true, Fill: fill(would.Partitions, int32(would.Replicas))}, statusUnlessAway(err, topic)
+		return judged, err
 	}
 	have, found, err := cluster.Topic(ctx, topic.TopicName())
 	if err != nil {
@@ -88,7 +95,7 @@ func fill(partitions, replicas int32) func(*kafka.KafkaTopic) {
 }
 
 // judgeExisting compares with a topic that is on the brokers: it can grow and change its settings, nothing else.
-func judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, have broker.Topic) error {
+func (k kind) judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, have broker.Topic) error {
 	if problem := foreign(topic, have); problem != nil {
 		return invalid(topic, problem)
 	}
@@ -112,6 +119,9 @@ func judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *
 	}
 	steps := topics.Compare(planned(topic), have, config)
 	if steps.Grow > 0 {
+		if problem := k.tooMany(ctx, cluster, int32(len(have.Partitions)), steps.Grow, int32(have.ReplicationFactor()), partitionsField); problem != nil {
+			return invalid(topic, problem)
+		}
 		if err := cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, true); err != nil {
 			return statusUnlessAway(err, topic)
 		}
@@ -134,7 +144,16 @@ func disagreements(topic, before *kafka.KafkaTopic, have broker.Topic, config []
 
 // JudgeAlone implements brokered.Kind: by what the brokers are known to have. A wish that they never heard of can be taken back.
 func (kind) JudgeAlone(topic, before *kafka.KafkaTopic) error {
+	if before == nil {
+		if problem := topics.TooManyAtOnce(0, ptr.Deref(topic.Spec.Partitions, 0)); problem != "" {
+			return invalid(topic, field.Invalid(partitionsField, *topic.Spec.Partitions, problem))
+		}
+		return nil
+	}
 	var errs field.ErrorList
+	if problem := topics.TooManyAtOnce(before.Status.Partitions, ptr.Deref(topic.Spec.Partitions, 0)); problem != "" {
+		errs = append(errs, field.Invalid(partitionsField, *topic.Spec.Partitions, problem))
+	}
 	if was, is := before.Status.Partitions, topic.Spec.Partitions; is != nil && *is < was {
 		errs = append(errs, field.Invalid(field.NewPath("spec", "partitions"), *is, fmt.Sprintf("the topic has %d partitions, and partitions only grow", was)))
 	}

@@ -157,7 +157,7 @@ func (k kind) outcome(done outcome) brokered.Outcome[*kafka.KafkaTopic] {
 
 // Converge implements brokered.Kind.
 func (k kind) Converge(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, verdict brokered.Verdict[*kafka.KafkaTopic]) (brokered.Outcome[*kafka.KafkaTopic], error) {
-	done, err := k.apply(ctx, cluster, topic, verdict.Absent, nil)
+	done, err := k.apply(ctx, cluster, topic, verdict.Absent)
 	if err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}

@@ -194,6 +194,9 @@ func (r *PartitionsREST) carryOut(ctx context.Context, cluster *broker.Cluster, 
 	gr := kafka.Resource("kafkatopics")
 	if len(change.added) > 0 {
 		total := int32(len(have.Partitions) + len(change.added))
+		if problem := r.plane.tooMany(ctx, cluster, int32(len(have.Partitions)), total, int32(have.ReplicationFactor()), field.NewPath("spec")); problem != nil {
+			return apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), topic.Name, field.ErrorList{problem})
+		}
 		if err := cluster.CreatePartitions(ctx, have.Name, total, change.added, true); err != nil {
 			return live.Refused(err, gr, topic.Name, "spec")
 		}

@@ -34,6 +34,8 @@ type plane struct {
 	clusters *live.Clusters
 	access   access
 	clock    clock.Clock
+	// replicasPerBroker is how many replicas of partitions a cluster takes for each broker; 0 for any number.
+	replicasPerBroker int
 	// topics is the write path of the kind.
 	topics *brokered.Store[*kafka.KafkaTopic, *broker.Cluster]
 }

@@ -67,7 +67,7 @@ func (r *ScaleREST) Update(ctx context.Context, name string, info rest.UpdatedOb
 	if err != nil {
 		return nil, false, err
 	}
-	scale, err := r.updated(ctx, topic, have, info)
+	scale, err := r.updated(ctx, cluster, topic, have, info)
 	if err != nil {
 		return nil, false, err
 	}
@@ -104,7 +104,7 @@ func scaleFields(topic *kafka.KafkaTopic) *managedfields.ScaleHandler {
 }
 
 // updated is the Scale that the caller wants.
-func (r *ScaleREST) updated(ctx context.Context, topic *kafka.KafkaTopic, have broker.Topic, info rest.UpdatedObjectInfo) (*autoscalingv1.Scale, error) {
+func (r *ScaleREST) updated(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, info rest.UpdatedObjectInfo) (*autoscalingv1.Scale, error) {
 	old := toScale(topic, len(have.Partitions))
 	managed, err := scaleFields(topic).ToSubresource()
 	if err != nil {
@@ -135,6 +135,9 @@ func (r *ScaleREST) updated(ctx context.Context, topic *kafka.KafkaTopic, have b
 	} else {
 		problem = partitionsProblem(have, &scale.Spec.Replicas, path)
 	}
+	if problem == nil {
+		problem = r.plane.tooMany(ctx, cluster, int32(len(have.Partitions)), scale.Spec.Replicas, int32(have.ReplicationFactor()), path)
+	}
 	if problem != nil {
 		return nil, apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), topic.Name, field.ErrorList{problem})
 	}
@@ -151,7 +154,9 @@ func (p *plane) grow(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 			if err := cluster.CreatePartitions(ctx, have.Name, partitions, assignments, false); err != nil {
 				return err
 			}
-			grown(&have, partitions)
+			for i := int32(len(have.Partitions)); i < partitions; i++ {
+				have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1})
+			}
 		}
 		done := (kind{p}).outcome(settled(topic, have, false))
 		record := done.Record

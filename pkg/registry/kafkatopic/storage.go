@@ -30,6 +30,8 @@ type Config struct {
 	Clusters    *live.Clusters
 	Claims      brokered.Claims
 	Servers     brokered.Servers
+	// ReplicasPerBroker is how many replicas of partitions a cluster takes for each broker; 0 for any number.
+	ReplicasPerBroker int
 	// HasQuota tells whether a namespace has a quota that counts KafkaTopics; nil when there are none.
 	HasQuota   func(namespace string) bool
 	Authorizer authorizer.UnconditionalAuthorizer
@@ -71,7 +73,8 @@ func NewStorage(config Config) (*Storage, error) {
 	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: config.RESTOptions, AttrFunc: getAttrs}); err != nil {
 		return nil, err
 	}
-	plane := &plane{clusters: config.Clusters, access: access{config.Authorizer}, clock: config.Clock}
+	plane := &plane{clusters: config.Clusters, access: access{config.Authorizer}, clock: config.Clock,
+		replicasPerBroker: config.ReplicasPerBroker}
 	plane.topics = brokered.NewStore(brokered.Config[*kafka.KafkaTopic, *broker.Cluster]{
 		Kind: kind{plane}, Objects: store, RecordStrategy: outcomeStrategy{strategy}, Guard: config.Guard, Claims: config.Claims,
 		Servers: config.Servers, Clock: config.Clock, HasQuota: config.HasQuota, Metrics: config.Metrics, SweeperName: sweeperName,

@@ -1,0 +1,293 @@
+package topics
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+)
+
+// Desired is a topic that an object asks for, and what is known of it before the brokers are asked.
+type Desired struct {
+	Name string
+	Spec Spec
+	// TopicID is the id of the object's topic, "" when it had none, and AdoptTopicID that of a topic to take over.
+	TopicID, AdoptTopicID string
+	// MadeID is the id of a topic that was made for the object, which does not have it as TopicID yet.
+	MadeID string
+	// Tombstoned are the ids of deleted objects' topics, which may still hold the name.
+	Tombstoned []string
+	// Absent says that the brokers do not have the topic, as far as is known: a create tells as well as a question.
+	Absent bool
+	// Judged says that the topic which is there was compared with the spec, and that the object may have it.
+	Judged bool
+	// CarriedOut says that the brokers had what this spec asks for. What differs now was done outside.
+	CarriedOut bool
+	// ReportOnly says that what was done outside is told and left as it is.
+	ReportOnly bool
+	// NotKept is the message of an object that has ReasonConfigNotKept: settings that it tells of are not set back again.
+	NotKept string
+	// Unconfirmed says that the object has ReasonOutcomeUnknown: what it still lacks is not asked for again.
+	Unconfirmed bool
+}
+
+// Hooks are called by Converge; each may be nil.
+type Hooks struct {
+	// Stands is called before a topic is made again, grown or configured, and after it was configured. It fails when the object is not
+	// any more what was read: others may have carried out a newer spec, or delete the topic.
+	Stands func(context.Context) error
+	// TakeOver is called before anything is done to a topic whose id is not Desired.TopicID. Nothing is done if it fails.
+	TakeOver func(context.Context, broker.TopicID) error
+	// Made is called as soon as a topic was made.
+	Made func(OnBrokers)
+	// Aside runs a call that shares its request to the brokers with others.
+	Aside func(context.Context, func())
+}
+
+// Seen is what the brokers said of a topic.
+type Seen struct {
+	// Asked says that they were asked for the topic, and Found that they have it.
+	Asked, Found bool
+	Topic        broker.Topic
+	// Described says that they told its settings, which are Config.
+	Described bool
+	Config    []broker.ConfigEntry
+}
+
+// Step is what to do next about a topic.
+type Step string
+
+const (
+	// StepAsk asks for the topic, StepDescribe for its settings.
+	StepAsk      Step = "Ask"
+	StepDescribe Step = "Describe"
+	// StepCreate makes the topic.
+	StepCreate Step = "Create"
+	// StepChange takes the topic over if it is not known to be the object's, grows it and sets its settings.
+	StepChange Step = "Change"
+	// StepNone leaves everything as it is.
+	StepNone Step = "None"
+)
+
+// Decision is what to do next, and what the topic has come to when that is done.
+type Decision struct {
+	Step    Step
+	Changes Steps
+	// Again says that a topic is made that was there before, TakeOver that the topic's id is not the one known.
+	Again, TakeOver bool
+	// Drift tells the settings that Changes sets back.
+	Drift   string
+	Outcome Outcome
+}
+
+// Decide says what to do next about a topic. It is pure.
+func Decide(want Desired, seen Seen) Decision {
+	switch {
+	case !seen.Asked && !want.Absent:
+		return Decision{Step: StepAsk}
+	case !seen.Found:
+		return decideMissing(want)
+	case !Mine(want.TopicID, want.AdoptTopicID, seen.Topic):
+		v := waiting(ReasonTopicReplaced, Replaced(want.TopicID, seen.Topic))
+		v.Replacement = seen.Topic.ID.String()
+		return Decision{Step: StepNone, Outcome: Outcome{Verdict: v}}
+	case !seen.Described:
+		return Decision{Step: StepDescribe}
+	}
+	return decideChange(want, seen)
+}
+
+func decideMissing(want Desired) Decision {
+	switch {
+	case want.TopicID != "" && want.CarriedOut && want.ReportOnly:
+		const message = "the topic was deleted on the brokers"
+		v := waiting(ReasonTopicMissing, message+"; a write of the spec makes it again")
+		v.DriftReason, v.Drift = ReasonTopicDeleted, message
+		return Decision{Step: StepNone, Outcome: Outcome{Verdict: v}}
+	case want.Unconfirmed:
+		return Decision{Step: StepNone, Outcome: Outcome{Verdict: Unconfirmed(want.Name)}}
+	}
+	if problem := TooManyAtOnce(0, ptr.Deref(want.Spec.Partitions, 0)); problem != "" {
+		return Decision{Step: StepNone, Outcome: Outcome{Verdict: waiting(ReasonTooManyPartitions, problem)}}
+	}
+	return Decision{Step: StepCreate, Again: want.TopicID != ""}
+}
+
+func decideChange(want Desired, seen Seen) Decision {
+	have := Known(seen.Topic)
+	id := have.ID.String()
+	d := Decision{Step: StepChange, Changes: Compare(want.Spec, seen.Topic, seen.Config), TakeOver: want.TopicID != id}
+	if want.TopicID == "" && !want.Judged && want.MadeID != id {
+		if problems := Disagreements(want.Spec, seen.Topic, seen.Config, field.NewPath("spec")); len(problems) > 0 {
+			message := strings.ReplaceAll(problems.ToAggregate().Error(), "\n", "; ")
+			return Decision{Step: StepNone, Outcome: Outcome{Verdict: waiting(ReasonTopicExists, message)}}
+		}
+	}
+	d.Outcome = Outcome{Have: &have, Verdict: AsSpecified(want.Name, want.Spec, have)}
+	if problem := TooManyAtOnce(have.Partitions, d.Changes.Grow); problem != "" {
+		d.Changes.Grow = 0
+		d.Outcome.Verdict = waiting(ReasonTooManyPartitions, problem)
+	} else if d.Changes.Grow > 0 && want.Unconfirmed {
+		d.Changes.Grow = 0
+		d.Outcome.Verdict = Unconfirmed(want.Name)
+	}
+	if !want.CarriedOut {
+		return d
+	}
+	// What is as specified is left alone, also a setting whose value brokers do not tell.
+	drift := Drift(want.Spec.Config, seen.Config)
+	if drift == "" || want.ReportOnly || NotKept(drift) == want.NotKept {
+		d.Changes.Set, d.Changes.Remove = nil, nil
+	}
+	switch {
+	case drift == "":
+	case want.ReportOnly:
+		d.Outcome.DriftReason, d.Outcome.Drift = ReasonConfigDiffers, drift
+		if d.Outcome.Status == metav1.ConditionTrue {
+			d.Outcome.Message = fmt.Sprintf("topic %s is on the brokers; its settings differ, as the condition Drifted says", want.Name)
+		}
+	case NotKept(drift) == want.NotKept:
+		d.Outcome.Verdict = waiting(ReasonConfigNotKept, want.NotKept)
+	default:
+		d.Drift = drift
+	}
+	return d
+}
+
+// Unconfirmed says that a large request was sent and that nobody knows what came of it.
+func Unconfirmed(name string) Verdict {
+	return waiting(ReasonOutcomeUnknown, fmt.Sprintf("the brokers were asked for the partitions of topic %s and did not answer; it is not done again, because so many may have ended "+
+		"them: wait until they show, or change the spec to try again", name))
+}
+
+// Converge makes the brokers have what an object asks for: it observes, decides (Decide) and carries out, until there is nothing left to
+// do. It can be repeated. The error is that of a hook or of the brokers.
+func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (Outcome, error) {
+	var seen Seen
+	for {
+		var err error
+		switch d := Decide(want, seen); d.Step {
+		case StepAsk:
+			seen.Topic, seen.Found, err = brokers.Topic(ctx, want.Name)
+			seen.Asked = true
+		case StepDescribe:
+			seen.Config, err = brokers.TopicConfig(ctx, seen.Topic.Name)
+			seen.Described = true
+		case StepCreate:
+			var done *Outcome
+			if done, seen.Topic, err = create(ctx, brokers, want, d, hooks); done != nil || err != nil {
+				return ptr.Deref(done, Outcome{}), err
+			}
+			// Another was faster, or the broker that was asked had not heard of it: nobody has compared this topic with the spec.
+			seen.Asked, seen.Found, want.Judged = true, true, false
+		case StepChange:
+			return change(ctx, brokers, want, seen, d, hooks)
+		default:
+			return d.Outcome, nil
+		}
+		if err != nil {
+			return Outcome{}, err
+		}
+	}
+}
+
+// create makes the topic. Without an outcome and an error the topic returned has the name.
+func create(ctx context.Context, brokers Brokers, want Desired, d Decision, hooks Hooks) (done *Outcome, taken broker.Topic, err error) {
+	if d.Again {
+		// A deletion may be that of the object's owner.
+		if err := hooks.stands(ctx); err != nil {
+			return nil, broker.Topic{}, err
+		}
+	}
+	topic := New(want.Name, want.Spec)
+	var created *broker.CreatedTopic
+	hooks.aside(ctx, func() { created, taken, err = Create(ctx, brokers, topic, want.Tombstoned, false) })
+	if broker.IsUnknownOutcome(err) && Large(topic.Partitions, int32(topic.Replicas)) {
+		return &Outcome{Verdict: Unconfirmed(want.Name)}, broker.Topic{}, nil
+	}
+	if err != nil || created == nil {
+		return nil, taken, err
+	}
+	// What the brokers answered is newer than what another broker's metadata would say now.
+	have := OnBrokers{ID: created.ID, Partitions: known(created.Partitions, topic.Partitions), Replicas: known(int32(created.Replicas), int32(topic.Replicas))}
+	if have.ID.IsZero() || have.Partitions == 0 || have.Replicas == 0 {
+		// Brokers before 2.8 and 2.4 do not tell.
+		found, there, err := brokers.Topic(ctx, want.Name)
+		switch {
+		case err != nil:
+			return nil, broker.Topic{}, err
+		case !there:
+			return nil, broker.Topic{}, fmt.Errorf("topic %s was created and is not on the brokers yet", want.Name)
+		}
+		have = Known(found)
+	}
+	if hooks.Made != nil {
+		hooks.Made(have)
+	}
+	return &Outcome{Have: &have, Made: true, Verdict: AsSpecified(want.Name, want.Spec, have)}, broker.Topic{}, nil
+}
+
+func known(told, asked int32) int32 {
+	if told < 0 {
+		told = asked
+	}
+	return max(told, 0)
+}
+
+// change takes the topic over, grows it and sets its settings.
+func change(ctx context.Context, brokers Brokers, want Desired, seen Seen, d Decision, hooks Hooks) (Outcome, error) {
+	if d.TakeOver && hooks.TakeOver != nil {
+		if err := hooks.TakeOver(ctx, seen.Topic.ID); err != nil {
+			return Outcome{}, err
+		}
+	}
+	done, have := d.Outcome, *d.Outcome.Have
+	if d.Changes.Grow > 0 {
+		if err := hooks.stands(ctx); err != nil {
+			return Outcome{}, err
+		}
+		err := brokers.CreatePartitions(ctx, want.Name, d.Changes.Grow, nil, false)
+		switch {
+		case broker.IsUnknownOutcome(err) && Large(d.Changes.Grow-have.Partitions, have.Replicas):
+			done.Verdict = Unconfirmed(want.Name)
+			return done, nil
+		case err != nil:
+			return Outcome{}, err
+		}
+		have.Partitions = d.Changes.Grow
+		done.Have = &have
+	}
+	if len(d.Changes.Set)+len(d.Changes.Remove) == 0 {
+		return done, nil
+	}
+	// What looks changed outside may be what a newer spec says, which another process has carried out already.
+	if err := hooks.stands(ctx); err != nil {
+		return Outcome{}, err
+	}
+	if err := brokers.AlterTopicConfig(ctx, want.Name, d.Changes.Set, d.Changes.Remove, false); err != nil {
+		return Outcome{}, err
+	}
+	done.Reverted = d.Drift
+	// It may have done so meanwhile. Then this has undone it, and the topic has to be looked at again.
+	return done, hooks.stands(ctx)
+}
+
+func (h Hooks) stands(ctx context.Context) error {
+	if h.Stands == nil {
+		return nil
+	}
+	return h.Stands(ctx)
+}
+
+func (h Hooks) aside(ctx context.Context, call func()) {
+	if h.Aside == nil {
+		call()
+		return
+	}
+	h.Aside(ctx, call)
+}

@@ -1,0 +1,76 @@
+package topics
+
+import (
+	"fmt"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+)
+
+// MaxAdded is the number of partitions that one request may add. A KRaft controller writes a record for each, and no operation of a
+// user may write more (org.apache.kafka.controller.QuorumController.MAX_RECORDS_PER_USER_OP). Brokers of 4.3 refuse more only after
+// they have made room for all of them in memory, which two billion end.
+const MaxAdded = 10_000
+
+// TooManyAtOnce says why a topic cannot grow from have partitions, 0 for a topic that is to be made, to want; "" when it can.
+func TooManyAtOnce(have, want int32) string {
+	added := int64(want) - int64(have)
+	if added <= MaxAdded {
+		return ""
+	}
+	if have == 0 {
+		return fmt.Sprintf("a topic can be created with at most %d partitions, and grow afterwards", MaxAdded)
+	}
+	return fmt.Sprintf("at most %d partitions can be added at once, so that the topic can have %d now", MaxAdded, int64(have)+MaxAdded)
+}
+
+// DefaultReplicasPerBroker is how many replicas of partitions a cluster takes for each of its brokers, unless it is told otherwise: the
+// 4,000 of a broker that Kafka's maintainers advise (KIP-578).
+const DefaultReplicasPerBroker = 4_000
+
+// Load is what a cluster holds.
+type Load struct {
+	// Brokers counts those that are alive or that host a replica, so that the restart of one does not change what fits.
+	Brokers int
+	// Replicas counts those of all partitions.
+	Replicas int
+}
+
+// LoadOf counts what a snapshot shows.
+func LoadOf(snapshot *broker.Snapshot) Load {
+	load := Load{}
+	brokers := make(map[int32]struct{}, len(snapshot.Brokers))
+	for id := range snapshot.Brokers {
+		brokers[id] = struct{}{}
+	}
+	for _, topic := range snapshot.Topics {
+		for _, partition := range topic.Partitions {
+			load.Replicas += len(partition.Replicas)
+			for _, id := range partition.Replicas {
+				brokers[id] = struct{}{}
+			}
+		}
+	}
+	load.Brokers = len(brokers)
+	return load
+}
+
+// TooMany says why a cluster does not take some more partitions of some replicas each; "" when it does. perBroker is how many replicas a
+// broker is to hold at most, 0 or less for any number.
+func (l Load) TooMany(partitions, replicas int32, perBroker int) string {
+	added := int64(max(partitions, 0)) * int64(max(replicas, 1))
+	limit := int64(l.Brokers) * int64(perBroker)
+	if perBroker <= 0 || added == 0 || int64(l.Replicas)+added <= limit {
+		return ""
+	}
+	return fmt.Sprintf("the cluster has %d replicas of partitions on %d brokers and takes at most %d, which is %d a broker; this would add %d",
+		l.Replicas, l.Brokers, limit, perBroker, added)
+}
+
+// largeRequest is from how many replicas on a request is large: what any broker carries is below it. A large request whose outcome is
+// unknown may have ended the brokers. A smaller one only was under way when they ended, and is sent again.
+const largeRequest = 100
+
+// Large tells whether a request that adds so many partitions is large. Numbers that are left to the brokers count as 1.
+func Large(partitions, replicas int32) bool {
+	return int64(max(partitions, 1))*int64(max(replicas, 1)) > largeRequest
+}

@@ -1,0 +1,104 @@
+package topics
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+)
+
+// OnBrokers is what is known of a topic on the brokers.
+type OnBrokers struct {
+	ID broker.TopicID
+	// Partitions and Replicas are 0 when they are not known.
+	Partitions, Replicas int32
+}
+
+// Known is what brokers told of a topic. Partitions that were added a moment ago may have no replicas in a broker's metadata yet; they
+// get as many as the others have, so the others tell the number.
+func Known(have broker.Topic) OnBrokers {
+	known := OnBrokers{ID: have.ID, Partitions: int32(len(have.Partitions))}
+	for _, p := range have.Partitions {
+		if n := int32(len(p.Replicas)); n > 0 && (known.Replicas == 0 || n < known.Replicas) {
+			known.Replicas = n
+		}
+	}
+	return known
+}
+
+// Verdict is what an object's conditions say of its topic.
+type Verdict struct {
+	// Status, Reason and Message are those of the condition Ready.
+	Status          metav1.ConditionStatus
+	Reason, Message string
+	// Stalled says that nothing changes until a person does something.
+	Stalled bool
+	// Replacement is the id of another topic that has the name.
+	Replacement string
+	// DriftReason and Drift are those of the condition Drifted; without a reason that condition stays as it was.
+	DriftReason, Drift string
+}
+
+// Outcome is what Converge came to.
+type Outcome struct {
+	Verdict
+	// Have is nil when the topic is not known to be on the brokers, or is not the object's.
+	Have *OnBrokers
+	// Made says that this call made the topic.
+	Made bool
+	// Reverted tells the settings that were changed outside and set back.
+	Reverted string
+}
+
+// AsSpecified says that the brokers have what a spec asks for, as far as they can be given it.
+func AsSpecified(name string, spec Spec, have OnBrokers) Verdict {
+	v := Verdict{Status: metav1.ConditionTrue, Reason: ReasonReady, Message: fmt.Sprintf("topic %s is on the brokers as specified", name),
+		DriftReason: ReasonAsSpecified, Drift: "the brokers have what the spec says"}
+	if differ := ReplicasDiffer(spec, have.Replicas); differ != "" {
+		v.Status, v.Reason, v.Message, v.Stalled = metav1.ConditionFalse, ReasonReplicasDiffer, differ, true
+	}
+	return v
+}
+
+// Unreachable says that no broker can be asked.
+func Unreachable(message string) Verdict {
+	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonClusterUnreachable, Message: message}
+}
+
+// NotApplied says that the brokers did not do what they were asked for; message is err's text.
+func NotApplied(err error, message string) Verdict {
+	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: forGood(err)}
+}
+
+func waiting(reason, message string) Verdict {
+	return Verdict{Status: metav1.ConditionFalse, Reason: reason, Message: message, Stalled: true}
+}
+
+const notKept = "the brokers accept settings and do not keep them; change the spec, or what changes them back: "
+
+// NotKept is the message of ReasonConfigNotKept about a drift, and DriftNotKept the drift that a message is about.
+func NotKept(drift string) string        { return notKept + drift }
+func DriftNotKept(message string) string { return strings.TrimPrefix(message, notKept) }
+
+// Kafka's error codes that are decided on here (org.apache.kafka.common.protocol.Errors).
+const (
+	codeInvalidTopic             int16 = 17
+	codeTopicAuthorizationFailed int16 = 29
+	codeClusterAuthorization     int16 = 31
+	codeTopicAlreadyExists       int16 = 36
+	codeInvalidPartitions        int16 = 37
+	codeInvalidConfig            int16 = 40
+	codeInvalidRequest           int16 = 42
+	codePolicyViolation          int16 = 44
+)
+
+// forGood tells refusals that no waiting mends. Too few brokers for the replicas is none of them: brokers come one after the other.
+func forGood(err error) bool {
+	switch broker.CodeOf(err) {
+	case codeInvalidTopic, codeTopicAuthorizationFailed, codeClusterAuthorization, codeInvalidPartitions, codeInvalidConfig, codeInvalidRequest, codePolicyViolation:
+		return true
+	}
+	return false
+}
