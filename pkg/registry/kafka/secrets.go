@@ -2,15 +2,14 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/apiserver/pkg/authorization/authorizer"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
@@ -20,7 +19,7 @@ import (
 // secrets guards the Secrets that external Kafkas refer to. The server reads them in its own name and shows what is in them to the
 // bootstrap servers, so that a Kafka with bootstrap servers of one's own would reveal any Secret of its namespace.
 type secrets struct {
-	authorizer authorizer.UnconditionalAuthorizer
+	access access.Reviewer
 	// kept tells whether there is a host that keeps Secrets.
 	kept bool
 }
@@ -50,24 +49,6 @@ func (s secrets) check(ctx context.Context, change stored.Change) error {
 }
 
 func (s secrets) mayGet(ctx context.Context, k *kafka.Kafka, name string) error {
-	user, ok := genericapirequest.UserFrom(ctx)
-	if !ok {
-		return apierrors.NewInternalError(errors.New("no user in the request's context"))
-	}
-	namespace := genericapirequest.NamespaceValue(ctx)
-	decision, reason, err := s.authorizer.Authorize(ctx, authorizer.AttributesRecord{
-		User: user, Verb: "get", Namespace: namespace, APIVersion: "v1", Resource: "secrets", Name: name, ResourceRequest: true,
-	})
-	// RBAC may allow and still report an error about a rule that it could not read.
-	if decision == authorizer.DecisionAllow {
-		return nil
-	}
-	if err != nil && reason == "" {
-		reason = err.Error()
-	}
-	why := fmt.Sprintf("user %q needs the verb \"get\" on secrets/%s in namespace %q, to which spec.external refers", user.GetName(), name, namespace)
-	if reason != "" {
-		why += ": " + reason
-	}
-	return apierrors.NewForbidden(kafka.Resource("kafkas"), k.Name, errors.New(why))
+	secret := access.Question{Verb: "get", Resource: access.Secrets, Namespace: genericapirequest.NamespaceValue(ctx), Name: name}
+	return s.access.Require(ctx, secret, "kafkas", k.Name, ", to which spec.external refers")
 }

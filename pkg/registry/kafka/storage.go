@@ -8,6 +8,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/utils/ptr"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
@@ -69,7 +70,7 @@ func NewStorage(config Config) (*Storage, error) {
 	kafkas := &stored.Store{Store: store, Guard: config.Guard}
 	all := &live.Clusters{Kafkas: kafkas, Gateway: config.Gateway, Targets: config.Targets}
 	kafkas.Checks = []stored.Check{
-		secrets{authorizer: config.Authorizer, kept: config.Targets.HasSecrets()}.check,
+		secrets{access: access.New(config.Authorizer), kept: config.Targets.HasSecrets()}.check,
 		scaleIn{clusters: all}.check,
 	}
 	return &Storage{

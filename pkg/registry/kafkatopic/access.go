@@ -2,39 +2,24 @@ package kafkatopic
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/apiserver/pkg/authorization/authorizer"
-	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
+	kafkaaccess "kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 )
 
-// access asks whether the caller may do something, of the authorizer that also let the request in.
+// access asks whether the caller may do something.
 type access struct {
-	authorizer authorizer.UnconditionalAuthorizer
+	kafkaaccess.Reviewer
 }
 
 // may tells whether the caller has a verb on an object, and why not.
 func (a access) may(ctx context.Context, verb, resource, namespace, name string) (bool, string, error) {
-	user, ok := genericapirequest.UserFrom(ctx)
-	if !ok {
-		return false, "", apierrors.NewInternalError(errors.New("no user in the request's context"))
-	}
-	decision, reason, err := a.authorizer.Authorize(ctx, authorizer.AttributesRecord{
-		User: user, Verb: verb, Namespace: namespace, APIGroup: kafka.GroupName,
-		APIVersion: v1beta1.SchemeGroupVersion.Version, Resource: resource, Name: name, ResourceRequest: true,
-	})
-	// RBAC may allow and still report an error about a rule that it could not read.
-	if decision == authorizer.DecisionAllow {
-		return true, "", nil
-	}
-	return false, reason, err
+	return a.May(ctx, kafkaaccess.Question{Verb: verb, Resource: v1beta1.SchemeGroupVersion.WithResource(resource), Namespace: namespace, Name: name})
 }
 
 // place asks for the verbs that a topic needs on its Kafka: "use", and "own" for a name on the brokers that is not
@@ -62,24 +47,9 @@ func (a access) own(ctx context.Context, topic *kafka.KafkaTopic, what string) e
 }
 
 func (a access) need(ctx context.Context, topic *kafka.KafkaTopic, verb, what string) error {
-	namespace, name := topic.ClusterNamespace(), topic.Spec.ClusterRef.Name
-	allowed, reason, err := a.may(ctx, verb, "kafkas", namespace, name)
-	if allowed {
-		return nil
-	}
-	if err != nil && reason == "" {
-		reason = err.Error()
-	}
-	user, ok := genericapirequest.UserFrom(ctx)
-	if !ok {
-		return err
-	}
-	why := fmt.Sprintf("user %q needs the verb %q on kafkas/%s in namespace %q", user.GetName(), verb, name, namespace)
+	on := kafkaaccess.Question{Verb: verb, Resource: kafkaaccess.Kafkas, Namespace: topic.ClusterNamespace(), Name: topic.Spec.ClusterRef.Name}
 	if what != "" {
-		why += " " + what
+		what = " " + what
 	}
-	if reason != "" {
-		why += ": " + reason
-	}
-	return apierrors.NewForbidden(kafka.Resource("kafkatopics"), topic.Name, errors.New(why))
+	return a.Require(ctx, on, "kafkatopics", topic.Name, what)
 }

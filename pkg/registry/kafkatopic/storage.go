@@ -11,6 +11,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/utils/clock"
 
+	kafkaaccess "kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
@@ -73,7 +74,7 @@ func NewStorage(config Config) (*Storage, error) {
 	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: config.RESTOptions, AttrFunc: getAttrs}); err != nil {
 		return nil, err
 	}
-	plane := &plane{clusters: config.Clusters, access: access{config.Authorizer}, clock: config.Clock,
+	plane := &plane{clusters: config.Clusters, access: access{kafkaaccess.New(config.Authorizer)}, clock: config.Clock,
 		replicasPerBroker: config.ReplicasPerBroker}
 	plane.topics = brokered.NewStore(brokered.Config[*kafka.KafkaTopic, *broker.Cluster]{
 		Kind: kind{plane}, Objects: store, RecordStrategy: outcomeStrategy{strategy}, Guard: config.Guard, Claims: config.Claims,
