@@ -105,10 +105,10 @@ const (
 	knockEvery = 3 * time.Second
 )
 
-// answered tells errors that leave a link usable: the broker's own, and what was refused before anything was sent.
+// answered tells errors that leave a link usable: the broker's own, and what was refused before anything was sent, here or by the gate.
 func answered(err error) bool {
 	var refusal *Error
-	return errors.As(err, &refusal)
+	return errors.As(err, &refusal) || notAdmitted(err)
 }
 
 // throttleOf is how long the broker wants to be left alone after this answer. sarama would sleep that long inside the next

@@ -60,9 +60,10 @@ func newCluster(opts *Options, t Target) *Cluster {
 	if parts := strings.SplitN(t.Key, "/", 3); len(parts) == 3 {
 		label = parts[0] + "/" + parts[1]
 	}
-	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts), bootstrap: slices.Clone(t.Bootstrap),
+	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts, label), bootstrap: slices.Clone(t.Bootstrap),
 		reads: make(chan struct{}, maxReads), produces: make(chan struct{}, maxProduces)}
 	c.pool.setSource(t.Security)
+	c.pool.setGate(t.Gate)
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.shared = newShared(c)
 	return c

@@ -106,6 +106,9 @@ func (f *fetcher) round(ctx context.Context, positions []*position) readEvent {
 			return readEvent{why: err}
 		}
 	}
+	if err := f.r.c.pool.admit(ctx, f.link); err != nil {
+		return readEvent{why: err}
+	}
 	stop := context.AfterFunc(ctx, f.link.kill)
 	defer stop()
 	resp, err := f.fetch(ctx, positions)
@@ -134,7 +137,7 @@ func (f *fetcher) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := openLink(ctx, c.opts, security, addr, c.opts.ConnectTimeout)
+	l, err := openLink(ctx, c.opts, security, c.pool.gated(), addr, c.opts.ConnectTimeout)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.pool.markDown(addr, gen, err)

@@ -78,6 +78,8 @@ type Target struct {
 	Bootstrap []string
 	// Security says how connections are encrypted and authenticated; nil for clear text and no authentication.
 	Security SecuritySource
+	// Gate is asked about the cluster behind each connection; nil admits any.
+	Gate Gate
 }
 
 // errClosed is what calls get on a cluster that was forgotten, or whose gateway has ended.
@@ -151,6 +153,7 @@ func (g *Gateway) Cluster(t Target) *Cluster {
 	}
 	c.wanted = g.opts.Clock.Now()
 	// In this order: whoever finds a new address must not go there with what was meant for the old ones.
+	c.pool.setGate(t.Gate)
 	c.pool.setSource(t.Security)
 	c.setBootstrap(slices.Clone(t.Bootstrap))
 	return c

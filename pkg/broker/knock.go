@@ -45,7 +45,7 @@ func (c *Cluster) tryAnew(addr string) error {
 		// That says nothing about the broker.
 		return nil
 	}
-	l, err := openLink(c.life, c.opts, security, addr, c.opts.ConnectTimeout)
+	l, err := openLink(c.life, c.opts, security, false, addr, c.opts.ConnectTimeout)
 	if err == nil {
 		l.close()
 		c.pool.markUp(addr)

@@ -26,6 +26,8 @@ type link struct {
 	offers   offers
 	clientID string
 	corr     int32
+	// clusterID is of which cluster the broker said that it is; "" when it was not asked.
+	clusterID string
 	// gen is the cluster's generation when the link was opened; links of an older one are not used again.
 	gen int
 	// since is when the request in flight was sent, in Unix nanoseconds; 0 when there is none.
@@ -82,6 +84,8 @@ type capture struct {
 	ctx      context.Context
 	opts     *Options
 	security *Security
+	// identify says that the broker is to be asked of which cluster it is.
+	identify bool
 
 	mu      sync.Mutex
 	socket  net.Conn
@@ -140,10 +144,10 @@ func (d *capture) abort() {
 var errNoAnswer = errors.New("no answer")
 
 // openLink connects to an address and asks what the broker offers, within timeout. It is the one place that opens connections.
-func openLink(ctx context.Context, opts *Options, security *Security, addr string, timeout time.Duration) (*link, error) {
+func openLink(ctx context.Context, opts *Options, security *Security, identify bool, addr string, timeout time.Duration) (*link, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w within %v", errNoAnswer, timeout.Round(time.Millisecond)))
 	defer cancel()
-	dialer := &capture{ctx: ctx, opts: opts, security: security}
+	dialer := &capture{ctx: ctx, opts: opts, security: security, identify: identify}
 	type result struct {
 		link *link
 		err  error
@@ -192,6 +196,9 @@ func handshake(opts *Options, dialer *capture, addr string) (*link, error) {
 	resp, err := b.ApiVersions(apiVersionsRequest())
 	if err == nil {
 		l.offers, err = newOffers(resp)
+	}
+	if err == nil && dialer.identify {
+		err = l.identify()
 	}
 	if err != nil {
 		l.close()

@@ -54,6 +54,8 @@ type downEntry struct {
 // pool holds the links of one cluster, and which addresses are known not to answer.
 type pool struct {
 	opts *Options
+	// label is the cluster's namespace and name.
+	label string
 	// requests bounds the requests in flight of the whole cluster.
 	requests chan struct{}
 
@@ -65,11 +67,12 @@ type pool struct {
 	closed bool
 	// source gives the security of connections; security is what it gave last, and what the links of this generation have.
 	source   SecuritySource
+	gate     Gate
 	security *Security
 }
 
-func newPool(opts *Options) *pool {
-	return &pool{opts: opts, requests: make(chan struct{}, opts.MaxConcurrent), lanes: map[laneKey]*laneState{},
+func newPool(opts *Options, label string) *pool {
+	return &pool{opts: opts, label: label, requests: make(chan struct{}, opts.MaxConcurrent), lanes: map[laneKey]*laneState{},
 		links: map[*link]struct{}{}, down: map[string]downEntry{}}
 }
 
@@ -114,8 +117,13 @@ func (p *pool) acquire(ctx context.Context, addr string, ln lane, timeout time.D
 	if err != nil {
 		<-p.requests
 		<-s.slots
+		return nil, err
 	}
-	return l, err
+	if err := p.admit(ctx, l); err != nil {
+		p.putBack(l)
+		return nil, err
+	}
+	return l, nil
 }
 
 // take is called with the slots held.
@@ -140,7 +148,7 @@ func (p *pool) take(ctx context.Context, key laneKey, security *Security, gen in
 	if closed {
 		return nil, errClosed
 	}
-	l, err := openLink(ctx, p.opts, security, key.addr, timeout)
+	l, err := openLink(ctx, p.opts, security, p.gated(), key.addr, timeout)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.markDown(key.addr, gen, err)

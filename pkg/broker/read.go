@@ -203,7 +203,7 @@ func (r *reading) patient(lost []*position, why error) error {
 			continue
 		}
 		var refusal *Error
-		if errors.As(why, &refusal) || IsUnreachable(why) {
+		if errors.As(why, &refusal) || IsUnreachable(why) || notAdmitted(why) {
 			return why
 		}
 		return &UnreachableError{Cluster: r.c.label, Address: addressesOf(why), Err: why}

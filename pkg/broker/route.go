@@ -211,7 +211,7 @@ func (c *Cluster) failed(ctx context.Context, op, object string, err error) erro
 			return &named
 		}
 		return err
-	case IsUnreachable(err):
+	case IsUnreachable(err), notAdmitted(err):
 		return err
 	case ctx.Err() != nil:
 		cause := context.Cause(ctx)

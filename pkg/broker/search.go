@@ -77,6 +77,10 @@ func (c *Cluster) acquireAny(ctx context.Context, ln lane, start time.Time, avoi
 	delay := min(hedgeDelay, (budget-timeout)/time.Duration(len(candidates)))
 
 	if l := c.pool.idleLink(candidates[0], ln); l != nil {
+		if err := c.pool.admit(ctx, l); err != nil {
+			c.pool.putBack(l)
+			return nil, err
+		}
 		return l, nil
 	}
 	type result struct {

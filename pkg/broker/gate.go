@@ -1,0 +1,102 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Gate decides which cluster a target may be. Addresses do not tell: a name can lead elsewhere tomorrow, and brokers name the addresses
+// of others as they like. So it is asked about what the other end of each connection says it is, whenever the connection is used.
+type Gate interface {
+	// Admit returns why the cluster with an id must not be asked anything, nil when it may. It is called for each request and has to
+	// be fast. The id is "" of brokers that have none.
+	Admit(ctx context.Context, clusterID string) error
+}
+
+// NotAdmittedError says that brokers answer, and that they are of a cluster that the target must not be. Nothing was asked of them but
+// their cluster's id.
+type NotAdmittedError struct {
+	// Cluster is the target's namespace and name, ID the id of the cluster that answers.
+	Cluster string
+	ID      string
+	// Err is what the gate said.
+	Err error
+}
+
+func (e *NotAdmittedError) Error() string {
+	return fmt.Sprintf("Kafka cluster %s must not be cluster %q: %v", e.Cluster, e.ID, e.Err)
+}
+
+func (e *NotAdmittedError) Unwrap() error { return e.Err }
+
+func notAdmitted(err error) bool { var e *NotAdmittedError; return errors.As(err, &e) }
+
+// setGate puts a gate before all connections. None leaves the one that is there: who has no objections is no reason to forget those of
+// others.
+func (p *pool) setGate(gate Gate) {
+	if gate == nil {
+		return
+	}
+	p.mu.Lock()
+	first := p.gate == nil
+	p.gate = gate
+	p.mu.Unlock()
+	if first {
+		// What is open by now was never asked what it is.
+		p.reset()
+	}
+}
+
+func (p *pool) gated() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gate != nil
+}
+
+// admit asks the gate about a link.
+func (p *pool) admit(ctx context.Context, l *link) error {
+	p.mu.Lock()
+	gate := p.gate
+	p.mu.Unlock()
+	if gate == nil {
+		return nil
+	}
+	if err := gate.Admit(ctx, l.clusterID); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &NotAdmittedError{Cluster: p.label, ID: l.clusterID, Err: err}
+	}
+	return nil
+}
+
+// identify asks the other end of a new link of which cluster it is.
+func (l *link) identify() error {
+	if l.offers.supports(int16(kmsg.DescribeCluster)) {
+		answer, err := byKmsg[*kmsg.DescribeClusterResponse](func() kmsg.Request { return kmsg.NewPtrDescribeClusterRequest() }, 0)(l)
+		if err != nil {
+			return err
+		}
+		if answer.ErrorCode != 0 {
+			return newError("ask for the cluster's id", "", answer.ErrorCode, answer.ErrorMessage, 0)
+		}
+		l.clusterID = answer.ClusterID
+		return nil
+	}
+	// The release before 2.8. No topics are none; nil would be all.
+	answer, err := byKmsg[*kmsg.MetadataResponse](func() kmsg.Request {
+		request := kmsg.NewPtrMetadataRequest()
+		request.Topics = []kmsg.MetadataRequestTopic{}
+		return request
+	}, 2)(l)
+	if err != nil {
+		return err
+	}
+	if answer.ClusterID != nil {
+		l.clusterID = *answer.ClusterID
+	}
+	return nil
+}
