@@ -99,7 +99,12 @@ func Run(ctx context.Context, options *Options) error {
 	if err := options.Recommended.ApplyTo(generic); err != nil {
 		return err
 	}
-	generic.Authorization.Authorizer = byNamespace{generic.Authorization.Authorizer}
+	authorizes, err := delegated(options.Recommended.Authorization)
+	if err != nil {
+		return err
+	}
+	generic.Authorization.Authorizer = byNamespace{authorizes}
+	generic.Authentication.Authenticator = markProxied(generic.Authentication.Authenticator, generic.Authentication.RequestHeaderConfig)
 	host, err := kubernetes.NewForConfig(generic.ClientConfig)
 	if err != nil {
 		return fmt.Errorf("build the client of the host: %w", err)
