@@ -41,7 +41,9 @@ type ExtraConfig struct {
 	Gateway *broker.Gateway
 	// Secrets are the host's; nil without a host.
 	Secrets target.Secrets
-	Clock   clock.WithTicker
+	// Addresses are where external Kafkas may be; nil is anywhere.
+	Addresses *target.Addresses
+	Clock     clock.WithTicker
 	// Metrics of the server's loops; nil records nothing.
 	Metrics *loopmetrics.Metrics
 }
@@ -99,7 +101,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	guard := storage.NewGuard(c.Extra.Etcd, c.Extra.EtcdPrefix, c.Extra.Host, c.Extra.Clock)
 	kafkas, err := kafkastorage.NewStorage(kafkastorage.Config{
 		Scheme: Scheme, RESTOptions: c.Generic.RESTOptionsGetter, Guard: guard, Gateway: c.Extra.Gateway,
-		Targets: target.New(c.Extra.Secrets, c.Extra.Clock), Authorizer: c.Generic.Authorization.Authorizer,
+		Targets: target.New(c.Extra.Secrets, c.Extra.Clock).Restrict(c.Extra.Addresses), Authorizer: c.Generic.Authorization.Authorizer,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("build the storage of kafkas: %w", err)

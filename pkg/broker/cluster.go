@@ -64,6 +64,7 @@ func newCluster(opts *Options, t Target) *Cluster {
 		reads: make(chan struct{}, maxReads), produces: make(chan struct{}, maxProduces)}
 	c.pool.setSource(t.Security)
 	c.pool.setGate(t.Gate)
+	c.pool.setAddresses(t.Within)
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.shared = newShared(c)
 	return c

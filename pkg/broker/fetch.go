@@ -137,7 +137,7 @@ func (f *fetcher) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := openLink(ctx, c.opts, security, c.pool.gated(), addr, c.opts.ConnectTimeout)
+	l, err := openLink(ctx, c.opts, c.pool.manner(security), addr, c.opts.ConnectTimeout)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.pool.markDown(addr, gen, err)

@@ -50,10 +50,18 @@ func (p *pool) setGate(gate Gate) {
 	}
 }
 
-func (p *pool) gated() bool {
+// setAddresses says where brokers may be from now on.
+func (p *pool) setAddresses(within Addresses) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.gate != nil
+	p.within = within
+}
+
+// manner is how connections are opened now.
+func (p *pool) manner(security *Security) manner {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return manner{security: security, within: p.within, identify: p.gate != nil}
 }
 
 // admit asks the gate about a link.

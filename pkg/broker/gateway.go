@@ -44,7 +44,7 @@ func (o Options) withDefaults() Options {
 		o.ClientID = "kafka-apiserver"
 	}
 	if o.Dial == nil {
-		o.Dial = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
+		o.Dial = Dial
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
@@ -78,6 +78,8 @@ type Target struct {
 	Bootstrap []string
 	// Security says how connections are encrypted and authenticated; nil for clear text and no authentication.
 	Security SecuritySource
+	// Within are the addresses where its brokers may be; nil for any.
+	Within Addresses
 	// Gate is asked about the cluster behind each connection; nil admits any.
 	Gate Gate
 }
@@ -154,6 +156,7 @@ func (g *Gateway) Cluster(t Target) *Cluster {
 	c.wanted = g.opts.Clock.Now()
 	// In this order: whoever finds a new address must not go there with what was meant for the old ones.
 	c.pool.setGate(t.Gate)
+	c.pool.setAddresses(t.Within)
 	c.pool.setSource(t.Security)
 	c.setBootstrap(slices.Clone(t.Bootstrap))
 	return c

@@ -45,7 +45,9 @@ func (c *Cluster) tryAnew(addr string) error {
 		// That says nothing about the broker.
 		return nil
 	}
-	l, err := openLink(c.life, c.opts, security, false, addr, c.opts.ConnectTimeout)
+	how := c.pool.manner(security)
+	how.identify = false
+	l, err := openLink(c.life, c.opts, how, addr, c.opts.ConnectTimeout)
 	if err == nil {
 		l.close()
 		c.pool.markUp(addr)

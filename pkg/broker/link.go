@@ -79,13 +79,20 @@ func (c *countedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// capture is the dialer that sarama is given: it keeps the connection, and drops it when the opener has given up meanwhile.
-type capture struct {
-	ctx      context.Context
-	opts     *Options
+// manner is how a connection is opened.
+type manner struct {
 	security *Security
+	// within are the addresses where brokers may be.
+	within Addresses
 	// identify says that the broker is to be asked of which cluster it is.
 	identify bool
+}
+
+// capture is the dialer that sarama is given: it keeps the connection, and drops it when the opener has given up meanwhile.
+type capture struct {
+	ctx  context.Context
+	opts *Options
+	manner
 
 	mu      sync.Mutex
 	socket  net.Conn
@@ -95,7 +102,7 @@ type capture struct {
 
 // Dial connects, and does TLS and SASL where they are wanted.
 func (d *capture) Dial(network, addr string) (net.Conn, error) {
-	socket, err := d.opts.Dial(d.ctx, network, addr)
+	socket, err := dialTo(d.ctx, d.opts.Dial, d.within, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -144,10 +151,10 @@ func (d *capture) abort() {
 var errNoAnswer = errors.New("no answer")
 
 // openLink connects to an address and asks what the broker offers, within timeout. It is the one place that opens connections.
-func openLink(ctx context.Context, opts *Options, security *Security, identify bool, addr string, timeout time.Duration) (*link, error) {
+func openLink(ctx context.Context, opts *Options, how manner, addr string, timeout time.Duration) (*link, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w within %v", errNoAnswer, timeout.Round(time.Millisecond)))
 	defer cancel()
-	dialer := &capture{ctx: ctx, opts: opts, security: security, identify: identify}
+	dialer := &capture{ctx: ctx, opts: opts, manner: how}
 	type result struct {
 		link *link
 		err  error

@@ -66,8 +66,10 @@ type pool struct {
 	gen    int
 	closed bool
 	// source gives the security of connections; security is what it gave last, and what the links of this generation have.
-	source   SecuritySource
-	gate     Gate
+	source SecuritySource
+	gate   Gate
+	// within are the addresses where brokers may be.
+	within   Addresses
 	security *Security
 }
 
@@ -96,7 +98,7 @@ func (p *pool) acquire(ctx context.Context, addr string, ln lane, timeout time.D
 	p.mu.Lock()
 	s := p.laneLocked(key)
 	p.mu.Unlock()
-	if err := p.awaitThrottle(ctx, s, addr); err != nil {
+	if err := p.awaitThrottle(ctx, s); err != nil {
 		return nil, err
 	}
 	if err := p.downError(addr); err != nil {
@@ -148,7 +150,7 @@ func (p *pool) take(ctx context.Context, key laneKey, security *Security, gen in
 	if closed {
 		return nil, errClosed
 	}
-	l, err := openLink(ctx, p.opts, security, p.gated(), key.addr, timeout)
+	l, err := openLink(ctx, p.opts, p.manner(security), key.addr, timeout)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.markDown(key.addr, gen, err)
@@ -293,7 +295,7 @@ func (p *pool) drop(l *link) {
 	l.close()
 }
 
-func (p *pool) awaitThrottle(ctx context.Context, s *laneState, addr string) error {
+func (p *pool) awaitThrottle(ctx context.Context, s *laneState) error {
 	p.mu.Lock()
 	wait := s.throttled.Sub(p.opts.Clock.Now())
 	p.mu.Unlock()
@@ -301,7 +303,7 @@ func (p *pool) awaitThrottle(ctx context.Context, s *laneState, addr string) err
 		return nil
 	}
 	if wait > maxThrottleWait {
-		text := fmt.Sprintf("broker %s throttles this client for another %v", addr, wait.Round(time.Millisecond))
+		text := fmt.Sprintf("the broker throttles this client for another %v", wait.Round(time.Millisecond))
 		return newError("send request", "", codeThrottled, &text, wait)
 	}
 	timer := p.opts.Clock.NewTimer(wait)

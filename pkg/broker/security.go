@@ -160,6 +160,8 @@ const (
 	ReasonTLSFailed = "TLSFailed"
 	// ReasonCredentialsUnavailable: the client has not got what it should authenticate with.
 	ReasonCredentialsUnavailable = "CredentialsUnavailable"
+	// ReasonAddressNotAllowed: the target's Addresses do not allow where a broker is said to be.
+	ReasonAddressNotAllowed = "AddressNotAllowed"
 )
 
 // SecurityError says why a connection could not be made safe, or was not let in. It is inside of an *UnreachableError. Its text names

@@ -29,6 +29,8 @@ var ErrNoHost = errors.New("Secrets are kept by the Kubernetes that this API is 
 type Resolver struct {
 	secrets Secrets
 	clock   clock.PassiveClock
+	// addresses are where external Kafkas may be; nil is anywhere.
+	addresses *Addresses
 
 	mu       sync.Mutex
 	readings map[types.NamespacedName]*reading
@@ -50,6 +52,15 @@ func New(secrets Secrets, clock clock.PassiveClock) *Resolver {
 	return &Resolver{secrets: secrets, clock: clock, readings: map[types.NamespacedName]*reading{}, built: map[string]*built{}}
 }
 
+// Restrict keeps external Kafkas to some addresses. It is for before the Resolver is used.
+func (r *Resolver) Restrict(addresses *Addresses) *Resolver {
+	r.addresses = addresses
+	return r
+}
+
+// Addresses are where external Kafkas may be; nil is anywhere.
+func (r *Resolver) Addresses() *Addresses { return r.addresses }
+
 // HasSecrets tells whether Secrets can be referred to.
 func (r *Resolver) HasSecrets() bool { return r.secrets != nil }
 
@@ -59,6 +70,9 @@ func (r *Resolver) Of(kafka *v1beta1.Kafka) (broker.Target, bool) {
 	t := broker.Target{Key: fmt.Sprintf("%s/%s/%s", kafka.Namespace, kafka.Name, kafka.UID)}
 	if external := kafka.Spec.External; external != nil {
 		t.Bootstrap = external.BootstrapServers
+		if r.addresses != nil {
+			t.Within = r.addresses
+		}
 		if external.TLS != nil || external.Authentication != nil {
 			t.Security = source{resolver: r, key: t.Key, namespace: kafka.Namespace, external: external.DeepCopy()}
 		}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"syscall"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 )
 
 type reach int
@@ -40,7 +42,7 @@ func (n *network) dial(ctx context.Context, protocol, address string) (net.Conn,
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, protocol, address)
+	conn, err := broker.Dial(ctx, protocol, address)
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,8 @@ type Options struct {
 	Clock *Clock
 	// Secrets are the host's; nil for a server without a host.
 	Secrets target.Secrets
+	// Addresses are where external Kafkas may be; nil is anywhere.
+	Addresses *target.Addresses
 	// Metrics of the server's loops may be nil.
 	Metrics *loopmetrics.Metrics
 }
@@ -109,7 +111,7 @@ func (s *Server) start(options Options) error {
 	}
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		Etcd: s.Etcd, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(dir, "identity")),
-		Gateway: s.gateway(options.Gateway), Secrets: options.Secrets, Clock: s.Clock, Metrics: options.Metrics,
+		Gateway: s.gateway(options.Gateway), Secrets: options.Secrets, Addresses: options.Addresses, Clock: s.Clock, Metrics: options.Metrics,
 	}}).Complete().New()
 	if err != nil {
 		return err

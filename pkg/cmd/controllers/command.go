@@ -127,6 +127,8 @@ type process struct {
 	metrics   *loopmetrics.Metrics
 	runAsUser *int64
 	options   *Options
+	// addresses are where external Kafkas may be.
+	addresses *target.Addresses
 }
 
 func newProcess(config *rest.Config, options *Options) (*process, error) {
@@ -152,8 +154,12 @@ func newProcess(config *rest.Config, options *Options) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
+	addresses, err := target.NewAddresses(options.AllowExternalAddresses, target.APIServers(config.Host), clock.RealClock{})
+	if err != nil {
+		return nil, fmt.Errorf("--allow-external-addresses: %w", err)
+	}
 	gateway := broker.New(broker.Options{ClientID: component})
-	return &process{host: host, client: client, gateway: gateway, metrics: metrics, runAsUser: user, options: options}, nil
+	return &process{addresses: addresses, host: host, client: client, gateway: gateway, metrics: metrics, runAsUser: user, options: options}, nil
 }
 
 // work runs the controllers until ctx ends.
@@ -187,7 +193,7 @@ func (p *process) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	targets := target.New(target.HostSecrets{Client: p.host.CoreV1()}, clock.RealClock{})
+	targets := target.New(target.HostSecrets{Client: p.host.CoreV1()}, clock.RealClock{}).Restrict(p.addresses)
 	externals, err := external.New(external.Config{
 		Kafka:   p.client,
 		Targets: targets,

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/discovery"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 const (
@@ -38,6 +39,8 @@ type Options struct {
 	KafkaImages map[string]string
 	// RunAsUser is the user of Kafka's pods: a number, runAsAuto or runAsPlatform.
 	RunAsUser string
+	// AllowExternalAddresses are networks, addresses and hosts where external Kafkas may be although others must not.
+	AllowExternalAddresses []string
 }
 
 // NewOptions sets the defaults.
@@ -61,6 +64,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.KafkaWorkers, "kafka-workers", o.KafkaWorkers, "Number of Kafkas in work at once.")
 	flags.IntVar(&o.TopicWorkers, "topic-workers", o.TopicWorkers, "Number of KafkaTopics of one Kafka in work at once.")
 	flags.StringToStringVar(&o.KafkaImages, "kafka-image", o.KafkaImages, "Image of a release of Kafka, as 4.3.1=registry.example.org/kafka:4.3.1; can be repeated.")
+	flags.StringSliceVar(&o.AllowExternalAddresses, "allow-external-addresses", o.AllowExternalAddresses, target.AllowAddressesUsage)
 	flags.StringVar(&o.RunAsUser, "run-as-user", o.RunAsUser, "User of Kafka's pods: a number, \"platform\" to leave it to the platform, or \"auto\": platform on OpenShift, 1000 elsewhere.")
 }
 
@@ -97,6 +101,9 @@ func (o *Options) Validate() error {
 		if user, err := strconv.ParseInt(o.RunAsUser, 10, 32); err != nil || user < 1 {
 			errs = append(errs, fmt.Errorf("--run-as-user: %q is neither %q nor %q nor a user id above 0", o.RunAsUser, runAsAuto, runAsPlatform))
 		}
+	}
+	if _, err := target.NewAddresses(o.AllowExternalAddresses, nil, nil); err != nil {
+		errs = append(errs, fmt.Errorf("--allow-external-addresses: %w", err))
 	}
 	return errors.Join(errs...)
 }

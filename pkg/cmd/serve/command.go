@@ -109,6 +109,10 @@ func Run(ctx context.Context, options *Options) error {
 	if err != nil {
 		return fmt.Errorf("build the client of the host: %w", err)
 	}
+	addresses, err := options.addresses(generic.ClientConfig)
+	if err != nil {
+		return err
+	}
 	config := apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		Etcd:       client,
 		EtcdPrefix: options.Recommended.Etcd.StorageConfig.Prefix,
@@ -119,6 +123,7 @@ func Run(ctx context.Context, options *Options) error {
 		Host:              storage.ConfigMapRecord{ConfigMaps: host.CoreV1().ConfigMaps(options.Namespace)},
 		Gateway:           broker.New(broker.Options{ClientID: "kafka-apiserver"}),
 		Secrets:           target.HostSecrets{Client: host.CoreV1()},
+		Addresses:         addresses,
 		Clock:             clock.RealClock{},
 		Metrics:           loops,
 	}}

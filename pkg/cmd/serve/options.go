@@ -22,9 +22,11 @@ import (
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -45,6 +47,8 @@ type Options struct {
 	ServiceName string
 	// ReplicasPerBroker is how many replicas of partitions a Kafka takes for each of its brokers.
 	ReplicasPerBroker int
+	// AllowExternalAddresses are networks, addresses and hosts where external Kafkas may be although others must not.
+	AllowExternalAddresses []string
 
 	embedded bool
 }
@@ -95,6 +99,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "Namespace of this server: its serving authority and the identity of its storage are kept there. Defaults to $POD_NAMESPACE.")
 	flags.StringVar(&o.ServiceName, "service-name", o.ServiceName, "Name of the Service in front of this server, for its serving certificate.")
 	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, "How many replicas of partitions a Kafka takes for each of its brokers; a create or a growth that would exceed it is refused. 0 for any number.")
+	flags.StringSliceVar(&o.AllowExternalAddresses, "allow-external-addresses", o.AllowExternalAddresses, target.AllowAddressesUsage)
 	// The generic server accepts these and ignores them under the storage factory in use.
 	for _, name := range []string{"storage-media-type", "etcd-servers-overrides", "storage-backend"} {
 		if flag := flags.Lookup(name); flag != nil {
@@ -129,7 +134,15 @@ func (o *Options) Validate() error {
 	if o.ServiceName == "" {
 		errs = append(errs, errors.New("--service-name must not be empty"))
 	}
+	if _, err := target.NewAddresses(o.AllowExternalAddresses, nil, nil); err != nil {
+		errs = append(errs, fmt.Errorf("--allow-external-addresses: %w", err))
+	}
 	return utilerrors.NewAggregate(errs)
+}
+
+// addresses are where external Kafkas may be.
+func (o *Options) addresses(host *rest.Config) (*target.Addresses, error) {
+	return target.NewAddresses(o.AllowExternalAddresses, append(target.APIServers(host.Host), o.ServiceName+"."+o.Namespace+".svc"), clock.RealClock{})
 }
 
 func (o *Options) hostConfig() (*rest.Config, error) {

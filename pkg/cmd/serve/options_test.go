@@ -107,7 +107,7 @@ func TestWithoutEtcdServersItIsEmbedded(t *testing.T) {
 }
 
 func TestValidateReturnsAllErrors(t *testing.T) {
-	options := parse(t, "--data-dir=", "--namespace=", "--service-name=", "--secure-port=70000")
+	options := parse(t, "--data-dir=", "--namespace=", "--service-name=", "--secure-port=70000", "--allow-external-addresses=10.0.0.0/8,host:9092")
 	// Complete sets feature gates, once in a process.
 	options.embedded = true
 	options.Recommended.Etcd.StorageConfig.Transport.ServerList = []string{notStarted}
@@ -115,7 +115,7 @@ func TestValidateReturnsAllErrors(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, flag := range []string{"--data-dir", "--namespace", "--service-name", "--secure-port"} {
+	for _, flag := range []string{"--data-dir", "--namespace", "--service-name", "--secure-port", "--allow-external-addresses"} {
 		if !strings.Contains(err.Error(), flag) {
 			t.Errorf("the error does not name %s: %v", flag, err)
 		}

@@ -71,6 +71,7 @@ func NewStorage(config Config) (*Storage, error) {
 	all := &live.Clusters{Kafkas: kafkas, Gateway: config.Gateway, Targets: config.Targets}
 	kafkas.Checks = []stored.Check{
 		secrets{access: access.New(config.Authorizer), kept: config.Targets.HasSecrets()}.check,
+		addresses{allowed: config.Targets.Addresses(), clusters: all}.check,
 		scaleIn{clusters: all}.check,
 	}
 	return &Storage{

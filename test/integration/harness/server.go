@@ -216,7 +216,8 @@ func (c *Cluster) StartControllers(t *testing.T) *Process {
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	process, err := StartProcess("kafka-apiserver controllers", filepath.Join(c.logs, fmt.Sprintf("controllers-%d.log", ports[0])), c.Binary, "controllers",
-		"--kubeconfig", c.Host.ControllersKubeconfig, "--namespace", "kafka-system", "--leader-elect=false", "--bind-address", address)
+		"--kubeconfig", c.Host.ControllersKubeconfig, "--namespace", "kafka-system", "--leader-elect=false", "--bind-address", address,
+		"--allow-external-addresses", loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,9 +232,13 @@ func (c *Cluster) StartControllers(t *testing.T) *Process {
 	return process
 }
 
+// loopback is where the brokers of tests listen.
+const loopback = "127.0.0.0/8,::1"
+
 func (c *Cluster) serveArgs(kubeconfig string, port int) []string {
 	return []string{c.Binary, "serve", "--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig,
-		"--authorization-kubeconfig", kubeconfig, "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(port), "--v", "2"}
+		"--authorization-kubeconfig", kubeconfig, "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(port), "--v", "2",
+		"--allow-external-addresses", loopback}
 }
 
 // startAggregated starts the server that the APIService of the host names, with the rights that the deployment gives it.

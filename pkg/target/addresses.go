@@ -1,0 +1,189 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+)
+
+const (
+	// resolvedFor is how long the addresses of a reserved host are believed, and resolveTimeout bounds the look.
+	resolvedFor    = time.Minute
+	resolveTimeout = 2 * time.Second
+)
+
+// special are addresses that net/netip has no name for.
+var special = map[netip.Prefix]string{
+	netip.MustParsePrefix("0.0.0.0/8"):           "an address of this host",
+	netip.MustParsePrefix("255.255.255.255/32"):  "a broadcast address",
+	netip.MustParsePrefix("fd00:ec2::/32"):       "a metadata service",
+	netip.MustParsePrefix("fd20:ce::254/128"):    "a metadata service",
+	netip.MustParsePrefix("100.100.100.200/32"):  "a metadata service",
+	netip.MustParsePrefix("168.63.129.16/32"):    "a metadata service",
+	netip.MustParsePrefix("192.0.0.192/32"):      "a metadata service",
+	netip.MustParsePrefix("169.254.169.254/32"):  "a metadata service",
+	netip.MustParsePrefix("169.254.170.2/32"):    "a metadata service",
+	netip.MustParsePrefix("169.254.42.42/32"):    "a metadata service",
+	netip.MustParsePrefix("fe80::a9fe:a9fe/128"): "a metadata service",
+}
+
+// nat64 are the addresses by which hosts without IPv4 reach those that have nothing else (RFC 6052).
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// AllowAddressesUsage is the text of the flag --allow-external-addresses.
+const AllowAddressesUsage = "Networks, addresses and names of hosts, separated by commas, where external Kafkas may be although they are loopback, link-local " +
+	"or multicast addresses, metadata services or API servers."
+
+// APIServers are the hosts of the Kubernetes that this process is part of: as it is reached, and as pods are told.
+func APIServers(url string) []string {
+	hosts := []string{os.Getenv("KUBERNETES_SERVICE_HOST"), "kubernetes.default.svc"}
+	if _, rest, ok := strings.Cut(url, "://"); ok {
+		url = rest
+	}
+	url, _, _ = strings.Cut(url, "/")
+	if host, _, err := net.SplitHostPort(url); err == nil {
+		url = host
+	}
+	return append(hosts, strings.Trim(url, "[]"))
+}
+
+// errServer is why the API server is not dialled.
+var errServer = errors.New("it is an API server")
+
+// Addresses decide where external Kafkas may be. This server dials what whoever makes a Kafka names, and what brokers name, from where it
+// is: its own host, the host's network and the API servers are nothing that others could reach.
+type Addresses struct {
+	allowed []netip.Prefix
+	hosts   []string
+	// reserved are the hosts of API servers.
+	reserved []string
+	resolve  func(ctx context.Context, host string) ([]netip.Addr, error)
+	clock    clock.PassiveClock
+
+	mu       sync.Mutex
+	resolved []netip.Addr
+	at       time.Time
+}
+
+var _ broker.Addresses = &Addresses{}
+
+// NewAddresses builds Addresses. What is allowed are networks, addresses and names of hosts; reserved are the hosts of API servers.
+func NewAddresses(allow, reserved []string, clock clock.PassiveClock) (*Addresses, error) {
+	a := &Addresses{clock: clock, resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	}}
+	for _, host := range reserved {
+		if host != "" && !slices.Contains(a.reserved, host) {
+			a.reserved = append(a.reserved, host)
+		}
+	}
+	var errs []error
+	for _, entry := range allow {
+		if prefix, err := netip.ParsePrefix(entry); err == nil {
+			a.allowed = append(a.allowed, prefix.Masked())
+		} else if ip, err := netip.ParseAddr(entry); err == nil {
+			ip = ip.Unmap()
+			a.allowed = append(a.allowed, netip.PrefixFrom(ip, ip.BitLen()))
+		} else if entry == "" || strings.ContainsAny(entry, "/:*, ") {
+			errs = append(errs, fmt.Errorf("%q is neither a network, such as 10.0.0.0/8, nor an address nor the name of a host", entry))
+		} else {
+			a.hosts = append(a.hosts, canonical(entry))
+		}
+	}
+	return a, errors.Join(errs...)
+}
+
+func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// Host implements broker.Addresses.
+func (a *Addresses) Host(name string) bool { return slices.Contains(a.hosts, canonical(name)) }
+
+// IP implements broker.Addresses.
+func (a *Addresses) IP(ctx context.Context, ip netip.Addr) error {
+	ip = ip.WithZone("").Unmap()
+	if nat64.Contains(ip) {
+		bytes := ip.As16()
+		ip = netip.AddrFrom4([4]byte(bytes[12:]))
+	}
+	if slices.ContainsFunc(a.allowed, func(p netip.Prefix) bool { return p.Contains(ip) }) {
+		return nil
+	}
+	if what := kindOf(ip); what != "" {
+		return fmt.Errorf("it is %s, which --allow-external-addresses does not name", what)
+	}
+	if slices.Contains(a.servers(ctx), ip) {
+		return errServer
+	}
+	return nil
+}
+
+// Literal judges the host of a bootstrap address before anything is stored or resolved; nil when it may be, or when it is a name that
+// only resolving tells more of.
+func (a *Addresses) Literal(ctx context.Context, host string) error {
+	if a.Host(host) {
+		return nil
+	}
+	if slices.ContainsFunc(a.reserved, func(reserved string) bool { return canonical(reserved) == canonical(host) }) {
+		return errServer
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return a.IP(ctx, ip)
+	}
+	// RFC 6761: these never leave the host.
+	if name := canonical(host); name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return a.IP(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	}
+	return nil
+}
+
+func kindOf(ip netip.Addr) string {
+	for prefix, what := range special {
+		if prefix.Contains(ip) {
+			return what
+		}
+	}
+	switch {
+	case ip.IsLoopback():
+		return "a loopback address"
+	case ip.IsUnspecified():
+		return "an address of this host"
+	case ip.IsLinkLocalUnicast():
+		return "a link-local address"
+	case ip.IsMulticast():
+		return "a multicast address"
+	}
+	return ""
+}
+
+// servers are the addresses of the API servers as they are now. A name that does not resolve leads nowhere.
+func (a *Addresses) servers(ctx context.Context) []netip.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := a.clock.Now(); a.at.IsZero() || now.Sub(a.at) >= resolvedFor {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
+		defer cancel()
+		a.resolved, a.at = nil, now
+		for _, host := range a.reserved {
+			if ip, err := netip.ParseAddr(host); err == nil {
+				a.resolved = append(a.resolved, ip.Unmap())
+				continue
+			}
+			ips, _ := a.resolve(ctx, host)
+			for _, ip := range ips {
+				a.resolved = append(a.resolved, ip.Unmap())
+			}
+		}
+	}
+	return a.resolved
+}
