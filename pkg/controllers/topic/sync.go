@@ -93,7 +93,7 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return 0, err
 	default:
 		return c.refused.again(key, topic, c.clock.Now()),
-			c.report(ctx, topic, topics.Outcome{Verdict: topics.NotApplied(err, err.Error())})
+			c.report(ctx, topic, topics.Outcome{Verdict: topics.NotApplied(err, broker.Outline(err).Error())})
 	}
 	for _, other := range c.refused.accepted(key, clusterKey(topic)) {
 		c.loop.Add(other)

@@ -46,15 +46,15 @@ func (r *BrokersREST) Get(ctx context.Context, name string, _ *metav1.GetOptions
 	defer cancel()
 	info, err := cluster.Describe(ctx)
 	if err != nil {
-		return nil, live.Refused(err, kafka.Resource("kafkas"), name, "")
+		return nil, live.Refused(r.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), name, "")
 	}
 	snapshot, err := cluster.Snapshot(ctx, 0)
 	if err != nil {
-		return nil, live.Refused(err, kafka.Resource("kafkas"), name, "")
+		return nil, live.Refused(r.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), name, "")
 	}
 	versions, err := cluster.BrokerVersions(ctx)
 	if err != nil {
-		return nil, live.Refused(err, kafka.Resource("kafkas"), name, "")
+		return nil, live.Refused(r.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), name, "")
 	}
 	var quorum *broker.QuorumInfo
 	if info.KRaft {

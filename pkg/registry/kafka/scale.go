@@ -105,7 +105,7 @@ func (r *ScaleREST) registered(ctx context.Context, k *kafka.Kafka) (int32, erro
 	}
 	info, err := cluster.Describe(ctx)
 	if err != nil {
-		return 0, live.Refused(err, kafka.Resource("kafkas"), k.Name, "")
+		return 0, live.Refused(r.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), k.Name, "")
 	}
 	var n int32
 	for _, b := range info.Brokers {
@@ -220,7 +220,7 @@ func (s scaleIn) check(ctx context.Context, change stored.Change) error {
 	}
 	snapshot, err := cluster.Snapshot(ctx, 0)
 	if err != nil {
-		return live.Refused(err, kafka.Resource("kafkas"), k.Name, "spec.brokers.replicas")
+		return live.Refused(s.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), k.Name, "spec.brokers.replicas")
 	}
 	if reason := blocked(snapshot, keep); reason != "" {
 		return apierrors.NewInvalid(kafka.Kind("Kafka"), k.Name, field.ErrorList{

@@ -68,7 +68,7 @@ func NewStorage(config Config) (*Storage, error) {
 		return nil, err
 	}
 	kafkas := &stored.Store{Store: store, Guard: config.Guard}
-	all := &live.Clusters{Kafkas: kafkas, Gateway: config.Gateway, Targets: config.Targets}
+	all := &live.Clusters{Kafkas: kafkas, Gateway: config.Gateway, Targets: config.Targets, Access: access.New(config.Authorizer)}
 	kafkas.Checks = []stored.Check{
 		secrets{access: access.New(config.Authorizer), kept: config.Targets.HasSecrets()}.check,
 		addresses{allowed: config.Targets.Addresses(), clusters: all}.check,

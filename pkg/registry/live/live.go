@@ -18,6 +18,7 @@ import (
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/warning"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
@@ -37,6 +38,8 @@ type Clusters struct {
 	Kafkas  KafkaGetter
 	Gateway *broker.Gateway
 	Targets *target.Resolver
+	// Access is asked who may know how a cluster is reached.
+	Access access.Reviewer
 
 	reads reads
 }
@@ -81,6 +84,8 @@ func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, 28*time.Second)
 }
 
+// Unavailable, Refused, Warn and Line do not tell how the cluster is reached, except of an error by Clusters.For.
+
 // Unavailable is the 503 of a live subresource whose brokers are away.
 func Unavailable(err error) error {
 	return apierrors.NewServiceUnavailable("the brokers cannot be asked: " + Line(err))
@@ -93,7 +98,7 @@ var kinds = map[string]string{"kafkas": "Kafka", "kafkatopics": "KafkaTopic", "k
 // given a Retry-After, clients ask ten times by themselves before they show anything, and kubectl would hang for a minute. What is
 // invalid is said of the kind, as validation says it and kubectl prints it.
 func Refused(err error, gr schema.GroupResource, name, field string) *apierrors.StatusError {
-	status := broker.Status(err, gr, name, field)
+	status := broker.Status(public(err), gr, name, field)
 	status.ErrStatus.Message = oneLine(status.ErrStatus.Message)
 	details := status.ErrStatus.Details
 	if details == nil {
@@ -117,7 +122,7 @@ func Warn(ctx context.Context, what string, err error) {
 }
 
 // Line is an error in one line: those of several brokers are joined by line breaks.
-func Line(err error) string { return oneLine(err.Error()) }
+func Line(err error) string { return oneLine(public(err).Error()) }
 
 func oneLine(text string) string {
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")

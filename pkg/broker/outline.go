@@ -1,0 +1,89 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// outlined is an error in words for those who know nothing of how a cluster is reached. It is the same error otherwise.
+type outlined struct {
+	text string
+	err  error
+}
+
+func (e *outlined) Error() string { return e.text }
+func (e *outlined) Unwrap() error { return e.err }
+
+// Outline is an error without the addresses of brokers, the names of Secrets and the users by which a cluster is reached: who may only
+// use a cluster is not to learn them. What brokers themselves say about a request stays, and so does an error about anything else.
+func Outline(err error) error {
+	if err == nil || !tellsHow(err) {
+		return err
+	}
+	return &outlined{text: outline(err), err: err}
+}
+
+// tellsHow tells whether an error's text can say how a cluster is reached.
+func tellsHow(err error) bool {
+	var done *outlined
+	if errors.As(err, &done) {
+		return false
+	}
+	var transport *transportError
+	return IsUnreachable(err) || IsUnknownOutcome(err) || errors.As(err, &transport) || len(SecurityErrors(err)) > 0
+}
+
+func outline(err error) string {
+	if !tellsHow(err) {
+		return err.Error()
+	}
+	switch e := err.(type) {
+	case *UnknownOutcomeError:
+		return fmt.Sprintf("%s %s: the outcome is unknown: %s", e.Op, e.Object, outline(e.Err))
+	case *UnreachableError:
+		return fmt.Sprintf("Kafka cluster %s is not reachable: %s", clusterName(e.Cluster), objections(err))
+	case *transportError, *SecurityError:
+		return objections(err)
+	case interface{ Unwrap() []error }:
+		var texts []string
+		for _, inner := range e.Unwrap() {
+			if text := outline(inner); !slices.Contains(texts, text) {
+				texts = append(texts, text)
+			}
+		}
+		return strings.Join(texts, "\n")
+	case interface{ Unwrap() error }:
+		return outline(e.Unwrap())
+	}
+	return objections(err)
+}
+
+// objections are why nobody answers, as far as that is anybody's business.
+func objections(err error) string {
+	var texts []string
+	for _, e := range SecurityErrors(err) {
+		text := map[string]string{
+			ReasonAuthenticationFailed:   "the brokers do not accept the credentials of the Kafka",
+			ReasonTLSFailed:              "the Kafka and its brokers do not agree on TLS",
+			ReasonCredentialsUnavailable: "what the Kafka authenticates with cannot be had",
+			ReasonAddressNotAllowed:      "brokers are where external clusters must not be",
+		}[e.Reason]
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) == 0 {
+		return "no broker answers"
+	}
+	return strings.Join(texts, ", ")
+}
+
+// clusterName leaves out the uid of a target's key.
+func clusterName(key string) string {
+	if parts := strings.SplitN(key, "/", 3); len(parts) == 3 {
+		return parts[0] + "/" + parts[1]
+	}
+	return key
+}

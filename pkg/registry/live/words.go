@@ -1,0 +1,37 @@
+package live
+
+import (
+	"context"
+	"errors"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/access"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+)
+
+// inFull is an error whose reader may see how a cluster is reached.
+type inFull struct{ error }
+
+func (e *inFull) Unwrap() error { return e.error }
+
+// For is an error about asking the brokers of a Kafka as the caller is to see it: in full for who may get the Kafka, whose status says the
+// same. Everybody else, and everything that is stored, gets no more than broker.Outline.
+func (c *Clusters) For(ctx context.Context, namespace, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	get := access.Question{Verb: "get", Resource: access.Kafkas, Namespace: namespace, Name: name}
+	// What cannot be found out is not told.
+	if allowed, _, _ := c.Access.May(ctx, get); !allowed {
+		return err
+	}
+	return &inFull{err}
+}
+
+// public is an error in words for whoever reads it.
+func public(err error) error {
+	var full *inFull
+	if errors.As(err, &full) {
+		return err
+	}
+	return broker.Outline(err)
+}
