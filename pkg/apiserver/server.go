@@ -102,6 +102,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	kafkas, err := kafkastorage.NewStorage(kafkastorage.Config{
 		Scheme: Scheme, RESTOptions: c.Generic.RESTOptionsGetter, Guard: guard, Gateway: c.Extra.Gateway,
 		Targets: target.New(c.Extra.Secrets, c.Extra.Clock).Restrict(c.Extra.Addresses), Authorizer: c.Generic.Authorization.Authorizer,
+		Claims: storage.NewClusterClaims(c.Extra.Etcd, c.Extra.EtcdPrefix), Makers: storage.NewMakers(c.Extra.Etcd, c.Extra.EtcdPrefix), Clock: c.Extra.Clock,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("build the storage of kafkas: %w", err)
@@ -152,9 +153,10 @@ func (c CompletedConfig) New() (*Server, error) {
 			_ = guard.Verify(ctx)
 			guard.Run(ctx)
 		},
-		"servers":       servers.Run,
-		"topic-sweeper": topics.Topic.Sweeper.Run,
-		"topic-logs":    topics.Log.Run,
+		"cluster-claims": kafkas.Clusters.Identities.Run,
+		"servers":        servers.Run,
+		"topic-sweeper":  topics.Topic.Sweeper.Run,
+		"topic-logs":     topics.Log.Run,
 	} {
 		if err := generic.AddPostStartHook(name, func(hook genericapiserver.PostStartHookContext) error {
 			go run(hook)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
@@ -22,6 +23,9 @@ import (
 // plainListener is the listener of a cluster that is run here that the API server and the controllers use.
 const plainListener = "plain"
 
+// ReasonClusterClaimed is Ready's reason of a Kafka whose brokers are those of another. Only the API server gives it.
+const ReasonClusterClaimed = "ClusterClaimed"
+
 // ErrNoHost says that there are no Secrets, because there is no Kubernetes around.
 var ErrNoHost = errors.New("Secrets are kept by the Kubernetes that this API is part of, and this server runs without one")
 
@@ -29,6 +33,8 @@ var ErrNoHost = errors.New("Secrets are kept by the Kubernetes that this API is 
 type Resolver struct {
 	secrets Secrets
 	clock   clock.PassiveClock
+	// verified says that Kafkas are asked only as the cluster that the API server has found them to be.
+	verified bool
 	// addresses are where external Kafkas may be; nil is anywhere.
 	addresses *Addresses
 
@@ -50,6 +56,14 @@ type built struct {
 // New builds a Resolver. Without secrets, Kafkas that refer to some cannot be reached.
 func New(secrets Secrets, clock clock.PassiveClock) *Resolver {
 	return &Resolver{secrets: secrets, clock: clock, readings: map[types.NamespacedName]*reading{}, built: map[string]*built{}}
+}
+
+// NewVerified is New for who has no claims of its own to look at: external Kafkas have no address before the API server says in their
+// status which cluster they are, nor while it says that this is another's, and are only asked when they are that cluster.
+func NewVerified(secrets Secrets, clock clock.PassiveClock) *Resolver {
+	r := New(secrets, clock)
+	r.verified = true
+	return r
 }
 
 // Restrict keeps external Kafkas to some addresses. It is for before the Resolver is used.
@@ -76,14 +90,48 @@ func (r *Resolver) Of(kafka *v1beta1.Kafka) (broker.Target, bool) {
 		if external.TLS != nil || external.Authentication != nil {
 			t.Security = source{resolver: r, key: t.Key, namespace: kafka.Namespace, external: external.DeepCopy()}
 		}
-		return t, len(t.Bootstrap) > 0
+		return t, len(t.Bootstrap) > 0 && r.identified(kafka, &t)
 	}
 	for _, listener := range kafka.Status.Listeners {
 		if listener.Name == plainListener {
 			t.Bootstrap = listener.Addresses
 		}
 	}
-	return t, len(t.Bootstrap) > 0
+	return t, len(t.Bootstrap) > 0 && r.identified(kafka, &t)
+}
+
+// identified tells whether a Kafka may be asked as far as its status says, and keeps its target to the cluster that it is.
+func (r *Resolver) identified(kafka *v1beta1.Kafka, t *broker.Target) bool {
+	if !r.verified {
+		return true
+	}
+	if Claimed(kafka) {
+		return false
+	}
+	if kafka.Spec.External == nil {
+		return true
+	}
+	t.Gate = only(kafka.Status.ClusterID)
+	return kafka.Status.ClusterID != ""
+}
+
+// Claimed tells whether a Kafka's brokers are those of another, so that nothing is to be done on them for this one.
+func Claimed(kafka *v1beta1.Kafka) bool {
+	ready := meta.FindStatusCondition(kafka.Status.Conditions, v1beta1.ConditionReady)
+	return ready != nil && ready.Reason == ReasonClusterClaimed
+}
+
+// only admits the cluster with one id.
+type only string
+
+var _ broker.Gate = only("")
+
+// Admit implements broker.Gate.
+func (o only) Admit(_ context.Context, clusterID string) error {
+	if clusterID != string(o) {
+		return fmt.Errorf("its status says that it is cluster %q", string(o))
+	}
+	return nil
 }
 
 // source is the security of one Kafka.

@@ -40,7 +40,9 @@ type Request struct {
 // NewKafka starts a fake cluster of some brokers, 0 to brokers-1, and creates the Kafka object for it.
 func (s *Server) NewKafka(t testing.TB, brokers int, options ...kfake.Opt) *Kafka {
 	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(brokers)}, options...)...)
+	namespace := s.Namespace()
+	// Clusters have ids of their own, as those of Kafka do.
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(brokers), kfake.ClusterID("id-of-" + namespace)}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +56,7 @@ func (s *Server) NewKafka(t testing.TB, brokers int, options ...kfake.Opt) *Kafk
 	// An earlier fake may have left the port, cut off.
 	k.Return()
 	k.watch()
-	k.Object = s.NewKafkaObject(t, s.Namespace(), cluster.ListenAddrs()...)
+	k.Object = s.NewKafkaObject(t, namespace, cluster.ListenAddrs()...)
 	return k
 }
 

@@ -193,7 +193,7 @@ func (p *process) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	targets := target.New(target.HostSecrets{Client: p.host.CoreV1()}, clock.RealClock{}).Restrict(p.addresses)
+	targets := target.NewVerified(target.HostSecrets{Client: p.host.CoreV1()}, clock.RealClock{}).Restrict(p.addresses)
 	externals, err := external.New(external.Config{
 		Kafka:   p.client,
 		Targets: targets,

@@ -173,7 +173,7 @@ func (c *Controller) enqueue(obj any) {
 	}
 }
 
-// kafkaChanged wakes the topics of a Kafka that appears, gets its first address or other ones, or becomes Ready: what happened to them meanwhile
+// kafkaChanged wakes the topics of a Kafka that appears, gets its first address or other ones, or becomes Ready or another's: what happened to them meanwhile
 // is not known.
 func (c *Controller) kafkaChanged(before, after any) {
 	now, ok := after.(*v1beta1.Kafka)
@@ -182,7 +182,7 @@ func (c *Controller) kafkaChanged(before, after any) {
 	}
 	if was, ok := before.(*v1beta1.Kafka); ok {
 		_, had := c.targets.Of(was)
-		if _, has := c.targets.Of(now); had == has && (ready(was) || !ready(now)) && was.UID == now.UID &&
+		if _, has := c.targets.Of(now); had == has && target.Claimed(was) == target.Claimed(now) && (ready(was) || !ready(now)) && was.UID == now.UID &&
 			equality.Semantic.DeepEqual(was.Spec.External, now.Spec.External) {
 			return
 		}

@@ -13,6 +13,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -123,10 +124,14 @@ func transient(err error) bool {
 // reportUnreachable says that no broker can be asked, of a topic that waits for one. What is as specified stays so while brokers are away: that
 // they are is told by the Kafka, and not once more by each of its topics.
 func (c *Controller) reportUnreachable(ctx context.Context, topic *v1beta1.KafkaTopic, kafka *v1beta1.Kafka) error {
-	if settled(topic) || says(topic, topics.ReasonClusterUnreachable) {
+	verdict := topics.Unreachable(fmt.Sprintf("no broker of Kafka %s/%s answers; the topic follows when one does", kafka.Namespace, kafka.Name))
+	if target.Claimed(kafka) {
+		verdict.Reason = target.ReasonClusterClaimed
+		verdict.Message = fmt.Sprintf("the brokers of Kafka %s/%s are those of another Kafka; nothing is done on them for this one", kafka.Namespace, kafka.Name)
+	}
+	if settled(topic) || says(topic, verdict.Reason) {
 		// Or the API server has said it, in its own words.
 		return nil
 	}
-	return c.report(ctx, topic, topics.Outcome{Verdict: topics.Unreachable(
-		fmt.Sprintf("no broker of Kafka %s/%s answers; the topic follows when one does", kafka.Namespace, kafka.Name))})
+	return c.report(ctx, topic, topics.Outcome{Verdict: verdict})
 }

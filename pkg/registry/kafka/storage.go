@@ -6,6 +6,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/access"
@@ -32,7 +33,7 @@ var (
 // Storage is kafkas with its subresources.
 type Storage struct {
 	Kafka    *REST
-	Status   *stored.StatusREST
+	Status   *StatusREST
 	Scale    *ScaleREST
 	Brokers  *BrokersREST
 	Clusters *live.Clusters
@@ -47,6 +48,10 @@ type Config struct {
 	Targets     *target.Resolver
 	// Authorizer is asked whether a caller may read the Secrets that a Kafka refers to.
 	Authorizer authorizer.UnconditionalAuthorizer
+	// Claims say which Kafka is which cluster, and Makers who made a Kafka; without claims none is kept from being that of another.
+	Claims live.Claims
+	Makers live.Makers
+	Clock  clock.WithTicker
 }
 
 // NewStorage builds the storages. Nothing is asked of any broker.
@@ -74,9 +79,16 @@ func NewStorage(config Config) (*Storage, error) {
 		addresses{allowed: config.Targets.Addresses(), clusters: all}.check,
 		scaleIn{clusters: all}.check,
 	}
+	status := &StatusREST{StatusREST: stored.NewStatusREST(kafkas, statusStrategy{strategy}), clusters: all}
+	if config.Claims != nil {
+		all.Identities = &live.Identities{Claims: config.Claims, Makers: config.Makers, Kafkas: kafkas, Access: all.Access, Clock: config.Clock,
+			Restate: status.restate}
+		// Who makes a Kafka that is refused is not its maker.
+		kafkas.Checks = append(kafkas.Checks, makers{all.Identities}.record)
+	}
 	return &Storage{
 		Kafka:    &REST{Store: kafkas},
-		Status:   stored.NewStatusREST(kafkas, statusStrategy{strategy}),
+		Status:   status,
 		Scale:    &ScaleREST{kafkas: kafkas, clusters: all},
 		Brokers:  &BrokersREST{clusters: all},
 		Clusters: all,

@@ -40,6 +40,8 @@ type Clusters struct {
 	Targets *target.Resolver
 	// Access is asked who may know how a cluster is reached.
 	Access access.Reviewer
+	// Identities keep a Kafka from being the cluster of another; nil keeps none.
+	Identities *Identities
 
 	reads reads
 }
@@ -69,6 +71,9 @@ func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
 	at, known := c.Targets.Of(&versioned)
 	if !known {
 		return nil, fmt.Errorf("Kafka %s/%s: %w", k.Namespace, k.Name, ErrNotUp)
+	}
+	if c.Identities != nil {
+		at.Gate = gate{c.Identities, &versioned}
 	}
 	return c.Gateway.Cluster(at), nil
 }

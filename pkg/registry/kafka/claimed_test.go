@@ -1,0 +1,256 @@
+package kafka_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+)
+
+// withoutOwn may do everything but own Kafkas.
+func withoutOwn(a authorizer.Attributes) bool { return a.GetVerb() != "own" }
+
+// at makes a Kafka somebody's, with the addresses of a fake.
+func at(t *testing.T, client versioned.Interface, namespace string, fake *apiservertest.Kafka) *v1beta1.Kafka {
+	t.Helper()
+	k, err := client.KafkaV1beta1().Kafkas(namespace).Create(t.Context(), externalKafka(namespace, func(e *v1beta1.ExternalSpec) { e.BootstrapServers = fake.ListenAddrs() }), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// report says that a Kafka is ready, as its controller would, and returns what the API server makes of it.
+func report(t *testing.T, k *v1beta1.Kafka, id string) *v1beta1.Kafka {
+	t.Helper()
+	k, err := kafkas(k.Namespace).Get(t.Context(), k.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Status.ClusterID, k.Status.ObservedGeneration = id, k.Generation
+	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "BrokersReady", ObservedGeneration: k.Generation})
+	if k, err = kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func readyReason(k *v1beta1.Kafka) string {
+	ready := meta.FindStatusCondition(k.Status.Conditions, "Ready")
+	if ready == nil {
+		return ""
+	}
+	return string(ready.Status) + " " + ready.Reason
+}
+
+// look is a live request.
+func look(t *testing.T, k *v1beta1.Kafka) error {
+	_, err := server.Client.KafkaV1beta1().Kafkas(k.Namespace).GetBrokers(t.Context(), k.Name, metav1.GetOptions{})
+	return err
+}
+
+// makeTopic creates a KafkaTopic beside its Kafka.
+func makeTopic(t *testing.T, client versioned.Interface, k *v1beta1.Kafka, name string) error {
+	_, err := client.KafkaV1beta1().KafkaTopics(k.Namespace).Create(t.Context(), &v1beta1.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1beta1.KafkaTopicSpec{ClusterRef: v1beta1.ClusterReference{Name: k.Name}, Partitions: ptr.To[int32](1), Replicas: ptr.To[int32](1)}}, metav1.CreateOptions{})
+	return err
+}
+
+// Whoever makes a second Kafka with the addresses of the first has no rights on its brokers by that.
+func TestASecondKafkaOfACluster(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	if err := look(t, fake.Object); err != nil {
+		t.Fatal(err)
+	}
+	if err := makeTopic(t, server.Client, fake.Object, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	before := fake.Topics(t)
+	tenant, _ := server.As(t, withoutOwn)
+	second := at(t, tenant, server.Namespace(), fake)
+	expectStatus(t, look(t, second), 403, fake.Object.Namespace+"/k", "id-of-", `"own"`)
+	// The administrator asks, and it is the maker's rights that count.
+	for _, client := range []versioned.Interface{tenant, server.Client} {
+		expectStatus(t, makeTopic(t, client, second, "orders"), 403, fake.Object.Namespace+"/k")
+		expectStatus(t, makeTopic(t, client, second, "new"), 403)
+	}
+	if topics, err := server.Client.KafkaV1beta1().KafkaTopics(second.Namespace).List(t.Context(), metav1.ListOptions{}); err != nil || len(topics.Items) != 0 {
+		t.Errorf("stored: %+v, %v", topics, err)
+	}
+	if after := fake.Topics(t); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("the brokers have %v, before %v", after, before)
+	}
+	// Nobody can say that it is ready, nor that it is another cluster.
+	got := report(t, second, "another")
+	if readyReason(got) != "False ClusterClaimed" || got.Status.ClusterID != "id-of-"+fake.Object.Namespace {
+		t.Errorf("the status is %+v", got.Status)
+	}
+	if again := report(t, got, "another"); again.ResourceVersion != got.ResourceVersion {
+		t.Error("the same was written once more")
+	}
+	if got := report(t, fake.Object, "id-of-"+fake.Object.Namespace); readyReason(got) != "True BrokersReady" {
+		t.Errorf("the first is %s", readyReason(got))
+	}
+}
+
+// With "own" on the first Kafka, a second one is one more way to it.
+func TestTheOwnerMayHaveASecondKafka(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	if err := look(t, fake.Object); err != nil {
+		t.Fatal(err)
+	}
+	owner, _ := server.As(t, func(a authorizer.Attributes) bool {
+		return a.GetVerb() != "own" || a.GetNamespace() == fake.Object.Namespace && a.GetName() == "k" && a.GetResource() == "kafkas"
+	})
+	second := at(t, owner, server.Namespace(), fake)
+	if err := look(t, second); err != nil {
+		t.Error(err)
+	}
+	if err := makeTopic(t, owner, second, "orders"); err != nil {
+		t.Error(err)
+	}
+	// Who changes its addresses is the maker from then on.
+	tenant, _ := server.As(t, withoutOwn)
+	second, err := kafkas(second.Namespace).Get(t.Context(), second.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Spec.External.BootstrapServers = append(second.Spec.External.BootstrapServers, "also.example.com:9092")
+	// What is only tried makes nobody a maker.
+	dry := metav1.UpdateOptions{DryRun: []string{metav1.DryRunAll}}
+	if _, err := tenant.KafkaV1beta1().Kafkas(second.Namespace).Update(t.Context(), second, dry); err != nil {
+		t.Fatal(err)
+	}
+	if err := look(t, second); err != nil {
+		t.Errorf("after a dry run: %v", err)
+	}
+	if _, err := tenant.KafkaV1beta1().Kafkas(second.Namespace).Update(t.Context(), second, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	apiservertest.Eventually(t, "the second Kafka is refused", func() bool { return apierrors.IsForbidden(look(t, second)) })
+}
+
+// A server-side apply that creates is a create like any other.
+func TestAMakerByServerSideApply(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	if err := look(t, fake.Object); err != nil {
+		t.Fatal(err)
+	}
+	namespace := server.Namespace()
+	manifest := fmt.Sprintf(`{"apiVersion":"kafka.openshift.io/v1beta1","kind":"Kafka","metadata":{"name":"theirs"},"spec":{"external":{"bootstrapServers":[%q]}}}`, fake.ListenAddrs()[0])
+	owner, _ := server.As(t, func(authorizer.Attributes) bool { return true })
+	k, err := owner.KafkaV1beta1().Kafkas(namespace).Patch(t.Context(), "theirs", types.ApplyPatchType, []byte(manifest), metav1.PatchOptions{FieldManager: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := look(t, k); err != nil {
+		t.Error(err)
+	}
+}
+
+// The claim goes with its Kafka.
+func TestAClusterIsFreeAgain(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	if err := look(t, fake.Object); err != nil {
+		t.Fatal(err)
+	}
+	tenant, _ := server.As(t, withoutOwn)
+	second := at(t, tenant, server.Namespace(), fake)
+	if got := report(t, second, ""); readyReason(got) != "False ClusterClaimed" {
+		t.Fatalf("the second is %s", readyReason(got))
+	}
+	if err := kafkas(fake.Object.Namespace).Delete(t.Context(), fake.Object.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	server.Clock.Step(time.Minute)
+	apiservertest.Eventually(t, "the second Kafka is answered", func() bool { return look(t, second) == nil })
+	if got := report(t, second, ""); readyReason(got) != "True BrokersReady" || got.Status.ClusterID == "" {
+		t.Errorf("the second is %+v", got.Status)
+	}
+}
+
+// What is run here is nobody else's, even if somebody has seen it first.
+func TestAKafkaThatIsRunHereOwnsItsCluster(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	tenant, _ := server.As(t, withoutOwn)
+	early := at(t, tenant, server.Namespace(), fake)
+	// The one that comes with the fake goes, so that the tenant's is the first.
+	if err := kafkas(fake.Object.Namespace).Delete(t.Context(), fake.Object.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := report(t, early, ""); readyReason(got) != "True BrokersReady" {
+		t.Fatalf("the first is %s", readyReason(got))
+	}
+	here := run(t, fake, 1)
+	if got := report(t, here, ""); readyReason(got) != "True BrokersReady" {
+		t.Errorf("the one that is run here is %s", readyReason(got))
+	}
+	server.Clock.Step(time.Minute)
+	apiservertest.Eventually(t, "the first Kafka is refused", func() bool { return apierrors.IsForbidden(look(t, early)) })
+	apiservertest.Eventually(t, "its status says so", func() bool {
+		k, err := kafkas(early.Namespace).Get(t.Context(), early.Name, metav1.GetOptions{})
+		return err == nil && readyReason(k) == "False ClusterClaimed"
+	})
+	expectStatus(t, look(t, early), 403, here.Namespace+"/"+here.Name)
+}
+
+// A Kafka that nobody can reach is not ready because somebody says so.
+func TestAClusterThatIsNotIdentified(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	fake.Refuse()
+	if got := report(t, fake.Object, "made-up"); readyReason(got) != "False ClusterNotIdentified" || got.Status.ClusterID != "" {
+		t.Errorf("%+v", got.Status)
+	}
+}
+
+// A cluster that was made anew is another, and the claim follows.
+func TestAnotherClusterAtTheSameAddresses(t *testing.T) {
+	t.Parallel()
+	first, second := server.NewKafka(t, 1, kfake.ClusterID("same-first")), server.NewKafka(t, 1, kfake.ClusterID("same-second"))
+	tenant, _ := server.As(t, withoutOwn)
+	for _, fake := range []*apiservertest.Kafka{first, second} {
+		if err := kafkas(fake.Object.Namespace).Delete(t.Context(), fake.Object.Name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	moving := at(t, tenant, server.Namespace(), first)
+	if got := report(t, moving, ""); got.Status.ClusterID != "same-first" {
+		t.Fatalf("%+v", got.Status)
+	}
+	moved, err := kafkas(moving.Namespace).Get(t.Context(), moving.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved.Spec.External.BootstrapServers = second.ListenAddrs()
+	if moved, err = tenant.KafkaV1beta1().Kafkas(moving.Namespace).Update(t.Context(), moved, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := report(t, moved, ""); readyReason(got) != "True BrokersReady" || got.Status.ClusterID != "same-second" {
+		t.Fatalf("%+v", got.Status)
+	}
+	// What it no longer is can be somebody else's.
+	if err := look(t, at(t, tenant, server.Namespace(), first)); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(fmt.Sprint(look(t, moved)), "forbidden") {
+		t.Error("refused as what it is")
+	}
+}

@@ -1,0 +1,298 @@
+package live
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/authentication/user"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/access"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+const (
+	// verdictFresh is how long a verdict stands before it is looked at again, and verdictStale how long it is used while that goes on:
+	// a request does not wait for etcd.
+	verdictFresh = 10 * time.Second
+	verdictStale = time.Minute
+	// verdictLife is when a verdict that nobody asks for is let go of.
+	verdictLife = 10 * time.Minute
+	// judgeTimeout bounds one look.
+	judgeTimeout = 5 * time.Second
+	// claimRetries bounds the attempts to change a claim that others change too.
+	claimRetries = 5
+)
+
+// ClaimedError says that a Kafka's brokers are those of another Kafka. It is a 403 to whoever asks for something of them.
+type ClaimedError struct {
+	// By is the Kafka whose cluster it is.
+	By     types.NamespacedName
+	status *apierrors.StatusError
+}
+
+func (e *ClaimedError) Error() string { return e.status.Error() }
+func (e *ClaimedError) Unwrap() error { return e.status }
+
+// KafkaStore reads Kafkas from the storage.
+type KafkaStore interface {
+	KafkaGetter
+	List(ctx context.Context, options *metainternalversion.ListOptions) (runtime.Object, error)
+}
+
+// Claims are the claims on clusters.
+type Claims interface {
+	Take(ctx context.Context, claim storage.ClusterClaim) (standing *storage.ClusterClaim, taken bool, err error)
+	Replace(ctx context.Context, standing *storage.ClusterClaim, claim storage.ClusterClaim) (*storage.ClusterClaim, error)
+	Drop(ctx context.Context, claim *storage.ClusterClaim) error
+	List(ctx context.Context) ([]*storage.ClusterClaim, error)
+}
+
+// Makers remember who made Kafkas.
+type Makers interface {
+	Record(ctx context.Context, kafka types.UID, maker storage.Maker) error
+	Get(ctx context.Context, kafka types.UID, external string) (*storage.Maker, error)
+	Kafkas(ctx context.Context) ([]types.UID, error)
+	Forget(ctx context.Context, kafka types.UID) error
+}
+
+// Identities know which Kafka may be which cluster. A cluster is its id, as its brokers tell it on each connection: that of a Kafka that is
+// run here is its own, another is that of the Kafka that was seen with it first. A second Kafka is refused, unless who made it has the verb
+// "own" on the first.
+type Identities struct {
+	Claims Claims
+	Makers Makers
+	Kafkas KafkaStore
+	Access access.Reviewer
+	Clock  clock.WithTicker
+	// Restate writes the status of a Kafka anew, whose cluster another has taken over.
+	Restate func(ctx context.Context, kafka types.NamespacedName) error
+
+	mu       sync.Mutex
+	verdicts map[question]*verdict
+	// missed is since when makers are remembered of Kafkas that are not stored.
+	missed map[types.UID]time.Time
+}
+
+// question is whether a Kafka may be a cluster. Another generation may have been made by somebody else.
+type question struct {
+	uid        types.UID
+	generation int64
+	clusterID  string
+}
+
+// verdict is what is known of a question.
+type verdict struct {
+	err      error
+	at, used time.Time
+	// flight is closed when the look that is under way has ended; nil when none is.
+	flight chan struct{}
+}
+
+// gate is before the connections of one Kafka.
+type gate struct {
+	identities *Identities
+	kafka      *v1beta1.Kafka
+}
+
+var _ broker.Gate = gate{}
+
+// Admit implements broker.Gate.
+func (g gate) Admit(ctx context.Context, clusterID string) error {
+	i, now := g.identities, g.identities.Clock.Now()
+	q := question{g.kafka.UID, g.kafka.Generation, clusterID}
+	i.mu.Lock()
+	v := i.verdicts[q]
+	if v == nil {
+		i.forget(now)
+		v = &verdict{}
+		i.verdicts[q] = v
+	}
+	v.used = now
+	known := !v.at.IsZero()
+	if known && now.Sub(v.at) < verdictFresh {
+		defer i.mu.Unlock()
+		return v.err
+	}
+	if v.flight == nil {
+		v.flight = make(chan struct{})
+		go i.look(context.WithoutCancel(ctx), g.kafka, clusterID, v)
+	}
+	if known && now.Sub(v.at) < verdictStale {
+		defer i.mu.Unlock()
+		return v.err
+	}
+	flight := v.flight
+	i.mu.Unlock()
+	select {
+	case <-flight:
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		return v.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (i *Identities) forget(now time.Time) {
+	if i.verdicts == nil {
+		i.verdicts = map[question]*verdict{}
+	}
+	for q, v := range i.verdicts {
+		if v.flight == nil && now.Sub(v.used) > verdictLife {
+			delete(i.verdicts, q)
+		}
+	}
+}
+
+// look renews a verdict. While etcd does not answer, the last one stands for those who do not wait.
+func (i *Identities) look(ctx context.Context, k *v1beta1.Kafka, clusterID string, v *verdict) {
+	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
+	defer cancel()
+	err := i.judge(ctx, k, clusterID)
+	var claimed *ClaimedError
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now := i.Clock.Now()
+	switch {
+	case err == nil, errors.As(err, &claimed):
+		v.err, v.at = err, now
+	case v.at.IsZero(), now.Sub(v.at) >= verdictStale:
+		v.err, v.at = err, time.Time{}
+	}
+	close(v.flight)
+	v.flight = nil
+}
+
+// judge decides whether a Kafka may be a cluster, and claims the cluster for it where it can.
+func (i *Identities) judge(ctx context.Context, k *v1beta1.Kafka, clusterID string) error {
+	if clusterID == "" {
+		return apierrors.NewServiceUnavailable("the brokers do not say of which cluster they are")
+	}
+	wanted := storage.ClusterClaim{ClusterID: clusterID, RunHere: k.Spec.External == nil,
+		Owner: storage.Owner{Namespace: k.Namespace, Name: k.Name, UID: k.UID}}
+	for range claimRetries {
+		standing, taken, err := i.Claims.Take(ctx, wanted)
+		if err != nil {
+			return apierrors.NewInternalError(err)
+		}
+		if taken {
+			return i.release(ctx, wanted)
+		}
+		if standing.Owner.UID == k.UID {
+			return nil
+		}
+		owned, err := i.stored(ctx, standing.Owner)
+		if err != nil {
+			return err
+		}
+		if owned && (standing.RunHere || !wanted.RunHere) {
+			return i.second(ctx, k, standing)
+		}
+		if _, err := i.Claims.Replace(ctx, standing, wanted); err == nil {
+			return i.release(ctx, wanted)
+		} else if !errors.Is(err, storage.ErrClaimChanged) {
+			return apierrors.NewInternalError(err)
+		}
+	}
+	return apierrors.NewServiceUnavailable("others keep changing the claim on the cluster")
+}
+
+// stored tells whether the owner of a claim is there still.
+func (i *Identities) stored(ctx context.Context, owner storage.Owner) (bool, error) {
+	obj, err := i.Kafkas.Get(genericapirequest.WithNamespace(ctx, owner.Namespace), owner.Name, &metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	k, ok := obj.(*kafka.Kafka)
+	return ok && k.UID == owner.UID, nil
+}
+
+// release drops what else a Kafka has claimed, which is another cluster now: nobody can hold many.
+func (i *Identities) release(ctx context.Context, taken storage.ClusterClaim) error {
+	claims, err := i.Claims.List(ctx)
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	for _, claim := range claims {
+		if claim.Owner.UID != taken.Owner.UID || claim.ClusterID == taken.ClusterID {
+			continue
+		}
+		if err := i.Claims.Drop(ctx, claim); err != nil && !errors.Is(err, storage.ErrClaimChanged) {
+			return apierrors.NewInternalError(err)
+		}
+	}
+	return nil
+}
+
+// second judges a Kafka whose cluster is another's.
+func (i *Identities) second(ctx context.Context, k *v1beta1.Kafka, standing *storage.ClusterClaim) error {
+	first := types.NamespacedName{Namespace: standing.Owner.Namespace, Name: standing.Owner.Name}
+	own := access.Question{Verb: "own", Resource: access.Kafkas, Namespace: first.Namespace, Name: first.Name}
+	why := fmt.Sprintf("its brokers are those of Kafka %s, cluster %q", first, standing.ClusterID)
+	if k.Spec.External != nil {
+		maker, err := i.Makers.Get(ctx, k.UID, fingerprint(k.Spec.External))
+		if err != nil {
+			return apierrors.NewInternalError(err)
+		}
+		if maker != nil {
+			own.User = &user.DefaultInfo{Name: maker.Name, UID: maker.UID, Groups: maker.Groups, Extra: maker.Extra}
+			allowed, reason, err := i.Access.May(ctx, own)
+			if allowed {
+				return nil
+			}
+			if err != nil && reason == "" {
+				return apierrors.NewInternalError(fmt.Errorf("ask for %s: %w", own, err))
+			}
+		}
+		why += fmt.Sprintf("; who writes spec.external needs %s", own)
+	}
+	return &ClaimedError{By: first, status: apierrors.NewForbidden(kafka.Resource("kafkas"), k.Name, errors.New(why))}
+}
+
+// Made records who wrote the spec.external of a Kafka that is about to be stored.
+func (i *Identities) Made(ctx context.Context, k, before *kafka.Kafka) error {
+	if k.Spec.External == nil || before != nil && equality.Semantic.DeepEqual(k.Spec.External, before.Spec.External) {
+		return nil
+	}
+	var external v1beta1.ExternalSpec
+	if err := v1beta1.Convert_kafka_ExternalSpec_To_v1beta1_ExternalSpec(k.Spec.External, &external, nil); err != nil {
+		return apierrors.NewInternalError(fmt.Errorf("convert spec.external: %w", err))
+	}
+	who, ok := genericapirequest.UserFrom(ctx)
+	if !ok {
+		return apierrors.NewInternalError(errors.New("no user in the request's context"))
+	}
+	maker := storage.Maker{External: fingerprint(&external), Name: who.GetName(), UID: who.GetUID(), Groups: who.GetGroups(), Extra: who.GetExtra()}
+	if err := i.Makers.Record(ctx, k.UID, maker); err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	return nil
+}
+
+// fingerprint tells one spec.external from another.
+func fingerprint(external *v1beta1.ExternalSpec) string {
+	// Strings, and lists and structs of them, are always encoded.
+	text, _ := json.Marshal(external)
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,268 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+	testingclock "k8s.io/utils/clock/testing"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/access"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// bench is what identities are kept in, and how often it was asked.
+type bench struct {
+	mu      sync.Mutex
+	claims  map[string]storage.ClusterClaim
+	makers  map[types.UID]storage.Maker
+	kafkas  []kafka.Kafka
+	fail    error
+	takes   int
+	reviews []authorizer.Attributes
+	allow   bool
+}
+
+func (b *bench) Take(_ context.Context, claim storage.ClusterClaim) (*storage.ClusterClaim, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.takes++
+	if b.fail != nil {
+		return nil, false, b.fail
+	}
+	standing, claimed := b.claims[claim.ClusterID]
+	if !claimed {
+		standing, b.claims[claim.ClusterID] = claim, claim
+	}
+	return &standing, !claimed, nil
+}
+
+func (b *bench) Replace(_ context.Context, _ *storage.ClusterClaim, claim storage.ClusterClaim) (*storage.ClusterClaim, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.claims[claim.ClusterID] = claim
+	return &claim, nil
+}
+
+func (b *bench) Drop(_ context.Context, claim *storage.ClusterClaim) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.claims, claim.ClusterID)
+	return nil
+}
+
+func (b *bench) List(context.Context) ([]*storage.ClusterClaim, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []*storage.ClusterClaim
+	for _, claim := range b.claims {
+		all = append(all, &claim)
+	}
+	return all, nil
+}
+
+// makers are those of a bench.
+type makers struct{ *bench }
+
+func (m makers) Record(_ context.Context, kafka types.UID, maker storage.Maker) error {
+	m.bench.makers[kafka] = maker
+	return nil
+}
+
+func (m makers) Get(_ context.Context, kafka types.UID, external string) (*storage.Maker, error) {
+	if maker, known := m.bench.makers[kafka]; known && maker.External == external {
+		return &maker, nil
+	}
+	return nil, nil
+}
+
+func (m makers) Kafkas(context.Context) ([]types.UID, error) {
+	var uids []types.UID
+	for uid := range m.bench.makers {
+		uids = append(uids, uid)
+	}
+	return uids, nil
+}
+
+func (m makers) Forget(_ context.Context, kafka types.UID) error {
+	delete(m.bench.makers, kafka)
+	return nil
+}
+
+// kafkas are those of a bench.
+type kafkas struct{ *bench }
+
+func (s kafkas) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
+	for i := range s.kafkas {
+		if k := &s.kafkas[i]; k.Namespace == genericapirequest.NamespaceValue(ctx) && k.Name == name {
+			return k, nil
+		}
+	}
+	return nil, apierrors.NewNotFound(kafka.Resource("kafkas"), name)
+}
+
+func (s kafkas) List(context.Context, *metainternalversion.ListOptions) (runtime.Object, error) {
+	return &kafka.KafkaList{Items: s.kafkas}, nil
+}
+
+func newBench() (*bench, *Identities, *testingclock.FakeClock) {
+	b := &bench{claims: map[string]storage.ClusterClaim{}, makers: map[types.UID]storage.Maker{}}
+	clock := testingclock.NewFakeClock(time.Unix(1_700_000_000, 0))
+	return b, &Identities{Claims: b, Makers: makers{b}, Kafkas: kafkas{b}, Clock: clock,
+		Access: access.New(authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.reviews = append(b.reviews, a)
+			if b.allow {
+				return authorizer.DecisionAllow, "", nil
+			}
+			return authorizer.DecisionNoOpinion, "", nil
+		}))}, clock
+}
+
+// object is a Kafka that is stored.
+func (b *bench) object(name string, external bool) *v1beta1.Kafka {
+	k := kafka.Kafka{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name), Generation: 1}}
+	versioned := &v1beta1.Kafka{ObjectMeta: k.ObjectMeta}
+	if external {
+		k.Spec.External = &kafka.ExternalSpec{BootstrapServers: []string{"a:1"}}
+		versioned.Spec.External = &v1beta1.ExternalSpec{BootstrapServers: []string{"a:1"}}
+	}
+	b.kafkas = append(b.kafkas, k)
+	return versioned
+}
+
+// A request is judged by what is known: etcd is asked once in a while, whoever comes meanwhile and how many they are.
+func TestAVerdictIsKept(t *testing.T) {
+	b, identities, clock := newBench()
+	first, second := gate{identities, b.object("first", true)}, gate{identities, b.object("second", true)}
+	var running sync.WaitGroup
+	for range 100 {
+		running.Go(func() {
+			if err := first.Admit(t.Context(), "x"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	if b.takes != 1 {
+		t.Errorf("etcd was asked %d times", b.takes)
+	}
+	var claimed *ClaimedError
+	for range 100 {
+		if err := second.Admit(t.Context(), "x"); !errors.As(err, &claimed) || claimed.By.Name != "first" {
+			t.Fatal(err)
+		}
+	}
+	if b.takes != 2 {
+		t.Errorf("etcd was asked %d times", b.takes)
+	}
+	// While it is looked at again, and while etcd does not answer, the last verdict stands.
+	b.mu.Lock()
+	b.fail = errors.New("no etcd")
+	b.mu.Unlock()
+	clock.Step(verdictFresh + time.Second)
+	for range 2 {
+		if err := first.Admit(t.Context(), "x"); err != nil {
+			t.Error(err)
+		}
+		identities.mu.Lock()
+		flight := identities.verdicts[question{first.kafka.UID, 1, "x"}].flight
+		identities.mu.Unlock()
+		if flight != nil {
+			<-flight
+		}
+	}
+	clock.Step(verdictStale)
+	if err := first.Admit(t.Context(), "x"); !apierrors.IsInternalError(err) {
+		t.Errorf("long after the last verdict: %v", err)
+	}
+}
+
+func TestWhoMayBeASecondKafka(t *testing.T) {
+	b, identities, _ := newBench()
+	if err := (gate{identities, b.object("first", true)}).Admit(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	second := b.object("second", true)
+	ctx := genericapirequest.WithUser(t.Context(), &user.DefaultInfo{Name: "jane", Groups: []string{"team"}})
+	if err := identities.Made(ctx, &b.kafkas[1], nil); err != nil {
+		t.Fatal(err)
+	}
+	b.allow = true
+	// The verdict is about what is written: another generation is another question.
+	if err := (gate{identities, second}).Admit(t.Context(), "x"); err != nil {
+		t.Error(err)
+	}
+	if n := len(b.reviews); n != 1 || b.reviews[0].GetUser().GetName() != "jane" || b.reviews[0].GetVerb() != "own" || b.reviews[0].GetName() != "first" || b.reviews[0].GetNamespace() != "ns" {
+		t.Errorf("asked %+v", b.reviews)
+	}
+	changed := second.DeepCopy()
+	changed.Generation, changed.Spec.External.BootstrapServers = 2, []string{"b:1"}
+	if err := (gate{identities, changed}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) {
+		t.Errorf("nobody is known to have written that: %v", err)
+	}
+	if b.reviews = nil; len(b.claims) != 1 || b.claims["x"].Owner.Name != "first" {
+		t.Errorf("the claims are %+v", b.claims)
+	}
+	// Of two that are run here there is no maker to ask about.
+	here := b.object("here", false)
+	if err := (gate{identities, here}).Admit(t.Context(), "x"); err != nil || !b.claims["x"].RunHere || b.claims["x"].Owner.Name != "here" {
+		t.Errorf("%v, %+v", err, b.claims)
+	}
+	if err := (gate{identities, b.object("twin", false)}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) || len(b.reviews) != 0 {
+		t.Errorf("%v, %+v", err, b.reviews)
+	}
+	if err := (gate{identities, here}).Admit(t.Context(), ""); !apierrors.IsServiceUnavailable(err) {
+		t.Errorf("brokers without an id: %v", err)
+	}
+}
+
+func TestTidy(t *testing.T) {
+	b, identities, clock := newBench()
+	var restated []string
+	identities.Restate = func(_ context.Context, k types.NamespacedName) error {
+		restated = append(restated, k.Name)
+		return nil
+	}
+	for name, id := range map[string]string{"stays": "x", "gone": "y"} {
+		if err := (gate{identities, b.object(name, true)}).Admit(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.kafkas = nil
+	b.object("stays", true)
+	b.object("second", true)
+	b.kafkas[1].Status.ClusterID = "x"
+	b.kafkas[1].Status.Conditions = []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue, Reason: "BrokersReady"}}
+	b.makers["uid-stays"], b.makers["uid-coming"] = storage.Maker{}, storage.Maker{}
+	if err := identities.tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.claims) != 1 || b.claims["x"].Owner.Name != "stays" || len(b.makers) != 2 {
+		t.Errorf("claims %+v, makers %+v", b.claims, b.makers)
+	}
+	if len(restated) != 1 || restated[0] != "second" {
+		t.Errorf("restated %q", restated)
+	}
+	b.kafkas[1].Status.Conditions[0].Reason = "ClusterClaimed"
+	clock.Step(makerPatience)
+	if err := identities.tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, kept := b.makers["uid-stays"]; len(b.makers) != 1 || !kept || len(restated) != 1 {
+		t.Errorf("makers %+v, restated %q", b.makers, restated)
+	}
+}

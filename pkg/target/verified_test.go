@@ -1,0 +1,44 @@
+package target
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+)
+
+// Who has no claims to look at goes by what the API server says.
+func TestVerified(t *testing.T) {
+	verified, all := NewVerified(nil, clocktesting.NewFakePassiveClock(time.Now())), New(nil, clocktesting.NewFakePassiveClock(time.Now()))
+	k := &v1beta1.Kafka{Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: []string{"a:1"}}}}
+	if _, known := verified.Of(k); known {
+		t.Error("it is not known which cluster that is")
+	}
+	if at, known := all.Of(k); !known || at.Gate != nil {
+		t.Errorf("%+v, %t", at, known)
+	}
+	k.Status.ClusterID = "x"
+	at, known := verified.Of(k)
+	if !known || at.Gate.Admit(t.Context(), "x") != nil || at.Gate.Admit(t.Context(), "y") == nil {
+		t.Errorf("%+v, %t", at, known)
+	}
+	k.Status.Conditions = append(k.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionReady, Reason: ReasonClusterClaimed})
+	if _, known := verified.Of(k); known || !Claimed(k) {
+		t.Error("it is another's")
+	}
+	k.Status.Conditions[0] = metav1.Condition{Type: v1beta1.ConditionReady, Reason: "BrokersReady"}
+	if _, known := verified.Of(k); !known || Claimed(k) {
+		t.Error("it is its own")
+	}
+	here := &v1beta1.Kafka{Status: v1beta1.KafkaStatus{ClusterID: "x", Listeners: []v1beta1.ListenerStatus{{Name: "plain", Addresses: []string{"a:1"}}}}}
+	if at, known := verified.Of(here); !known || at.Gate != nil {
+		t.Errorf("what is run here is where its controllers say: %+v, %t", at, known)
+	}
+	here.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Reason: ReasonClusterClaimed}}
+	if _, known := verified.Of(here); known {
+		t.Error("of two that are run here the second is not asked")
+	}
+}
