@@ -79,14 +79,14 @@ func TestKubectlVerbs(t *testing.T) {
 	expectWords(t, "the brokers' topic", out, "PartitionCount: 2", "retention.ms=3000")
 	kubectl(t, "", `patch kafkatopic orders --type=merge -p {"spec":{"partitions":3}} -n `+n)
 	kubectl(t, "", "label kafkatopic orders team=a -n "+n)
-	out = kubectl(t, "", "get kt -l team=a --field-selector spec.clusterRef.name=my-cluster -o name -n "+n)
+	out = kubectl(t, "", "get kfkt -l team=a --field-selector spec.clusterRef.name=my-cluster -o name -n "+n)
 	expectWords(t, "get by short name, label and field", out, "kafkatopic.kafka.openshift.io/orders")
 	out = kubectl(t, "", "get kafka-all -o name -n "+n)
 	expectWords(t, "the category", out, "kafka.kafka.openshift.io/my-cluster", "kafkatopic.kafka.openshift.io/orders")
 	out = kubectl(t, "", "describe kafkatopic orders -n "+n)
 	expectWords(t, "describe", out, "Topic ID:", "Ready")
-	kubectl(t, "", "delete kt --all -n "+n)
-	if out := kubectl(t, "", "get kt -o name -n "+n); out != "" {
+	kubectl(t, "", "delete kfkt --all -n "+n)
+	if out := kubectl(t, "", "get kfkt -o name -n "+n); out != "" {
 		t.Errorf("after the delete there is %s", out)
 	}
 }
@@ -95,8 +95,8 @@ func TestDiscovery(t *testing.T) {
 	t.Parallel()
 	out := kubectl(t, "", "api-resources --api-group=kafka.openshift.io -o wide")
 	for _, want := range []string{
-		"kafkas k kafka.openshift.io/v1beta1 true Kafka create,delete,deletecollection,get,list,patch,update,watch kafka-all,all",
-		"kafkatopics kt kafka.openshift.io/v1beta1 true KafkaTopic create,delete,deletecollection,get,list,patch,update,watch kafka-all",
+		"kafkas kfk kafka.openshift.io/v1beta1 true Kafka create,delete,deletecollection,get,list,patch,update,watch kafka-all,all",
+		"kafkatopics kfkt kafka.openshift.io/v1beta1 true KafkaTopic create,delete,deletecollection,get,list,patch,update,watch kafka-all",
 	} {
 		found := false
 		for line := range strings.Lines(out) {

@@ -96,7 +96,7 @@ func NewStorage(config Config) (*Storage, error) {
 }
 
 // ShortNames implements rest.ShortNamesProvider.
-func (*REST) ShortNames() []string { return []string{"k"} }
+func (*REST) ShortNames() []string { return []string{"kfk"} }
 
 // Categories implements rest.CategoriesProvider. The category of all kinds of this group is not "kafka": kubectl
 // expands a category before it looks for a singular, and "kubectl get kafka my-cluster" would ask for topics too.

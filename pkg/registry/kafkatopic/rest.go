@@ -31,7 +31,7 @@ var (
 )
 
 // ShortNames implements rest.ShortNamesProvider.
-func (*REST) ShortNames() []string { return []string{"kt"} }
+func (*REST) ShortNames() []string { return []string{"kfkt"} }
 
 // Categories implements rest.CategoriesProvider.
 func (*REST) Categories() []string { return []string{"kafka-all"} }
