@@ -58,7 +58,7 @@ func testAutoscaler(t *testing.T) {
 func moveFirstReplica(t *testing.T, broker int) {
 	t.Helper()
 	kubectl(t, "patch kafkatopic orders --subresource=partitions --type=json -p "+
-		fmt.Sprintf(`[{"op":"replace","path":"/spec/0/replicas","value":[%d,1,2]}]`, broker))
+		fmt.Sprintf(`[{"op":"replace","path":"/spec/partitions/0/replicas","value":[%d,1,2]}]`, broker))
 	eventually(t, reassignTimeout, "the replica moves", func() string {
 		out := describeTopic(t, bootstrap, "orders")
 		for line := range strings.Lines(out) {

@@ -43,13 +43,13 @@ func TestPoliciesOfTheHostHold(t *testing.T) {
 	kubectl(t, topicManifest(n, "orders", n+".orders", `"partitions":2,"replicas":1`), "create -f -")
 	policies := policy(n, "topics", "kafkatopics", "object.spec.partitions <= 2") + "---" +
 		policy(n, "scale", "kafkatopics/scale", "object.spec.replicas <= 2") + "---" +
-		policy(n, "partitions", "kafkatopics/partitions", "size(object.spec) <= 2")
+		policy(n, "partitions", "kafkatopics/partitions", "size(object.spec.partitions) <= 2")
 	kubectl(t, policies, "create -f -")
 	t.Cleanup(func() { cluster.KubectlOf(t, cluster.Host.AdminKubeconfig, policies, "delete -f -") })
 	// Each policy arrives in the server when it does; a dry run tells without doing.
 	path := "/apis/kafka.openshift.io/v1beta1/namespaces/" + n + "/kafkatopics/orders/partitions"
 	third := fmt.Sprintf(`{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaTopicPartitions","metadata":{"name":"orders","namespace":%q},
-		"spec":[{"partition":0,"replicas":[0]},{"partition":1,"replicas":[1]},{"partition":2,"replicas":[2]}]}`, n)
+		"spec":{"partitions":[{"partition":0,"replicas":[0]},{"partition":1,"replicas":[1]},{"partition":2,"replicas":[2]}]}}`, n)
 	for _, tc := range []struct{ what, stdin, dry, line string }{
 		{"kafkatopics", topicManifest(n, "wide", n+".wide", `"partitions":3,"replicas":1`), "create -f - --dry-run=server", "create -f -"},
 		{"kafkatopics/scale", "", `patch kafkatopic orders --subresource=scale --type=merge -p {"spec":{"replicas":3}} --dry-run=server -n ` + n,

@@ -133,7 +133,7 @@ func TestBadInputOfSubresources(t *testing.T) {
 		return fmt.Sprintf(`{"apiVersion":"autoscaling/v1","kind":"Scale","metadata":{"name":%q,"namespace":%q,"resourceVersion":%q},"spec":{"replicas":5}}`, name, n, version)
 	}
 	partitions := func(name, version, spec string) string {
-		return fmt.Sprintf(`{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaTopicPartitions","metadata":{"name":%q,"namespace":%q,"resourceVersion":%q},"spec":%s}`, name, n, version, spec)
+		return fmt.Sprintf(`{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaTopicPartitions","metadata":{"name":%q,"namespace":%q,"resourceVersion":%q},"spec":{"partitions":%s}}`, name, n, version, spec)
 	}
 	for _, tc := range []struct {
 		name, subresource, body string
@@ -169,11 +169,11 @@ func TestPlacement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := int32(3) - view.Spec[0].Replicas[0] - view.Spec[0].Replicas[1]
-	moved := []int32{other, view.Spec[0].Replicas[0]}
-	view.Spec[0].Replicas = moved
-	view.Spec = append(view.Spec, view.Spec[0])
-	view.Spec[1].Partition, view.Spec[1].Replicas = 1, []int32{2, 0}
+	other := int32(3) - view.Spec.Partitions[0].Replicas[0] - view.Spec.Partitions[0].Replicas[1]
+	moved := []int32{other, view.Spec.Partitions[0].Replicas[0]}
+	view.Spec.Partitions[0].Replicas = moved
+	view.Spec.Partitions = append(view.Spec.Partitions, view.Spec.Partitions[0])
+	view.Spec.Partitions[1].Partition, view.Spec.Partitions[1].Replicas = 1, []int32{2, 0}
 	if _, err := topics.UpdatePartitions(t.Context(), "orders", view, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -153,7 +153,7 @@ func testElections(t *testing.T, v *victim, stop func(*kafkaproc.Process) error)
 			if err != nil {
 				return err.Error()
 			}
-			if p = view.Status[0]; !is(p) {
+			if p = view.Status.Partitions[0]; !is(p) {
 				return fmt.Sprintf("the partition is %+v", p)
 			}
 			return ""

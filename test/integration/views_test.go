@@ -99,11 +99,11 @@ func TestTruncate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ends := []int64{*view.Status[0].EndOffset, *view.Status[1].EndOffset}
+		ends := []int64{*view.Status.Partitions[0].EndOffset, *view.Status.Partitions[1].EndOffset}
 		if ends[0]+ends[1] != 500 {
 			t.Fatalf("the view counts %v records, 500 were written", ends)
 		}
-		for i, p := range view.Status {
+		for i, p := range view.Status.Partitions {
 			for _, replica := range p.Replicas {
 				if ends[i] > 0 && (replica.SizeBytes == nil || *replica.SizeBytes == 0) {
 					t.Errorf("partition %d with records has %+v", i, replica)
@@ -152,17 +152,17 @@ func TestElectPreferredLeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := view.Status[0].Leader
-	old := view.Spec[0].Replicas
-	patch := fmt.Sprintf(`[{"op":"replace","path":"/spec/0/replicas","value":[%d,%d,%d]}]`, old[1], old[2], old[0])
+	before := view.Status.Partitions[0].Leader
+	old := view.Spec.Partitions[0].Replicas
+	patch := fmt.Sprintf(`[{"op":"replace","path":"/spec/partitions/0/replicas","value":[%d,%d,%d]}]`, old[1], old[2], old[0])
 	kubectl(t, "", "patch kafkatopic orders --subresource=partitions --type=json -p "+patch+" -n "+n)
 	harness.Eventually(t, 30*time.Second, "the replicas have the new order", func() string {
 		view, err = topics.GetPartitions(t.Context(), "orders", metav1.GetOptions{})
 		switch {
 		case err != nil:
 			return err.Error()
-		case view.Status[0].Adding != nil || view.Status[0].Removing != nil || len(view.Status[0].ISR) != 3:
-			return fmt.Sprintf("the partition is %+v", view.Status[0])
+		case view.Status.Partitions[0].Adding != nil || view.Status.Partitions[0].Removing != nil || len(view.Status.Partitions[0].ISR) != 3:
+			return fmt.Sprintf("the partition is %+v", view.Status.Partitions[0])
 		}
 		return ""
 	})
@@ -187,11 +187,11 @@ func TestElectPreferredLeaders(t *testing.T) {
 
 	// Server-side apply and a strategic patch know partitions by their id.
 	manifest := fmt.Sprintf(`{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaTopicPartitions","metadata":{"name":"orders","namespace":%q},
-		"spec":[{"partition":1,"replicas":[%d,%d,%d]}]}`, n, old[0], old[1], old[2])
+		"spec":{"partitions":[{"partition":1,"replicas":[%d,%d,%d]}]}}`, n, old[0], old[1], old[2])
 	if _, err := topics.Patch(t.Context(), "orders", "application/apply-patch+yaml", []byte(manifest), metav1.PatchOptions{FieldManager: "test", Force: ptr.To(true)}, "partitions"); err != nil {
 		t.Errorf("server-side apply: %v", err)
 	}
-	kubectl(t, "", fmt.Sprintf(`patch kafkatopic orders --subresource=partitions -p {"spec":[{"partition":1,"replicas":[%d,%d,%d]}]} -n `, old[2], old[1], old[0])+n)
+	kubectl(t, "", fmt.Sprintf(`patch kafkatopic orders --subresource=partitions -p {"spec":{"partitions":[{"partition":1,"replicas":[%d,%d,%d]}]}} -n `, old[2], old[1], old[0])+n)
 	expectWords(t, "kafka-topics", topicTool(t, cluster.Kafka, "--describe --topic "+topic), fmt.Sprintf("Replicas: %d,%d,%d", old[2], old[1], old[0]))
 }
 

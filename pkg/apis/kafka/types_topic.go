@@ -82,8 +82,20 @@ type KafkaTopicPartitions struct {
 	metav1.TypeMeta
 	metav1.ObjectMeta
 
-	Spec   []PartitionAssignment
-	Status []PartitionStatus
+	Spec   KafkaTopicPartitionsSpec
+	Status KafkaTopicPartitionsStatus
+}
+
+// KafkaTopicPartitionsSpec says where the partitions of a topic should be.
+type KafkaTopicPartitionsSpec struct {
+	Partitions []PartitionAssignment
+}
+
+// KafkaTopicPartitionsStatus is what the brokers say of the partitions of a topic.
+type KafkaTopicPartitionsStatus struct {
+	TopicName  string
+	TopicID    string
+	Partitions []PartitionStatus
 }
 
 // PartitionAssignment says which brokers hold a partition.

@@ -132,6 +132,8 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.KafkaTopicList{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_KafkaTopicList(ref),
 		v1beta1.KafkaTopicLogOptions{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_KafkaTopicLogOptions(ref),
 		v1beta1.KafkaTopicPartitions{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref),
+		v1beta1.KafkaTopicPartitionsSpec{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitionsSpec(ref),
+		v1beta1.KafkaTopicPartitionsStatus{}.OpenAPIModelName():      schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitionsStatus(ref),
 		v1beta1.KafkaTopicRecords{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_KafkaTopicRecords(ref),
 		v1beta1.KafkaTopicRecordsSpec{}.OpenAPIModelName():           schema_pkg_apis_kafka_v1beta1_KafkaTopicRecordsSpec(ref),
 		v1beta1.KafkaTopicRecordsStatus{}.OpenAPIModelName():         schema_pkg_apis_kafka_v1beta1_KafkaTopicRecordsStatus(ref),
@@ -5221,7 +5223,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref common.ReferenceCallback) com
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions are Ready, Progressing and Degraded.",
+							Description: "conditions are Ready, Progressing and Degraded, and Stalled while the cluster waits for a person.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -5730,6 +5732,36 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref common.ReferenceCall
 						},
 					},
 					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec is where the partitions should be.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaTopicPartitionsSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what the brokers say of the partitions.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1beta1.KafkaTopicPartitionsStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"spec"},
+			},
+		},
+		Dependencies: []string{
+			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.KafkaTopicPartitionsSpec{}.OpenAPIModelName(), v1beta1.KafkaTopicPartitionsStatus{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitionsSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicPartitionsSpec says where the partitions of a topic should be.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"partitions": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
 								"x-kubernetes-list-map-keys": []interface{}{
@@ -5741,7 +5773,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref common.ReferenceCall
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "spec is the assignment: one entry a partition, from 0 without gaps.",
+							Description: "partitions is the assignment: one entry a partition, from 0 without gaps.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -5752,7 +5784,37 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref common.ReferenceCall
 							},
 						},
 					},
-					"status": {
+				},
+				Required: []string{"partitions"},
+			},
+		},
+		Dependencies: []string{
+			v1beta1.PartitionAssignment{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitionsStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaTopicPartitionsStatus is what the brokers say of the partitions of a topic.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"topicName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "topicName is the topic's name on the brokers.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"topicID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "topicID is Apache Kafka's own id of the topic that the brokers answered for; absent when they give topics no ids.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"partitions": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
 								"x-kubernetes-list-map-keys": []interface{}{
@@ -5762,7 +5824,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref common.ReferenceCall
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "status is what the brokers say of each partition.",
+							Description: "partitions has an entry for each partition of spec, in the same order.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -5774,11 +5836,10 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicPartitions(ref common.ReferenceCall
 						},
 					},
 				},
-				Required: []string{"spec"},
 			},
 		},
 		Dependencies: []string{
-			metav1.ObjectMeta{}.OpenAPIModelName(), v1beta1.PartitionAssignment{}.OpenAPIModelName(), v1beta1.PartitionStatus{}.OpenAPIModelName()},
+			v1beta1.PartitionStatus{}.OpenAPIModelName()},
 	}
 }
 
@@ -6006,7 +6067,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicStatus(ref common.ReferenceCallback
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions hold Ready, and with the drift policy Report also Drifted.",
+							Description: "conditions hold Ready, with the drift policy Report also Drifted, and Stalled while the topic waits for a person.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -96,7 +96,7 @@ func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.Upda
 	if next.ResourceVersion != "" && next.ResourceVersion != old.ResourceVersion {
 		return nil, false, stale(topic)
 	}
-	slices.SortStableFunc(next.Spec, func(a, b kafka.PartitionAssignment) int { return int(a.Partition - b.Partition) })
+	slices.SortStableFunc(next.Spec.Partitions, func(a, b kafka.PartitionAssignment) int { return int(a.Partition - b.Partition) })
 	if errs := validation.ValidatePartitions(next, old); len(errs) > 0 {
 		return nil, false, apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), name, errs)
 	}
@@ -132,11 +132,11 @@ type assignmentDiff struct {
 
 func assignmentChange(old, next *kafka.KafkaTopicPartitions) assignmentDiff {
 	diff := assignmentDiff{moves: map[int32][]int32{}}
-	for i, entry := range next.Spec {
+	for i, entry := range next.Spec.Partitions {
 		switch {
-		case i >= len(old.Spec):
+		case i >= len(old.Spec.Partitions):
 			diff.added = append(diff.added, entry.Replicas)
-		case !slices.Equal(entry.Replicas, old.Spec[i].Replicas):
+		case !slices.Equal(entry.Replicas, old.Spec.Partitions[i].Replicas):
 			diff.moves[entry.Partition] = entry.Replicas
 		}
 	}
@@ -151,7 +151,7 @@ func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cl
 	}
 	info, err := cluster.Describe(ctx)
 	if err != nil {
-		return live.Refused(err, kafka.Resource("kafkatopics"), next.Name, "spec")
+		return live.Refused(err, kafka.Resource("kafkatopics"), next.Name, "spec.partitions")
 	}
 	alive := map[int32]bool{}
 	var ids []int32
@@ -162,14 +162,14 @@ func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cl
 		}
 	}
 	var errs field.ErrorList
-	for i, entry := range next.Spec {
-		if _, moved := change.moves[entry.Partition]; !moved && i < len(old.Spec) {
+	for i, entry := range next.Spec.Partitions {
+		if _, moved := change.moves[entry.Partition]; !moved && i < len(old.Spec.Partitions) {
 			continue
 		}
-		path := field.NewPath("spec").Index(i).Child("replicas")
-		has := len(old.Spec[0].Replicas)
-		if i < len(old.Spec) {
-			has = len(old.Spec[i].Replicas)
+		path := field.NewPath("spec", "partitions").Index(i).Child("replicas")
+		has := len(old.Spec.Partitions[0].Replicas)
+		if i < len(old.Spec.Partitions) {
+			has = len(old.Spec.Partitions[i].Replicas)
 		}
 		// As many as the object says is right whatever the brokers say: metadata counts those that a move adds and removes, for a
 		// moment longer than the move is listed.
@@ -198,11 +198,11 @@ func (r *PartitionsREST) carryOut(ctx context.Context, cluster *broker.Cluster, 
 			return apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), topic.Name, field.ErrorList{problem})
 		}
 		if err := cluster.CreatePartitions(ctx, have.Name, total, change.added, true); err != nil {
-			return live.Refused(err, gr, topic.Name, "spec")
+			return live.Refused(err, gr, topic.Name, "spec.partitions")
 		}
 		if !dryRun {
 			if _, err := r.plane.grow(ctx, cluster, topic, have, total, change.added, nil); err != nil {
-				return live.Refused(err, gr, topic.Name, "spec")
+				return live.Refused(err, gr, topic.Name, "spec.partitions")
 			}
 		}
 	}
@@ -210,7 +210,7 @@ func (r *PartitionsREST) carryOut(ctx context.Context, cluster *broker.Cluster, 
 		return nil
 	}
 	if err := cluster.Reassign(ctx, have.Name, change.moves); err != nil {
-		return live.Refused(err, gr, topic.Name, "spec")
+		return live.Refused(err, gr, topic.Name, "spec.partitions")
 	}
 	return nil
 }

@@ -42,11 +42,14 @@ func TestPartitionsAreWhatTheBrokersSay(t *testing.T) {
 	topic := mustCreate(t, newTopic(k, "orders"))
 	view := mustPartitions(t, k, "orders")
 	have := k.Topics(t)["orders"]
-	if view.Name != "orders" || view.Namespace != k.Object.Namespace || view.UID != topic.UID || len(view.Spec) != 3 || len(view.Status) != 3 {
+	if view.Name != "orders" || view.Namespace != k.Object.Namespace || view.UID != topic.UID || len(view.Spec.Partitions) != 3 || len(view.Status.Partitions) != 3 {
 		t.Fatalf("the view is %+v", view)
 	}
-	for i, entry := range view.Spec {
-		status := view.Status[i]
+	if view.Status.TopicName != "orders" || view.Status.TopicID != have.ID {
+		t.Errorf("the view is of topic %s %s, the brokers have %s", view.Status.TopicName, view.Status.TopicID, have.ID)
+	}
+	for i, entry := range view.Spec.Partitions {
+		status := view.Status.Partitions[i]
 		if entry.Partition != int32(i) || status.Partition != int32(i) || !slices.Equal(entry.Replicas, have.Partitions[int32(i)]) {
 			t.Errorf("entry %d is %+v, the brokers have %v", i, entry, have.Partitions[int32(i)])
 		}
@@ -71,8 +74,8 @@ func TestOtherReplicaListsStartAReassignment(t *testing.T) {
 	k := server.NewKafka(t, 3)
 	mustCreate(t, newTopic(k, "orders"))
 	view := mustPartitions(t, k, "orders")
-	wanted := swapped(view.Spec[1].Replicas)
-	view.Spec[1].Replicas = wanted
+	wanted := swapped(view.Spec.Partitions[1].Replicas)
+	view.Spec.Partitions[1].Replicas = wanted
 	k.Forget()
 	if _, err := put(t, k, "orders", view); err != nil {
 		t.Fatal(err)
@@ -95,7 +98,7 @@ func TestMoreEntriesAddPartitionsWithThatPlacement(t *testing.T) {
 	view := mustPartitions(t, k, "orders")
 	k.Forget()
 	// The order of the entries does not matter.
-	view.Spec = append([]v1beta1.PartitionAssignment{{Partition: 4, Replicas: []int32{2, 0}}, {Partition: 3, Replicas: []int32{1, 2}}}, view.Spec...)
+	view.Spec.Partitions = append([]v1beta1.PartitionAssignment{{Partition: 4, Replicas: []int32{2, 0}}, {Partition: 3, Replicas: []int32{1, 2}}}, view.Spec.Partitions...)
 	grown, err := put(t, k, "orders", view)
 	if err != nil {
 		t.Fatal(err)
@@ -107,8 +110,8 @@ func TestMoreEntriesAddPartitionsWithThatPlacement(t *testing.T) {
 	if n := len(k.Topics(t)["orders"].Partitions); n != 5 {
 		t.Errorf("the brokers have %d partitions", n)
 	}
-	if len(grown.Spec) != 5 || grown.ResourceVersion == view.ResourceVersion {
-		t.Errorf("the answer has %d entries and version %s", len(grown.Spec), grown.ResourceVersion)
+	if len(grown.Spec.Partitions) != 5 || grown.ResourceVersion == view.ResourceVersion {
+		t.Errorf("the answer has %d entries and version %s", len(grown.Spec.Partitions), grown.ResourceVersion)
 	}
 	topic := mustGet(t, newTopic(k, "orders"))
 	if ptr.Deref(topic.Spec.Partitions, 0) != 5 || topic.Status.Partitions != 5 || topic.Status.ObservedGeneration != topic.Generation {
@@ -153,23 +156,25 @@ func TestPartitionsRefuse(t *testing.T) {
 		{"a body for another name", func(v *v1beta1.KafkaTopicPartitions) { v.Name = "other" }, 400, []string{"other"}},
 		{"a body for another namespace", func(v *v1beta1.KafkaTopicPartitions) { v.Namespace = "other" }, 400, []string{"namespace"}},
 		{"a foreign uid", func(v *v1beta1.KafkaTopicPartitions) { v.UID = "other" }, 409, []string{string(topic.UID)}},
-		{"fewer partitions", func(v *v1beta1.KafkaTopicPartitions) { v.Spec = v.Spec[:2] }, 422, []string{"has 3 partitions", "only grow"}},
-		{"no partitions", func(v *v1beta1.KafkaTopicPartitions) { v.Spec = nil }, 422, []string{"only grow"}},
+		{"fewer partitions", func(v *v1beta1.KafkaTopicPartitions) { v.Spec.Partitions = v.Spec.Partitions[:2] }, 422, []string{"has 3 partitions", "only grow"}},
+		{"no partitions", func(v *v1beta1.KafkaTopicPartitions) { v.Spec.Partitions = nil }, 422, []string{"only grow"}},
 		{"a gap", func(v *v1beta1.KafkaTopicPartitions) {
-			v.Spec = append(v.Spec, v1beta1.PartitionAssignment{Partition: 4, Replicas: []int32{0, 1}})
-		}, 422, []string{"spec[3].partition", "without gaps"}},
-		{"a partition twice", func(v *v1beta1.KafkaTopicPartitions) { v.Spec = append(v.Spec, v.Spec[0]) }, 422, []string{"Duplicate"}},
-		{"a broker that does not exist", func(v *v1beta1.KafkaTopicPartitions) { v.Spec[0].Replicas = []int32{0, 9} }, 422, []string{"spec[0].replicas[1]", "brokers [0 1 2]"}},
+			v.Spec.Partitions = append(v.Spec.Partitions, v1beta1.PartitionAssignment{Partition: 4, Replicas: []int32{0, 1}})
+		}, 422, []string{"spec.partitions[3].partition", "without gaps"}},
+		{"a partition twice", func(v *v1beta1.KafkaTopicPartitions) {
+			v.Spec.Partitions = append(v.Spec.Partitions, v.Spec.Partitions[0])
+		}, 422, []string{"Duplicate"}},
+		{"a broker that does not exist", func(v *v1beta1.KafkaTopicPartitions) { v.Spec.Partitions[0].Replicas = []int32{0, 9} }, 422, []string{"spec.partitions[0].replicas[1]", "brokers [0 1 2]"}},
 		{"a new partition on a broker that does not exist", func(v *v1beta1.KafkaTopicPartitions) {
-			v.Spec = append(v.Spec, v1beta1.PartitionAssignment{Partition: 3, Replicas: []int32{9, 0}})
-		}, 422, []string{"spec[3].replicas[0]", "brokers [0 1 2]"}},
-		{"a broker twice", func(v *v1beta1.KafkaTopicPartitions) { v.Spec[0].Replicas = []int32{1, 1} }, 422, []string{"Duplicate"}},
-		{"no brokers", func(v *v1beta1.KafkaTopicPartitions) { v.Spec[0].Replicas = []int32{} }, 422, []string{"at least one broker"}},
-		{"another number of replicas", func(v *v1beta1.KafkaTopicPartitions) { v.Spec[0].Replicas = []int32{0, 1, 2} }, 422, []string{"spec[0].replicas", "has 2 replicas"}},
+			v.Spec.Partitions = append(v.Spec.Partitions, v1beta1.PartitionAssignment{Partition: 3, Replicas: []int32{9, 0}})
+		}, 422, []string{"spec.partitions[3].replicas[0]", "brokers [0 1 2]"}},
+		{"a broker twice", func(v *v1beta1.KafkaTopicPartitions) { v.Spec.Partitions[0].Replicas = []int32{1, 1} }, 422, []string{"Duplicate"}},
+		{"no brokers", func(v *v1beta1.KafkaTopicPartitions) { v.Spec.Partitions[0].Replicas = []int32{} }, 422, []string{"at least one broker"}},
+		{"another number of replicas", func(v *v1beta1.KafkaTopicPartitions) { v.Spec.Partitions[0].Replicas = []int32{0, 1, 2} }, 422, []string{"spec.partitions[0].replicas", "has 2 replicas"}},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			view := current.DeepCopy()
-			view.Spec[1].Replicas = swapped(view.Spec[1].Replicas) // would be accepted
+			view.Spec.Partitions[1].Replicas = swapped(view.Spec.Partitions[1].Replicas) // would be accepted
 			tc.change(view)
 			k.Forget()
 			_, err := put(t, k, "orders", view)
@@ -191,15 +196,15 @@ func TestADryRunOfPartitionsAsksTheBrokersOnly(t *testing.T) {
 	k := server.NewKafka(t, 3)
 	topic := mustCreate(t, newTopic(k, "orders"))
 	view := mustPartitions(t, k, "orders")
-	view.Spec[0].Replicas = swapped(view.Spec[0].Replicas)
-	view.Spec = append(view.Spec, v1beta1.PartitionAssignment{Partition: 3, Replicas: []int32{0, 1}})
+	view.Spec.Partitions[0].Replicas = swapped(view.Spec.Partitions[0].Replicas)
+	view.Spec.Partitions = append(view.Spec.Partitions, v1beta1.PartitionAssignment{Partition: 3, Replicas: []int32{0, 1}})
 	k.Forget()
 	answer, err := put(t, k, "orders", view, metav1.DryRunAll)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(answer.Spec) != 4 || !slices.Equal(answer.Spec[0].Replicas, view.Spec[0].Replicas) {
-		t.Errorf("the answer is %+v", answer.Spec)
+	if len(answer.Spec.Partitions) != 4 || !slices.Equal(answer.Spec.Partitions[0].Replicas, view.Spec.Partitions[0].Replicas) {
+		t.Errorf("the answer is %+v", answer.Spec.Partitions)
 	}
 	if got := kinds(k); !slices.Equal(got, []string{"CreatePartitions?"}) {
 		t.Errorf("the brokers got %v", got)
@@ -214,7 +219,7 @@ func TestPartitionsCanBePatched(t *testing.T) {
 	k := server.NewKafka(t, 3)
 	mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](1) }))
 	k.Forget()
-	body := `[{"op":"add","path":"/spec/1","value":{"partition":1,"replicas":[2,1]}}]`
+	body := `[{"op":"add","path":"/spec/partitions/1","value":{"partition":1,"replicas":[2,1]}}]`
 	err := server.Client.KafkaV1beta1().RESTClient().Patch(types.JSONPatchType).Namespace(k.Object.Namespace).Resource("kafkatopics").
 		Name("orders").SubResource("partitions").Body([]byte(body)).Do(t.Context()).Error()
 	if err != nil {
@@ -232,13 +237,13 @@ func TestAdmissionJudgesPartitionsBeforeTheBrokers(t *testing.T) {
 		if a.GetSubresource() != "partitions" || !ok {
 			return nil
 		}
-		if old := a.GetOldObject().(*kafka.KafkaTopicPartitions); len(old.Spec) != 3 || len(next.Spec) != 3 {
-			t.Errorf("admission sees %d and %d entries", len(old.Spec), len(next.Spec))
+		if old := a.GetOldObject().(*kafka.KafkaTopicPartitions); len(old.Spec.Partitions) != 3 || len(next.Spec.Partitions) != 3 {
+			t.Errorf("admission sees %d and %d entries", len(old.Spec.Partitions), len(next.Spec.Partitions))
 		}
 		return admission.NewForbidden(a, errNo)
 	})
 	view := mustPartitions(t, k, "orders")
-	view.Spec[0].Replicas = swapped(view.Spec[0].Replicas)
+	view.Spec.Partitions[0].Replicas = swapped(view.Spec.Partitions[0].Replicas)
 	k.Forget()
 	_, err := put(t, k, "orders", view)
 	expectStatus(t, err, 403, "the policy says no")
@@ -263,11 +268,11 @@ func TestAMoveMayBeginWhileAnotherPartitionMoves(t *testing.T) {
 		return response
 	})
 	view := mustPartitions(t, k, "orders")
-	if got := view.Spec[0].Replicas; !slices.Equal(got, []int32{3, 1, 2}) {
+	if got := view.Spec.Partitions[0].Replicas; !slices.Equal(got, []int32{3, 1, 2}) {
 		t.Errorf("partition 0 moves to %v, want 3, 1, 2", got)
 	}
-	view.Spec[0].Replicas = []int32{0, 1, 2}
-	view.Spec[1].Replicas = []int32{0, 1, 3}
+	view.Spec.Partitions[0].Replicas = []int32{0, 1, 2}
+	view.Spec.Partitions[1].Replicas = []int32{0, 1, 3}
 	k.Forget()
 	if _, err := put(t, k, "orders", view); err != nil {
 		t.Fatal(err)
@@ -289,11 +294,11 @@ func TestPartitionsMayGetAsManyReplicasAsTheObjectSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	view := mustPartitions(t, k, "orders")
-	view.Spec[0].Replicas = []int32{0, 1, 2, 3}
+	view.Spec.Partitions[0].Replicas = []int32{0, 1, 2, 3}
 	_, err := put(t, k, "orders", view)
-	expectStatus(t, err, 422, "spec[0].replicas", "the topic has 2 replicas a partition")
-	view.Spec[0].Replicas = []int32{0, 1}
-	view.Spec[1].Replicas = []int32{1, 2, 3}
+	expectStatus(t, err, 422, "spec.partitions[0].replicas", "the topic has 2 replicas a partition")
+	view.Spec.Partitions[0].Replicas = []int32{0, 1}
+	view.Spec.Partitions[1].Replicas = []int32{1, 2, 3}
 	k.Forget()
 	if _, err := put(t, k, "orders", view); err != nil {
 		t.Fatal(err)

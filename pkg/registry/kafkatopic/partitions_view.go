@@ -84,6 +84,10 @@ func (r *PartitionsREST) assignment(ctx context.Context, topic *kafka.KafkaTopic
 	}
 	moves := moving[have.Name]
 	view := &kafka.KafkaTopicPartitions{ObjectMeta: metaOf(topic)}
+	view.Status.TopicName = have.Name
+	if !have.ID.IsZero() {
+		view.Status.TopicID = have.ID.String()
+	}
 	view.ResourceVersion = assignmentHash(have, moves)
 	for _, p := range have.Partitions {
 		status := kafka.PartitionStatus{Partition: p.ID, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, ISR: p.ISR, Offline: p.Offline}
@@ -93,15 +97,15 @@ func (r *PartitionsREST) assignment(ctx context.Context, topic *kafka.KafkaTopic
 			replicas = move.Target()
 			status.Adding, status.Removing = move.Adding, move.Removing
 		}
-		view.Spec = append(view.Spec, kafka.PartitionAssignment{Partition: p.ID, Replicas: replicas})
-		view.Status = append(view.Status, status)
+		view.Spec.Partitions = append(view.Spec.Partitions, kafka.PartitionAssignment{Partition: p.ID, Replicas: replicas})
+		view.Status.Partitions = append(view.Status.Partitions, status)
 	}
 	return view, nil
 }
 
 func showOffsets(view *kafka.KafkaTopicPartitions, ranges map[int32]broker.PartitionOffsets) {
-	for i := range view.Status {
-		status := &view.Status[i]
+	for i := range view.Status.Partitions {
+		status := &view.Status.Partitions[i]
 		if at, known := ranges[status.Partition]; known && at.Err == nil {
 			status.StartOffset, status.EndOffset = ptr.To(at.Start), ptr.To(at.End)
 		}
@@ -109,8 +113,8 @@ func showOffsets(view *kafka.KafkaTopicPartitions, ranges map[int32]broker.Parti
 }
 
 func showEligible(view *kafka.KafkaTopicPartitions, eligible map[int32]broker.EligibleLeaders) {
-	for i := range view.Status {
-		status := &view.Status[i]
+	for i := range view.Status.Partitions {
+		status := &view.Status.Partitions[i]
 		status.ELR, status.LastKnownELR = eligible[status.Partition].ELR, eligible[status.Partition].LastKnown
 	}
 }
@@ -132,10 +136,10 @@ func showLogs(view *kafka.KafkaTopicPartitions, have broker.Topic, dirs broker.L
 				if err := dirs.Brokers[id].Err; err != nil {
 					replica.Problem = live.Line(err)
 				}
-				view.Status[i].Replicas = append(view.Status[i].Replicas, replica)
+				view.Status.Partitions[i].Replicas = append(view.Status.Partitions[i].Replicas, replica)
 			}
 			for _, log := range found {
-				view.Status[i].Replicas = append(view.Status[i].Replicas, kafka.ReplicaStatus{Broker: id, LogDir: log.Dir,
+				view.Status.Partitions[i].Replicas = append(view.Status.Partitions[i].Replicas, kafka.ReplicaStatus{Broker: id, LogDir: log.Dir,
 					SizeBytes: ptr.To(log.SizeBytes), OffsetLag: ptr.To(log.OffsetLag), Future: log.IsFuture})
 			}
 		}

@@ -68,7 +68,7 @@ func consume(t *testing.T, k *apiservertest.Kafka, topic string, count int) []*k
 func written(t *testing.T, k *apiservertest.Kafka, topic string) int64 {
 	t.Helper()
 	total := int64(0)
-	for _, status := range mustPartitions(t, k, topic).Status {
+	for _, status := range mustPartitions(t, k, topic).Status.Partitions {
 		total += ptr.Deref(status.EndOffset, 0)
 	}
 	return total

@@ -73,11 +73,11 @@ var partitions = table.Convertor[*kafka.KafkaTopicPartitions]{
 		table.Wide("Size", "string", "Size on disk of each replica, in the order of the replicas."),
 	},
 	Rows: func(view *kafka.KafkaTopicPartitions) [][]any {
-		rows := make([][]any, 0, len(view.Status))
-		for i, p := range view.Status {
+		rows := make([][]any, 0, len(view.Status.Partitions))
+		for i, p := range view.Status.Partitions {
 			var replicas []int32
-			if i < len(view.Spec) {
-				replicas = view.Spec[i].Replicas
+			if i < len(view.Spec.Partitions) {
+				replicas = view.Spec.Partitions[i].Replicas
 			}
 			rows = append(rows, []any{int64(p.Partition), leader(p.Leader), table.Ints(replicas), table.Ints(p.ISR),
 				table.Ints(p.Offline), offset(p.StartOffset), offset(p.EndOffset), int64(p.LeaderEpoch),

@@ -110,7 +110,7 @@ func mustSizes(t *testing.T, k *apiservertest.Kafka, topic string) (view *v1beta
 	t.Helper()
 	apiservertest.Eventually(t, "the brokers tell the sizes in time", func() bool {
 		view = mustPartitions(t, k, topic)
-		return !slices.ContainsFunc(view.Status, func(p v1beta1.PartitionStatus) bool {
+		return !slices.ContainsFunc(view.Status.Partitions, func(p v1beta1.PartitionStatus) bool {
 			return p.Replicas == nil || slices.ContainsFunc(p.Replicas, func(r v1beta1.ReplicaStatus) bool { return r.SizeBytes == nil })
 		})
 	})
@@ -133,10 +133,10 @@ func TestPartitionsTellEligibleLeadersAndSizes(t *testing.T) {
 	})
 	asked := counted(k, int16(kmsg.DescribeLogDirs))
 	view := mustSizes(t, k, "orders")
-	if p := view.Status[1]; !slices.Equal(p.ELR, []int32{2}) || !slices.Equal(p.LastKnownELR, []int32{0}) || view.Status[0].ELR != nil {
-		t.Errorf("eligible leaders are %+v", view.Status)
+	if p := view.Status.Partitions[1]; !slices.Equal(p.ELR, []int32{2}) || !slices.Equal(p.LastKnownELR, []int32{0}) || view.Status.Partitions[0].ELR != nil {
+		t.Errorf("eligible leaders are %+v", view.Status.Partitions)
 	}
-	for i, p := range view.Status {
+	for i, p := range view.Status.Partitions {
 		var brokers []int32
 		for _, replica := range p.Replicas {
 			brokers = append(brokers, replica.Broker)
@@ -144,8 +144,8 @@ func TestPartitionsTellEligibleLeadersAndSizes(t *testing.T) {
 				t.Errorf("partition %d has %+v", i, replica)
 			}
 		}
-		if !slices.Equal(brokers, view.Spec[i].Replicas) {
-			t.Errorf("partition %d has sizes on %v, replicas on %v", i, brokers, view.Spec[i].Replicas)
+		if !slices.Equal(brokers, view.Spec.Partitions[i].Replicas) {
+			t.Errorf("partition %d has sizes on %v, replicas on %v", i, brokers, view.Spec.Partitions[i].Replicas)
 		}
 	}
 	first := asked.Load()
@@ -175,15 +175,15 @@ func TestPartitionsDoNotWaitForSizes(t *testing.T) {
 	if took := time.Since(start); took > 3*time.Second {
 		t.Errorf("the view took %s", took)
 	}
-	if view.Status[0].Replicas != nil || view.Status[0].EndOffset == nil {
-		t.Errorf("the view has %+v", view.Status[0])
+	if view.Status.Partitions[0].Replicas != nil || view.Status.Partitions[0].EndOffset == nil {
+		t.Errorf("the view has %+v", view.Status.Partitions[0])
 	}
 	if text := onlyWarning(t, warnings); !strings.Contains(text, "sizes on disk") {
 		t.Errorf("the warning is %q", text)
 	}
 	// The question goes on, so that its answer is there for whoever comes next.
 	close(release)
-	apiservertest.Eventually(t, "sizes are known", func() bool { return mustPartitions(t, k, "orders").Status[0].Replicas != nil })
+	apiservertest.Eventually(t, "sizes are known", func() bool { return mustPartitions(t, k, "orders").Status.Partitions[0].Replicas != nil })
 }
 
 // While replicas move, nobody can tell how many a partition has to have.
@@ -202,8 +202,8 @@ func TestAMovingTopicDoesNotGrow(t *testing.T) {
 		return response
 	})
 	view := mustPartitions(t, k, "orders")
-	if !slices.Equal(view.Spec[0].Replicas, []int32{2, 1}) || !slices.Equal(view.Status[0].Adding, []int32{2}) || !slices.Equal(view.Status[0].Removing, []int32{0}) {
-		t.Errorf("a moving partition is %+v %+v", view.Spec[0], view.Status[0])
+	if !slices.Equal(view.Spec.Partitions[0].Replicas, []int32{2, 1}) || !slices.Equal(view.Status.Partitions[0].Adding, []int32{2}) || !slices.Equal(view.Status.Partitions[0].Removing, []int32{0}) {
+		t.Errorf("a moving partition is %+v %+v", view.Spec.Partitions[0], view.Status.Partitions[0])
 	}
 	k.Forget()
 	topics := topicsOf(server.Client, k)
@@ -223,7 +223,7 @@ func TestAMovingTopicDoesNotGrow(t *testing.T) {
 			return err
 		},
 		"through its partitions": func() error {
-			view.Spec = append(view.Spec[:3:3], v1beta1.PartitionAssignment{Partition: 3, Replicas: []int32{0, 1}})
+			view.Spec.Partitions = append(view.Spec.Partitions[:3:3], v1beta1.PartitionAssignment{Partition: 3, Replicas: []int32{0, 1}})
 			_, err := put(t, k, "orders", view)
 			return err
 		},

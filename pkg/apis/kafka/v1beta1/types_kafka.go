@@ -185,6 +185,9 @@ const (
 	ConditionProgressing = "Progressing"
 	// ConditionDegraded is True when something that should run does not.
 	ConditionDegraded = "Degraded"
+	// ConditionStalled is True while the object waits for a person: nothing that is tried again by itself can mend it. It is absent otherwise. The
+	// name is kstatus's (sigs.k8s.io/cli-utils), by which kubectl, Argo CD and Flux tell a failure from what takes its time.
+	ConditionStalled = "Stalled"
 )
 
 // KafkaStatus is what the controllers last observed of a cluster.
@@ -192,7 +195,7 @@ type KafkaStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions are Ready, Progressing and Degraded.
+	// conditions are Ready, Progressing and Degraded, and Stalled while the cluster waits for a person.
 	// +optional
 	// +patchMergeKey=type
 	// +patchStrategy=merge

@@ -121,7 +121,7 @@ type KafkaTopicStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions hold Ready, and with the drift policy Report also Drifted.
+	// conditions hold Ready, with the drift policy Report also Drifted, and Stalled while the topic waits for a person.
 	// +optional
 	// +patchMergeKey=type
 	// +patchStrategy=merge
@@ -158,17 +158,36 @@ type KafkaTopicPartitions struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is the assignment: one entry a partition, from 0 without gaps.
+	// spec is where the partitions should be.
+	Spec KafkaTopicPartitionsSpec `json:"spec"`
+	// status is what the brokers say of the partitions.
+	// +optional
+	Status KafkaTopicPartitionsStatus `json:"status,omitempty"`
+}
+
+// KafkaTopicPartitionsSpec says where the partitions of a topic should be.
+type KafkaTopicPartitionsSpec struct {
+	// partitions is the assignment: one entry a partition, from 0 without gaps.
 	// +patchMergeKey=partition
 	// +patchStrategy=merge
 	// +listType=map
 	// +listMapKey=partition
-	Spec []PartitionAssignment `json:"spec" patchStrategy:"merge" patchMergeKey:"partition"`
-	// status is what the brokers say of each partition.
+	Partitions []PartitionAssignment `json:"partitions" patchStrategy:"merge" patchMergeKey:"partition"`
+}
+
+// KafkaTopicPartitionsStatus is what the brokers say of the partitions of a topic.
+type KafkaTopicPartitionsStatus struct {
+	// topicName is the topic's name on the brokers.
+	// +optional
+	TopicName string `json:"topicName,omitempty"`
+	// topicID is Apache Kafka's own id of the topic that the brokers answered for; absent when they give topics no ids.
+	// +optional
+	TopicID string `json:"topicID,omitempty"`
+	// partitions has an entry for each partition of spec, in the same order.
 	// +optional
 	// +listType=map
 	// +listMapKey=partition
-	Status []PartitionStatus `json:"status,omitempty"`
+	Partitions []PartitionStatus `json:"partitions,omitempty"`
 }
 
 // PartitionAssignment says which brokers hold a partition.

@@ -188,6 +188,16 @@ func (in KafkaTopicPartitions) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicPartitionsSpec) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicPartitionsSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaTopicPartitionsStatus) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.KafkaTopicPartitionsStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in KafkaTopicRecords) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.KafkaTopicRecords"
 }

@@ -156,18 +156,19 @@ func validateTopicConfig(config map[string]string, path *field.Path) field.Error
 // removed, and replica lists without repetitions. Which brokers exist is the brokers' matter.
 func ValidatePartitions(next, old *kafka.KafkaTopicPartitions) field.ErrorList {
 	var errs field.ErrorList
-	path := field.NewPath("spec")
-	if len(next.Spec) < len(old.Spec) {
-		errs = append(errs, field.Invalid(path, len(next.Spec),
-			fmt.Sprintf("the topic has %d partitions, and partitions only grow: list all of them", len(old.Spec))))
+	path := field.NewPath("spec", "partitions")
+	entries, had := next.Spec.Partitions, len(old.Spec.Partitions)
+	if len(entries) < had {
+		errs = append(errs, field.Invalid(path, len(entries),
+			fmt.Sprintf("the topic has %d partitions, and partitions only grow: list all of them", had)))
 	}
 	seen := map[int32]bool{}
-	for i, entry := range next.Spec {
+	for i, entry := range entries {
 		at := path.Index(i)
 		switch {
-		case entry.Partition < 0 || int(entry.Partition) >= len(next.Spec):
+		case entry.Partition < 0 || int(entry.Partition) >= len(entries):
 			errs = append(errs, field.Invalid(at.Child("partition"), entry.Partition,
-				fmt.Sprintf("partitions are numbered from 0 without gaps, so %d entries are 0 to %d", len(next.Spec), len(next.Spec)-1)))
+				fmt.Sprintf("partitions are numbered from 0 without gaps, so %d entries are 0 to %d", len(entries), len(entries)-1)))
 		case seen[entry.Partition]:
 			errs = append(errs, field.Duplicate(at.Child("partition"), entry.Partition))
 		}

@@ -141,26 +141,29 @@ func TestValidatePartitions(t *testing.T) {
 	entry := func(id int32, replicas ...int32) kafka.PartitionAssignment {
 		return kafka.PartitionAssignment{Partition: id, Replicas: replicas}
 	}
-	old := &kafka.KafkaTopicPartitions{Spec: []kafka.PartitionAssignment{entry(0, 0, 1), entry(1, 1, 2)}}
+	of := func(entries []kafka.PartitionAssignment) *kafka.KafkaTopicPartitions {
+		return &kafka.KafkaTopicPartitions{Spec: kafka.KafkaTopicPartitionsSpec{Partitions: entries}}
+	}
+	old := []kafka.PartitionAssignment{entry(0, 0, 1), entry(1, 1, 2)}
 	for _, tc := range []struct {
 		rule string
 		next []kafka.PartitionAssignment
 		want []refusal
 	}{
-		{rule: "nothing changes", next: old.Spec},
+		{rule: "nothing changes", next: old},
 		{rule: "replicas move", next: []kafka.PartitionAssignment{entry(0, 2, 1), entry(1, 1, 2)}},
 		{rule: "partitions are added", next: []kafka.PartitionAssignment{entry(0, 0, 1), entry(1, 1, 2), entry(2, 2, 0)}},
-		{"partitions only grow", old.Spec[:1], []refusal{{"spec", "has 2 partitions, and partitions only grow: list all of them"}}},
-		{"and never to nothing", nil, []refusal{{"spec", "partitions only grow"}}},
-		{"without gaps", []kafka.PartitionAssignment{entry(0, 0, 1), entry(1, 1, 2), entry(3, 2, 0)}, []refusal{{"spec[2].partition", "3 entries are 0 to 2"}}},
-		{"from 0", []kafka.PartitionAssignment{entry(-1, 0, 1), entry(1, 1, 2)}, []refusal{{"spec[0].partition", "numbered from 0"}}},
-		{"each once", []kafka.PartitionAssignment{entry(0, 0, 1), entry(0, 1, 2)}, []refusal{{"spec[1].partition", "Duplicate"}}},
-		{"with replicas", []kafka.PartitionAssignment{entry(0), entry(1, 1, 2)}, []refusal{{"spec[0].replicas", "at least one broker"}}},
-		{"on different brokers", []kafka.PartitionAssignment{entry(0, 1, 1), entry(1, 1, 2)}, []refusal{{"spec[0].replicas[1]", "Duplicate"}}},
-		{"on brokers with possible ids", []kafka.PartitionAssignment{entry(0, 0, -1), entry(1, 1, 2)}, []refusal{{"spec[0].replicas[1]", "not negative"}}},
+		{"partitions only grow", old[:1], []refusal{{"spec.partitions", "has 2 partitions, and partitions only grow: list all of them"}}},
+		{"and never to nothing", nil, []refusal{{"spec.partitions", "partitions only grow"}}},
+		{"without gaps", []kafka.PartitionAssignment{entry(0, 0, 1), entry(1, 1, 2), entry(3, 2, 0)}, []refusal{{"spec.partitions[2].partition", "3 entries are 0 to 2"}}},
+		{"from 0", []kafka.PartitionAssignment{entry(-1, 0, 1), entry(1, 1, 2)}, []refusal{{"spec.partitions[0].partition", "numbered from 0"}}},
+		{"each once", []kafka.PartitionAssignment{entry(0, 0, 1), entry(0, 1, 2)}, []refusal{{"spec.partitions[1].partition", "Duplicate"}}},
+		{"with replicas", []kafka.PartitionAssignment{entry(0), entry(1, 1, 2)}, []refusal{{"spec.partitions[0].replicas", "at least one broker"}}},
+		{"on different brokers", []kafka.PartitionAssignment{entry(0, 1, 1), entry(1, 1, 2)}, []refusal{{"spec.partitions[0].replicas[1]", "Duplicate"}}},
+		{"on brokers with possible ids", []kafka.PartitionAssignment{entry(0, 0, -1), entry(1, 1, 2)}, []refusal{{"spec.partitions[0].replicas[1]", "not negative"}}},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
-			expect(t, ValidatePartitions(&kafka.KafkaTopicPartitions{Spec: tc.next}, old), tc.want...)
+			expect(t, ValidatePartitions(of(tc.next), of(old)), tc.want...)
 		})
 	}
 }

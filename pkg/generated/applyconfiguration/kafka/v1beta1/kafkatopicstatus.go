@@ -15,7 +15,7 @@ import (
 type KafkaTopicStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions hold Ready, and with the drift policy Report also Drifted.
+	// conditions hold Ready, with the drift policy Report also Drifted, and Stalled while the topic waits for a person.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// topicName is the topic's name on the brokers.
 	TopicName *string `json:"topicName,omitempty"`
