@@ -60,13 +60,17 @@ func SetDefaults_SecretKeyReference(ref *SecretKeyReference) {
 	}
 }
 
-// SetDefaults_ExternalAuthentication reads the entries of a Secret of type kubernetes.io/basic-auth.
+// SetDefaults_ExternalAuthentication reads the name of the user where a Secret of type kubernetes.io/basic-auth has it.
 func SetDefaults_ExternalAuthentication(authentication *ExternalAuthentication) {
 	if authentication.Username == "" && authentication.SecretRef.UsernameKey == "" {
 		authentication.SecretRef.UsernameKey = corev1.BasicAuthUsernameKey
 	}
-	if authentication.SecretRef.PasswordKey == "" {
-		authentication.SecretRef.PasswordKey = corev1.BasicAuthPasswordKey
+}
+
+// SetDefaults_UserSecretReference reads the password where a Secret of type kubernetes.io/basic-auth has it.
+func SetDefaults_UserSecretReference(ref *UserSecretReference) {
+	if ref.PasswordKey == "" {
+		ref.PasswordKey = corev1.BasicAuthPasswordKey
 	}
 }
 

@@ -45,6 +45,7 @@ func SetObjectDefaults_Kafka(in *Kafka) {
 		}
 		if in.Spec.External.Authentication != nil {
 			SetDefaults_ExternalAuthentication(in.Spec.External.Authentication)
+			SetDefaults_UserSecretReference(&in.Spec.External.Authentication.SecretRef)
 		}
 	}
 }

@@ -15,9 +15,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 )
 
-// maxCABundle bounds the certificates in an object; a public list of authorities has 200 KB.
-const maxCABundle = 256 << 10
-
 var authenticationTypes = []kafka.AuthenticationType{
 	kafka.AuthenticationPlain, kafka.AuthenticationScramSHA256, kafka.AuthenticationScramSHA512,
 }
@@ -59,8 +56,8 @@ func validateExternalTLS(tls *kafka.ExternalTLS, path *field.Path) field.ErrorLi
 	var errs field.ErrorList
 	if tls.CABundle != "" {
 		at := path.Child("caBundle")
-		if len(tls.CABundle) > maxCABundle {
-			errs = append(errs, field.TooLong(at, "", maxCABundle))
+		if len(tls.CABundle) > MaxCABundle {
+			errs = append(errs, field.TooLong(at, "", MaxCABundle))
 		} else if problem := bundleProblem([]byte(tls.CABundle)); problem != "" {
 			// A private key may have been put in the bundle's place.
 			errs = append(errs, field.Invalid(at, field.OmitValueType{}, problem))

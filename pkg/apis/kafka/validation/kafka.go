@@ -22,13 +22,9 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
 )
 
-const (
-	// maxClusterName keeps "<name>-controller-<hash of ten>" within the 63 characters of a label value, which the
-	// StatefulSet controller puts on each pod.
-	maxClusterName = kafkaconfig.MaxClusterName
-	// maxBrokers is where ZooKeeper mode's generated broker ids begin (reserved.broker.max.id).
-	maxBrokers = 1000
-)
+// maxClusterName keeps "<name>-controller-<hash of ten>" within the 63 characters of a label value, which the
+// StatefulSet controller puts on each pod.
+const maxClusterName = kafkaconfig.MaxClusterName
 
 // smallestHeap is what a Kafka process needs to start at all.
 var smallestHeap = resource.MustParse("64Mi")
@@ -172,8 +168,8 @@ func isHostPort(address string) bool {
 
 func validateBrokers(b *kafka.BrokersSpec, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if r := b.Replicas; r == nil || *r < 1 || *r > maxBrokers {
-		errs = append(errs, field.Invalid(path.Child("replicas"), b.Replicas, fmt.Sprintf("must be from 1 to %d", maxBrokers)))
+	if r := b.Replicas; r == nil || *r < 1 || *r > MaxBrokers {
+		errs = append(errs, field.Invalid(path.Child("replicas"), b.Replicas, fmt.Sprintf("must be from 1 to %d", MaxBrokers)))
 	}
 	errs = append(errs, validateStorage(&b.Storage, path.Child("storage"))...)
 	errs = append(errs, validateResources(&b.Resources, path.Child("resources"))...)
@@ -197,7 +193,7 @@ func validateBrokers(b *kafka.BrokersSpec, path *field.Path) field.ErrorList {
 }
 
 func validateQuorumSize(replicas *int32, path *field.Path) field.ErrorList {
-	if replicas == nil || !slices.Contains([]int32{1, 3, 5}, *replicas) {
+	if replicas == nil || !slices.Contains(QuorumSizes, *replicas) {
 		return field.ErrorList{field.Invalid(path, replicas,
 			"must be 1, 3 or 5: a quorum needs a majority, and an even size stands no more failures than the next smaller odd one")}
 	}
@@ -306,7 +302,7 @@ func validateJVM(j *kafka.JVMSpec, path *field.Path) field.ErrorList {
 		switch {
 		case len(option) > MaxJVMOption:
 			errs = append(errs, field.TooLong(at, nil, MaxJVMOption))
-		case !strings.HasPrefix(option, "-") || strings.ContainsAny(option, " \t\r\n'\"`$\\;&|<>"):
+		case !jvmOption.MatchString(option):
 			errs = append(errs, field.Invalid(at, option, "must be one option of the java command without white space or shell characters, such as -XX:+UseZGC"))
 		case strings.HasPrefix(option, "-Xmx") || strings.HasPrefix(option, "-Xms"):
 			errs = append(errs, field.Forbidden(at, "set the heap with jvm.heap"))

@@ -10,17 +10,14 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 )
 
-// maxRecords bounds the records of one request.
-const maxRecords = 10000
-
 // ValidateRecords judges records to write. What the topic takes is not its matter.
 func ValidateRecords(records *kafka.KafkaTopicRecords) field.ErrorList {
 	path := field.NewPath("spec", "records")
 	switch n := len(records.Spec.Records); {
 	case n == 0:
 		return field.ErrorList{field.Required(path, "name at least one record")}
-	case n > maxRecords:
-		return field.ErrorList{field.TooMany(path, n, maxRecords)}
+	case n > MaxRecords:
+		return field.ErrorList{field.TooMany(path, n, MaxRecords)}
 	}
 	var errs field.ErrorList
 	for i := range records.Spec.Records {

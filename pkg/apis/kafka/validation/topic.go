@@ -1,10 +1,8 @@
 package validation
 
 import (
-	"encoding/base64"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,15 +14,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaconfig"
 )
 
-// maxTopicName is Kafka's limit in characters (org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH): the name
-// is part of a folder's name on the brokers.
-const maxTopicName = 249
-
-// topicIDBytes is the length of the UUID that is a topic's id.
-const topicIDBytes = 16
-
-var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
-
 // TopicNameProblems says why Kafka would refuse a topic name, or why we do; empty when nobody does.
 func TopicNameProblems(name string) []string {
 	var problems []string
@@ -34,7 +23,7 @@ func TopicNameProblems(name string) []string {
 	case name == "." || name == "..":
 		return []string{`a topic name must not be "." or ".."`}
 	}
-	if len(name) > maxTopicName {
+	if len(name) > MaxTopicName {
 		problems = append(problems, "a topic name must have at most 249 characters")
 	}
 	if !topicName.MatchString(name) {
@@ -116,17 +105,15 @@ func validateTopicSpec(spec *kafka.KafkaTopicSpec, path *field.Path) field.Error
 	if p := spec.Partitions; p != nil && *p < 1 {
 		errs = append(errs, field.Invalid(path.Child("partitions"), *p, "a topic has at least 1 partition"))
 	}
-	if r := spec.Replicas; r != nil && (*r < 1 || *r > 32767) {
-		errs = append(errs, field.Invalid(path.Child("replicas"), *r, "must be from 1 to 32767, and not more than there are brokers"))
+	if r := spec.Replicas; r != nil && (*r < 1 || *r > MaxReplicas) {
+		errs = append(errs, field.Invalid(path.Child("replicas"), *r, fmt.Sprintf("must be from 1 to %d, and not more than there are brokers", MaxReplicas)))
 	}
 	errs = append(errs, validateTopicConfig(spec.Config, path.Child("config"))...)
 	if p := spec.DriftPolicy; p != kafka.DriftRevert && p != kafka.DriftReport {
 		errs = append(errs, field.NotSupported(path.Child("driftPolicy"), p, []kafka.TopicDriftPolicy{kafka.DriftReport, kafka.DriftRevert}))
 	}
-	if id := spec.AdoptTopicID; id != "" {
-		if raw, err := base64.RawURLEncoding.DecodeString(id); err != nil || len(raw) != topicIDBytes {
-			errs = append(errs, field.Invalid(path.Child("adoptTopicID"), id, "a topic id is written by Kafka with 22 characters of A-Z, a-z, 0-9, '-' and '_', as in status.replacementID"))
-		}
+	if id := spec.AdoptTopicID; id != "" && !topicID.MatchString(id) {
+		errs = append(errs, field.Invalid(path.Child("adoptTopicID"), id, "a topic id is written by Kafka with 22 characters of A-Z, a-z, 0-9, '-' and '_', as in status.replacementID"))
 	}
 	if p := spec.DeletionPolicy; p != "" && p != kafka.TopicDelete && p != kafka.TopicRetain {
 		errs = append(errs, field.NotSupported(path.Child("deletionPolicy"), p,

@@ -52,7 +52,7 @@ func ValidateTruncation(spec *kafka.KafkaTopicTruncationSpec, partitions int, no
 			errs = append(errs, field.Forbidden(offset, "spec.beforeTime says which records are deleted"))
 		case spec.BeforeTime == nil && target.BeforeOffset == nil:
 			errs = append(errs, field.Required(offset, "the first offset that stays, or -1 to delete all records of the partition"))
-		case target.BeforeOffset != nil && *target.BeforeOffset < -1:
+		case target.BeforeOffset != nil && *target.BeforeOffset < AllRecords:
 			errs = append(errs, field.Invalid(offset, *target.BeforeOffset, "must be an offset, or -1 to delete all records of the partition"))
 		}
 	}

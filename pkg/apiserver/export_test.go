@@ -1,0 +1,4 @@
+package apiserver
+
+// FieldBounds is what is added to the generated definitions.
+var FieldBounds = fieldBounds
