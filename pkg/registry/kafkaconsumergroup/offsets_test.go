@@ -137,6 +137,9 @@ func TestReset(t *testing.T) {
 				if !maps.Equal(got, want) {
 					t.Errorf("%s: offsets are %v, want %v", what, got, want)
 				}
+				if view.ManagedFields != nil {
+					t.Errorf("%s: nothing is stored, and fields have owners: %v", what, view.ManagedFields)
+				}
 				if view.ResourceVersion != now.ResourceVersion || view.UID != before.UID || view.Status.State != "Empty" {
 					t.Errorf("%s: %+v, later %+v", what, view.ObjectMeta, now.ObjectMeta)
 				}

@@ -40,6 +40,8 @@ func (p *plane) target(ctx context.Context, name string, body *metav1.ObjectMeta
 		return target{}, stale(topic)
 	}
 	body.Namespace, body.UID = topic.Namespace, topic.UID
+	// Nothing is stored whose fields somebody could own.
+	body.ManagedFields = nil
 	return target{topic, cluster, have}, nil
 }
 

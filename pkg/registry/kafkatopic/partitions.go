@@ -113,7 +113,7 @@ func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.Upda
 		return nil, false, err
 	}
 	if dryrun.IsDryRun(options.DryRun) {
-		next.Status = old.Status
+		next.Status, next.ManagedFields = old.Status, old.ManagedFields
 		return next, false, nil
 	}
 	if have, err = onBrokers(ctx, cluster, topic); err != nil {

@@ -77,7 +77,7 @@ func (e *noKafkaError) Error() string {
 }
 
 // liveTopic is a stored topic with its brokers, for subresources: brokers that are away are a 503, and a topic that
-// the brokers do not have is a 404. Another topic in its place can be looked at; to everything else it is a 409.
+// the brokers do not have is a 404. Another topic in its place can be looked at; everything else is refused, and no retry mends that.
 func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, *broker.Cluster, broker.Topic, error) {
 	topic, err := p.topic(ctx, name)
 	if err != nil {
@@ -97,7 +97,7 @@ func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, 
 	}
 	if info, known := genericapirequest.RequestInfoFrom(ctx); !known || info.Verb != "get" {
 		if problem := foreign(topic, have); problem != nil {
-			return nil, nil, broker.Topic{}, apierrors.NewConflict(kafka.Resource("kafkatopics"), name, errors.New(problem.Detail))
+			return nil, nil, broker.Topic{}, invalid(topic, problem)
 		}
 	}
 	return topic, cluster, have, nil
@@ -126,7 +126,10 @@ func foreign(topic *kafka.KafkaTopic, have broker.Topic) *field.Error {
 	if topics.Mine(topic.Status.TopicID, topic.Spec.AdoptTopicID, have) {
 		return nil
 	}
-	return field.Invalid(field.NewPath("spec", "adoptTopicID"), topic.Spec.AdoptTopicID, topics.Replaced(topic.Status.TopicID, have))
+	// The name is the other topic's now.
+	problem := field.Duplicate(field.NewPath("spec", "adoptTopicID"), field.OmitValueType{})
+	problem.Detail = topics.Replaced(topic.Status.TopicID, have)
+	return problem
 }
 
 func invalid(topic *kafka.KafkaTopic, errs ...*field.Error) error {
