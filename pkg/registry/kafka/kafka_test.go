@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -82,6 +83,40 @@ func TestDefaultsAreStored(t *testing.T) {
 	}))
 	if k.Spec.Version != "4.3.1" || ptr.Deref(k.Spec.Brokers.Replicas, 0) != 3 || k.Spec.Brokers.Storage.Type != v1beta1.PersistentClaim {
 		t.Errorf("stored is %+v", k.Spec)
+	}
+}
+
+// GitOps tools take an object without conditions for one that is as it should be.
+func TestACreatedKafkaIsNotKnownToBeReady(t *testing.T) {
+	t.Parallel()
+	namespace := server.Namespace()
+	applied := newKafka(namespace, func(k *v1beta1.Kafka) { k.Name = "applied" })
+	applied.APIVersion, applied.Kind = "kafka.openshift.io/v1beta1", "Kafka"
+	body, err := json.Marshal(applied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := newKafka(namespace, func(k *v1beta1.Kafka) {
+		k.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Forged", LastTransitionTime: metav1.Now()}}
+	})
+	for what, create := range map[string]func() (*v1beta1.Kafka, error){
+		"created": func() (*v1beta1.Kafka, error) {
+			return kafkas(namespace).Create(t.Context(), forged, metav1.CreateOptions{})
+		},
+		"applied": func() (*v1beta1.Kafka, error) {
+			return kafkas(namespace).Patch(t.Context(), "applied", types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: "test"})
+		},
+	} {
+		k, err := create()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
+		if ready == nil || ready.Status != metav1.ConditionUnknown || ready.Reason != v1beta1.ReasonPending ||
+			!ready.LastTransitionTime.Equal(&k.CreationTimestamp) || len(k.Status.Conditions) != 1 || k.Status.ObservedGeneration != 0 {
+			t.Errorf("%s: the status is %+v, want Ready=Unknown since %s", what, k.Status, k.CreationTimestamp)
+		}
 	}
 }
 

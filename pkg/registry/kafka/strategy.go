@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 )
@@ -52,7 +53,11 @@ func (strategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
 
 func (strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
 	k := obj.(*kafka.Kafka)
-	k.Status = kafka.KafkaStatus{}
+	// GitOps tools take an object without conditions for one that is as it should be.
+	k.Status = kafka.KafkaStatus{Conditions: []metav1.Condition{{
+		Type: v1beta1.ConditionReady, Status: metav1.ConditionUnknown, Reason: v1beta1.ReasonPending,
+		Message: "no controller has looked at the cluster yet", LastTransitionTime: k.CreationTimestamp,
+	}}}
 	k.Generation = 1
 }
 

@@ -188,6 +188,8 @@ const (
 	// ConditionStalled is True while the object waits for a person: nothing that is tried again by itself can mend it. It is absent otherwise. The
 	// name is kstatus's (sigs.k8s.io/cli-utils), by which kubectl, Argo CD and Flux tell a failure from what takes its time.
 	ConditionStalled = "Stalled"
+	// ReasonPending is the reason of Ready=Unknown in an object that no controller has looked at yet.
+	ReasonPending = "Pending"
 )
 
 // KafkaStatus is what the controllers last observed of a cluster.
