@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/admission/ownerreferences"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
@@ -84,7 +85,9 @@ func NewOptions() *Options {
 
 	// Counting objects is kube-controller-manager's; refusing the one too many is the server's that stores them.
 	resourcequota.Register(o.Recommended.Admission.Plugins)
-	o.Recommended.Admission.RecommendedPluginOrder = append(o.Recommended.Admission.RecommendedPluginOrder, resourcequota.PluginName)
+	ownerreferences.Register(o.Recommended.Admission.Plugins)
+	o.Recommended.Admission.DefaultOffPlugins.Insert(ownerreferences.PluginName)
+	o.Recommended.Admission.RecommendedPluginOrder = append(o.Recommended.Admission.RecommendedPluginOrder, ownerreferences.PluginName, resourcequota.PluginName)
 	o.Recommended.ExtraAdmissionInitializers = func(*genericapiserver.RecommendedConfig) ([]admission.PluginInitializer, error) {
 		return []admission.PluginInitializer{quotaInitializer{quotageneric.NewConfiguration(nil, nil)}}, nil
 	}

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apiserver/pkg/features"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	featuretesting "k8s.io/component-base/featuregate/testing"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/admission/ownerreferences"
 )
 
 func parse(t *testing.T, args ...string) *Options {
@@ -53,6 +55,18 @@ func TestDefaults(t *testing.T) {
 		if !slices.Contains(order, plugin) {
 			t.Errorf("admission plugins are %v, without %s", order, plugin)
 		}
+	}
+}
+
+// As in kube-apiserver, who owns objects is not asked for unless the flag says so, as OpenShift's does.
+func TestOwnerReferencesAreEnforcedWhenAskedFor(t *testing.T) {
+	options := parse(t, "--enable-admission-plugins="+ownerreferences.PluginName)
+	admission := options.Recommended.Admission
+	if !admission.DefaultOffPlugins.Has(ownerreferences.PluginName) || !slices.Contains(admission.RecommendedPluginOrder, ownerreferences.PluginName) {
+		t.Errorf("off are %v of %v", admission.DefaultOffPlugins, admission.RecommendedPluginOrder)
+	}
+	for _, err := range admission.Validate() {
+		t.Error(err)
 	}
 }
 
