@@ -68,4 +68,9 @@ var brokers = table.Convertor[*kafka.KafkaBrokers]{
 		}
 		return rows
 	},
+	Row: func(view *kafka.KafkaBrokers, row int) *kafka.KafkaBrokers {
+		one := *view
+		one.Brokers = view.Brokers[row : row+1]
+		return &one
+	},
 }

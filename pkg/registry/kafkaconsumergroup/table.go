@@ -57,6 +57,11 @@ var offsets = table.Convertor[*kafka.KafkaConsumerGroupOffsets]{
 		}
 		return rows
 	},
+	Row: func(view *kafka.KafkaConsumerGroupOffsets, row int) *kafka.KafkaConsumerGroupOffsets {
+		one := *view
+		one.Spec.Reset, one.Status.Partitions = nil, view.Status.Partitions[row:row+1]
+		return &one
+	},
 }
 
 func number(n *int64, otherwise string) any {

@@ -260,4 +260,9 @@ var recordResults = table.Convertor[*kafka.KafkaTopicRecords]{
 		}
 		return rows
 	},
+	Row: func(records *kafka.KafkaTopicRecords, row int) *kafka.KafkaTopicRecords {
+		one := *records
+		one.Spec.Records, one.Status.Results = nil, records.Status.Results[row:row+1]
+		return &one
+	},
 }

@@ -85,6 +85,14 @@ var partitions = table.Convertor[*kafka.KafkaTopicPartitions]{
 		}
 		return rows
 	},
+	Row: func(view *kafka.KafkaTopicPartitions, row int) *kafka.KafkaTopicPartitions {
+		one := *view
+		one.Spec, one.Status = nil, view.Status[row:row+1]
+		if row < len(view.Spec) {
+			one.Spec = view.Spec[row : row+1]
+		}
+		return &one
+	},
 }
 
 func leader(id int32) any {

@@ -28,6 +28,11 @@ var configs = table.Convertor[*kafka.KafkaTopicConfigs]{
 		}
 		return rows
 	},
+	Row: func(view *kafka.KafkaTopicConfigs, row int) *kafka.KafkaTopicConfigs {
+		one := *view
+		one.Configs = view.Configs[row : row+1]
+		return &one
+	},
 }
 
 func configValue(value *string, sensitive bool) string {
@@ -55,6 +60,11 @@ var elections = table.Convertor[*kafka.KafkaTopicElection]{
 		}
 		return rows
 	},
+	Row: func(order *kafka.KafkaTopicElection, row int) *kafka.KafkaTopicElection {
+		one := *order
+		one.Spec.Partitions, one.Status.Partitions = nil, order.Status.Partitions[row:row+1]
+		return &one
+	},
 }
 
 var truncations = table.Convertor[*kafka.KafkaTopicTruncation]{
@@ -73,6 +83,11 @@ var truncations = table.Convertor[*kafka.KafkaTopicTruncation]{
 			rows = append(rows, []any{int64(p.Partition), string(p.Result), p.StartOffset, p.NewStartOffset, p.EndOffset, p.Records, p.Message})
 		}
 		return rows
+	},
+	Row: func(order *kafka.KafkaTopicTruncation, row int) *kafka.KafkaTopicTruncation {
+		one := *order
+		one.Spec.Partitions, one.Status.Partitions = nil, order.Status.Partitions[row:row+1]
+		return &one
 	},
 }
 
@@ -100,5 +115,10 @@ var hosted = table.Convertor[*kafka.KafkaHostedTopics]{
 			rows = append(rows, []any{t.Name, int64(t.Partitions), int64(t.Replicas), int64(t.UnderReplicated), int64(t.Offline), t.Internal, manager, t.TopicID})
 		}
 		return rows
+	},
+	Row: func(view *kafka.KafkaHostedTopics, row int) *kafka.KafkaHostedTopics {
+		one := *view
+		one.Topics = view.Topics[row : row+1]
+		return &one
 	},
 }

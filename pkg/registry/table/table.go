@@ -20,6 +20,10 @@ type Convertor[T runtime.Object] struct {
 	// Rows are the cells of an object: one row for a kind that is one line, more for a view of many things. A cell is
 	// a string, an int64, a float64, a bool or nil.
 	Rows func(T) [][]any
+	// Row is the object that goes with one row of a view, for clients that ask for objects: one of the view's kind that holds nothing but
+	// the row. With the whole view in each row the table would grow with the square of the rows, and all would sort alike. Kinds whose
+	// objects are one line each have none.
+	Row func(view T, row int) T
 }
 
 var _ rest.TableConvertor = Convertor[runtime.Object]{}
@@ -32,8 +36,16 @@ func (c Convertor[T]) ConvertToTable(_ context.Context, object runtime.Object, o
 		if !ok {
 			return notAcceptable{kind: obj}
 		}
-		for _, cells := range c.Rows(typed) {
-			table.Rows = append(table.Rows, metav1.TableRow{Cells: cells, Object: runtime.RawExtension{Object: obj}})
+		rows := c.Rows(typed)
+		if c.Row == nil && len(rows) > 1 {
+			return fmt.Errorf("a table of %T has %d rows of an object and no object of a row", obj, len(rows))
+		}
+		for i, cells := range rows {
+			one := obj
+			if c.Row != nil {
+				one = c.Row(typed, i)
+			}
+			table.Rows = append(table.Rows, metav1.TableRow{Cells: cells, Object: runtime.RawExtension{Object: one}})
 		}
 		return nil
 	}

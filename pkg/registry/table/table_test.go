@@ -57,3 +57,41 @@ func TestCells(t *testing.T) {
 		t.Errorf("cells are %q, want %q", got, want)
 	}
 }
+
+var settings = Convertor[*kafka.KafkaTopicConfigs]{
+	Columns: []metav1.TableColumnDefinition{Name()},
+	Rows: func(view *kafka.KafkaTopicConfigs) (rows [][]any) {
+		for _, c := range view.Configs {
+			rows = append(rows, []any{c.Name})
+		}
+		return rows
+	},
+	Row: func(view *kafka.KafkaTopicConfigs, row int) *kafka.KafkaTopicConfigs {
+		one := *view
+		one.Configs = view.Configs[row : row+1]
+		return &one
+	},
+}
+
+// Clients that sort ask for the object of each row. The view in each of its rows would be the square of it, and all rows the same.
+func TestARowOfAViewHasItselfAlone(t *testing.T) {
+	view := &kafka.KafkaTopicConfigs{ObjectMeta: metav1.ObjectMeta{Name: "orders"}, Configs: []kafka.EffectiveConfig{{Name: "a"}, {Name: "b"}}}
+	table, err := settings.ConvertToTable(t.Context(), view, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"a", "b"} {
+		one := table.Rows[i].Object.Object.(*kafka.KafkaTopicConfigs)
+		if one.Name != "orders" || len(one.Configs) != 1 || one.Configs[0].Name != want {
+			t.Errorf("row %d has the object %+v", i, one)
+		}
+	}
+	if len(view.Configs) != 2 {
+		t.Errorf("the view has changed: %+v", view)
+	}
+	whole := settings
+	whole.Row = nil
+	if _, err := whole.ConvertToTable(t.Context(), view, nil); err == nil {
+		t.Error("a view without an object for its rows is shown")
+	}
+}
