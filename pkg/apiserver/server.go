@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/healthz"
@@ -118,8 +117,7 @@ func (c CompletedConfig) New() (*Server, error) {
 		return nil, fmt.Errorf("build the storage of kafkatopics: %w", err)
 	}
 	groups := groupstorage.NewStorage(kafkas.Clusters, kafkas.Kafka)
-	group := genericapiserver.NewDefaultAPIGroupInfo(kafka.GroupName, Scheme, runtime.NewParameterCodec(Scheme), Codecs)
-	group.NegotiatedSerializer = negotiated{Codecs}
+	group := newGroup()
 	group.VersionedResourcesStorageMap[v1beta1.SchemeGroupVersion.Version] = map[string]rest.Storage{
 		"kafkas":                 kafkas.Kafka,
 		"kafkas/status":          kafkas.Status,
