@@ -205,21 +205,33 @@ func (c *Claims) Drop(ctx context.Context, claim *Claim) error {
 	return nil
 }
 
-// List returns all claims.
-func (c *Claims) List(ctx context.Context) ([]*Claim, error) {
-	got, err := c.etcd.Get(ctx, c.prefix, clientv3.WithPrefix())
-	if err != nil {
-		return nil, fmt.Errorf("list the claims: %w", err)
-	}
-	claims := make([]*Claim, 0, len(got.Kvs))
-	for _, kv := range got.Kvs {
-		claim, err := decodeClaim(kv.Value, kv.ModRevision)
+// claimsPage is how many claims are read at a time.
+const claimsPage = 500
+
+// List shows all claims, in the order of their keys, and ends with the first error of visit. A page of them is in memory at a time. Claims
+// that are taken or dropped meanwhile may be seen or not.
+func (c *Claims) List(ctx context.Context, visit func(*Claim) error) error {
+	from, end := c.prefix, clientv3.GetPrefixRangeEnd(c.prefix)
+	for {
+		got, err := c.etcd.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(claimsPage))
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("list the claims: %w", err)
 		}
-		claims = append(claims, claim)
+		for _, kv := range got.Kvs {
+			claim, err := decodeClaim(kv.Value, kv.ModRevision)
+			if err != nil {
+				return err
+			}
+			if err := visit(claim); err != nil {
+				return err
+			}
+		}
+		if !got.More {
+			return nil
+		}
+		// The key after the last one.
+		from = string(got.Kvs[len(got.Kvs)-1].Key) + "\x00"
 	}
-	return claims, nil
 }
 
 func decodeClaim(value []byte, revision int64) (*Claim, error) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -96,16 +97,72 @@ func TestClaimsAreKeptApart(t *testing.T) {
 		claim.Cluster = cluster
 		mustTake(t, claims, claim)
 	}
-	all, err := claims.List(testContext(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(all) != len(places) {
+	if all := mustList(t, claims); len(all) != len(places) {
 		t.Errorf("%d claims are listed, want %d", len(all), len(places))
 	}
-	if others, err := NewClaims(shared.client, newPrefix()).List(testContext(t)); err != nil || len(others) != 0 {
-		t.Errorf("below another prefix there are %d claims, %v", len(others), err)
+	if others := mustList(t, NewClaims(shared.client, newPrefix())); len(others) != 0 {
+		t.Errorf("below another prefix there are %d claims", len(others))
 	}
+}
+
+func mustList(t *testing.T, claims *Claims) (all []*Claim) {
+	t.Helper()
+	if err := claims.List(testContext(t), func(c *Claim) error {
+		all = append(all, c)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// A hundred thousand claims in one answer would be a hundred megabytes, in etcd, in the client, and decoded.
+func TestClaimsAreListedInPages(t *testing.T) {
+	prefix := newPrefix()
+	answers := &pages{KV: shared.client.KV}
+	claims := NewClaims(&clientv3.Client{KV: answers}, prefix)
+	const n = 2*claimsPage + 1
+	for i := range n {
+		mustTake(t, claims, newClaim(fmt.Sprintf("topic-%04d", i), fmt.Sprint(i)))
+	}
+	// What comes after the claims is none.
+	if _, err := shared.client.Put(testContext(t), prefix+"/claims0", "{}"); err != nil {
+		t.Fatal(err)
+	}
+	answers.sizes = nil
+	all := mustList(t, claims)
+	names := map[string]bool{}
+	for _, c := range all {
+		names[c.Name.Name] = true
+		if c.Revision() == 0 {
+			t.Fatalf("the claim on %s has no revision", c.Name)
+		}
+	}
+	if len(all) != n || len(names) != n {
+		t.Errorf("%d claims are listed, of %d names; want %d", len(all), len(names), n)
+	}
+	if want := []int{claimsPage, claimsPage, 1}; !slices.Equal(answers.sizes, want) {
+		t.Errorf("the answers have %v claims, want %v", answers.sizes, want)
+	}
+	enough := errors.New("enough")
+	seen := 0
+	if err := claims.List(testContext(t), func(*Claim) error { seen++; return enough }); !errors.Is(err, enough) || seen != 1 {
+		t.Errorf("stopped after %d with %v", seen, err)
+	}
+}
+
+// pages notes how many keys each answer has.
+type pages struct {
+	clientv3.KV
+	sizes []int
+}
+
+func (p *pages) Get(ctx context.Context, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
+	got, err := p.KV.Get(ctx, key, opts...)
+	if err == nil {
+		p.sizes = append(p.sizes, len(got.Kvs))
+	}
+	return got, err
 }
 
 func TestConcurrentTakesHaveOneWinner(t *testing.T) {

@@ -28,7 +28,7 @@ type Claims interface {
 	Take(ctx context.Context, claim storage.Claim, object string) (*storage.Claim, error)
 	Update(ctx context.Context, claim *storage.Claim, change func(*storage.Claim)) (*storage.Claim, error)
 	Drop(ctx context.Context, claim *storage.Claim) error
-	List(ctx context.Context) ([]*storage.Claim, error)
+	List(ctx context.Context, visit func(*storage.Claim) error) error
 }
 
 // Servers are the servers that share the storage; see storage.Servers.

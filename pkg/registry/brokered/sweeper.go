@@ -2,6 +2,7 @@ package brokered
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ const (
 	// scanEvery is how often all claims are looked through. It is for what no request of this server knows of: what was left by a
 	// server that was killed. Everything else is noted by name when it happens, so that a scan finds nothing, usually.
 	scanEvery = 5 * time.Minute
+	// scanJitter is by which part of that servers scan more often than others, at most.
+	scanJitter = 5
 	// sweepEvery is how often pending deletions are looked at, and so how soon topics go when their brokers are back.
 	sweepEvery = 5 * time.Second
 	// requestFirst is how long a deletion is left to the request that deleted its object.
@@ -71,7 +74,9 @@ func (s *Sweeper[T, H]) nudge() {
 
 // Run sweeps until ctx ends. Several servers may do so at once: deleting by id can be repeated.
 func (s *Sweeper[T, H]) Run(ctx context.Context) {
-	scan, sweep := s.store.clock.NewTicker(scanEvery), s.store.clock.NewTicker(sweepEvery)
+	// Servers that were started together would read the same claims in the same moment, each time.
+	pace := scanEvery - time.Duration(rand.Int64N(int64(scanEvery/scanJitter)))
+	scan, sweep := s.store.clock.NewTicker(pace), s.store.clock.NewTicker(sweepEvery)
 	defer scan.Stop()
 	defer sweep.Stop()
 	var running sync.WaitGroup
@@ -115,10 +120,6 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 			return err
 		}
 	}
-	claims, err := s.store.claims.List(ctx)
-	if err != nil {
-		return err
-	}
 	list, err := s.store.List(inNamespace(ctx, metav1.NamespaceAll), &metainternalversion.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		return err
@@ -132,7 +133,7 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	for _, c := range claims {
+	if err := s.store.claims.List(ctx, func(c *storage.Claim) error {
 		owner, stored := owners[c.Owner.UID]
 		if len(c.TombstonedIDs) > 0 || !stored {
 			s.pending.add(c.Name, s.store.clock.Now())
@@ -140,6 +141,9 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 		if stored && s.store.kind.Name(owner) == c.Name {
 			delete(owners, c.Owner.UID)
 		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	for _, owner := range owners {
 		s.restore(ctx, owner)

@@ -210,8 +210,7 @@ func TestATopicMayBeAppliedBeforeItsKafka(t *testing.T) {
 		mustDelete(t, topic)
 	}
 	apiservertest.Eventually(t, "the claims go", func() bool {
-		claims, err := server.Claims.List(t.Context())
-		return err == nil && !slices.ContainsFunc(claims, func(c *claim) bool { return c.Cluster.Namespace == namespace })
+		return !slices.ContainsFunc(listClaims(t), func(c *claim) bool { return c.Cluster.Namespace == namespace })
 	})
 }
 

@@ -127,6 +127,17 @@ func kinds(k *apiservertest.Kafka) []string {
 }
 
 // expectNothing checks that neither brokers, nor etcd, nor claims know of a topic.
+func listClaims(t *testing.T) (all []*storage.Claim) {
+	t.Helper()
+	if err := server.Claims.List(t.Context(), func(c *storage.Claim) error {
+		all = append(all, c)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 func expectNothing(t *testing.T, k *apiservertest.Kafka, name string) {
 	t.Helper()
 	if _, there := k.Topics(t)[name]; there {
@@ -136,11 +147,7 @@ func expectNothing(t *testing.T, k *apiservertest.Kafka, name string) {
 	if !apierrors.IsNotFound(err) {
 		t.Errorf("KafkaTopic %s: %v, want that there is none", name, err)
 	}
-	claims, err := server.Claims.List(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, claim := range claims {
+	for _, claim := range listClaims(t) {
 		if claim.Cluster.Namespace == k.Object.Namespace && claim.Name.Name == name {
 			t.Errorf("there is a claim on %s by %+v", name, claim.Owner)
 		}

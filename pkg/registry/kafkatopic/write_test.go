@@ -140,12 +140,8 @@ func TestBadInputOfACreate(t *testing.T) {
 // claimsOn are the topic names that are claimed on a cluster.
 func claimsOn(t *testing.T, k *apiservertest.Kafka) []string {
 	t.Helper()
-	claims, err := server.Claims.List(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	names := []string{}
-	for _, claim := range claims {
+	for _, claim := range listClaims(t) {
 		if claim.Cluster.Namespace == k.Object.Namespace {
 			names = append(names, claim.Name.Name)
 		}
