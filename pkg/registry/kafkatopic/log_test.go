@@ -225,6 +225,36 @@ func TestTailCountsRecordsAndNotOffsets(t *testing.T) {
 	}
 }
 
+// More records than there are offsets kept for are counted as well.
+func TestALongTailCountsRecords(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 1)
+	mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) {
+		topic.Spec.Partitions, topic.Spec.Replicas = ptr.To[int32](1), ptr.To[int32](1)
+	}))
+	client := newWriter(t, k, kgo.TransactionalID("tail"))
+	// The end of each transaction takes an offset of its own.
+	for _, n := range []int{70_000, 10} {
+		if err := client.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		records := make([]*kgo.Record, n)
+		for i := range records {
+			records[i] = &kgo.Record{Topic: "orders", Value: []byte("x")}
+		}
+		mustProduce(t, client, records...)
+		if err := client.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for tail, want := range map[int64]int64{69_001: 70_010 - 69_001, 69_002: 70_010 - 69_002, 70_009: 1, 70_010: 0, 5: 70_006} {
+		entries := readLog(t, server.Client, k, "orders", v1beta1.KafkaTopicLogOptions{Tail: &tail, Limit: ptr.To[int64](1)})
+		if got := offsets(entries, 0); !slices.Equal(got, []int64{want}) {
+			t.Errorf("the last %d begin at %v, want %d", tail, got, want)
+		}
+	}
+}
+
 // streams counts the logs that the server is streaming.
 func streams() int {
 	buf := make([]byte, 8<<20)
