@@ -41,6 +41,7 @@ func exchange[T any](ctx context.Context, c *Cluster, l *link, key int16, reques
 	start := time.Now()
 	before := l.conn.written.Load()
 	l.since.Store(start.UnixNano())
+	l.conn.intake.expect(key)
 	done := make(chan answer, 1)
 	go func() {
 		var a answer
@@ -53,10 +54,16 @@ func exchange[T any](ctx context.Context, c *Cluster, l *link, key int16, reques
 				throttle = throttleOf(a.value)
 			}
 			healthy := (a.err == nil || answered(a.err)) && !l.conn.dead.Load()
+			// What was decoded is the caller's, and soon less.
+			l.conn.intake.settle()
 			c.pool.release(l, healthy, throttle)
 			done <- a
 		}()
-		a.value, a.err = request(l)
+		if a.value, a.err = request(l); a.err != nil {
+			if refused := l.conn.intake.refusal(); refused != nil {
+				a.err = refused
+			}
+		}
 	}()
 
 	stall := time.NewTimer(c.opts.stallAfter)

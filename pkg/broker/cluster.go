@@ -55,7 +55,10 @@ type directory struct {
 	brokers map[int32]BrokerInfo
 }
 
-func newCluster(opts *Options, t Target) *Cluster {
+func newCluster(gateway *Options, t Target) *Cluster {
+	opts := &Options{}
+	*opts = *gateway
+	opts.answers = gateway.answers.ofCluster()
 	label := t.Key
 	if parts := strings.SplitN(t.Key, "/", 3); len(parts) == 3 {
 		label = parts[0] + "/" + parts[1]

@@ -117,6 +117,13 @@ func (f *fetcher) round(ctx context.Context, positions []*position) readEvent {
 	}
 	e := f.deliver(resp, positions)
 	f.r.over = e.fatal
+	if cap(f.r.body) > keptBody {
+		f.r.body = nil
+	}
+	if cap(f.r.record) > keptBody {
+		f.r.record = nil
+	}
+	f.link.conn.intake.settle()
 	f.r.give()
 	if throttle := throttleOf(resp); throttle > 0 && e.why == nil && e.fatal == nil {
 		_ = f.r.c.pause(ctx, throttle)
@@ -218,6 +225,7 @@ func (f *fetcher) request(positions []*position) (*kmsg.FetchRequest, error) {
 // answerLength sends a request and waits until its answer begins.
 func (f *fetcher) answerLength(request []byte) (uint32, error) {
 	conn := f.link.conn
+	conn.intake.expect(int16(kmsg.Fetch))
 	if err := conn.SetDeadline(time.Now().Add(fetchWait + answerTimeout)); err != nil {
 		return 0, err
 	}

@@ -35,6 +35,10 @@ type Options struct {
 	MaxConcurrent int
 	// LogDirsTTL is how long sizes on disk are cached; 30 s when 0, and never less: brokers walk their folders for each answer.
 	LogDirsTTL time.Duration
+	// AnswerBytes is the memory for brokers' answers, of all clusters together; 256 MiB when 0. No single answer may take more than half.
+	AnswerBytes int64
+	// answers are made of it.
+	answers *answers
 	// stallAfter replaces the constant of that name, for tests that count requests: a busy machine must not make two of one.
 	stallAfter time.Duration
 }
@@ -67,6 +71,10 @@ func (o Options) withDefaults() Options {
 	if o.MaxConcurrent <= 0 {
 		o.MaxConcurrent = 32
 	}
+	if o.AnswerBytes <= 0 {
+		o.AnswerBytes = defaultAnswerBytes
+	}
+	o.answers = newAnswers(o.AnswerBytes)
 	return o
 }
 

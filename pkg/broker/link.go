@@ -46,6 +46,7 @@ func (l *link) kill() { l.conn.cut() }
 // close ends a link that nothing is in flight on.
 func (l *link) close() {
 	l.kill()
+	l.conn.intake.settle()
 	// sarama waits for its reader here, which ends because the socket is closed.
 	_ = l.broker.Close()
 }
@@ -62,11 +63,16 @@ type countedConn struct {
 	read      atomic.Int64
 	alert     atomic.Pointer[string]
 	tlsAnswer atomic.Bool
+	intake    *intake
 }
+
+// errCut is what reading ends with on a connection that was given up.
+var errCut = errors.New("the connection was given up")
 
 // cut closes the socket: saying goodbye, as TLS would, may hang on a broker that is stuck.
 func (c *countedConn) cut() {
 	c.dead.Store(true)
+	c.intake.cut(errCut)
 	_ = c.socket.Close()
 }
 
@@ -114,7 +120,7 @@ func (d *capture) Dial(network, addr string) (net.Conn, error) {
 		_ = socket.Close()
 		return nil, err
 	}
-	counted := &countedConn{Conn: conn, socket: socket}
+	counted := &countedConn{Conn: conn, socket: socket, intake: newIntake(d.opts.answers)}
 	if sasl := d.security.sasl(); sasl != nil {
 		life, err := authenticate(&link{addr: addr, conn: counted, clientID: d.opts.ClientID}, sasl)
 		if err != nil {
@@ -259,9 +265,6 @@ func saramaConfig(opts *Options, dialer *capture) *sarama.Config {
 
 // socketTimeout is the longest that a read or write of the socket may take.
 const socketTimeout = 75 * time.Second
-
-// maxResponseSize bounds one answer; a whole cluster's metadata of 100,000 partitions is a tenth of it.
-const maxResponseSize = 100 << 20
 
 var saramaOnce sync.Once
 

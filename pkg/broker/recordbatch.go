@@ -101,8 +101,8 @@ func cutBatch(records []byte) (b recordBatch, rest []byte, ok bool, err error) {
 	return b, rest, true, nil
 }
 
-// maxRecordSize bounds one record after decompression; a record cannot be larger on its way to a broker either.
-const maxRecordSize = maxResponseSize
+// maxRecordSize bounds one record after decompression.
+const maxRecordSize = 32 << 20
 
 // each decompresses the batch as a stream and hands over one record after the other: what is in memory beside the batch is one
 // record, however well the batch was compressed. Key, Value and header values are valid until the next call.

@@ -169,11 +169,14 @@ func (c *countedConn) problem() error {
 	if c.tlsAnswer.Load() {
 		return &SecurityError{Reason: ReasonTLSFailed, Text: "the listener speaks TLS, and the connection is in clear text"}
 	}
-	return nil
+	return c.intake.refusal()
 }
 
-// Read keeps what problem looks for.
+// Read keeps what problem looks for, and ends before an answer that there is no room for.
 func (c *countedConn) Read(b []byte) (int, error) {
+	if refused := c.intake.refusal(); refused != nil {
+		return 0, refused
+	}
 	n, err := c.Conn.Read(b)
 	if err != nil && isRemoteAlert(err) {
 		words := lastWords(err)
@@ -182,6 +185,14 @@ func (c *countedConn) Read(b []byte) (int, error) {
 	// An alert of TLS, which as the size of an answer would be 350 MB.
 	if n >= 2 && c.read.Add(int64(n)) == int64(n) && b[0] == 0x15 && b[1] == 0x03 {
 		c.tlsAnswer.Store(true)
+	}
+	if err != nil && errors.Is(context.Cause(c.intake.ctx), errLate) {
+		err = errLate
+	}
+	if refused := c.intake.follow(b[:n], c.cut); refused != nil {
+		c.intake.refused.Store(&refused)
+		c.cut()
+		return 0, refused
 	}
 	return n, err
 }

@@ -1,0 +1,207 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/semaphore"
+)
+
+// Whoever may create a Kafka names the addresses that this process connects to. What they answer is decoded into many times its bytes, so
+// an answer is judged by its length before there is memory for it.
+
+const (
+	// maxResponseSize bounds any answer, also when there is no budget that would.
+	maxResponseSize = 100 << 20
+	// defaultAnswerBytes is the budget of a process that does not name one.
+	defaultAnswerBytes = 256 << 20
+	// freeAnswer is the length of answers that need no budget: the connections of a cluster bound how many of them there are.
+	freeAnswer = 64 << 10
+	// freeFetch is the same for records: what one fetch should bring, twice.
+	freeFetch = 2 * fetchBytes
+	// answerGrace and answerRate bound how long an answer with a part of the budget may take to arrive.
+	answerGrace = 10 * time.Second
+	answerRate  = 1 << 20 // bytes a second
+)
+
+// errLate is what reading ends with when an answer that others may be waiting for does not arrive.
+var errLate = errors.New("the answer began and did not arrive in time")
+
+// answerLimit is what is accepted as the answer to a kind of request.
+type answerLimit struct {
+	// max is the longest answer in bytes.
+	max int64
+	// weight is how much memory a byte of it takes when it is decoded, measured on honest ones.
+	weight int64
+}
+
+// smallAnswers are those of a handshake, during which nobody waits for a budget, and others of fixed content.
+var smallAnswers = map[int16]bool{
+	int16(kmsg.ApiVersions): true, int16(kmsg.SASLHandshake): true, int16(kmsg.SASLAuthenticate): true, int16(kmsg.InitProducerID): true,
+}
+
+// limitOf is the limit for the answers to a kind of request.
+func limitOf(key int16) answerLimit {
+	switch {
+	case smallAnswers[key]:
+		return answerLimit{max: freeAnswer, weight: 16}
+	case key == int16(kmsg.Metadata):
+		// 47 bytes a partition, of which decoding makes some 250.
+		return answerLimit{max: maxResponseSize, weight: 6}
+	case key == int16(kmsg.Fetch):
+		// A batch that is larger than what was asked for comes whole, and one record of it is in memory as well.
+		return answerLimit{max: maxResponseSize, weight: 2}
+	}
+	// Requests about many things are sent in parts, and brokers have limits of their own for what one of them may name.
+	return answerLimit{max: 4 << 20, weight: 16}
+}
+
+// answers are the budgets, in bytes of memory, for what brokers answer.
+type answers struct {
+	// all is what all clusters have, and own the share of one: a cluster that answers much delays itself first.
+	all, own *semaphore.Weighted
+	share    int64
+	// records is what all clusters have for answers with records, which whoever reads a log slowly may hold for long.
+	records *semaphore.Weighted
+}
+
+func newAnswers(bytes int64) *answers {
+	return &answers{all: semaphore.NewWeighted(bytes), records: semaphore.NewWeighted(bytes / 2), share: bytes / 2}
+}
+
+// ofCluster are the budgets as one more cluster has them.
+func (a *answers) ofCluster() *answers {
+	one := *a
+	one.own = semaphore.NewWeighted(a.share)
+	return &one
+}
+
+// longest is the longest answer that is accepted; more than half of the budget is none's.
+func (a *answers) longest(limit answerLimit) int64 { return min(limit.max, a.share/limit.weight) }
+
+// take waits until an answer may be read, and returns what gives its memory back.
+func (a *answers) take(ctx context.Context, key int16, bytes int64) (give func(), err error) {
+	bytes *= limitOf(key).weight
+	if key == int16(kmsg.Fetch) {
+		if err := a.records.Acquire(ctx, bytes); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		return func() { a.records.Release(bytes) }, nil
+	}
+	if err := a.own.Acquire(ctx, bytes); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err := a.all.Acquire(ctx, bytes); err != nil {
+		a.own.Release(bytes)
+		return nil, context.Cause(ctx)
+	}
+	return func() {
+		a.all.Release(bytes)
+		a.own.Release(bytes)
+	}, nil
+}
+
+// intake follows the answers on a connection: each is four bytes of length, and as many as they say.
+type intake struct {
+	answers *answers
+	// ctx ends when the connection is cut.
+	ctx context.Context
+	cut context.CancelCauseFunc
+	// key is the kind of the request in flight; before there is any it is that of the handshake.
+	key atomic.Int32
+	// head are the first bytes of an answer's length, and left is how much of an answer is still to come.
+	head []byte
+	left int64
+	// late cuts the connection when an answer does not arrive.
+	late *time.Timer
+	held atomic.Pointer[func()]
+	// refused is why an answer is not read. sarama would go on behind its length.
+	refused atomic.Pointer[error]
+}
+
+func newIntake(answers *answers) *intake {
+	i := &intake{answers: answers}
+	i.ctx, i.cut = context.WithCancelCause(context.Background())
+	i.expect(int16(kmsg.ApiVersions))
+	return i
+}
+
+// expect says what the next answer is to.
+func (i *intake) expect(key int16) { i.key.Store(int32(key)) }
+
+// settle gives back the memory of the last answer, which nobody has any more.
+func (i *intake) settle() {
+	if give := i.held.Swap(nil); give != nil {
+		(*give)()
+	}
+}
+
+// refusal is why an answer was not read, nil when all were.
+func (i *intake) refusal() error {
+	if refused := i.refused.Load(); refused != nil {
+		return *refused
+	}
+	return nil
+}
+
+// follow is called with all that is read. Its error is about an answer that is not to be read.
+func (i *intake) follow(b []byte, abort func()) error {
+	for len(b) > 0 {
+		if i.left > 0 {
+			n := min(int64(len(b)), i.left)
+			b = b[n:]
+			if i.left -= n; i.left == 0 && i.late != nil {
+				i.late.Stop()
+				i.late = nil
+			}
+			continue
+		}
+		n := min(4-len(i.head), len(b))
+		i.head = append(i.head, b[:n]...)
+		b = b[n:]
+		if len(i.head) == 4 {
+			i.left = int64(binary.BigEndian.Uint32(i.head))
+			i.head = i.head[:0]
+			if err := i.admit(i.left, abort); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// admit waits until an answer of so many bytes may be read.
+func (i *intake) admit(length int64, abort func()) error {
+	key := int16(i.key.Load())
+	if most := i.answers.longest(limitOf(key)); length > most {
+		return fmt.Errorf("an answer of %d bytes to %s; at most %d are accepted", length, kmsg.NameForKey(key), most)
+	}
+	fetch := key == int16(kmsg.Fetch)
+	if length <= freeAnswer || fetch && length <= freeFetch {
+		return nil
+	}
+	give, err := i.answers.take(i.ctx, key, length)
+	if err != nil {
+		return err
+	}
+	i.settle()
+	i.held.Store(&give)
+	if i.ctx.Err() != nil {
+		// Whoever cut the connection may have settled before.
+		i.settle()
+		return context.Cause(i.ctx)
+	}
+	if !fetch {
+		// What a fetch brings waits in the socket for its turn, which has a limit of its own.
+		i.late = time.AfterFunc(answerGrace+time.Duration(length/answerRate)*time.Second, func() {
+			i.cut(errLate)
+			abort()
+		})
+	}
+	return nil
+}
