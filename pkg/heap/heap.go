@@ -1,5 +1,4 @@
-// Package heap bounds what the garbage collector lets pile up. It never limits what
-// the process may use.
+// Package heap makes the garbage collector keep to the memory of the process. It never refuses memory to anybody.
 package heap
 
 import (

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ import (
 // heapHeadroom is how much garbage may pile up.
 const heapHeadroom = 24 << 20
 
+// answersShare is the part of the memory limit that brokers' answers may take, as a divisor, and maxAnswers the most that it is.
+const answersShare, maxAnswers = 4, 1 << 30
+
 // component is how the controllers sign events and requests.
 const component = "kafka-controllers"
 
@@ -67,6 +71,12 @@ may run; the one that holds the lease works.`,
 
 // Run works until ctx ends or the lease is lost.
 func Run(ctx context.Context, options *Options) error {
+	// Before anything takes a share of it.
+	if limit, err := heap.FollowCgroup(os.DirFS("/")); err != nil {
+		klog.FromContext(ctx).Error(err, "The memory limit is not kept to")
+	} else {
+		klog.FromContext(ctx).Info("Memory limit of the garbage collector", "bytes", limit)
+	}
 	config, err := clientcmd.BuildConfigFromFlags("", options.Kubeconfig)
 	if err != nil {
 		return fmt.Errorf("find the Kubernetes API: %w", err)
@@ -158,7 +168,7 @@ func newProcess(config *rest.Config, options *Options) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--allow-external-addresses: %w", err)
 	}
-	gateway := broker.New(broker.Options{ClientID: component})
+	gateway := broker.New(broker.Options{ClientID: component, AnswerBytes: heap.Share(answersShare, maxAnswers)})
 	return &process{addresses: addresses, host: host, client: client, gateway: gateway, metrics: metrics, runAsUser: user, options: options}, nil
 }
 
