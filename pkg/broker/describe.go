@@ -8,6 +8,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // Describe asks for the cluster's id, mode and registered brokers.
@@ -144,16 +146,11 @@ func (c *Cluster) BrokerVersions(ctx context.Context) (map[int32]BrokerVersion, 
 // parallel runs one call per item at the same time; the number of requests in flight is bounded by the pool.
 func parallel[In, Out any](ctx context.Context, items []In, do func(context.Context, In) Out) []Out {
 	outs := make([]Out, len(items))
-	ended := make(chan struct{}, len(items))
+	var asking crash.Group
 	for i := range items {
-		go func() {
-			outs[i] = do(ctx, items[i])
-			ended <- struct{}{}
-		}()
+		asking.Go(func() { outs[i] = do(ctx, items[i]) })
 	}
-	for range items {
-		<-ended
-	}
+	asking.Wait()
 	return outs
 }
 

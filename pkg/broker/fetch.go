@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 const (
@@ -52,6 +54,14 @@ func (f *fetcher) run(ctx context.Context) {
 			f.link.close()
 		}
 	}()
+	var broken error
+	defer func() {
+		if broken != nil {
+			// Whoever held the turn has not given it: the reading ends as a whole.
+			f.r.tell(ctx, readEvent{fatal: broken})
+		}
+	}()
+	defer crash.Recover(&broken)
 	for {
 		positions := f.next()
 		if positions == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // flight lets concurrent callers share one question: there is never more than one in flight. It outlives the caller that started it,
@@ -59,7 +61,7 @@ func (f *flight[T]) join(life context.Context, timeout time.Duration, since int,
 		f.current = run
 		go func() {
 			defer run.cancel()
-			run.value, run.err = ask(asking)
+			run.value, run.err = protected(asking, ask)
 			f.mu.Lock()
 			if f.current == run {
 				f.current = nil
@@ -86,4 +88,10 @@ func (f *flight[T]) leave(run *flightRun[T]) {
 			f.current = nil
 		}
 	}
+}
+
+// protected is what a question brings that several wait for; a panic is the error of them all.
+func protected[T any](ctx context.Context, ask func(context.Context) (T, error)) (value T, err error) {
+	defer crash.Recover(&err)
+	return ask(ctx)
 }

@@ -26,7 +26,7 @@ func (c *Cluster) knock(addr string) chan error {
 		return answer
 	}
 	go func() {
-		err := c.tryAnew(addr)
+		_, err := protected(c.life, func(context.Context) (struct{}, error) { return struct{}{}, c.tryAnew(addr) })
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		for _, w := range k.waiting[addr] {

@@ -13,6 +13,8 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/rcrowley/go-metrics"
 	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // link is one connection to one broker. sarama opens it and runs the requests it knows; the others go over the same socket
@@ -192,7 +194,9 @@ func openLink(ctx context.Context, opts *Options, how manner, addr string, timeo
 	}
 }
 
-func handshake(opts *Options, dialer *capture, addr string) (*link, error) {
+func handshake(opts *Options, dialer *capture, addr string) (_ *link, err error) {
+	// Here the answers of whoever is at the address are decoded.
+	defer crash.Recover(&err)
 	b := sarama.NewBroker(addr)
 	if err := b.Open(saramaConfig(opts, dialer)); err != nil {
 		return nil, err

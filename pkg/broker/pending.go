@@ -38,7 +38,7 @@ func (p *pending[K, T]) within(ctx, life context.Context, clock clock.WithTicker
 		go func() {
 			asking, cancel := context.WithTimeout(life, limit)
 			defer cancel()
-			run.value, run.err = ask(asking)
+			run.value, run.err = protected(asking, ask)
 			p.mu.Lock()
 			delete(p.running, about)
 			p.mu.Unlock()

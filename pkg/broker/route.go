@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // request is what to send, with what its failure is called.
@@ -76,9 +78,12 @@ func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
 	launch := func() {
 		running, launched = running+1, launched+1
 		go func() {
+			var o outcome
+			defer func() { outcomes <- o }()
+			defer crash.Recover(&o.err)
 			l, err := c.acquireAny(asking, req.lane, start, known.excluded())
 			if err != nil {
-				outcomes <- outcome{err: err}
+				o.err = err
 				return
 			}
 			addr, reused := l.addr, l.reused
@@ -86,7 +91,7 @@ func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
 			value, err := exchange(asking, c, l, req.key, req.send)
 			// A connection used before may only have been idle too long: then the same broker is as good as another.
 			known.end(addr, err != nil && (!reused || gone(err)))
-			outcomes <- outcome{value, err, addr}
+			o = outcome{value, err, addr}
 		}()
 	}
 	launch()

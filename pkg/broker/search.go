@@ -100,7 +100,7 @@ func (c *Cluster) acquireAny(ctx context.Context, ln lane, start time.Time, avoi
 			addr := candidates[started]
 			started++
 			go func() {
-				l, err := c.pool.acquire(ctx, addr, ln, timeout)
+				l, err := protected(ctx, func(ctx context.Context) (*link, error) { return c.pool.acquire(ctx, addr, ln, timeout) })
 				select {
 				case results <- result{l, err}:
 				case <-ctx.Done():

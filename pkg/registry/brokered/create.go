@@ -13,6 +13,7 @@ import (
 	apistorage "k8s.io/apiserver/pkg/storage"
 	"k8s.io/klog/v2"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
@@ -188,6 +189,8 @@ func (w *write[T, H]) around(ctx context.Context, key string, obj runtime.Object
 	noted := make(chan *storage.Claim, 1)
 	go func() {
 		defer close(noted)
+		var err error
+		defer crash.Recover(&err)
 		noted <- w.note(ctx, claim, done)
 	}()
 	err = store(ctx)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
@@ -206,7 +207,8 @@ func (s *Sweeper[T, H]) sweepCluster(ctx context.Context, cluster types.Namespac
 }
 
 // sweepName looks at the claim on one name.
-func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) error {
+func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) (err error) {
+	defer crash.Recover(&err)
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
 	start := s.store.clock.Now()

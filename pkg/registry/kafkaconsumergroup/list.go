@@ -21,6 +21,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
@@ -201,7 +202,7 @@ func (r *REST) ask(ctx context.Context, kafkas []asked, s selection) []answer {
 			mu.Unlock()
 		}
 	}
-	var workers sync.WaitGroup
+	var workers crash.Group
 	for range min(maxClusters, len(kafkas)) {
 		workers.Go(work)
 	}

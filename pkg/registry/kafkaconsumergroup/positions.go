@@ -15,6 +15,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
@@ -87,7 +88,7 @@ func forEachTopic[T any](topics map[string]broker.Topic, partitions []broker.Top
 	}
 	answers := map[broker.TopicPartition]T{}
 	var mu sync.Mutex
-	var asking sync.WaitGroup
+	var asking crash.Group
 	for _, topic := range wanted {
 		asking.Go(func() {
 			of := ask(topic)

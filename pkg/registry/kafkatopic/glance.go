@@ -10,12 +10,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/warning"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/table"
 )
@@ -53,10 +53,9 @@ func (p *plane) glanceAt(ctx context.Context, object runtime.Object) map[types.N
 		_ = note(object)
 	}
 	var mu sync.Mutex
-	var wg sync.WaitGroup
+	var wg crash.Group
 	for cluster := range glances {
 		wg.Go(func() {
-			defer utilruntime.HandleCrashWithContext(ctx)
 			snapshot := p.glance(ctx, cluster, wait)
 			mu.Lock()
 			defer mu.Unlock()

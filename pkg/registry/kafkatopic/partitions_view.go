@@ -6,11 +6,11 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
@@ -26,15 +26,15 @@ func (r *PartitionsREST) Get(ctx context.Context, name string, _ *metav1.GetOpti
 	if err != nil {
 		return nil, err
 	}
-	eligible := ask(ctx, func() (map[int32]broker.EligibleLeaders, error) {
+	eligible := ask(func() (map[int32]broker.EligibleLeaders, error) {
 		return cluster.EligibleLeaders(ctx, topic.TopicName())
 	})
 	have, err := onBrokers(ctx, cluster, topic)
 	if err != nil {
 		return nil, err
 	}
-	sizes := ask(ctx, func() (broker.LogDirs, error) { return cluster.LogDirsWithin(ctx, sizesWait, have.Name) })
-	offsets := ask(ctx, func() (map[int32]broker.PartitionOffsets, error) {
+	sizes := ask(func() (broker.LogDirs, error) { return cluster.LogDirsWithin(ctx, sizesWait, have.Name) })
+	offsets := ask(func() (map[int32]broker.PartitionOffsets, error) {
 		return cluster.OffsetsOf(ctx, have, broker.ReadUncommitted)
 	})
 	view, err := r.assignment(ctx, topic, cluster, have)
@@ -61,13 +61,13 @@ func (r *PartitionsREST) Get(ctx context.Context, name string, _ *metav1.GetOpti
 }
 
 // ask starts a question and returns what waits for its answer.
-func ask[T any](ctx context.Context, question func() (T, error)) func() (T, error) {
+func ask[T any](question func() (T, error)) func() (T, error) {
 	var value T
-	err := context.Canceled // what a crash leaves
+	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer utilruntime.HandleCrashWithContext(ctx)
+		defer crash.Recover(&err)
 		value, err = question()
 	}()
 	return func() (T, error) {

@@ -1,6 +1,7 @@
 package kafkatopic_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -101,6 +102,48 @@ func TestASensitiveValueNeverLeavesTheServer(t *testing.T) {
 		}
 		if text := string(raw); strings.Contains(text, secret) || !strings.Contains(text, "tier.password") {
 			t.Errorf("as %s the answer is %s", accept, text)
+		}
+	}
+}
+
+// Clients that sort ask for the object of each row: it must not be the whole view again.
+func TestTheRowsOfViewsHaveThemselvesAlone(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	for _, name := range []string{"invoices", "orders", "payments"} {
+		mustCreate(t, newTopic(k, name))
+	}
+	rows := func(resource, name, subresource string) []metav1.TableRow {
+		t.Helper()
+		shown := &metav1.Table{}
+		if err := server.Client.KafkaV1beta1().RESTClient().Get().Namespace(k.Object.Namespace).Resource(resource).Name(name).SubResource(subresource).
+			SetHeader("Accept", asTable).Param("includeObject", "Object").Do(t.Context()).Into(shown); err != nil {
+			t.Fatal(err)
+		}
+		return shown.Rows
+	}
+	decode := func(row metav1.TableRow, into any) {
+		t.Helper()
+		if err := json.Unmarshal(row.Object.Raw, into); err != nil {
+			t.Fatalf("%v in %s", err, row.Object.Raw)
+		}
+	}
+	for _, row := range rows("kafkas", k.Object.Name, "topics") {
+		var one v1beta1.KafkaHostedTopics
+		if decode(row, &one); one.Kind != "KafkaHostedTopics" || len(one.Topics) != 1 || one.Topics[0].Name != row.Cells[0] {
+			t.Errorf("the row of topic %v has %s", row.Cells[0], row.Object.Raw)
+		}
+	}
+	for i, row := range rows("kafkatopics", "orders", "partitions") {
+		var one v1beta1.KafkaTopicPartitions
+		if decode(row, &one); len(one.Status) != 1 || len(one.Spec) != 1 || one.Status[0].Partition != int32(i) || one.Spec[0].Partition != int32(i) {
+			t.Errorf("the row of partition %d has %s", i, row.Object.Raw)
+		}
+	}
+	for _, row := range rows("kafkatopics", "orders", "configs") {
+		var one v1beta1.KafkaTopicConfigs
+		if decode(row, &one); len(one.Configs) != 1 || one.Configs[0].Name != row.Cells[0] {
+			t.Errorf("the row of setting %v has %s", row.Cells[0], row.Object.Raw)
 		}
 	}
 }

@@ -4,8 +4,9 @@ import (
 	"context"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // doubtingWatch ends, with an error, instead of telling of deletions that nobody ordered: when etcd is emptied, its own
@@ -19,9 +20,10 @@ type doubtingWatch struct {
 func (s *Store) doubtful(ctx context.Context, incoming watch.Interface) watch.Interface {
 	w := &doubtingWatch{Interface: incoming, events: make(chan watch.Event)}
 	go func() {
-		defer utilruntime.HandleCrash()
 		defer close(w.events)
 		defer incoming.Stop()
+		var err error
+		defer crash.Recover(&err)
 		for event := range incoming.ResultChan() {
 			last := false
 			if event.Type == watch.Deleted {
