@@ -8,6 +8,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
 // processRegistry is the registry that the generic server shows at /metrics. It is one a process.
@@ -17,11 +18,14 @@ func (processRegistry) Register(metric metrics.Registerable) error {
 	return legacyregistry.Register(metric)
 }
 
-// RegisterMetrics adds the metrics of the broker gateway, and of loops, which are returned, to those at /metrics. It is called once a
+// RegisterMetrics adds the metrics of the broker gateway, of the embedded etcd, and of loops, which are returned, to those at /metrics. It is called once a
 // process.
 func RegisterMetrics() (*loopmetrics.Metrics, error) {
 	if err := broker.RegisterMetrics(processRegistry{}); err != nil {
 		return nil, fmt.Errorf("register the metrics of the broker gateway: %w", err)
+	}
+	if err := storage.RegisterMetrics(processRegistry{}); err != nil {
+		return nil, fmt.Errorf("register the metrics of the storage: %w", err)
 	}
 	loops, err := loopmetrics.New(processRegistry{})
 	if err != nil {

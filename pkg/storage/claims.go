@@ -145,7 +145,7 @@ func (c *Claims) Take(ctx context.Context, claim Claim, object string) (*Claim, 
 	}
 	done, err := c.etcd.Txn(ctx).If(free...).Then(clientv3.OpPut(key, string(value))).Else(look...).Commit()
 	if err != nil {
-		return nil, fmt.Errorf("claim %s: %w", claim.Name, err)
+		return nil, Explain(fmt.Errorf("claim %s: %w", claim.Name, err))
 	}
 	if done.Succeeded {
 		claim.revision = done.Header.Revision
@@ -180,7 +180,7 @@ func (c *Claims) Update(ctx context.Context, claim *Claim, change func(*Claim)) 
 		Then(clientv3.OpPut(key, string(value))).
 		Commit()
 	if err != nil {
-		return nil, fmt.Errorf("change the claim on %s: %w", claim.Name, err)
+		return nil, Explain(fmt.Errorf("change the claim on %s: %w", claim.Name, err))
 	}
 	if !done.Succeeded {
 		return nil, ErrClaimChanged

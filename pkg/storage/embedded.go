@@ -19,8 +19,6 @@ import (
 const (
 	// etcdStartTimeout bounds the replay of etcd's log when it starts.
 	etcdStartTimeout = 60 * time.Second
-	// etcdQuotaBytes is etcd's size limit: four times its default, half of the largest that it recommends.
-	etcdQuotaBytes = 4 << 30
 )
 
 // Embedded is an etcd of one member inside this process. It listens on a unix
@@ -31,11 +29,19 @@ type Embedded struct {
 	socket string
 	lock   *fileutil.LockedFile
 	level  zap.AtomicLevel
+	// quota is the size in bytes that the database may have.
+	quota int64
 }
 
-// StartEmbedded starts an etcd on a folder and waits until it serves. The caller
-// closes it after the last request, and watches Err.
+// StartEmbedded starts an etcd on a folder, with a quota that its volume has room for.
 func StartEmbedded(ctx context.Context, dir string) (*Embedded, error) {
+	return StartEmbeddedWithQuota(ctx, dir, 0)
+}
+
+// StartEmbeddedWithQuota starts an etcd on a folder and waits until it serves. The caller
+// closes it after the last request, watches Err, and runs Tend. quota is the size in bytes
+// that its database may have; 0 derives it from the size of the volume.
+func StartEmbeddedWithQuota(ctx context.Context, dir string, quota int64) (*Embedded, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("find the etcd folder: %w", err)
@@ -51,14 +57,22 @@ func StartEmbedded(ctx context.Context, dir string) (*Embedded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the etcd folder: %w", err)
 	}
-	e := &Embedded{lock: lock, level: zap.NewAtomicLevelAt(zapcore.WarnLevel)}
+	e := &Embedded{lock: lock, level: zap.NewAtomicLevelAt(zapcore.WarnLevel), quota: quota}
+	if quota == 0 {
+		volume, err := volumeBytes(dir)
+		if err != nil {
+			_ = lock.Close()
+			return nil, fmt.Errorf("find the size of the volume of %s: %w", dir, err)
+		}
+		e.quota = quotaFor(volume)
+	}
 	if err := e.start(dir); err != nil {
 		e.release()
 		return nil, fmt.Errorf("start the embedded etcd on %s: %w", dir, err)
 	}
 	select {
 	case <-e.etcd.Server.ReadyNotify():
-		klog.FromContext(ctx).Info("Embedded etcd serves", "dir", dir)
+		klog.FromContext(ctx).Info("Embedded etcd serves", "dir", dir, "quota", e.quota)
 		return e, nil
 	case err := <-e.etcd.Err():
 		e.Close()
@@ -90,7 +104,7 @@ func (e *Embedded) start(dir string) error {
 	cfg.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "localhost:2379"}}
 	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:2380"}}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
-	cfg.QuotaBackendBytes = etcdQuotaBytes
+	cfg.QuotaBackendBytes = e.quota
 	// Entries that are kept in memory for followers that fall behind: there are none. The default are 5,000.
 	cfg.SnapshotCatchUpEntries = 100
 	// k8s.io/apiserver's watch cache relies on progress notifications for consistent lists.

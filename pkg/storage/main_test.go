@@ -14,6 +14,7 @@ import (
 
 // shared is one etcd for all tests that do not stop it; each works below a prefix of its own.
 var shared struct {
+	etcd     *Embedded
 	client   *clientv3.Client
 	prefixes atomic.Int64
 }
@@ -35,6 +36,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer etcd.Close()
+	shared.etcd = etcd
 	shared.client, err = NewClient(storagebackend.TransportConfig{ServerList: []string{etcd.Endpoint()}})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

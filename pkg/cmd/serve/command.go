@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/kubernetes"
@@ -25,6 +26,9 @@ import (
 
 // heapHeadroom is how much garbage may pile up: a thousand creates make several times as much.
 const heapHeadroom = 48 << 20
+
+// answersShare is the part of the memory limit that brokers' answers may take, as a divisor, and maxAnswers the most that it is.
+const answersShare, maxAnswers = 4, 1 << 30
 
 // NewCommand builds the command.
 func NewCommand() *cobra.Command {
@@ -55,10 +59,17 @@ own serving certificate and keeps the caBundle of its APIService true.`,
 
 // Run serves until ctx ends, and then until the last request is answered.
 func Run(ctx context.Context, options *Options) error {
+	// Before anything takes a share of it.
+	if limit, err := heap.FollowCgroup(os.DirFS("/")); err != nil {
+		klog.FromContext(ctx).Error(err, "The memory limit is not kept to")
+	} else {
+		klog.FromContext(ctx).Info("Memory limit of the garbage collector", "bytes", limit)
+	}
+	var etcd *storage.Embedded
 	if options.embedded {
 		// Storages dial etcd while they are built, so it has to be up before.
-		etcd, err := storage.StartEmbedded(ctx, options.DataDir)
-		if err != nil {
+		var err error
+		if etcd, err = storage.StartEmbeddedWithQuota(ctx, options.DataDir, options.EtcdQuotaBytes); err != nil {
 			return err
 		}
 		defer etcd.Close()
@@ -121,7 +132,7 @@ func Run(ctx context.Context, options *Options) error {
 		ReplicasPerBroker: options.ReplicasPerBroker,
 		HasQuota:          counted(kafka.Resource("kafkatopics"), generic.SharedInformerFactory.Core().V1().ResourceQuotas().Lister()),
 		Host:              storage.ConfigMapRecord{ConfigMaps: host.CoreV1().ConfigMaps(options.Namespace)},
-		Gateway:           broker.New(broker.Options{ClientID: "kafka-apiserver"}),
+		Gateway:           broker.New(broker.Options{ClientID: "kafka-apiserver", AnswerBytes: heap.Share(answersShare, maxAnswers)}),
 		Secrets:           target.HostSecrets{Client: host.CoreV1()},
 		Addresses:         addresses,
 		Clock:             clock.RealClock{},
@@ -134,6 +145,12 @@ func Run(ctx context.Context, options *Options) error {
 	tuner := heap.Tuner{Headroom: heapHeadroom, Clock: clock.RealClock{}}
 	if err := server.Generic.AddPostStartHook("heap-tuner", hook(tuner.Run)); err != nil {
 		return err
+	}
+	if etcd != nil {
+		tend := func(ctx context.Context) { etcd.Tend(ctx, client, clock.RealClock{}) }
+		if err := server.Generic.AddPostStartHook("etcd-space", hook(tend)); err != nil {
+			return err
+		}
 	}
 	if certificate != nil {
 		if err := server.Generic.AddPostStartHook("serving-certificate", hook(certificate.Run)); err != nil {

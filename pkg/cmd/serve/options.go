@@ -43,6 +43,8 @@ type Options struct {
 	ServerRun   *genericoptions.ServerRunOptions
 	// DataDir is where the embedded etcd keeps its data.
 	DataDir string
+	// EtcdQuotaBytes is the size that its database may have; 0 derives it from the volume.
+	EtcdQuotaBytes int64
 	// Namespace is the server's own, ServiceName the Service in front of it.
 	Namespace   string
 	ServiceName string
@@ -99,6 +101,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	o.Recommended.AddFlags(flags)
 	o.ServerRun.AddUniversalFlags(flags)
 	flags.StringVar(&o.DataDir, "data-dir", o.DataDir, "Folder of the embedded etcd, which is used when --etcd-servers is empty. Exactly one server may use it.")
+	flags.Int64Var(&o.EtcdQuotaBytes, "embedded-etcd-quota-bytes", o.EtcdQuotaBytes, "Size at which the embedded etcd takes deletions only. 0 means somewhat less than half of the volume of --data-dir, up to 4 GiB: a defragmentation writes a second database beside the first.")
 	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "Namespace of this server: its serving authority and the identity of its storage are kept there. Defaults to $POD_NAMESPACE.")
 	flags.StringVar(&o.ServiceName, "service-name", o.ServiceName, "Name of the Service in front of this server, for its serving certificate.")
 	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, "How many replicas of partitions a Kafka takes for each of its brokers; a create or a growth that would exceed it is refused. 0 for any number.")
@@ -130,6 +133,9 @@ func (o *Options) Validate() error {
 	errs = append(errs, o.ServerRun.Validate()...)
 	if o.embedded && o.DataDir == "" {
 		errs = append(errs, errors.New("--data-dir must not be empty without --etcd-servers"))
+	}
+	if o.EtcdQuotaBytes < 0 {
+		errs = append(errs, fmt.Errorf("--embedded-etcd-quota-bytes %d: must not be negative", o.EtcdQuotaBytes))
 	}
 	if o.Namespace == "" {
 		errs = append(errs, errors.New("--namespace must not be empty"))

@@ -121,7 +121,8 @@ func Run(ctx context.Context, options *Options) error {
 	if err != nil {
 		return err
 	}
-	if err := options.addHooks(server, gateway, loops, "https://"+listener.Addr().String(), token); err != nil {
+	tend := func(ctx context.Context) { etcd.Tend(ctx, client, clock.RealClock{}) }
+	if err := options.addHooks(server, gateway, loops, tend, "https://"+listener.Addr().String(), token); err != nil {
 		return err
 	}
 	if err := server.Run(ctx); err != nil {
@@ -173,7 +174,7 @@ func genericConfig(options *Options, listener net.Listener, endpoint, token stri
 	return config, nil
 }
 
-func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, loops *loopmetrics.Metrics, url, token string) error {
+func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, loops *loopmetrics.Metrics, tend func(context.Context), url, token string) error {
 	client, err := versioned.NewForConfig(server.Generic.LoopbackClientConfig)
 	if err != nil {
 		return fmt.Errorf("build the loopback client: %w", err)
@@ -192,6 +193,7 @@ func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, lo
 	}
 	for name, run := range map[string]func(context.Context) error{
 		"kubeconfig":  func(context.Context) error { return o.writeKubeconfig(url, token) },
+		"etcd-space":  func(ctx context.Context) error { go tend(ctx); return nil },
 		"local-kafka": func(ctx context.Context) error { return o.ensureKafka(ctx, client) },
 		"controllers": func(ctx context.Context) error {
 			go topics.Run(ctx)

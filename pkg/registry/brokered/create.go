@@ -304,7 +304,7 @@ func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Cla
 		case errors.Is(err, storage.ErrObjectExists):
 			return nil, Leftover{}, apistorage.NewKeyExistsError(key, 0)
 		case !errors.As(err, &claimed):
-			return nil, Leftover{}, apierrors.NewInternalError(err)
+			return nil, Leftover{}, internal(err)
 		}
 		if err := s.free(ctx, obj, standing); err != nil {
 			if apierrors.IsAlreadyExists(err) {
@@ -322,10 +322,19 @@ func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Cla
 			return taken, left, nil
 		}
 		if !errors.Is(err, storage.ErrClaimChanged) {
-			return nil, Leftover{}, apierrors.NewInternalError(err)
+			return nil, Leftover{}, internal(err)
 		}
 	}
 	return nil, Leftover{}, apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), errBusy)
+}
+
+// internal is an error of the storage as it is answered; that it is full is no fault of the server's.
+func internal(err error) error {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return err
+	}
+	return apierrors.NewInternalError(err)
 }
 
 // claimRetries bounds the attempts to change a claim that others change too.

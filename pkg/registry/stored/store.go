@@ -17,6 +17,9 @@ import (
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
 // Guard knows whether the storage is ours; see storage.Guard.
@@ -57,9 +60,10 @@ func (s *Store) verify(ctx context.Context) error {
 	return nil
 }
 
+// doubt is an error as it is answered: a storage that is full says so, and "not found" is only true of one that is ours.
 func (s *Store) doubt(ctx context.Context, err error) error {
 	if !apierrors.IsNotFound(err) {
-		return err
+		return storage.Explain(err)
 	}
 	if foreign := s.verify(ctx); foreign != nil {
 		return foreign
@@ -112,7 +116,12 @@ func (s *Store) Watch(ctx context.Context, options *metainternalversion.ListOpti
 // verifying verifies beside what its caller does.
 func (s *Store) verifying(ctx context.Context) <-chan error {
 	verified := make(chan error, 1)
-	go func() { verified <- s.verify(ctx) }()
+	go func() {
+		var err error
+		defer func() { verified <- err }()
+		defer crash.Recover(&err)
+		err = s.verify(ctx)
+	}()
 	return verified
 }
 
@@ -122,7 +131,8 @@ func (s *Store) Create(ctx context.Context, obj runtime.Object, validate rest.Va
 	if err != nil {
 		return nil, err
 	}
-	return s.Store.Create(ctx, obj, s.checkedCreate(validate, options.DryRun), options)
+	created, err := s.Store.Create(ctx, obj, s.checkedCreate(validate, options.DryRun), options)
+	return created, storage.Explain(err)
 }
 
 // Update implements rest.Updater.
