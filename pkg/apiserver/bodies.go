@@ -1,0 +1,135 @@
+package apiserver
+
+import (
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	"golang.org/x/sync/semaphore"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apiserver/pkg/endpoints/request"
+)
+
+const (
+	// byteWeight and elementWeight are how much memory a byte and an element of a body take until the request is answered.
+	byteWeight, elementWeight = 3, 256
+	// freeBody is the memory of a body that needs no part of the budget: priority and fairness bound how many requests there are.
+	freeBody = 256 << 10
+	// bodyStep is how much of the budget a body takes at a time.
+	bodyStep = 1 << 20
+	// retryBodies is how many seconds a client is told to wait when the budget is used up.
+	retryBodies = 1
+)
+
+// bodies is the budget, in bytes of memory, for the bodies of all requests that are read or worked on.
+type bodies struct {
+	budget *semaphore.Weighted
+	size   int64
+}
+
+func newBodies(size int64) *bodies { return &bodies{budget: semaphore.NewWeighted(size), size: size} }
+
+// limit judges the body of each request while the handler reads it, which is before it is decoded. Whatever a handler does with an error
+// of its body, it answers with the status that the error is.
+func (b *bodies) limit(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		info, ok := request.RequestInfoFrom(req.Context())
+		if !ok || req.Body == nil || req.Body == http.NoBody {
+			handler.ServeHTTP(w, req)
+			return
+		}
+		body := &judgedBody{ReadCloser: req.Body, bodies: b, limit: limitOfBody(info), length: req.ContentLength, what: bodyName(info)}
+		body.counter, body.limit = counterFor(req.Header.Get("Content-Type"), body.limit)
+		defer body.give()
+		req.Body = body
+		handler.ServeHTTP(w, req)
+	})
+}
+
+func bodyName(info *request.RequestInfo) string {
+	name := info.Resource
+	if info.Subresource != "" {
+		name += "/" + info.Subresource
+	}
+	return info.Verb + " " + name
+}
+
+// judgedBody is a body that ends with an error where it is too much.
+type judgedBody struct {
+	io.ReadCloser
+	bodies  *bodies
+	limit   bodyLimit
+	counter elementCounter
+	what    string
+	// length is what the client says that there is to come, -1 when it does not.
+	length int64
+	read   int64
+	taken  int64
+	err    error
+}
+
+// Read implements io.Reader.
+func (b *judgedBody) Read(p []byte) (int, error) {
+	if b.err == nil && b.length > b.limit.bytes {
+		b.err = b.tooLong()
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	b.counter.count(p[:n])
+	if b.err = b.judge(); b.err != nil {
+		return 0, b.err
+	}
+	return n, err
+}
+
+func (b *judgedBody) judge() error {
+	if b.read > b.limit.bytes {
+		return b.tooLong()
+	}
+	elements, err := b.counter.elements()
+	if err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	if elements > b.limit.elements {
+		return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("the body of %q has more than %d elements, which are members of objects and arrays",
+			b.what, b.limit.elements))
+	}
+	weight := min(b.read*byteWeight+elements*elementWeight, b.bodies.size)
+	if weight <= freeBody || weight <= b.taken {
+		return nil
+	}
+	step := min(max(weight-b.taken, bodyStep), b.bodies.size-b.taken)
+	if !b.bodies.budget.TryAcquire(step) {
+		return apierrors.NewTooManyRequests("the server is at work on as many large requests as its memory allows", retryBodies)
+	}
+	b.taken += step
+	return nil
+}
+
+func (b *judgedBody) tooLong() error {
+	return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("the body of %q has more than %d bytes", b.what, b.limit.bytes))
+}
+
+// give gives back what the body has of the budget.
+func (b *judgedBody) give() { b.bodies.budget.Release(b.taken) }
+
+// counterFor is what counts the elements of a body of some type. YAML is bounded further: its elements can only be estimated, and take more
+// memory.
+func counterFor(contentType string, limit bodyLimit) (elementCounter, bodyLimit) {
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		media = ""
+	}
+	switch media {
+	case "application/yaml", "application/apply-patch+yaml":
+		return &yamlElements{}, bodyLimit{min(limit.bytes, maxStoredBody), min(limit.elements, 50_000)}
+	case "application/cbor", "application/apply-patch+cbor":
+		return &cborElements{}, limit
+	}
+	// JSON and its patches, what is taken for JSON, and what is not taken at all.
+	return &jsonElements{}, limit
+}

@@ -1,0 +1,67 @@
+package apiserver
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apiserver/pkg/endpoints/request"
+)
+
+func bodyRequest(t *testing.T, body string) *http.Request {
+	t.Helper()
+	req := httptest.NewRequestWithContext(request.WithRequestInfo(t.Context(), &request.RequestInfo{IsResourceRequest: true, Verb: "create",
+		APIGroup: "kafka.openshift.io", Resource: "kafkatopics", Subresource: "records"}), http.MethodPost, "/", strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	return req
+}
+
+// Each request alone is small enough; together they must be, too.
+func TestBodiesShareABudget(t *testing.T) {
+	const half = 2 << 20
+	budget := newBodies(2 * half * byteWeight)
+	read, answer := make(chan error), make(chan struct{})
+	large := `"` + strings.Repeat("x", half) + `"`
+	blocking := budget.limit(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		_, err := io.ReadAll(req.Body)
+		read <- err
+		<-answer
+	}))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		blocking.ServeHTTP(httptest.NewRecorder(), bodyRequest(t, large))
+	}()
+	if err := <-read; err != nil {
+		t.Fatalf("the first: %v", err)
+	}
+	var second error
+	reading := budget.limit(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		_, second = io.ReadAll(req.Body)
+	}))
+	reading.ServeHTTP(httptest.NewRecorder(), bodyRequest(t, large))
+	if seconds, ok := apierrors.SuggestsClientDelay(second); !apierrors.IsTooManyRequests(second) || !ok || seconds != retryBodies {
+		t.Errorf("a second beside it: %v, want a 429 that says when to try again", second)
+	}
+	reading.ServeHTTP(httptest.NewRecorder(), bodyRequest(t, `{"a":1}`))
+	if second != nil {
+		t.Errorf("a small one beside it: %v", second)
+	}
+	close(answer)
+	<-ended
+	reading.ServeHTTP(httptest.NewRecorder(), bodyRequest(t, large))
+	if second != nil {
+		t.Errorf("when the first is answered: %v", second)
+	}
+	// The largest one is let in whatever the budget is, alone.
+	reading.ServeHTTP(httptest.NewRecorder(), bodyRequest(t, `"`+strings.Repeat("x", 4*half)+`"`))
+	if second != nil {
+		t.Errorf("one that is larger than the budget: %v", second)
+	}
+	if !budget.budget.TryAcquire(budget.size) {
+		t.Error("not all of the budget came back")
+	}
+}
