@@ -70,6 +70,10 @@ test-integration: ## Run the tests with a real kube-apiserver, kube-controller-m
 test-e2e: ## Run the tests in the cluster of `make up`, starting it if need be.
 	hack/test.sh e2e
 
+.PHONY: test-long
+test-long: ## Run the unit tests five times in random order, and with them those with the tag long; CI does not.
+	hack/test.sh long
+
 .PHONY: bench
 bench: up ## Measure, print a table, and write .local/bench/results.json.
 	$(IN_CLUSTER) go run ./test/bench

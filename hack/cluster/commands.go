@@ -169,6 +169,7 @@ func load(ctx context.Context, cluster node.Cluster, archives []images.Archive) 
 
 func buildBinaries(ctx context.Context, args []string) error {
 	flags, place := newFlags("binaries")
+	controlPlane := flags.Bool("control-plane", false, "build those of a Kubernetes without nodes, which the integration tests start")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -177,7 +178,12 @@ func buildBinaries(ctx context.Context, args []string) error {
 		return err
 	}
 	names := flags.Args()
-	if len(names) == 0 {
+	switch {
+	case *controlPlane && len(names) > 0:
+		return errors.New("binaries takes either --control-plane or names")
+	case *controlPlane:
+		names = binaries.ControlPlane
+	case len(names) == 0:
 		names = binaries.Names
 	}
 	builder := binaries.Builder{Root: root, Log: os.Stderr}

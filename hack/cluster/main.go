@@ -19,7 +19,7 @@ const usage = `usage: cluster COMMAND [FLAG...] [ARGUMENT...]
   status       show its parts and their health; the exit code is 1 if one is not healthy
   images       build images (all, or those named) and print name=file; --load imports them into the cluster
   load-image   import an image archive into the cluster: load-image --name NAME FILE
-  binaries     build programs (all, or those named) and print name=path
+  binaries     build programs (all, those named, or with --control-plane those of the integration tests) and print name=path
   provisioner  provision volumes (started by up)
 
 Every command has --help.

@@ -42,6 +42,9 @@ var sources = map[string]source{
 // Names are the programs that Build knows, in the order in which `cluster binaries` prints them.
 var Names = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "coredns"}
 
+// ControlPlane are those of a Kubernetes without nodes, which the integration tests start, and the client of it.
+var ControlPlane = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"}
+
 func kubernetes(name string) source {
 	return source{dir: "kubernetes", pkg: "k8s.io/kubernetes/cmd/" + name, module: "k8s.io/kubernetes", ldflags: kubernetesFlags}
 }

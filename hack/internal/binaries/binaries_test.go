@@ -1,6 +1,9 @@
 package binaries
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestRequiredVersion(t *testing.T) {
 	mod := []byte("module x\n\nrequire k8s.io/kubernetes v1.37.2\n\nrequire (\n\tgo.etcd.io/etcd/server/v3 v3.7.0 // indirect\n)\n" +
@@ -37,7 +40,7 @@ func TestEveryNameHasASource(t *testing.T) {
 	if len(Names) != len(sources) {
 		t.Errorf("%d names for %d sources", len(Names), len(sources))
 	}
-	for _, name := range Names {
+	for _, name := range slices.Concat(Names, ControlPlane) {
 		if _, ok := sources[name]; !ok {
 			t.Errorf("%s has no source", name)
 		}
