@@ -20,7 +20,9 @@ help: ## List the targets.
 
 .PHONY: run
 run: ## Run the API server and one Apache Kafka on loopback, without Kubernetes (BOOTSTRAP=host:port uses that broker).
-	go run -C hack ./run
+	@# Ctrl-C reaches all that is in the terminal's foreground, and make would end with an error. With job control that is the program
+	@# alone, unless it takes the place of the shell, as the last command does.
+	@if [[ -t 0 ]]; then set -m; fi; go run -C hack ./run; true
 
 .PHONY: up
 up: ## Start a real one-node Kubernetes with kafka-apiserver deployed in it, or mend it.

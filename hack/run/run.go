@@ -7,11 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"kafka.openshift.io/kafka-apiserver/hack/internal/binaries"
-	"kafka.openshift.io/kafka-apiserver/hack/internal/node"
-	"kafka.openshift.io/kafka-apiserver/hack/internal/repo"
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
 )
 
@@ -29,32 +28,43 @@ func (p places) bin() string        { return filepath.Join(p.local, "bin") }
 func (p places) program() string    { return filepath.Join(p.local, "bin", "kafka-apiserver") }
 func (p places) kubectl() string    { return filepath.Join(p.local, "bin", "kubectl") }
 
+// options are what the environment says.
+type options struct {
+	// bootstrap are brokers that run already, comma-separated; one is started when it is empty.
+	bootstrap string
+	// port is where the API is served; the server's own default when it is empty.
+	port string
+}
+
 // run starts everything and returns when ctx ends or a part does, after stopping the rest.
-func run(ctx context.Context) (err error) {
+func run(ctx context.Context, p places, o options) (err error) {
 	begin := time.Now()
-	bootstrap := os.Getenv("BOOTSTRAP")
 	needed := []string{"go"}
-	if bootstrap == "" {
+	if o.bootstrap == "" {
 		needed = append(needed, "java", "mvn")
 	}
 	if err := kafkaproc.RequireTools(needed...); err != nil {
 		return err
 	}
-	root, err := repo.Root()
-	if err != nil {
-		return err
-	}
-	p := places{root: root, local: filepath.Join(root, ".local")}
 	for _, dir := range []string{p.broker(), p.data(), p.bin()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("making a folder: %w", err)
 		}
 	}
 
+	// No build goes on when this has returned.
+	building, stopBuilding := context.WithCancel(ctx)
+	var builds sync.WaitGroup
+	defer builds.Wait()
+	defer stopBuilding()
+
 	brokerEnded := make(<-chan struct{}) // never, if the broker is not ours
-	building := make(chan error, 1)
-	go func() { building <- build(ctx, p) }()
-	if bootstrap == "" {
+	built := make(chan error, 1)
+	builds.Go(func() {
+		say("building kafka-apiserver")
+		built <- binaries.GoBuild(building, p.root, "./cmd/kafka-apiserver", p.program(), binaries.ProductFlags...)
+	})
+	if o.bootstrap == "" {
 		say("starting Apache Kafka %s", kafkaproc.Version4)
 		cluster, startErr := kafkaproc.StartKRaft(ctx, kafkaproc.Options{Dir: p.broker(), HeapMiB: brokerHeapMiB})
 		if startErr != nil {
@@ -64,15 +74,15 @@ func run(ctx context.Context) (err error) {
 			say("stopping Apache Kafka")
 			err = errors.Join(err, cluster.Close())
 		}()
-		bootstrap = strings.Join(cluster.Bootstrap(), ",")
+		o.bootstrap = strings.Join(cluster.Bootstrap(), ",")
 		brokerEnded = cluster.Brokers[0].Done()
 	}
-	if err := <-building; err != nil {
+	if err := <-built; err != nil {
 		return interrupted(ctx, err)
 	}
 
 	say("starting kafka-apiserver")
-	server, err := startServer(p, bootstrap)
+	server, err := startServer(p, o)
 	if err != nil {
 		return err
 	}
@@ -83,30 +93,26 @@ func run(ctx context.Context) (err error) {
 	if err := server.waitReady(ctx, p); err != nil {
 		return interrupted(ctx, err)
 	}
-	printNext(p, bootstrap, time.Since(begin))
+	say("kafka-apiserver answers after %v", time.Since(begin).Round(100*time.Millisecond))
+	// Whoever waits for kubectl has the API in the meantime.
+	client := make(chan error, 1)
+	builds.Go(func() { client <- p.provideKubectl(building) })
 
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-brokerEnded:
-		return fmt.Errorf("the broker ended by itself: see %s", filepath.Join(p.broker(), "node-0", "server.log"))
-	case <-server.ended:
-		return fmt.Errorf("kafka-apiserver ended by itself; the end of %s:\n%s", p.log(), tail(p.log()))
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-client:
+			if err != nil && ctx.Err() == nil {
+				say("no kubectl: %v", err)
+			}
+			printNext(p, o.bootstrap)
+		case <-brokerEnded:
+			return fmt.Errorf("the broker ended by itself: see %s", filepath.Join(p.broker(), "node-0", "server.log"))
+		case <-server.ended:
+			return fmt.Errorf("kafka-apiserver ended by itself; the end of %s:\n%s", p.log(), tail(p.log()))
+		}
 	}
-}
-
-// build makes kafka-apiserver, and kubectl: the one on the system may be too old for other subresources than scale and
-// status.
-func build(ctx context.Context, p places) error {
-	say("building kafka-apiserver")
-	if err := binaries.GoBuild(ctx, p.root, "./cmd/kafka-apiserver", p.program(), binaries.ProductFlags...); err != nil {
-		return err
-	}
-	kubectl, err := binaries.Builder{Root: p.root, Log: os.Stdout}.Build(ctx, "kubectl")
-	if err != nil {
-		return err
-	}
-	return node.Link(kubectl, p.kubectl())
 }
 
 // interrupted hides what failed only because the user ended the command.
@@ -119,9 +125,9 @@ func interrupted(ctx context.Context, err error) error {
 
 func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
-func printNext(p places, bootstrap string, took time.Duration) {
+func printNext(p places, bootstrap string) {
 	say(`
-kafka-apiserver is up after %v, with the brokers at %s as the Kafka object local.
+kafka-apiserver is up, with the brokers at %s as the Kafka object local.
 Its log is %s. Ctrl-C stops everything; what is stored stays for the next run.
 
 In another terminal, type:
@@ -138,5 +144,5 @@ kubectl get kafkatopics -o wide
 kubectl scale kafkatopic/orders --replicas=12
 kubectl get kafkatopic orders --subresource=partitions
 kubectl explain kafkatopic.spec
-`, took.Round(100*time.Millisecond), bootstrap, p.log(), p.kubeconfig(), p.bin())
+`, bootstrap, p.log(), p.kubeconfig(), p.bin())
 }

@@ -3,12 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"syscall"
 	"time"
+
+	"sigs.k8s.io/yaml"
 
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
 )
@@ -19,11 +25,10 @@ const (
 	readyPoll  = 200 * time.Millisecond
 )
 
-// serverArgs are the arguments of kafka-apiserver. PORT chooses another port than its own default.
-func serverArgs(p places, bootstrap string) []string {
-	args := []string{"standalone", "--data-dir", p.data(), "--kubeconfig-out", p.kubeconfig(), "--bootstrap-servers", bootstrap}
-	if port := os.Getenv("PORT"); port != "" {
-		args = append(args, "--port", port)
+func serverArgs(p places, o options) []string {
+	args := []string{"standalone", "--data-dir", p.data(), "--kubeconfig-out", p.kubeconfig(), "--bootstrap-servers", o.bootstrap}
+	if o.port != "" {
+		args = append(args, "--port", o.port)
 	}
 	return args
 }
@@ -35,12 +40,12 @@ type server struct {
 	ended   chan struct{}
 }
 
-func startServer(p places, bootstrap string) (*server, error) {
+func startServer(p places, o options) (*server, error) {
 	log, err := os.Create(p.log())
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of kafka-apiserver: %w", err)
 	}
-	s := &server{cmd: exec.Command(p.program(), serverArgs(p, bootstrap)...), started: time.Now(), ended: make(chan struct{})}
+	s := &server{cmd: exec.Command(p.program(), serverArgs(p, o)...), started: time.Now(), ended: make(chan struct{})}
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = p.local, log, log
 	if err := kafkaproc.StartTied(s.cmd, func() { log.Close(); close(s.ended) }); err != nil {
 		return nil, fmt.Errorf("starting kafka-apiserver: %w", err)
@@ -58,11 +63,9 @@ func (s *server) waitReady(ctx context.Context, p places) error {
 	for {
 		// An older file is another server's.
 		if info, err := os.Stat(p.kubeconfig()); err == nil && !info.ModTime().Before(s.started.Truncate(time.Second)) {
-			out, err := exec.CommandContext(ctx, p.kubectl(), "--kubeconfig", p.kubeconfig(), "get", "--raw", "/readyz").CombinedOutput()
-			if err == nil {
+			if last = askReady(ctx, p.kubeconfig()); last == nil {
 				return nil
 			}
-			last = fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
 		}
 		select {
 		case <-s.ended:
@@ -72,6 +75,52 @@ func (s *server) waitReady(ctx context.Context, p places) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// askReady asks a server for /readyz with the kubeconfig that it has written. There may be no kubectl yet.
+func askReady(ctx context.Context, kubeconfig string) error {
+	content, err := os.ReadFile(kubeconfig)
+	if err != nil {
+		return err
+	}
+	// The fields of a kubeconfig (k8s.io/client-go/tools/clientcmd/api/v1) that are needed here.
+	var config struct {
+		Clusters []struct {
+			Cluster struct {
+				Server    string `json:"server"`
+				Authority []byte `json:"certificate-authority-data"`
+			} `json:"cluster"`
+		} `json:"clusters"`
+		Users []struct {
+			User struct {
+				Token string `json:"token"`
+			} `json:"user"`
+		} `json:"users"`
+	}
+	if err := yaml.Unmarshal(content, &config); err != nil {
+		return fmt.Errorf("reading %s: %w", kubeconfig, err)
+	}
+	if len(config.Clusters) != 1 || len(config.Users) != 1 {
+		return fmt.Errorf("%s has not one cluster and one user", kubeconfig)
+	}
+	authorities := x509.NewCertPool()
+	authorities.AppendCertsFromPEM(config.Clusters[0].Cluster.Authority)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities}, DisableKeepAlives: true}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Clusters[0].Cluster.Server+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+config.Users[0].User.Token)
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(response.Body, 4096))
+		return fmt.Errorf("/readyz says %s: %s", response.Status, bytes.TrimSpace(body))
+	}
+	return nil
 }
 
 // stop ends the server, by force if it takes too long.
