@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
@@ -29,6 +30,8 @@ const (
 	// patience is how long anything may take to become ready.
 	patience = 5 * time.Minute
 	poll     = 50 * time.Millisecond
+	// endPoll is how often pods that should end are told so.
+	endPoll = time.Second
 )
 
 // bed is what benchmarks share.
@@ -46,6 +49,9 @@ type bed struct {
 	raw        *kgo.Client
 	crowded    bool
 	quiet      *quietness
+	// custom are the sizes of the custom resources in the host and of what they are copies of, nil without any. removeCustom removes them.
+	custom       *sizes
+	removeCustom func(context.Context) error
 }
 
 func newBed(dns string) (*bed, error) {
@@ -96,17 +102,26 @@ func (b *bed) start(ctx context.Context) error {
 	if err := b.waitReady(ctx, cluster); err != nil {
 		return err
 	}
-	addresses, err := b.addresses(ctx)
+	client, err := b.newRaw(ctx)
 	if err != nil {
 		return err
 	}
-	// A second client, and another library than the product's, is what the product is measured against.
-	b.raw, err = kgo.NewClient(kgo.SeedBrokers(addresses...), kgo.Dialer(b.dial))
-	if err != nil {
-		return fmt.Errorf("build the raw client: %w", err)
-	}
+	b.raw = client
 	b.progress("Kafka %s is ready", cluster)
 	return nil
+}
+
+// newRaw is a client of the brokers themselves, of another library than the product's: what the product is measured against.
+func (b *bed) newRaw(ctx context.Context) (*kgo.Client, error) {
+	addresses, err := b.addresses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(addresses...), kgo.Dialer(b.dial))
+	if err != nil {
+		return nil, fmt.Errorf("build the raw client: %w", err)
+	}
+	return client, nil
 }
 
 // addresses are where the brokers of the Kafka are.
@@ -136,23 +151,13 @@ func (b *bed) ensureNamespace(ctx context.Context, name string) error {
 	if slices.Contains(b.namespaces, name) {
 		return nil
 	}
-	err := wait.PollUntilContextTimeout(ctx, poll, patience, true, func(ctx context.Context) (bool, error) {
-		_, err := b.host.CoreV1().Namespaces().Create(ctx, newNamespace(name), metav1.CreateOptions{})
-		if err == nil {
-			b.namespaces = append(b.namespaces, name)
-			return true, nil
-		}
-		if apierrors.IsAlreadyExists(err) {
-			err = b.host.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
-		}
-		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // a conflict tells that it is being deleted
-			err = nil
-		}
-		return false, err
-	})
-	if err != nil {
+	if err := b.deleteNamespace(ctx, name); err != nil {
+		return err
+	}
+	if _, err := b.host.CoreV1().Namespaces().Create(ctx, newNamespace(name), metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("make the namespace %s: %w", name, err)
 	}
+	b.namespaces = append(b.namespaces, name)
 	return nil
 }
 
@@ -179,6 +184,11 @@ func (b *bed) close(ctx context.Context) {
 	if b.raw != nil {
 		b.raw.Close()
 	}
+	if b.removeCustom != nil {
+		if err := b.removeCustom(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: cleaning up:", err)
+		}
+	}
 	for _, name := range b.namespaces {
 		if err := b.deleteNamespace(ctx, name); err != nil {
 			fmt.Fprintln(os.Stderr, "bench: cleaning up:", err)
@@ -192,42 +202,64 @@ func (b *bed) clearAll(ctx context.Context) error {
 		if err := b.deleteNamespace(ctx, name); err != nil {
 			return err
 		}
-	}
-	for _, name := range b.namespaces {
-		err := wait.PollUntilContextTimeout(ctx, poll, patience, true, func(ctx context.Context) (bool, error) {
-			_, err := b.host.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-			return apierrors.IsNotFound(err), nil
-		})
-		if err != nil {
-			return fmt.Errorf("wait for the namespace %s to go: %w", name, err)
-		}
 		b.progress("namespace %s is gone", name)
 	}
 	if b.raw != nil {
 		b.raw.Close()
 	}
-	b.namespaces, b.raw, b.crowded = nil, nil, false
+	// The custom resources went with their namespace.
+	b.namespaces, b.raw, b.crowded, b.custom = nil, nil, false, nil
 	return nil
 }
 
+// deleteNamespace deletes a namespace with everything in it, and waits until it is gone.
 func (b *bed) deleteNamespace(ctx context.Context, name string) error {
+	namespaces := b.host.CoreV1().Namespaces()
+	if _, err := namespaces.Get(ctx, name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	// The Kafkas go first, so that the controllers take their pods away.
+	// The Kafkas go first, so that the controllers make no pods for them any more.
 	kafkas := b.kafka.KafkaV1beta1().Kafkas(name)
 	if err := kafkas.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
-		return fmt.Errorf("delete the Kafkas: %w", err)
+		return fmt.Errorf("delete the Kafkas in %s: %w", name, err)
+	}
+	if err := b.host.AppsV1().StatefulSets(name).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		return fmt.Errorf("delete the StatefulSets in %s: %w", name, err)
 	}
 	// The namespace controller sleeps for half of the grace period of pods that it meets, which is minutes for a broker.
+	if err := b.endPods(ctx, name, ""); err != nil {
+		return err
+	}
+	if err := namespaces.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("delete the namespace %s: %w", name, err)
+	}
 	err := wait.PollUntilContextCancel(ctx, poll, true, func(ctx context.Context) (bool, error) {
-		pods, err := b.host.CoreV1().Pods(name).List(ctx, metav1.ListOptions{})
-		return err == nil && len(pods.Items) == 0, nil
+		_, err := namespaces.Get(ctx, name, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait for the pods in %s to go: %w", name, err)
+		return fmt.Errorf("wait for the namespace %s to go: %w", name, err)
 	}
-	if err := b.host.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
-		return fmt.Errorf("delete the namespace: %w", err)
+	return nil
+}
+
+// endPods ends pods whose StatefulSet is gone without the grace that they ask for, and waits until they have ended. A broker whose fellows
+// end with it waits five minutes for a quorum that is gone: it cannot hand its partitions over without one. Nobody needs its data any more.
+func (b *bed) endPods(ctx context.Context, namespace, selector string) error {
+	pods := b.host.CoreV1().Pods(namespace)
+	options := metav1.ListOptions{LabelSelector: selector}
+	err := wait.PollUntilContextTimeout(ctx, endPoll, patience, true, func(ctx context.Context) (bool, error) {
+		left, err := pods.List(ctx, options)
+		if err != nil || len(left.Items) == 0 {
+			return err == nil, nil
+		}
+		// Not 0, which would take the object away while the container still runs.
+		return false, pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](1)}, options)
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the pods in %s to end: %w", namespace, err)
 	}
 	return nil
 }

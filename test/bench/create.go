@@ -100,6 +100,9 @@ func (b *bed) timeStatefulSet(ctx context.Context) (time.Duration, error) {
 			return 0, fmt.Errorf("delete the hand-written %s: %w", what, err)
 		}
 	}
+	if err := b.endPods(ctx, namespace, "app=byhand"); err != nil {
+		return 0, err
+	}
 	return took, b.clear(ctx, "app=byhand")
 }
 

@@ -24,6 +24,8 @@ const (
 // counters are sums over all processes of the product, except that resident memory is without that of the controllers that only stand by.
 type counters struct {
 	cpuSeconds, residentBytes, standbyBytes, rpcs, revision float64
+	// hostCPUSeconds are the host's kube-apiserver's.
+	hostCPUSeconds float64
 }
 
 // scrape adds up what the API servers and the controllers say of themselves at /metrics.

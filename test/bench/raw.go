@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
@@ -14,6 +15,9 @@ import (
 
 // rpcTimeout is what brokers are told in milliseconds.
 const rpcTimeout = 60000
+
+// replicaPoll is how often brokers are asked which replicas they have, which keeps them from making more.
+const replicaPoll = 200 * time.Millisecond
 
 // rawPartitions asks the brokers what the live view asks, without anything around it.
 func (b *bed) rawPartitions(ctx context.Context, name string) error {
@@ -55,15 +59,15 @@ func (b *bed) rawPartitions(ctx context.Context, name string) error {
 }
 
 // rawPair asks whether a topic could be created, and creates it.
-func (b *bed) rawPair(ctx context.Context, name string) error {
-	if err := b.rawCreate(ctx, []string{name}, true); err != nil {
+func rawPair(ctx context.Context, client *kgo.Client, name string) error {
+	if err := rawCreate(ctx, client, []string{name}, true); err != nil {
 		return err
 	}
-	return b.rawCreate(ctx, []string{name}, false)
+	return rawCreate(ctx, client, []string{name}, false)
 }
 
 // rawCreate creates topics with one partition and three replicas, all in one request.
-func (b *bed) rawCreate(ctx context.Context, names []string, validateOnly bool) error {
+func rawCreate(ctx context.Context, client *kgo.Client, names []string, validateOnly bool) error {
 	request := kmsg.NewPtrCreateTopicsRequest()
 	request.TimeoutMillis, request.ValidateOnly = rpcTimeout, validateOnly
 	for _, name := range names {
@@ -71,7 +75,7 @@ func (b *bed) rawCreate(ctx context.Context, names []string, validateOnly bool) 
 		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, 1, 3
 		request.Topics = append(request.Topics, topic)
 	}
-	response, err := request.RequestWith(ctx, b.raw)
+	response, err := request.RequestWith(ctx, client)
 	if err != nil {
 		return fmt.Errorf("raw CreateTopics: %w", err)
 	}
@@ -107,6 +111,11 @@ func (b *bed) rawDelete(ctx context.Context, names []string) error {
 
 // awaitTopics waits until so many of the topics can be described: each partition of them has a leader.
 func (b *bed) awaitTopics(ctx context.Context, names []string, want int) error {
+	return b.awaitMetadata(ctx, names, want, described)
+}
+
+// awaitMetadata waits until what brokers tell of so many of the topics is as it should be.
+func (b *bed) awaitMetadata(ctx context.Context, names []string, want int, is func(kmsg.MetadataResponseTopic) bool) error {
 	request := kmsg.NewPtrMetadataRequest()
 	for _, name := range names {
 		topic := kmsg.NewMetadataRequestTopic()
@@ -121,16 +130,47 @@ func (b *bed) awaitTopics(ctx context.Context, names []string, want int) error {
 		}
 		have = 0
 		for _, topic := range response.Topics {
-			if described(topic) {
+			if is(topic) {
 				have++
 			}
 		}
 		return have == want, nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait until %d of %d topics can be described, %d can: %w", want, len(names), have, err)
+		return fmt.Errorf("wait for %d of %d topics, there are %d: %w", want, len(names), have, err)
 	}
 	return nil
+}
+
+// awaitReplicas waits until the brokers have made all replicas of topics with one partition and three replicas, and all are in sync. That a topic
+// can be described, with all its replicas in the ISR, is so before any of them is made.
+func (b *bed) awaitReplicas(ctx context.Context, names []string) error {
+	request := kmsg.NewPtrDescribeLogDirsRequest()
+	for _, name := range names {
+		topic := kmsg.NewDescribeLogDirsRequestTopic()
+		topic.Topic, topic.Partitions = name, []int32{0}
+		request.Topics = append(request.Topics, topic)
+	}
+	have, want := 0, 3*len(names)
+	err := wait.PollUntilContextTimeout(ctx, replicaPoll, patience, true, func(ctx context.Context) (bool, error) {
+		have = 0
+		// Each broker tells of its own replicas.
+		for _, shard := range b.raw.RequestSharded(ctx, request) {
+			if shard.Err != nil {
+				return false, fmt.Errorf("raw DescribeLogDirs: %w", shard.Err)
+			}
+			for _, dir := range shard.Resp.(*kmsg.DescribeLogDirsResponse).Dirs {
+				for _, topic := range dir.Topics {
+					have += len(topic.Partitions)
+				}
+			}
+		}
+		return have == want, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait until the brokers have %d replicas, they have %d: %w", want, have, err)
+	}
+	return b.awaitMetadata(ctx, names, len(names), inSync)
 }
 
 func described(topic kmsg.MetadataResponseTopic) bool {
@@ -143,6 +183,15 @@ func described(topic kmsg.MetadataResponseTopic) bool {
 		}
 	}
 	return true
+}
+
+func inSync(topic kmsg.MetadataResponseTopic) bool {
+	for _, p := range topic.Partitions {
+		if len(p.ISR) != len(p.Replicas) {
+			return false
+		}
+	}
+	return described(topic)
 }
 
 // timed tells how long something takes.
