@@ -50,7 +50,7 @@ func TestATopicThatGrowsKeepsItsReplicasInTheStatus(t *testing.T) {
 	}
 	expect("grown by its scale", mustGet(t, topic), 9)
 	placed := mustPartitions(t, k, "orders")
-	placed.Spec = append(placed.Spec, v1beta1.PartitionAssignment{Partition: 9, Replicas: []int32{0, 1}})
+	placed.Spec.Partitions = append(placed.Spec.Partitions, v1beta1.PartitionAssignment{Partition: 9, Replicas: []int32{0, 1}})
 	if _, err := topicsOf(server.Client, k).UpdatePartitions(t.Context(), "orders", placed, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}

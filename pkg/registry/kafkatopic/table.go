@@ -87,9 +87,9 @@ var partitions = table.Convertor[*kafka.KafkaTopicPartitions]{
 	},
 	Row: func(view *kafka.KafkaTopicPartitions, row int) *kafka.KafkaTopicPartitions {
 		one := *view
-		one.Spec, one.Status = nil, view.Status[row:row+1]
-		if row < len(view.Spec) {
-			one.Spec = view.Spec[row : row+1]
+		one.Spec.Partitions, one.Status.Partitions = nil, view.Status.Partitions[row:row+1]
+		if row < len(view.Spec.Partitions) {
+			one.Spec.Partitions = view.Spec.Partitions[row : row+1]
 		}
 		return &one
 	},
