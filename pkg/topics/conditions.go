@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 )
 
 // ConditionStalled is True while nothing changes until a person does something, with Ready's reason and message. There is no such
@@ -69,4 +70,5 @@ func SetConditions(conditions *[]metav1.Condition, v Verdict, policy v1beta1.Top
 		meta.RemoveStatusCondition(conditions, ConditionStalled)
 	}
 	set(v1beta1.ConditionReady, v.Status, v.Reason, v.Message)
+	validation.CutMessages(*conditions)
 }

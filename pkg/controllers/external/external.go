@@ -19,6 +19,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
@@ -201,5 +202,6 @@ func status(k *v1beta1.Kafka, info broker.ClusterInfo, err error, now time.Time)
 		condition.LastTransitionTime = metav1.NewTime(now)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
+	validation.CutMessages(status.Conditions)
 	return status
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
@@ -99,6 +100,7 @@ func setConditions(status *v1beta1.KafkaStatus, now time.Time, conditions ...met
 		condition.LastTransitionTime = metav1.NewTime(now)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
+	validation.CutMessages(status.Conditions)
 }
 
 func unfenced(info *broker.ClusterInfo) []int32 {

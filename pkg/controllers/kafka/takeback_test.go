@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -113,5 +115,17 @@ func TestBrokersThatNeverCameUpCanGo(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The host's words may be long. They are stored cut, and are no other words the next time.
+func TestMessagesHaveABound(t *testing.T) {
+	long := metav1.Condition{Type: v1beta1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: reasonResizeRefused, Message: strings.Repeat("claim ", 100000)}
+	var status v1beta1.KafkaStatus
+	setConditions(&status, time.Now(), long)
+	stored := status.DeepCopy()
+	setConditions(&status, time.Now(), long)
+	if n := len(stored.Conditions[0].Message); n > 4096 || n < 4000 || !equality.Semantic.DeepEqual(&status, stored) {
+		t.Errorf("the message has %d bytes, and then %d", n, len(status.Conditions[0].Message))
 	}
 }

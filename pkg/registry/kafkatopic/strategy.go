@@ -112,9 +112,7 @@ func (statusStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object)
 }
 
 func (outcomeStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
-	topic := obj.(*kafka.KafkaTopic)
-	validation.CutMessages(topic.Status.Conditions)
-	bumpGeneration(topic, old.(*kafka.KafkaTopic))
+	bumpGeneration(obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
 }
 
 func (outcomeStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {

@@ -17,11 +17,11 @@ import (
 
 // oversized are the ways in which a text, list or map is too large; nothing for a value that has a size of its own.
 func oversized(value reflect.Value) map[string]reflect.Value {
-	huge := strings.Repeat("a", 1<<20)
+	huge := strings.Repeat("a", 300<<10)
 	kind := value.Type()
 	switch kind.Kind() {
 	case reflect.String:
-		return map[string]reflect.Value{"a megabyte": reflect.ValueOf(huge).Convert(kind)}
+		return map[string]reflect.Value{"a long text": reflect.ValueOf(huge).Convert(kind)}
 	case reflect.Slice:
 		many := reflect.MakeSlice(kind, 0, 0)
 		for range 10000 {
@@ -35,14 +35,14 @@ func oversized(value reflect.Value) map[string]reflect.Value {
 			many.SetMapIndex(reflect.ValueOf(fmt.Sprint("n", i)).Convert(kind.Key()), element)
 		}
 		name.SetMapIndex(reflect.ValueOf(huge).Convert(kind.Key()), element)
-		ways := map[string]reflect.Value{"many": many, "a name of a megabyte": name}
+		ways := map[string]reflect.Value{"many": many, "a long name": name}
 		if kind.Elem().Kind() == reflect.String {
 			text, total := reflect.MakeMap(kind), reflect.MakeMap(kind)
 			text.SetMapIndex(value.MapKeys()[0], reflect.ValueOf(huge).Convert(kind.Elem()))
 			for i := range 100 {
 				total.SetMapIndex(reflect.ValueOf(fmt.Sprint("n", i)).Convert(kind.Key()), reflect.ValueOf(huge[:30000]).Convert(kind.Elem()))
 			}
-			ways["a value of a megabyte"], ways["three megabytes of values"] = text, total
+			ways["a long value"], ways["many long values"] = text, total
 		}
 		return ways
 	}
@@ -157,7 +157,7 @@ func TestEverythingOfASpecHasABound(t *testing.T) {
 }
 
 func TestMetadataHasABound(t *testing.T) {
-	huge := strings.Repeat("a", 1<<20)
+	huge := strings.Repeat("a", 300<<10)
 	owner := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "a", UID: "u"}
 	for name, change := range map[string]func(*metav1.ObjectMeta){
 		"labels": func(m *metav1.ObjectMeta) {

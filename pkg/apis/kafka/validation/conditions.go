@@ -14,7 +14,8 @@ const (
 	maxConditionMessage = 4 << 10
 )
 
-// CutMessages shortens the messages of conditions that have too many bytes.
+// CutMessages shortens the messages of conditions that have too many bytes. Who computes conditions and compares them with those that are
+// stored cuts them as well: he would write them again for ever.
 func CutMessages(conditions []metav1.Condition) {
 	for i := range conditions {
 		conditions[i].Message = shorten(conditions[i].Message, maxConditionMessage)
