@@ -234,5 +234,5 @@ func (kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Na
 	if found && (have.ID != id || have.Name != name.Name) {
 		return nil
 	}
-	return cluster.DeleteTopic(ctx, id)
+	return deleteTopic(ctx, cluster, name.Name, id)
 }

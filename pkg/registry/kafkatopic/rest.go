@@ -13,7 +13,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
-	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // REST is kafkatopics. Its writes are those of pkg/registry/brokered.
@@ -75,11 +74,7 @@ func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 	if err == nil {
 		ctx, cancel := live.Deadline(ctx)
 		defer cancel()
-		var have broker.Topic
-		var found bool
-		if have, found, err = cluster.Topic(ctx, topic.TopicName()); found && foreign(topic, have) != nil {
-			live.Warn(ctx, "another topic stays", errors.New(topics.Replaced(topic.Status.TopicID, have)))
-		}
+		err = foretellDeletion(ctx, cluster, topic)
 	}
 	if live.IsAway(err) {
 		live.Warn(ctx, "the topic would be deleted when the brokers are back", err)
