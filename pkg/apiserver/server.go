@@ -116,6 +116,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the storage of kafkatopics: %w", err)
 	}
+	kafkas.Kafka.CountTopics = topics.Hosted.Count
 	groups := groupstorage.NewStorage(kafkas.Clusters, kafkas.Kafka)
 	group := newGroup()
 	group.VersionedResourcesStorageMap[v1beta1.SchemeGroupVersion.Version] = map[string]rest.Storage{

@@ -20,6 +20,8 @@ import (
 // REST is kafkas.
 type REST struct {
 	*stored.Store
+	// CountTopics may be nil: then nobody is told of topics that stay.
+	CountTopics TopicCounter
 }
 
 var (

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -104,6 +105,16 @@ func (p *plane) managers(ctx context.Context, k *kafka.Kafka) (map[string]kafka.
 		managers[topic.TopicName()] = kafka.TopicReference{Namespace: topic.Namespace, Name: topic.Name}
 	}
 	return managers, nil
+}
+
+// Count tells how many KafkaTopics refer to a Kafka.
+func (r *HostedREST) Count(ctx context.Context, namespace, name string) (int, error) {
+	obj, err := r.plane.topics.List(inNamespace(ctx, metav1.NamespaceAll), &metainternalversion.ListOptions{
+		FieldSelector: fields.SelectorFromSet(fields.Set{"spec.clusterRef.name": name, "spec.clusterRef.namespace": namespace})})
+	if err != nil {
+		return 0, err
+	}
+	return meta.LenList(obj), nil
 }
 
 // mayGet tells in which namespaces the caller may get KafkaTopics, so that who sees a Kafka's topics does not learn the names of other
