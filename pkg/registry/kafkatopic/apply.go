@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -74,7 +77,11 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 		if have.Replicas > 0 {
 			topic.Status.Replicas = have.Replicas
 		}
-		if fillSpec(topic, done) && topic.ResourceVersion != "" && topic.Generation == generation {
+		filled := fillSpec(topic, done)
+		if err := stored.OwnFields(topic, p.clock.Now(), filled...); err != nil {
+			klog.ErrorS(err, "Owners of filled-in fields not noted", "topic", klog.KObj(topic))
+		}
+		if len(filled) > 0 && topic.ResourceVersion != "" && topic.Generation == generation {
 			// Filling the spec of a stored object in makes a new generation (outcomeStrategy), which the brokers already have.
 			topic.Status.ObservedGeneration = generation + 1
 		}
@@ -85,20 +92,24 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 	topics.SetConditions(&topic.Status.Conditions, done.verdict, v1beta1.TopicDriftPolicy(topic.Spec.DriftPolicy), topic.Status.ObservedGeneration, p.clock.Now())
 }
 
-// fillSpec writes to a spec what it left to the brokers, or was done outside, and tells whether that changed it.
-func fillSpec(topic *kafka.KafkaTopic, done outcome) (filled bool) {
+// fillSpec writes to a spec what it left to the brokers, or was done outside, and returns the fields that it has changed.
+func fillSpec(topic *kafka.KafkaTopic, done outcome) (filled []fieldpath.Path) {
+	fill := func(field string) { filled = append(filled, fieldpath.MakePathOrDie("spec", field)) }
 	have := done.onBrokers
 	if n := have.Partitions; n > 0 && ptr.Deref(topic.Spec.Partitions, 0) < n {
-		topic.Spec.Partitions, filled = ptr.To(n), true
+		topic.Spec.Partitions = ptr.To(n)
+		fill("partitions")
 	}
 	if n := have.Replicas; topic.Spec.Replicas == nil && n > 0 {
-		topic.Spec.Replicas, filled = ptr.To(n), true
+		topic.Spec.Replicas = ptr.To(n)
+		fill("replicas")
 	}
 	if topic.Spec.DeletionPolicy == "" {
-		topic.Spec.DeletionPolicy, filled = kafka.TopicDelete, true
+		topic.Spec.DeletionPolicy = kafka.TopicDelete
 		if done.retain {
 			topic.Spec.DeletionPolicy = kafka.TopicRetain
 		}
+		fill("deletionPolicy")
 	}
 	return filled
 }

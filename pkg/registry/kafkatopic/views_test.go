@@ -136,7 +136,7 @@ func TestTheRowsOfViewsHaveThemselvesAlone(t *testing.T) {
 	}
 	for i, row := range rows("kafkatopics", "orders", "partitions") {
 		var one v1beta1.KafkaTopicPartitions
-		if decode(row, &one); len(one.Status) != 1 || len(one.Spec) != 1 || one.Status[0].Partition != int32(i) || one.Spec[0].Partition != int32(i) {
+		if decode(row, &one); len(one.Status.Partitions) != 1 || len(one.Spec.Partitions) != 1 || one.Status.Partitions[0].Partition != int32(i) || one.Spec.Partitions[0].Partition != int32(i) {
 			t.Errorf("the row of partition %d has %s", i, row.Object.Raw)
 		}
 	}

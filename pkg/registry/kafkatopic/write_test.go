@@ -343,3 +343,20 @@ func TestAdmissionJudgesBeforeTheBrokersAreAsked(t *testing.T) {
 		t.Errorf("claims are %v, want that of orders alone", got)
 	}
 }
+
+// What the brokers chose has an owner, so that who applies an object later sees whose it is, and takes it with force only.
+func TestFilledInFieldsHaveAnOwner(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 2, defaultPartitions(7))
+	created := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = nil }))
+	owners := map[string]string{}
+	for _, entry := range created.ManagedFields {
+		owners[entry.Manager] = string(entry.FieldsV1.Raw)
+	}
+	if want := `{"f:spec":{"f:deletionPolicy":{},"f:partitions":{}}}`; owners["kafka-apiserver"] != want {
+		t.Errorf("the owners are %v, want %s to be kafka-apiserver's", owners, want)
+	}
+	_, err := topicsOf(server.Client, k).Patch(t.Context(), "orders", types.ApplyPatchType, []byte(`{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaTopic",
+		"metadata":{"name":"orders"},"spec":{"clusterRef":{"name":"k"},"partitions":9}}`), metav1.PatchOptions{FieldManager: "gitops"})
+	expectStatus(t, err, 409, "kafka-apiserver", ".spec.partitions")
+}
