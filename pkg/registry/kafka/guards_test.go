@@ -105,8 +105,6 @@ var ways = []way{
 // Each guard is crossed with each way of a write, for real and in a dry run.
 func TestEveryGuardIsOnEveryWay(t *testing.T) {
 	t.Parallel()
-	fake := server.NewKafka(t, 3)
-	fake.CreateTopic(t, "orders", 3, 3)
 	user, _ := server.As(t, withoutSecret("creds"))
 	for _, guard := range []struct {
 		name   string
@@ -128,6 +126,15 @@ func TestEveryGuardIsOnEveryWay(t *testing.T) {
 			never: map[string]int32{"scale": 503},
 		},
 		{
+			name: "external clusters are where they may be", client: server.Client,
+			before: func(_ *testing.T, namespace string) *v1beta1.Kafka { return externalKafka(namespace) },
+			offend: func(k *v1beta1.Kafka) {
+				k.Spec.External.BootstrapServers = []string{"kafka.example.com:9092", "169.254.169.254:80"}
+			},
+			code: 422, words: "spec.external.bootstrapServers[1]",
+			never: map[string]int32{"scale": 503},
+		},
+		{
 			name: "brokers that host something stay", client: server.Client,
 			before: func(_ *testing.T, namespace string) *v1beta1.Kafka { return newKafka(namespace) },
 			offend: func(k *v1beta1.Kafka) { k.Spec.Brokers.Replicas = ptr.To[int32](2) },
@@ -144,6 +151,9 @@ func TestEveryGuardIsOnEveryWay(t *testing.T) {
 						if way.terminating {
 							k.Finalizers = []string{"example.com/f"}
 						}
+						// A cluster is one Kafka's.
+						fake := server.NewKafka(t, 3)
+						fake.CreateTopic(t, "orders", 3, 3)
 						stored = there(t, k, fake.ListenAddrs(), way.terminating)
 						k = stored.DeepCopy()
 					}

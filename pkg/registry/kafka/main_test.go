@@ -10,11 +10,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	typed "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/typed/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // server is shared by all tests; each has namespaces and brokers of its own.
@@ -23,7 +25,12 @@ var server *apiservertest.Server
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		var err error
-		if server, err = apiservertest.Start(apiservertest.Options{Secrets: noSecrets{}}); err != nil {
+		var addresses *target.Addresses
+		// Fakes listen on loopback.
+		if addresses, err = target.NewAddresses([]string{"127.0.0.0/8"}, nil, clock.RealClock{}); err == nil {
+			server, err = apiservertest.Start(apiservertest.Options{Secrets: noSecrets{}, Addresses: addresses})
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
