@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -99,6 +100,10 @@ func (r *StatusREST) identify(ctx context.Context, obj, old runtime.Object) (run
 		}
 	case err != nil && external:
 		setCondition(k, before, v1beta1.ConditionReady, reasonNotIdentified, "the API server cannot find out which cluster answers at spec.external.bootstrapServers", false)
+	}
+	if equality.Semantic.DeepEqual(k.Status, before.Status) {
+		// Whoever said something else has tried in vain, and when is no news either: nothing is written.
+		k.ManagedFields = before.ManagedFields
 	}
 	return k, nil
 }
