@@ -29,14 +29,14 @@ formatted() {
 }
 
 vetted() {
-  go vet -tags integration,e2e ./... && go vet -C hack ./...
+  go vet -tags integration,e2e,long ./... && go vet -C hack ./...
 }
 
 # Generated code is the generators' matter: it uses what they still support.
 static() {
   local staticcheck=$PWD/.local/codegen/staticcheck
   go build -o "${staticcheck}" honnef.co/go/tools/cmd/staticcheck &&
-    go list ./... | grep --invert-match /pkg/generated/ | xargs "${staticcheck}" -tags integration,e2e &&
+    go list ./... | grep --invert-match /pkg/generated/ | xargs "${staticcheck}" -tags integration,e2e,long &&
     (cd hack && "${staticcheck}" ./...)
 }
 

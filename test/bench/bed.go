@@ -43,6 +43,8 @@ type bed struct {
 	// outside is the address of this machine that the cluster reaches.
 	outside string
 	begun   time.Time
+	// scale is the part of its size that a benchmark without a cluster has.
+	scale float64
 
 	// namespaces are those that were made.
 	namespaces []string
@@ -52,36 +54,45 @@ type bed struct {
 	// custom are the sizes of the custom resources in the host and of what they are copies of, nil without any. removeCustom removes them.
 	custom       *sizes
 	removeCustom func(context.Context) error
+	slope        *slope
+	stampede     *stampede
 }
 
-func newBed(dns string) (*bed, error) {
+func newBed(scale float64) *bed { return &bed{begun: time.Now(), scale: scale} }
+
+// connect finds the cluster.
+func (b *bed) connect(dns string) error {
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(),
 		&clientcmd.ConfigOverrides{}).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+		return fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	// client-go would hold requests back to 5 a second.
 	config.QPS = -1
 	// That brokers are away is meant to be.
 	config.WarningHandler = rest.NoWarnings{}
-	b := &bed{config: config, begun: time.Now(), resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+	b.config = config
+	b.resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, dns)
-	}}}
+	}}
 	// Nothing is sent: connecting a datagram socket only asks for the route.
 	route, err := net.Dial("udp", dns)
 	if err != nil {
-		return nil, fmt.Errorf("find the way to the cluster: %w", err)
+		return fmt.Errorf("find the way to the cluster: %w", err)
 	}
 	defer route.Close()
 	b.outside = route.LocalAddr().(*net.UDPAddr).IP.String()
 	if b.host, err = kubernetes.NewForConfig(rest.CopyConfig(config)); err != nil {
-		return nil, fmt.Errorf("build the client of the host: %w", err)
+		return fmt.Errorf("build the client of the host: %w", err)
 	}
 	if b.kafka, err = versioned.NewForConfig(rest.CopyConfig(config)); err != nil {
-		return nil, fmt.Errorf("build the client of the Kafka API: %w", err)
+		return fmt.Errorf("build the client of the Kafka API: %w", err)
 	}
-	return b, nil
+	return nil
 }
+
+// scaled is a number of a benchmark without a cluster as it is tried.
+func (b *bed) scaled(n int) int { return max(1, int(b.scale*float64(n))) }
 
 // progress tells whoever waits what is going on.
 func (b *bed) progress(format string, args ...any) {

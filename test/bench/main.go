@@ -1,6 +1,7 @@
-// Command bench measures kafka-apiserver in the cluster of the current kubeconfig,
-// each figure as a ratio against a baseline of the same run, or for what it is. It
-// prints a table, writes results.json, and never fails because something was slow.
+// Command bench measures kafka-apiserver in the cluster of the current kubeconfig, or
+// as processes of its own that need no cluster, each figure as a ratio against a
+// baseline of the same run, or for what it is. It prints a table, writes results.json,
+// and never fails because something was slow.
 package main
 
 import (
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/test/bench/process"
 )
 
 // result is one measurement. Goal is what the ratio of value and baseline should not exceed; without a ratio, it is
@@ -43,46 +46,60 @@ func against(value, baseline float64, unit, baselineName string, goal float64) r
 type benchmark struct {
 	name string
 	run  func(context.Context, *bed) (result, error)
+	// local says that it needs no cluster.
+	local bool
 }
 
-// benchmarks go from an empty cluster to a full one: what comes later leaves more behind.
+// benchmarks that need no cluster come first. The others go from an empty cluster to a full one: what comes later leaves more behind.
 var benchmarks = []benchmark{
-	{"create-to-ready", createToReady},
-	{"partitions-get", partitionsGet},
-	{"topic-create-one", topicCreateOne},
-	{"topics-1000-parallel", topicsParallel},
-	{"topics-1000-serial", topicsSerial},
-	{"converge-1000", converge},
-	{"create-at-10k", createAt10k},
-	{"list-10k", list10k},
-	{"quiet-10k-cpu", quietCPU},
-	{"quiet-10k-rpcs", quietRPCs},
-	{"quiet-10k-writes", quietWrites},
-	{"memory-10k", memory10k},
+	{name: "memory-slope", run: memorySlope, local: true},
+	{name: "memory-slope-controllers", run: memorySlopeControllers, local: true},
+	{name: "herd-20", run: herdMemory, local: true},
+	{name: "herd-20-refused", run: herdRefused, local: true},
+	{name: "slow-cluster", run: slowCluster, local: true},
+	{name: "create-to-ready", run: createToReady},
+	{name: "partitions-get", run: partitionsGet},
+	{name: "topic-create-one", run: topicCreateOne},
+	{name: "topics-1000-parallel", run: topicsParallel},
+	{name: "topics-1000-serial", run: topicsSerial},
+	{name: "converge-1000", run: converge},
+	{name: "create-at-10k", run: createAt10k},
+	{name: "list-10k", run: list10k},
+	{name: "quiet-10k-cpu", run: quietCPU},
+	{name: "quiet-10k-rpcs", run: quietRPCs},
+	{name: "quiet-10k-writes", run: quietWrites},
+	{name: "memory-10k", run: memory10k},
 }
 
 func main() {
+	process.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	out := flag.String("out", ".local/bench/results.json", "file for the results")
 	only := flag.String("only", "", "comma-separated names of the benchmarks to run; all when empty")
 	dns := flag.String("dns", "10.240.0.1:53", "the cluster's DNS server, which resolves the addresses that brokers advertise")
+	scale := flag.Float64("scale", 1, "part of its size that a benchmark without a cluster has, to try it; only 1 counts")
 	flag.Parse()
-	if err := run(ctx, *out, *only, *dns); err != nil {
+	if err := run(ctx, *out, *only, *dns, *scale); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out, only, dns string) error {
+func run(ctx context.Context, out, only, dns string, scale float64) error {
+	if scale <= 0 || scale > 1 {
+		return fmt.Errorf("-scale: %v is not above 0 and at most 1", scale)
+	}
 	chosen, err := choose(only)
 	if err != nil {
 		return err
 	}
-	b, err := newBed(dns)
-	if err != nil {
-		return err
+	b := newBed(scale)
+	if slices.ContainsFunc(chosen, func(of benchmark) bool { return !of.local }) {
+		if err := b.connect(dns); err != nil {
+			return err
+		}
 	}
 	defer b.close(context.WithoutCancel(ctx))
 	var results []result

@@ -214,8 +214,9 @@ func (b *bed) copyCrowd(ctx context.Context, client dynamic.Interface) (ours, th
 	padding := max(ours-size(first)-len(`"padding":"",`)-len(`"f:padding":{},`), 0)
 	names := crowdNames()
 	if err := inParallel(ctx, names, func(ctx context.Context, name string) error {
+		// An earlier benchmark may have ended half way.
 		_, err := resources.Create(ctx, custom(name, padding), metav1.CreateOptions{})
-		return err
+		return ignoreExists(err)
 	}); err != nil {
 		return 0, 0, fmt.Errorf("create custom resources: %w", err)
 	}

@@ -43,7 +43,9 @@ import (
 )
 
 const (
-	etcdPrefix = "/registry/kafka.openshift.io"
+	// EtcdFolder is where the embedded etcd is in the data folder, and EtcdPrefix the prefix of everything in it.
+	EtcdFolder = "etcd"
+	EtcdPrefix = "/registry/kafka.openshift.io"
 	// kafkaName and kafkaNamespace are the Kafka object for --bootstrap-servers.
 	kafkaName      = "local"
 	kafkaNamespace = "default"
@@ -80,7 +82,7 @@ func Run(ctx context.Context, options *Options) error {
 	}
 	// A server that runs closes it of its own.
 	defer func() { _ = listener.Close() }()
-	etcd, err := storage.StartEmbedded(ctx, filepath.Join(options.DataDir, "etcd"))
+	etcd, err := storage.StartEmbedded(ctx, filepath.Join(options.DataDir, EtcdFolder))
 	if err != nil {
 		return err
 	}
@@ -115,7 +117,7 @@ func Run(ctx context.Context, options *Options) error {
 	}
 	gateway := broker.New(broker.Options{ClientID: "kafka-apiserver"})
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
-		Etcd: client, EtcdPrefix: etcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),
+		Etcd: client, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),
 		Gateway: gateway, Clock: clock.RealClock{}, Metrics: loops,
 	}}).Complete().New()
 	if err != nil {
@@ -135,7 +137,7 @@ func Run(ctx context.Context, options *Options) error {
 }
 
 func (o *Options) etcdOptions(endpoint string) *genericoptions.EtcdOptions {
-	recommended := genericoptions.NewRecommendedOptions(etcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
+	recommended := genericoptions.NewRecommendedOptions(EtcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
 	recommended.Etcd.StorageConfig.EncodeVersioner = runtime.NewMultiGroupVersioner(v1beta1.SchemeGroupVersion,
 		schema.GroupKind{Group: v1beta1.GroupName})
 	recommended.Etcd.StorageConfig.Transport.ServerList = []string{endpoint}
@@ -179,28 +181,17 @@ func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, lo
 	if err != nil {
 		return fmt.Errorf("build the loopback client: %w", err)
 	}
-	topics, err := topic.New(topic.Config{
-		Kafka: client, Connect: func(t broker.Target) topic.Cluster { return gateway.Cluster(t) }, Metrics: loops,
-	})
-	if err != nil {
-		return fmt.Errorf("build the topic controller: %w", err)
-	}
-	kafkas, err := external.New(external.Config{
-		Kafka: client, Connect: func(t broker.Target) external.Cluster { return gateway.Cluster(t) }, Metrics: loops,
-	})
-	if err != nil {
-		return fmt.Errorf("build the controller of external Kafkas: %w", err)
-	}
-	for name, run := range map[string]func(context.Context) error{
+	hooks := map[string]func(context.Context) error{
 		"kubeconfig":  func(context.Context) error { return o.writeKubeconfig(url, token) },
 		"etcd-space":  func(ctx context.Context) error { go tend(ctx); return nil },
 		"local-kafka": func(ctx context.Context) error { return o.ensureKafka(ctx, client) },
-		"controllers": func(ctx context.Context) error {
-			go topics.Run(ctx)
-			go kafkas.Run(ctx)
-			return nil
-		},
-	} {
+	}
+	if o.Controllers {
+		if hooks["controllers"], err = controllers(client, gateway, loops); err != nil {
+			return err
+		}
+	}
+	for name, run := range hooks {
 		if err := server.Generic.AddPostStartHook(name, func(hook genericapiserver.PostStartHookContext) error {
 			return run(hook)
 		}); err != nil {
@@ -208,6 +199,27 @@ func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, lo
 		}
 	}
 	return nil
+}
+
+// controllers are those of topics and of Kafkas that run elsewhere; there are no others without Kubernetes.
+func controllers(client versioned.Interface, gateway *broker.Gateway, loops *loopmetrics.Metrics) (func(context.Context) error, error) {
+	topics, err := topic.New(topic.Config{
+		Kafka: client, Connect: func(t broker.Target) topic.Cluster { return gateway.Cluster(t) }, Metrics: loops,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("build the topic controller: %w", err)
+	}
+	kafkas, err := external.New(external.Config{
+		Kafka: client, Connect: func(t broker.Target) external.Cluster { return gateway.Cluster(t) }, Metrics: loops,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("build the controller of external Kafkas: %w", err)
+	}
+	return func(ctx context.Context) error {
+		go topics.Run(ctx)
+		go kafkas.Run(ctx)
+		return nil
+	}, nil
 }
 
 // writeKubeconfig lets kubectl find the server.

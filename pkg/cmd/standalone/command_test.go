@@ -21,7 +21,7 @@ import (
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	options := &Options{DataDir: filepath.Join(dir, "data"), KubeconfigOut: filepath.Join(dir, "kubeconfig"),
-		BootstrapServers: []string{"127.0.0.1:1"}}
+		BootstrapServers: []string{"127.0.0.1:1"}, Controllers: true}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, options) }()

@@ -19,11 +19,13 @@ type Options struct {
 	KubeconfigOut string
 	// BootstrapServers are the brokers of the Kafka object default/local.
 	BootstrapServers []string
+	// Controllers says that topics are carried out here that were stored while their brokers were away.
+	Controllers bool
 }
 
 // NewOptions sets the defaults.
 func NewOptions() *Options {
-	return &Options{DataDir: "kafka-apiserver-data", Port: 8443, KubeconfigOut: "kubeconfig"}
+	return &Options{DataDir: "kafka-apiserver-data", Port: 8443, KubeconfigOut: "kubeconfig", Controllers: true}
 }
 
 // AddFlags adds the flags.
@@ -32,6 +34,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.Port, "port", o.Port, "Port on 127.0.0.1 to serve on; 0 takes a free one, which the kubeconfig names.")
 	flags.StringVar(&o.KubeconfigOut, "kubeconfig-out", o.KubeconfigOut, "Kubeconfig to write, with a new token at each start.")
 	flags.StringSliceVar(&o.BootstrapServers, "bootstrap-servers", o.BootstrapServers, "Brokers (host:port) of the Kafka object local in the namespace default.")
+	flags.BoolVar(&o.Controllers, "controllers", o.Controllers, "Run the controllers in this process, too.")
 }
 
 // Validate returns all errors.
