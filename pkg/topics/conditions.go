@@ -10,10 +10,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 )
 
-// ConditionStalled is True while nothing changes until a person does something, with Ready's reason and message. There is no such
-// condition otherwise (sigs.k8s.io/cli-utils, pkg/kstatus: conditions of this kind are there when they are True).
-const ConditionStalled = "Stalled"
-
 // Reasons of a topic's condition Ready. Those that also stall a topic say so.
 const (
 	ReasonReady = "Ready"
@@ -64,10 +60,11 @@ func SetConditions(conditions *[]metav1.Condition, v Verdict, policy v1beta1.Top
 	case v.DriftReason != "":
 		set(v1beta1.ConditionDrifted, metav1.ConditionTrue, v.DriftReason, v.Drift)
 	}
+	// Stalled has Ready's reason and message.
 	if v.Stalled {
-		set(ConditionStalled, metav1.ConditionTrue, v.Reason, v.Message)
+		set(v1beta1.ConditionStalled, metav1.ConditionTrue, v.Reason, v.Message)
 	} else {
-		meta.RemoveStatusCondition(conditions, ConditionStalled)
+		meta.RemoveStatusCondition(conditions, v1beta1.ConditionStalled)
 	}
 	set(v1beta1.ConditionReady, v.Status, v.Reason, v.Message)
 	validation.CutMessages(*conditions)

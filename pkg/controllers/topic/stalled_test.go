@@ -21,7 +21,7 @@ import (
 // expectStalled checks the condition Stalled; "" wants none.
 func (b *bench) expectStalled(reason string) {
 	b.t.Helper()
-	got := meta.FindStatusCondition(b.topic().Status.Conditions, topics.ConditionStalled)
+	got := meta.FindStatusCondition(b.topic().Status.Conditions, v1beta1.ConditionStalled)
 	if (got == nil) != (reason == "") || got != nil && (got.Status != metav1.ConditionTrue || got.Reason != reason) {
 		b.t.Errorf("Stalled = %+v, want %q", got, reason)
 	}

@@ -22,7 +22,7 @@ func patch(k *apiservertest.Kafka, name, change string) (*v1beta1.KafkaTopic, er
 
 func expectStalled(t *testing.T, topic *v1beta1.KafkaTopic, reason string) {
 	t.Helper()
-	got := meta.FindStatusCondition(topic.Status.Conditions, topics.ConditionStalled)
+	got := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionStalled)
 	if (got == nil) != (reason == "") || got != nil && (got.Status != metav1.ConditionTrue || got.Reason != reason) {
 		t.Errorf("Stalled = %+v, want %q", got, reason)
 	}
