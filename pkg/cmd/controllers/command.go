@@ -27,9 +27,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/controllers/external"
-	"kafka.openshift.io/kafka-apiserver/pkg/controllers/kafka"
-	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/heap"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
@@ -189,44 +187,22 @@ func (p *process) work(ctx context.Context) error {
 	defer broadcaster.Shutdown()
 	recorder := broadcaster.NewRecorder(scheme, v1beta1.GroupName+"/"+component)
 
-	kafkas, err := kafka.New(kafka.Config{
-		Host: p.host, Kafka: p.client,
-		Connect:         func(t broker.Target) kafka.Cluster { return p.gateway.Cluster(t) },
-		Disconnect:      p.gateway.Forget,
+	set, err := controllers.New(controllers.Config{
+		Kafka: p.client, Host: p.host, Gateway: p.gateway,
+		Targets:         target.NewVerified(target.HostSecrets{Client: p.host.CoreV1()}, clock.RealClock{}).Restrict(p.addresses),
 		Recorder:        recorder,
 		Images:          p.options.KafkaImages,
 		RunAsUser:       p.runAsUser,
 		StorageIdentity: types.NamespacedName{Namespace: p.options.Namespace, Name: storage.IdentityConfigMap},
-		Workers:         p.options.KafkaWorkers,
+		TopicWorkers:    p.options.TopicWorkers,
 		Metrics:         p.metrics,
-	})
-	if err != nil {
-		return err
-	}
-	targets := target.NewVerified(target.HostSecrets{Client: p.host.CoreV1()}, clock.RealClock{}).Restrict(p.addresses)
-	externals, err := external.New(external.Config{
-		Kafka:   p.client,
-		Targets: targets,
-		Connect: func(t broker.Target) external.Cluster { return p.gateway.Cluster(t) },
-		Metrics: p.metrics,
-	})
-	if err != nil {
-		return err
-	}
-	topics, err := topic.New(topic.Config{
-		Kafka:    p.client,
-		Targets:  targets,
-		Connect:  func(t broker.Target) topic.Cluster { return p.gateway.Cluster(t) },
-		Recorder: recorder,
-		Workers:  p.options.TopicWorkers,
-		Metrics:  p.metrics,
 	})
 	if err != nil {
 		return err
 	}
 	var running sync.WaitGroup
 	tuner := heap.Tuner{Headroom: heapHeadroom, Clock: clock.RealClock{}}
-	for _, run := range []func(context.Context){p.gateway.Run, kafkas.Run, externals.Run, topics.Run, tuner.Run} {
+	for _, run := range []func(context.Context){p.gateway.Run, set.Run, tuner.Run} {
 		running.Go(func() { run(ctx) })
 	}
 	running.Wait()

@@ -33,8 +33,8 @@ type Options struct {
 	LeaderElect bool
 	// BindAddress serves /healthz, /readyz and /metrics.
 	BindAddress string
-	// KafkaWorkers is the number of Kafkas in work at once, TopicWorkers that of topics of one Kafka.
-	KafkaWorkers, TopicWorkers int
+	// TopicWorkers is the number of topics of one Kafka in work at once.
+	TopicWorkers int
 	// KafkaImages replaces images by release.
 	KafkaImages map[string]string
 	// RunAsUser is the user of Kafka's pods: a number, runAsAuto or runAsPlatform.
@@ -49,7 +49,6 @@ func NewOptions() *Options {
 		Namespace:    "kafka-system",
 		LeaderElect:  true,
 		BindAddress:  ":8081",
-		KafkaWorkers: 4,
 		TopicWorkers: 64,
 		RunAsUser:    runAsAuto,
 	}
@@ -61,7 +60,6 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "Namespace of the lease, and of the API server's record of its storage identity. Defaults to $POD_NAMESPACE.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "Work only while holding the lease.")
 	flags.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "Address of /healthz, /readyz and /metrics.")
-	flags.IntVar(&o.KafkaWorkers, "kafka-workers", o.KafkaWorkers, "Number of Kafkas in work at once.")
 	flags.IntVar(&o.TopicWorkers, "topic-workers", o.TopicWorkers, "Number of KafkaTopics of one Kafka in work at once.")
 	flags.StringToStringVar(&o.KafkaImages, "kafka-image", o.KafkaImages, "Image of a release of Kafka, as 4.3.1=registry.example.org/kafka:4.3.1; can be repeated.")
 	flags.StringSliceVar(&o.AllowExternalAddresses, "allow-external-addresses", o.AllowExternalAddresses, target.AllowAddressesUsage)
@@ -84,10 +82,8 @@ func (o *Options) Validate() error {
 	if _, _, err := net.SplitHostPort(o.BindAddress); err != nil {
 		errs = append(errs, fmt.Errorf("--bind-address: %w", err))
 	}
-	for flag, n := range map[string]int{"--kafka-workers": o.KafkaWorkers, "--topic-workers": o.TopicWorkers} {
-		if n < 1 {
-			errs = append(errs, fmt.Errorf("%s: %d is not a number of workers", flag, n))
-		}
+	if o.TopicWorkers < 1 {
+		errs = append(errs, fmt.Errorf("--topic-workers: %d is not a number of workers", o.TopicWorkers))
 	}
 	for release, image := range o.KafkaImages {
 		if _, ok := kafkaversion.Lookup(release); !ok {

@@ -35,8 +35,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/controllers/external"
-	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
@@ -187,8 +186,13 @@ func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, lo
 		"local-kafka": func(ctx context.Context) error { return o.ensureKafka(ctx, client) },
 	}
 	if o.Controllers {
-		if hooks["controllers"], err = controllers(client, gateway, loops); err != nil {
-			return err
+		set, err := controllers.New(controllers.Config{Kafka: client, Gateway: gateway, Metrics: loops})
+		if err != nil {
+			return fmt.Errorf("build the controllers: %w", err)
+		}
+		hooks["controllers"] = func(ctx context.Context) error {
+			go set.Run(ctx)
+			return nil
 		}
 	}
 	for name, run := range hooks {

@@ -53,11 +53,14 @@ var _ Cluster = (*broker.Cluster)(nil)
 // Config is what a Controller works with.
 type Config struct {
 	Kafka versioned.Interface
+	// Informers are what the controllers of a process share; those of this one alone when nil.
+	Informers externalversions.SharedInformerFactory
 	// Targets finds the brokers of Kafkas; when nil, those that refer to Secrets cannot be reached.
 	Targets *target.Resolver
 	// Connect returns the handle on a cluster's brokers and never dials.
 	Connect func(broker.Target) Cluster
-	// Clock is the real one when nil. Metrics may be nil.
+	// Budget is what the controllers of a process share; see loop.Options. Clock is the real one when nil. Metrics may be nil.
+	Budget  *loop.Budget
 	Clock   clock.WithTicker
 	Metrics *loopmetrics.Metrics
 }
@@ -82,9 +85,13 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.Targets == nil {
 		cfg.Targets = target.New(nil, cfg.Clock)
 	}
-	c := &Controller{client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, clock: cfg.Clock,
-		informers: externalversions.NewSharedInformerFactory(cfg.Kafka, 0)}
-	c.loop = loop.New(loop.Options{Name: "external", Workers: 4, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
+	if cfg.Informers == nil {
+		cfg.Informers = externalversions.NewSharedInformerFactory(cfg.Kafka, 0)
+	}
+	c := &Controller{client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, clock: cfg.Clock, informers: cfg.Informers}
+	c.loop = loop.New(loop.Options{
+		Name: "external", Lane: types.NamespacedName.String, Budget: cfg.Budget, Clock: cfg.Clock, Metrics: cfg.Metrics,
+	}, c.sync)
 	kafkas := c.informers.Kafka().V1beta1().Kafkas()
 	c.kafkas = kafkas.Lister()
 	enqueue := func(obj any) {
@@ -138,7 +145,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	at, _ := c.targets.Of(k)
 	// It has to see whichever cluster answers, which others who ask the same brokers must not.
 	at.Key, at.Gate = at.Key+"/observer", nil
-	info, askErr := c.connect(at).Describe(asking)
+	info, askErr := loop.Await(ctx, c.loop, func() (broker.ClusterInfo, error) { return c.connect(at).Describe(asking) })
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}

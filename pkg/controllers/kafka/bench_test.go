@@ -24,6 +24,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
@@ -83,6 +84,10 @@ type bench struct {
 	host    *hostfake.Clientset
 	kafkas  *kafkafake.Clientset
 	brokers *brokers
+	// connect is how brokers are reached, when not at those above.
+	connect func(broker.Target) Cluster
+	budget  *loop.Budget
+	newID   func() string
 	stop    func()
 }
 
@@ -102,12 +107,19 @@ func newBench(t *testing.T, host []runtime.Object, kafkas ...runtime.Object) *be
 }
 
 func (b *bench) start() {
+	newID := b.newID
+	if newID == nil {
+		newID = counter()
+	}
+	if b.connect == nil {
+		b.connect = func(broker.Target) Cluster { return b.brokers }
+	}
 	c, err := New(Config{
-		Host: b.host, Kafka: b.kafkas,
-		Connect:         func(broker.Target) Cluster { return b.brokers },
+		Host: b.host, Kafka: b.kafkas, Budget: b.budget,
+		Connect:         b.connect,
 		Recorder:        &events.FakeRecorder{},
 		StorageIdentity: types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver-storage"},
-		NewID:           counter(),
+		NewID:           newID,
 		RunAsUser:       ptr.To[int64](1000),
 	})
 	if err != nil {
@@ -123,7 +135,7 @@ func (b *bench) start() {
 // settle lets the requeued syncs of the next seconds happen, too.
 func (b *bench) settle() {
 	synctest.Wait()
-	time.Sleep(6 * time.Second)
+	time.Sleep(7 * time.Second)
 	synctest.Wait()
 }
 

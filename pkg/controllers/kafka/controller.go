@@ -50,6 +50,8 @@ type Config struct {
 	// Host is the Kubernetes API, Kafka ours.
 	Host  kubernetes.Interface
 	Kafka versioned.Interface
+	// Informers are of our API, and what the controllers of a process share; those of this one alone when nil.
+	Informers kafkainformers.SharedInformerFactory
 	// Connect returns the handle on a cluster's brokers and never dials; Disconnect gives it up.
 	Connect    func(broker.Target) Cluster
 	Disconnect func(key string)
@@ -61,9 +63,9 @@ type Config struct {
 	RunAsUser *int64
 	// StorageIdentity names the ConfigMap in which the API server records the identity of its storage; empty when it does not.
 	StorageIdentity types.NamespacedName
-	// Workers is the number of Kafkas in work at once; 4 when 0.
-	Workers int
-	// Clock is the real one and NewID the function of that name when nil. Metrics may be nil.
+	// Budget is what the controllers of a process share; see loop.Options. Clock is the real one and NewID the function of that name
+	// when nil. Metrics may be nil.
+	Budget  *loop.Budget
 	Clock   clock.WithTicker
 	NewID   func() string
 	Metrics *loopmetrics.Metrics
@@ -108,19 +110,20 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = NewID
 	}
-	if cfg.Workers <= 0 {
-		cfg.Workers = 4
-	}
 	if cfg.Disconnect == nil {
 		cfg.Disconnect = func(string) {}
+	}
+	if cfg.Informers == nil {
+		cfg.Informers = kafkainformers.NewSharedInformerFactory(cfg.Kafka, 0)
 	}
 	c := &Controller{
 		host: cfg.Host, kafkaClient: cfg.Kafka, connect: cfg.Connect, disconnect: cfg.Disconnect, recorder: cfg.Recorder,
 		images: cfg.Images, runAsUser: cfg.RunAsUser, identity: cfg.StorageIdentity, clock: cfg.Clock, newID: cfg.NewID,
-		kafkaInformers: kafkainformers.NewSharedInformerFactoryWithOptions(cfg.Kafka, 0,
-			kafkainformers.WithTransform(withoutManagedFields)),
+		kafkaInformers: cfg.Informers,
 	}
-	c.loop = loop.New(loop.Options{Name: "kafka", Workers: cfg.Workers, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
+	c.loop = loop.New(loop.Options{
+		Name: "kafka", Lane: types.NamespacedName.String, Budget: cfg.Budget, Clock: cfg.Clock, Metrics: cfg.Metrics,
+	}, c.sync)
 
 	kafkas := c.kafkaInformers.Kafka().V1beta1().Kafkas()
 	c.kafkas = kafkas.Lister()

@@ -15,6 +15,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
@@ -219,7 +220,7 @@ func (c *Controller) ask(ctx context.Context, o *observation) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	cluster := c.connect(target(o.kafka))
-	info, err := cluster.Describe(ctx)
+	info, err := loop.Await(ctx, c.loop, func() (broker.ClusterInfo, error) { return cluster.Describe(ctx) })
 	if err != nil {
 		klog.FromContext(ctx).Info("Brokers do not answer", "kafka", klog.KObj(o.kafka), "err", err)
 		o.infoErr = err
@@ -227,7 +228,7 @@ func (c *Controller) ask(ctx context.Context, o *observation) {
 	}
 	o.info = &info
 	if o.record.Mode != v1beta1.ModeZooKeeper {
-		quorum, err := cluster.Quorum(ctx)
+		quorum, err := loop.Await(ctx, c.loop, func() (broker.QuorumInfo, error) { return cluster.Quorum(ctx) })
 		if err == nil {
 			o.quorum = &quorum
 		} else {
@@ -259,7 +260,7 @@ func (c *Controller) scale(ctx context.Context, o *observation) (scaling, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	snapshot, err := c.connect(target(o.kafka)).Snapshot(ctx, 0)
+	snapshot, err := loop.Await(ctx, c.loop, func() (*broker.Snapshot, error) { return c.connect(target(o.kafka)).Snapshot(ctx, 0) })
 	if err == nil {
 		o.hosts = hosting(snapshot)
 	} else {
@@ -279,7 +280,8 @@ func (c *Controller) unregister(ctx context.Context, o *observation) {
 	}
 	for _, id := range left(*o.info, o.scaling.Brokers, pods, o.hosts) {
 		ctx, cancel := context.WithTimeout(ctx, askTimeout)
-		err := c.connect(target(o.kafka)).UnregisterBroker(ctx, id)
+		var err error
+		c.loop.Aside(ctx, func() { err = c.connect(target(o.kafka)).UnregisterBroker(ctx, id) })
 		cancel()
 		if err != nil {
 			klog.FromContext(ctx).Error(err, "Could not unregister a broker that left", "kafka", klog.KObj(o.kafka), "broker", id)

@@ -14,11 +14,13 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/jitter"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 )
 
-// SyncFunc makes one object what it should be. It returns after how long to be called again although nothing changed, 0 for
-// never. After an error it is called again with growing delays.
+// SyncFunc makes one object what it should be. It returns after about how long to be called again although nothing changed, 0 for
+// never: from a second on the loop adds or takes a fifth at most, so that objects do not all come at the same time. After an error it is
+// called again with growing delays.
 type SyncFunc func(ctx context.Context, key types.NamespacedName) (time.Duration, error)
 
 // Options configure a Loop.
@@ -30,6 +32,8 @@ type Options struct {
 	// Lane tells what an object shares its workers with. One that is slow then delays only those of its own lane. All are in one when
 	// nil.
 	Lane func(key types.NamespacedName) string
+	// Budget bounds this loop and all others that share it; one of the default size for this loop alone when nil.
+	Budget *Budget
 	// MinBackoff and MaxBackoff bound the delay after errors; 200 ms and 5 s when 0.
 	MinBackoff, MaxBackoff time.Duration
 	// Clock is the real one when nil.
@@ -46,30 +50,12 @@ type Loop struct {
 	// running are all syncs.
 	running sync.WaitGroup
 
-	mu    sync.Mutex
-	lanes map[string]*lane
+	// The budget's lock is held for these. waiting counts the keys that wait in lanes; ctx is that of Run.
+	lanes   map[string]*lane
+	waiting int
+	ctx     context.Context
+	stopped bool
 }
-
-// lane is the work of one lane: how many are at it, and the keys that came when all were.
-type lane struct {
-	busy    int
-	waiting []types.NamespacedName
-	// aside is how many have stepped aside, and returning those of them who wait for a place.
-	aside     int
-	returning []chan struct{}
-}
-
-// maxAside bounds those who have stepped aside of one lane, each with its goroutine and its object.
-const maxAside = 1024
-
-// place is what a sync has in its context: its lane, and the context of the loop, which outlives it.
-type place struct {
-	lane string
-	ctx  context.Context
-}
-
-// placeIn is the key of the place.
-type placeIn struct{ loop *Loop }
 
 // New builds a Loop. Keys can be added before it runs. Its queue has goroutines of its own, which end when Run does.
 func New(opts Options, sync SyncFunc) *Loop {
@@ -88,6 +74,9 @@ func New(opts Options, sync SyncFunc) *Loop {
 	if opts.Lane == nil {
 		opts.Lane = func(types.NamespacedName) string { return "" }
 	}
+	if opts.Budget == nil {
+		opts.Budget = NewBudget(DefaultSyncs, DefaultAsides)
+	}
 	return &Loop{
 		opts:  opts,
 		sync:  sync,
@@ -104,119 +93,53 @@ func (l *Loop) Add(key types.NamespacedName) { l.queue.Add(key) }
 
 // Len is the number of keys that wait, for a worker or for one of their lane.
 func (l *Loop) Len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	waiting := l.queue.Len()
-	for _, at := range l.lanes {
-		waiting += len(at.waiting)
-	}
-	return waiting
+	l.opts.Budget.mu.Lock()
+	defer l.opts.Budget.mu.Unlock()
+	return l.queue.Len() + l.waiting
 }
 
-// Run works until ctx ends, and returns when the last sync has.
+// Run works until ctx ends, and returns when the last sync has. It runs once.
 func (l *Loop) Run(ctx context.Context) {
+	l.ctx = ctx
 	l.running.Go(func() {
 		for {
 			key, quit := l.queue.Get()
 			if quit {
 				return
 			}
-			if name := l.opts.Lane(key); l.enter(name, key) {
-				l.start(ctx, name, key)
-			}
+			// Until its sync has ended, the key is in work to the queue.
+			l.opts.Budget.add(l, l.opts.Lane(key), key)
 		}
 	})
 	<-ctx.Done()
 	l.queue.ShutDown()
+	l.opts.Budget.stop(l)
 	l.running.Wait()
 }
 
-// enter takes a place in a lane. Without one the key waits for it; to the queue it is in work already.
-func (l *Loop) enter(name string, key types.NamespacedName) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at := l.lanes[name]
-	if at == nil {
-		at = &lane{}
-		l.lanes[name] = at
-	}
-	if at.busy == l.opts.Workers {
-		at.waiting = append(at.waiting, key)
-		return false
-	}
-	at.busy++
-	return true
-}
-
-// leave gives the place to who has stepped aside and waits for it, to the next key, which is returned, or back.
-func (l *Loop) leave(name string) (next types.NamespacedName, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lanes[name].pass(l.lanes, name)
-}
-
-func (at *lane) pass(lanes map[string]*lane, name string) (next types.NamespacedName, ok bool) {
-	switch {
-	case len(at.returning) > 0:
-		close(at.returning[0])
-		at.returning = at.returning[1:]
-	case len(at.waiting) > 0:
-		next, at.waiting = at.waiting[0], at.waiting[1:]
-		return next, true
-	default:
-		if at.busy--; at.busy == 0 && at.aside == 0 {
-			delete(lanes, name)
-		}
-	}
-	return next, false
-}
-
-// start works on a key, and then on those that wait for its place.
-func (l *Loop) start(ctx context.Context, lane string, key types.NamespacedName) {
+// start works on a key that has a place in its lane.
+func (l *Loop) start(at *lane, key types.NamespacedName) {
 	l.running.Go(func() {
-		for ok := true; ok; key, ok = l.leave(lane) {
-			l.one(context.WithValue(ctx, placeIn{l}, place{lane, ctx}), key)
-		}
+		defer l.opts.Budget.leave(at)
+		l.one(context.WithValue(l.ctx, placeIn{l}, &place{lane: at}), key)
 	})
 }
 
-// Aside calls wait, which does nothing but wait for something that others can wait for at the same time, and gives the sync's place to
-// another of its lane meanwhile: so a thousand objects can share one request, and the number of workers bounds what comes before and
-// after it. The context is that of the sync. Beyond 1,024 in a lane they keep their places.
+// Aside calls wait, which does nothing but wait for somebody else, such as brokers, and gives the sync's place to another of its lane
+// and its seat in the budget to whoever is next: so a thousand objects can share one request, clusters that do not answer keep nobody
+// from work, and the number of workers bounds what comes before and after it. The context is that of the sync. What the budget does
+// not let step aside keeps its place meanwhile, as does what is aside already.
 func (l *Loop) Aside(ctx context.Context, wait func()) {
-	if has, ok := ctx.Value(placeIn{l}).(place); ok && l.stepAside(has) {
-		defer l.comeBack(has.lane)
+	if p, ok := l.placeOf(ctx); ok && l.opts.Budget.stepAside(p) {
+		defer l.opts.Budget.comeBack(p)
 	}
 	wait()
 }
 
-func (l *Loop) stepAside(has place) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at := l.lanes[has.lane]
-	if at.aside == maxAside {
-		return false
-	}
-	at.aside++
-	if next, ok := at.pass(l.lanes, has.lane); ok {
-		l.start(has.ctx, has.lane, next)
-	}
-	return true
-}
-
-func (l *Loop) comeBack(name string) {
-	l.mu.Lock()
-	at := l.lanes[name]
-	at.aside--
-	if at.busy < l.opts.Workers {
-		at.busy++
-		l.mu.Unlock()
-		return
-	}
-	free := make(chan struct{})
-	at.returning = append(at.returning, free)
-	l.mu.Unlock()
-	<-free
+// Await is Aside for a question with an answer.
+func Await[T any](ctx context.Context, l *Loop, ask func() (T, error)) (answer T, err error) {
+	l.Aside(ctx, func() { answer, err = ask() })
+	return answer, err
 }
 
 func (l *Loop) one(ctx context.Context, key types.NamespacedName) {
@@ -236,6 +159,10 @@ func (l *Loop) one(ctx context.Context, key types.NamespacedName) {
 	case err == nil:
 		l.queue.Forget(key)
 		if again > 0 {
+			// What is shorter is no period but the rest of a pause, of which a part would be left again.
+			if again >= time.Second {
+				again = jitter.Around(again)
+			}
 			l.queue.AddAfter(key, again)
 		}
 	}

@@ -140,7 +140,7 @@ func (c *Controller) deleteOrphan(ctx context.Context, key types.NamespacedName,
 		}
 	}
 	if !taken {
-		if err := c.connect(made.at).DeleteTopic(ctx, made.id); err != nil {
+		if err := (aside{c.connect(made.at), c.loop}).DeleteTopic(ctx, made.id); err != nil {
 			return fmt.Errorf("delete topic %s that was made for the deleted KafkaTopic %s: %w", made.name, key, err)
 		}
 	}

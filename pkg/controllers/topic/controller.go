@@ -21,6 +21,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	kafkainformers "kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
 	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/jitter"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
@@ -43,6 +44,8 @@ var _ Cluster = (*broker.Cluster)(nil)
 // Config is what a Controller works with.
 type Config struct {
 	Kafka versioned.Interface
+	// Informers are what the controllers of a process share; those of this one alone when nil.
+	Informers kafkainformers.SharedInformerFactory
 	// Targets finds the brokers of Kafkas; when nil, those that refer to Secrets cannot be reached.
 	Targets *target.Resolver
 	// Connect returns the handle on a cluster's brokers and never dials.
@@ -52,7 +55,8 @@ type Config struct {
 	// Workers is the number of topics of one cluster in work at once; 64 when 0. What they ask of the brokers at the same time goes
 	// into shared requests, so that many are faster than few.
 	Workers int
-	// Clock is the real one when nil. Metrics may be nil.
+	// Budget is what the controllers of a process share; see loop.Options. Clock is the real one when nil. Metrics may be nil.
+	Budget  *loop.Budget
 	Clock   clock.WithTicker
 	Metrics *loopmetrics.Metrics
 }
@@ -101,12 +105,21 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.Workers <= 0 {
 		cfg.Workers = 64
 	}
-	c := &Controller{
-		client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, recorder: cfg.Recorder, clock: cfg.Clock,
-		informers: kafkainformers.NewSharedInformerFactoryWithOptions(cfg.Kafka, 0, kafkainformers.WithTransform(withoutManagedFields)),
+	if cfg.Informers == nil {
+		cfg.Informers = kafkainformers.NewSharedInformerFactory(cfg.Kafka, 0)
 	}
-	c.loop = loop.New(loop.Options{Name: "topic", Workers: cfg.Workers, Lane: c.lane, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.sync)
-	c.patrol = loop.New(loop.Options{Name: "topic-patrol", Lane: types.NamespacedName.String, Clock: cfg.Clock, Metrics: cfg.Metrics}, c.compareCluster)
+	c := &Controller{
+		client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, recorder: cfg.Recorder, clock: cfg.Clock, informers: cfg.Informers,
+	}
+	if cfg.Budget == nil {
+		cfg.Budget = loop.NewBudget(loop.DefaultSyncs, loop.DefaultAsides)
+	}
+	c.loop = loop.New(loop.Options{
+		Name: "topic", Workers: cfg.Workers, Lane: c.lane, Budget: cfg.Budget, Clock: cfg.Clock, Metrics: cfg.Metrics,
+	}, c.sync)
+	c.patrol = loop.New(loop.Options{
+		Name: "topic-patrol", Lane: types.NamespacedName.String, Budget: cfg.Budget, Clock: cfg.Clock, Metrics: cfg.Metrics,
+	}, c.compareCluster)
 	topics, kafkas := c.informers.Kafka().V1beta1().KafkaTopics(), c.informers.Kafka().V1beta1().Kafkas()
 	c.topics, c.kafkas = topics.Lister(), kafkas.Lister()
 	c.byCluster = topics.Informer().GetIndexer()
@@ -149,13 +162,14 @@ func (c *Controller) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() {
-		ticker := c.clock.NewTicker(probeEvery)
+		ticker := jitter.NewTicker(c.clock, probeEvery)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticker.C():
+				ticker.Next()
 				c.probe(ctx, &running)
 			}
 		}
@@ -231,11 +245,4 @@ func clusterKey(topic *v1beta1.KafkaTopic) types.NamespacedName {
 
 func ready(kafka *v1beta1.Kafka) bool {
 	return meta.IsStatusConditionTrue(kafka.Status.Conditions, v1beta1.ConditionReady)
-}
-
-func withoutManagedFields(obj any) (any, error) {
-	if m, err := meta.Accessor(obj); err == nil {
-		m.SetManagedFields(nil)
-	}
-	return obj, nil
 }

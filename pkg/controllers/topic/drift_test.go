@@ -121,7 +121,7 @@ func TestWhatWasDoneOutsideIsReverted(t *testing.T) {
 			b.brokers.configs["orders"]["retention.ms"] = "7"
 			b.brokers.configs["orders"]["segment.ms"] = "9"
 		})
-		b.wait(patrolEvery + time.Second)
+		b.wait(lastLook + time.Second)
 		if got, want := b.brokers.configs["orders"], (map[string]string{"retention.ms": "1000"}); !maps.Equal(got, want) {
 			t.Errorf("settings are %v, want %v", got, want)
 		}
@@ -133,14 +133,14 @@ func TestWhatWasDoneOutsideIsReverted(t *testing.T) {
 			t.Partitions = append(slices.Clone(t.Partitions), t.Partitions[0], t.Partitions[0])
 			b.brokers.topics["orders"] = t
 		})
-		b.wait(patrolEvery + 2*time.Second)
+		b.wait(lastLook + 2*time.Second)
 		if got := b.topic(); *got.Spec.Partitions != 5 || got.Status.Partitions != 5 {
 			t.Errorf("spec %d, status %d partitions, want the 5 of the brokers", *got.Spec.Partitions, got.Status.Partitions)
 		}
 		b.expectEvent("GrownOutside", "5 partitions")
 
 		b.brokers.do(func() { delete(b.brokers.topics, "orders") })
-		b.wait(patrolEvery + 2*time.Second)
+		b.wait(lastLook + 2*time.Second)
 		again, ok := b.brokers.topics["orders"]
 		if got := b.topic().Status.TopicID; !ok || got != again.ID.String() || got == first {
 			t.Errorf("status has %s, the brokers %+v", got, again)
@@ -160,7 +160,7 @@ func TestWhatWasDoneOutsideIsReported(t *testing.T) {
 
 		drift := func(value string) {
 			b.brokers.do(func() { b.brokers.configs["orders"]["retention.ms"] = value })
-			b.wait(patrolEvery + time.Second)
+			b.wait(lastLook + time.Second)
 			if got := b.brokers.configs["orders"]["retention.ms"]; got != value {
 				t.Errorf("retention.ms = %s, want it left alone", got)
 			}
@@ -178,7 +178,7 @@ func TestWhatWasDoneOutsideIsReported(t *testing.T) {
 		b.quiet()
 
 		b.brokers.do(func() { delete(b.brokers.topics, "orders") })
-		b.wait(patrolEvery + time.Second)
+		b.wait(lastLook + time.Second)
 		if _, ok := b.brokers.topics["orders"]; ok {
 			t.Error("the topic was made again")
 		}
@@ -199,7 +199,7 @@ func TestAReplacedTopicIsLeftAlone(t *testing.T) {
 				first := b.topic().Status.TopicID
 				var other broker.Topic
 				b.brokers.do(func() { other = b.brokers.put("orders", 1, 1, map[string]string{"cleanup.policy": "compact"}) })
-				b.wait(patrolEvery + time.Second)
+				b.wait(lastLook + time.Second)
 				b.expectReady(metav1.ConditionFalse, topics.ReasonTopicReplaced)
 				if status := b.topic().Status; status.TopicID != first || status.ReplacementID != other.ID.String() {
 					t.Errorf("the status has id %s and replacement %s, want %s and %s", status.TopicID, status.ReplacementID, first, other.ID)
@@ -250,7 +250,7 @@ func TestANewerSpecIsNotReverted(t *testing.T) {
 			return value
 		}
 		b.brokers.do(func() { b.brokers.configs["orders"]["retention.ms"] = "7" })
-		b.wait(patrolEvery + 10*time.Second)
+		b.wait(lastLook + 10*time.Second)
 		if got := retention(); got != "7" {
 			t.Errorf("retention.ms = %s, want the newer spec's", got)
 		}

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// lastLook is when a cluster has been looked at since something happened to it: loops add a fifth to pauses, or take it.
+const lastLook = patrolEvery * 6 / 5
+
 // brokers hold topics in memory.
 type brokers struct {
 	mu   sync.Mutex

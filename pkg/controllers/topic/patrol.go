@@ -59,7 +59,7 @@ func (c *Controller) compareCluster(ctx context.Context, key types.NamespacedNam
 	}
 	ctx, cancel := context.WithTimeout(ctx, patrolTimeout)
 	defer cancel()
-	cluster := c.connect(at)
+	cluster := aside{c.connect(at), c.patrol}
 	snapshot, err := cluster.Snapshot(ctx, patrolEvery/2)
 	if err != nil {
 		// What the cluster has to say of that is in the status of its Kafka.

@@ -56,7 +56,7 @@ func TestAThousandSettledTopicsAreQuiet(t *testing.T) {
 				// And still each change is found, wherever it is.
 				last := fmt.Sprintf("t-%d", count-1)
 				on.do(func() { on.configs[last]["retention.ms"] = "7"; delete(on.topics, "t-0") })
-				b.wait(patrolEvery + time.Second)
+				b.wait(lastLook + time.Second)
 				if _, ok := on.topics["t-0"]; !ok {
 					t.Error("a deleted topic was not found by the next look")
 				}
@@ -113,7 +113,7 @@ func TestAnOutageIsNotWrittenToSettledTopics(t *testing.T) {
 		}
 		// What was done outside meanwhile is found.
 		b.brokers.do(func() { b.brokers.away = false; delete(b.brokers.topics, "orders") })
-		b.wait(patrolEvery + 2*time.Second)
+		b.wait(lastLook + 2*time.Second)
 		if _, ok := b.brokers.topics["orders"]; !ok {
 			t.Error("the topic did not come back")
 		}
@@ -127,9 +127,9 @@ func TestABrokerThatIsBehindDoublesNothing(t *testing.T) {
 		defer b.stop()
 		id := b.topic().Status.TopicID
 		b.brokers.do(func() { b.brokers.hidden = true })
-		b.wait(patrolEvery + 5*time.Second)
+		b.wait(lastLook + 5*time.Second)
 		b.brokers.do(func() { b.brokers.hidden = false })
-		b.wait(patrolEvery + 5*time.Second)
+		b.wait(lastLook + 5*time.Second)
 		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		if got := b.topic().Status.TopicID; got != id {
 			t.Errorf("the topic is %s and was %s", got, id)
@@ -145,7 +145,7 @@ func TestARefusedTopicIsTriedWhenABrokerComes(t *testing.T) {
 		defer b.stop()
 		b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
 		b.brokers.do(func() { b.brokers.refuse, b.brokers.alive = nil, map[int32]broker.BrokerInfo{0: {}, 1: {}} })
-		b.wait(patrolEvery)
+		b.wait(lastLook)
 		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 	})
 }

@@ -26,6 +26,8 @@ type refusals struct {
 
 	mu       sync.Mutex
 	clusters map[types.NamespacedName]*refusedTopics
+	// clusterOf has the topics of all of them: a topic that is forgotten is looked for in one.
+	clusterOf map[types.NamespacedName]types.NamespacedName
 }
 
 // refusedTopics are those of one cluster; the retry probes among them are true.
@@ -38,17 +40,24 @@ type refusedTopics struct {
 // been refused: if that was half a minute, the others follow within ten seconds of the end of what made brokers refuse. All the rest, and
 // what is refused for good, costs a request every 30 seconds.
 func (r *refusals) again(key types.NamespacedName, topic *v1beta1.KafkaTopic, now time.Time) time.Duration {
-	soon := max(r.age(key, topic, now)/3, minRetry)
+	// The loop adds a fifth at most, which makes it a third.
+	soon := max(r.age(key, topic, now)*5/18, minRetry)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.clusters == nil {
-		r.clusters = map[types.NamespacedName]*refusedTopics{}
+		r.clusters, r.clusterOf = map[types.NamespacedName]*refusedTopics{}, map[types.NamespacedName]types.NamespacedName{}
 	}
-	refused := r.clusters[clusterKey(topic)]
+	cluster := clusterKey(topic)
+	if was, known := r.clusterOf[key]; known && was != cluster {
+		// The object is another of the same name.
+		r.drop(key, was)
+	}
+	refused := r.clusters[cluster]
 	if refused == nil {
 		refused = &refusedTopics{topics: map[types.NamespacedName]bool{}}
-		r.clusters[clusterKey(topic)] = refused
+		r.clusters[cluster] = refused
 	}
+	r.clusterOf[key] = cluster
 	refused.set(key, soon < maxRetry && (refused.topics[key] || refused.probes < retryProbes))
 	if refused.topics[key] {
 		return soon
@@ -80,6 +89,7 @@ func (r *refusals) accepted(key, cluster types.NamespacedName) []types.Namespace
 	delete(r.clusters, cluster)
 	var others []types.NamespacedName
 	for topic := range refused.topics {
+		delete(r.clusterOf, topic)
 		r.observations.forget(topic)
 		if topic != key {
 			others = append(others, topic)
@@ -93,13 +103,17 @@ func (r *refusals) forget(key types.NamespacedName) {
 	r.observations.forget(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for cluster, refused := range r.clusters {
-		if _, was := refused.topics[key]; !was {
-			continue
-		}
-		refused.set(key, false)
-		if delete(refused.topics, key); len(refused.topics) == 0 {
-			delete(r.clusters, cluster)
-		}
+	if cluster, was := r.clusterOf[key]; was {
+		r.drop(key, cluster)
+	}
+}
+
+// drop takes a topic from those of a cluster. The lock is held.
+func (r *refusals) drop(key, cluster types.NamespacedName) {
+	delete(r.clusterOf, key)
+	refused := r.clusters[cluster]
+	refused.set(key, false)
+	if delete(refused.topics, key); len(refused.topics) == 0 {
+		delete(r.clusters, cluster)
 	}
 }

@@ -92,7 +92,7 @@ func TestARequestThatWasCarriedOutAfterAllIsFound(t *testing.T) {
 			on.away = false
 			on.put("orders", 5000, 2, map[string]string{"retention.ms": "1000"})
 		})
-		b.wait(patrolEvery + 2*time.Second)
+		b.wait(lastLook + 2*time.Second)
 		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		b.expectStalled("")
 		if on.creates != 1 {
@@ -199,7 +199,7 @@ func TestARevertThatDoesNotStickIsToldOnce(t *testing.T) {
 		}
 		// What was not kept by accident is as specified when it is found so.
 		on.do(func() { on.understood = nil })
-		b.wait(patrolEvery + 2*time.Second)
+		b.wait(lastLook + 2*time.Second)
 		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		b.expectStalled("")
 		b.quiet()
@@ -213,7 +213,7 @@ func TestRevertsThatStickAreNotCounted(t *testing.T) {
 		defer b.stop()
 		for range 3 * maxReverts {
 			b.brokers.do(func() { b.brokers.configs["orders"]["retention.ms"] = "7" })
-			b.wait(3 * patrolEvery)
+			b.wait(3 * lastLook)
 			if got := b.brokers.configs["orders"]["retention.ms"]; got != "1000" {
 				t.Fatalf("retention.ms is %s", got)
 			}

@@ -81,7 +81,7 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	w := &work{controller: c, cluster: c.connect(at), at: at, key: key, topic: topic}
+	w := &work{controller: c, cluster: aside{c.connect(at), c.loop}, at: at, key: key, topic: topic}
 	done, err := w.apply(asking)
 	switch {
 	case err == nil:
