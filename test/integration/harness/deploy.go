@@ -16,7 +16,7 @@ import (
 func (c *Cluster) deploy(ctx context.Context, port int) error {
 	base := filepath.Join(c.Root, "artifacts", "deploy", "base")
 	// The controller manager makes roles effective as it aggregates them, so the order is of no matter.
-	for _, name := range []string{"namespace.yaml", "apiserver-rbac.yaml", "controllers-rbac.yaml", "secrets-rbac.yaml", "user-roles.yaml"} {
+	for _, name := range []string{"namespace.yaml", "apiserver-rbac.yaml", "controllers-rbac.yaml", "secrets-rbac.yaml", "user-roles.yaml", "priority-and-fairness.yaml"} {
 		if err := c.apply(ctx, filepath.Join(base, name)); err != nil {
 			return err
 		}
