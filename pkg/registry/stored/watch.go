@@ -25,24 +25,56 @@ func (s *Store) doubtful(ctx context.Context, incoming watch.Interface) watch.In
 		var err error
 		defer crash.Recover(&err)
 		for event := range incoming.ResultChan() {
-			last := false
-			if event.Type == watch.Deleted {
-				if err := s.verify(ctx); err != nil {
-					status := err.(apierrors.APIStatus).Status()
-					event, last = watch.Event{Type: watch.Error, Object: &status}, true
+			for _, event := range s.believed(ctx, drain(event, incoming.ResultChan())) {
+				select {
+				case w.events <- event:
+				case <-ctx.Done():
+					return
 				}
-			}
-			select {
-			case w.events <- event:
-			case <-ctx.Done():
-				return
-			}
-			if last {
-				return
+				if event.Type == watch.Error {
+					return
+				}
 			}
 		}
 	}()
 	return w
+}
+
+// maxDrained bounds the events that one look is for.
+const maxDrained = 1000
+
+// drain is an event with those that are there behind it, if it is a deletion: a namespace that goes makes a thousand of them a second,
+// and a look at the storage for each would be too slow for that.
+func drain(event watch.Event, more <-chan watch.Event) []watch.Event {
+	events := []watch.Event{event}
+	if event.Type != watch.Deleted {
+		return events
+	}
+	for len(events) < maxDrained {
+		select {
+		case next, ok := <-more:
+			if !ok {
+				return events
+			}
+			events = append(events, next)
+		default:
+			return events
+		}
+	}
+	return events
+}
+
+// believed are the events of which the first may be a deletion, with an error in the place of that and of all behind it if the storage
+// is not ours. It looks after all of them have come.
+func (s *Store) believed(ctx context.Context, events []watch.Event) []watch.Event {
+	if events[0].Type != watch.Deleted {
+		return events
+	}
+	if err := s.verify(ctx); err != nil {
+		status := err.(apierrors.APIStatus).Status()
+		return []watch.Event{{Type: watch.Error, Object: &status}}
+	}
+	return events
 }
 
 // ResultChan implements watch.Interface.
