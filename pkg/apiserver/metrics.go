@@ -8,6 +8,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
@@ -26,6 +27,9 @@ func RegisterMetrics() (*loopmetrics.Metrics, error) {
 	}
 	if err := storage.RegisterMetrics(processRegistry{}); err != nil {
 		return nil, fmt.Errorf("register the metrics of the storage: %w", err)
+	}
+	if err := live.RegisterMetrics(processRegistry{}); err != nil {
+		return nil, fmt.Errorf("register the metrics of requests that ask brokers: %w", err)
 	}
 	loops, err := loopmetrics.New(processRegistry{})
 	if err != nil {

@@ -38,12 +38,12 @@ func (r *BrokersREST) Get(ctx context.Context, name string, _ *metav1.GetOptions
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := r.clusters.Connect(k)
+	ctx, cancel := live.Deadline(ctx)
+	defer cancel()
+	cluster, err := r.clusters.Ask(ctx, k)
 	if err != nil {
 		return nil, live.Unavailable(err)
 	}
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
 	info, err := cluster.Describe(ctx)
 	if err != nil {
 		return nil, live.Refused(r.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), name, "")

@@ -99,7 +99,9 @@ func (r *ScaleREST) registered(ctx context.Context, k *kafka.Kafka) (int32, erro
 	if neverFormed(k) {
 		return 0, nil
 	}
-	cluster, err := r.clusters.Connect(k)
+	ctx, cancel := live.Deadline(ctx)
+	defer cancel()
+	cluster, err := r.clusters.Ask(ctx, k)
 	if err != nil {
 		return 0, live.Unavailable(err)
 	}
@@ -214,7 +216,9 @@ func (s scaleIn) check(ctx context.Context, change stored.Change) error {
 	if keep >= replicas(old) || neverFormed(old) {
 		return nil
 	}
-	cluster, err := s.clusters.Connect(old)
+	ctx, cancel := live.Deadline(ctx)
+	defer cancel()
+	cluster, err := s.clusters.Ask(ctx, old)
 	if err != nil {
 		return live.Unavailable(err)
 	}

@@ -18,6 +18,9 @@ import (
 // Create implements brokered.Kind: the brokers are asked to make the topic, once. What they have already is taken over if it is what
 // the object says, or what is left of an object of the same name.
 func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, left brokered.Leftover) (brokered.Outcome[*kafka.KafkaTopic], error) {
+	if err := k.clusters.Begin(ctx, cluster); err != nil {
+		return brokered.Outcome[*kafka.KafkaTopic]{}, err
+	}
 	if len(left.IDs) > 0 {
 		if err := k.deleteFormer(ctx, cluster, topic, left.IDs); err != nil {
 			return brokered.Outcome[*kafka.KafkaTopic]{}, err

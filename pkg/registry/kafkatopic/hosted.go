@@ -52,7 +52,7 @@ func (r *HostedREST) Get(ctx context.Context, name string, _ *metav1.GetOptions)
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := r.plane.clusters.Connect(k)
+	cluster, err := r.plane.clusters.Ask(ctx, k)
 	if err != nil {
 		return nil, live.Unavailable(err)
 	}

@@ -16,6 +16,9 @@ import (
 
 // Judge implements brokered.Kind.
 func (k kind) Judge(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, left brokered.Leftover) (brokered.Verdict[*kafka.KafkaTopic], error) {
+	if err := k.clusters.Begin(ctx, cluster); err != nil {
+		return verdict{}, err
+	}
 	if before == nil {
 		return k.judgeCreate(ctx, cluster, topic, left)
 	}

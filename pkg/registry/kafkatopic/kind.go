@@ -118,7 +118,7 @@ func (k kind) HostOf(ctx context.Context, claim *storage.Claim) (*broker.Cluster
 	if err != nil {
 		return nil, false, err
 	}
-	cluster, err := k.clusters.Connect(host)
+	cluster, err := k.clusters.Ask(ctx, host)
 	return cluster, err == nil, err
 }
 
@@ -157,6 +157,9 @@ func (k kind) outcome(done outcome) brokered.Outcome[*kafka.KafkaTopic] {
 
 // Converge implements brokered.Kind.
 func (k kind) Converge(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, verdict brokered.Verdict[*kafka.KafkaTopic]) (brokered.Outcome[*kafka.KafkaTopic], error) {
+	if err := k.clusters.Begin(ctx, cluster); err != nil {
+		return brokered.Outcome[*kafka.KafkaTopic]{}, err
+	}
 	done, err := k.apply(ctx, cluster, topic, verdict.Absent)
 	if err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err

@@ -87,7 +87,7 @@ func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, 
 	if err != nil {
 		return nil, nil, broker.Topic{}, err
 	}
-	cluster, err := p.clusters.Connect(k)
+	cluster, err := p.clusters.Ask(ctx, k)
 	if err != nil {
 		return nil, nil, broker.Topic{}, live.Unavailable(err)
 	}

@@ -81,6 +81,8 @@ func (r *RecordsREST) Create(ctx context.Context, name string, obj runtime.Objec
 	if err != nil {
 		return nil, apierrors.NewInternalError(err)
 	}
+	// What is cut short may have been written.
+	live.Keep(ctx)
 	written, err := cluster.Produce(ctx, have, records, dryrun.IsDryRun(options.DryRun))
 	if err != nil {
 		return nil, recordRefusal(err, name)

@@ -36,12 +36,12 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 	if err != nil {
 		return nil
 	}
-	cluster, err := p.clusters.Connect(k)
+	asking, cancel := live.Deadline(ctx)
+	defer cancel()
+	cluster, err := p.clusters.Ask(asking, k)
 	if err != nil {
 		return nil
 	}
-	asking, cancel := live.Deadline(ctx)
-	defer cancel()
 	have, found, err := cluster.Topic(asking, topic.TopicName())
 	switch {
 	case live.IsAway(err):

@@ -70,11 +70,11 @@ func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 	case err != nil:
 		return err
 	}
-	cluster, err := r.plane.clusters.Connect(k)
+	asking, cancel := live.Deadline(ctx)
+	defer cancel()
+	cluster, err := r.plane.clusters.Ask(asking, k)
 	if err == nil {
-		ctx, cancel := live.Deadline(ctx)
-		defer cancel()
-		err = foretellDeletion(ctx, cluster, topic)
+		err = foretellDeletion(asking, cluster, topic)
 	}
 	if live.IsAway(err) {
 		live.Warn(ctx, "the topic would be deleted when the brokers are back", err)

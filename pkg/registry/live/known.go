@@ -31,7 +31,7 @@ func (c *Clusters) Reach(ctx context.Context, namespace, name string) (*broker.C
 	k, err := c.Known(ctx, namespace, name)
 	if err == nil {
 		var cluster *broker.Cluster
-		if cluster, err = c.Connect(k); err == nil {
+		if cluster, err = c.Ask(ctx, k); err == nil {
 			return cluster, nil
 		}
 	}
@@ -41,5 +41,5 @@ func (c *Clusters) Reach(ctx context.Context, namespace, name string) (*broker.C
 	if k, err = c.Kafka(ctx, namespace, name); err != nil {
 		return nil, err
 	}
-	return c.Connect(k)
+	return c.Ask(ctx, k)
 }

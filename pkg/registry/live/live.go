@@ -44,6 +44,7 @@ type Clusters struct {
 	Identities *Identities
 
 	reads reads
+	slow  slowRequests
 }
 
 // Kafka reads one Kafka, freshly. It is shared: nobody may change it.
@@ -78,15 +79,35 @@ func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
 	return c.Gateway.Cluster(at), nil
 }
 
+// Ask is Connect for a request, with a context of Deadline or Within: a cluster that keeps too many others waiting is one that cannot be
+// reached, and is not asked.
+func (c *Clusters) Ask(ctx context.Context, k *kafka.Kafka) (*broker.Cluster, error) {
+	cluster, err := c.Connect(k)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Begin(ctx, cluster); err != nil {
+		return nil, err
+	}
+	return cluster, nil
+}
+
+// Begin is Ask for another part of a request, which has a context of its own.
+func (c *Clusters) Begin(ctx context.Context, cluster *broker.Cluster) error {
+	namespace, rest, _ := strings.Cut(cluster.Key(), "/")
+	name, _, _ := strings.Cut(rest, "/")
+	return c.slow.begin(ctx, namespace+"/"+name)
+}
+
 // IsAway tells whether err says that no broker could be asked, so that nothing has happened.
 func IsAway(err error) bool {
-	return errors.Is(err, ErrNotUp) || broker.IsUnreachable(err)
+	return errors.Is(err, ErrNotUp) || broker.IsUnreachable(err) && !broker.IsUnknownOutcome(err)
 }
 
 // Deadline bounds the part of a request that asks brokers, leaving the rest of the 34 seconds that the generic
 // handlers allow for answering.
 func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, 28*time.Second)
+	return Within(ctx, 28*time.Second)
 }
 
 // Unavailable, Refused, Warn and Line do not tell how the cluster is reached, except of an error by Clusters.For.
