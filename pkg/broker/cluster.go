@@ -64,7 +64,7 @@ func newCluster(gateway *Options, t Target) *Cluster {
 		label = parts[0] + "/" + parts[1]
 	}
 	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts, label), bootstrap: slices.Clone(t.Bootstrap),
-		reads: make(chan struct{}, maxReads), produces: make(chan struct{}, maxProduces)}
+		reads: make(chan struct{}, MaxReads), produces: make(chan struct{}, maxProduces)}
 	c.pool.setSource(t.Security)
 	c.pool.setGate(t.Gate)
 	c.pool.setAddresses(t.Within)

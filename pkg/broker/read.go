@@ -37,8 +37,8 @@ type Gap struct {
 }
 
 const (
-	// maxReads bounds the calls of Read at the same time on one cluster, each of which holds one answer of a broker in memory.
-	maxReads = 64
+	// MaxReads bounds the calls of Read at the same time on one cluster, each of which holds one answer of a broker in memory.
+	MaxReads = 64
 	// readPatience is how long the brokers may fail to serve a partition before Read gives up. A rolling restart takes less.
 	readPatience = 30 * time.Second
 	// stuckPatience is how long a partition may serve nothing before its Until although it answers.
@@ -56,7 +56,7 @@ func (c *Cluster) Read(ctx context.Context, topic Topic, what Reading, sink Sink
 	case c.reads <- struct{}{}:
 		defer func() { <-c.reads }()
 	default:
-		text := fmt.Sprintf("%d reads are under way on this cluster, which is all that this server takes on at the same time", maxReads)
+		text := fmt.Sprintf("%d reads are under way on this cluster, which is all that this server takes on at the same time", MaxReads)
 		return newError(opRead, topic.Name, codeThrottled, &text, 0)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

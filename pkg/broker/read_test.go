@@ -432,10 +432,10 @@ func TestReadsAreLimited(t *testing.T) {
 	topic, what := wholeTopic(t, b, "orders")
 	ctx, cancel := context.WithCancel(testContext(t))
 	var running sync.WaitGroup
-	for range maxReads {
+	for range MaxReads {
 		running.Go(func() { _ = b.cluster.Read(ctx, topic, Reading{From: what.From}, &notes{}) })
 	}
-	eventually(t, "all of them read", func() bool { return len(b.cluster.reads) == maxReads })
+	eventually(t, "all of them read", func() bool { return len(b.cluster.reads) == MaxReads })
 	if err := b.cluster.Read(ctx, topic, what, &notes{}); classOf(CodeOf(err)) != classThrottled {
 		t.Errorf("one more: %v", err)
 	}

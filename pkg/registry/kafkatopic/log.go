@@ -22,7 +22,8 @@ import (
 // LogREST is kafkatopics/log: it streams a topic's records. It has this name because kube-apiserver cuts every proxied request
 // after a minute, except for those of subresources that it knows to be streams, and log is one of their names.
 type LogREST struct {
-	plane *plane
+	plane   *plane
+	streams streams
 	// closing ends the streams when the server stops: they would hold it up as long as their clients wish.
 	closing context.Context
 	close   context.CancelFunc
@@ -90,6 +91,12 @@ func (r *LogREST) Connect(ctx context.Context, name string, object runtime.Objec
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		release, err := r.streams.take(ctx, cluster.Key())
+		if err != nil {
+			responder.Error(err)
+			return
+		}
+		defer release()
 		ctx, cancel := context.WithCancelCause(req.Context())
 		defer cancel(nil)
 		defer context.AfterFunc(r.closing, func() { cancel(errClosing) })()
