@@ -13,6 +13,8 @@ import (
 type pendingDeletions struct {
 	mu       sync.Mutex
 	clusters map[types.NamespacedName]*pendingCluster
+	// total is how many there are: it is told after each of thousands.
+	total int
 }
 
 // pendingCluster are the pending deletions of one cluster. Each cluster is swept on its own, so that a sick one delays only itself.
@@ -47,17 +49,17 @@ func (s *pendingDeletions) add(name storage.Name, due time.Time) {
 	if !known || due.Before(one.due) {
 		one.due = due
 	}
+	if !known {
+		s.total++
+	}
 	w.names[name] = one
 }
 
 // count is how many there are.
-func (s *pendingDeletions) count() (n int) {
+func (s *pendingDeletions) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, w := range s.clusters {
-		n += len(w.names)
-	}
-	return n
+	return s.total
 }
 
 // hurry makes all due that wait for the requests that deleted their objects.
@@ -121,7 +123,12 @@ func (s *pendingDeletions) ended(cluster types.NamespacedName) {
 func (s *pendingDeletions) clear(name storage.Name) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w := s.clusters[name.Cluster]; w != nil {
+	w := s.clusters[name.Cluster]
+	if w == nil {
+		return
+	}
+	if _, known := w.names[name]; known {
+		s.total--
 		delete(w.names, name)
 	}
 }

@@ -32,7 +32,15 @@ func TestPendingDeletions(t *testing.T) {
 	if got := s.due(a, now); len(got) != 2 || !slices.Contains(got, topicOf(a, "later")) || !slices.Contains(got, topicOf(a, "orders")) {
 		t.Errorf("due are %v", got)
 	}
+	if got := s.count(); got != 3 {
+		t.Errorf("%d names are counted, want 3", got)
+	}
 	s.clear(topicOf(a, "later"))
+	s.clear(topicOf(a, "later"))
+	s.add(topicOf(a, "orders"), now)
+	if got := s.count(); got != 2 {
+		t.Errorf("%d names are counted, want 2", got)
+	}
 	for _, want := range []time.Duration{sweepEvery, 2 * sweepEvery, 4 * sweepEvery} {
 		s.refused(topicOf(a, "orders"), now)
 		if got := s.due(a, now.Add(want-1)); len(got) != 0 {

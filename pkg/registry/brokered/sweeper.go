@@ -2,7 +2,6 @@ package brokered
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/jitter"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
@@ -24,8 +24,6 @@ const (
 	// scanEvery is how often all claims are looked through. It is for what no request of this server knows of: what was left by a
 	// server that was killed. Everything else is noted by name when it happens, so that a scan finds nothing, usually.
 	scanEvery = 5 * time.Minute
-	// scanJitter is by which part of that servers scan more often than others, at most.
-	scanJitter = 5
 	// sweepEvery is how often pending deletions are looked at, and so how soon topics go when their brokers are back.
 	sweepEvery = 5 * time.Second
 	// requestFirst is how long a deletion is left to the request that deleted its object.
@@ -76,8 +74,7 @@ func (s *Sweeper[T, H]) nudge() {
 // Run sweeps until ctx ends. Several servers may do so at once: deleting by id can be repeated.
 func (s *Sweeper[T, H]) Run(ctx context.Context) {
 	// Servers that were started together would read the same claims in the same moment, each time.
-	pace := scanEvery - time.Duration(rand.Int64N(int64(scanEvery/scanJitter)))
-	scan, sweep := s.store.clock.NewTicker(pace), s.store.clock.NewTicker(sweepEvery)
+	scan, sweep := jitter.NewTicker(s.store.clock, scanEvery), jitter.NewTicker(s.store.clock, sweepEvery)
 	defer scan.Stop()
 	defer sweep.Stop()
 	var running sync.WaitGroup
@@ -95,8 +92,10 @@ func (s *Sweeper[T, H]) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-scan.C():
+			scan.Next()
 			scanned = false
 		case <-sweep.C():
+			sweep.Next()
 		case <-s.wake:
 		}
 		if !scanned {
