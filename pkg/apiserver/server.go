@@ -117,7 +117,7 @@ func (c CompletedConfig) New() (*Server, error) {
 		return nil, fmt.Errorf("build the storage of kafkatopics: %w", err)
 	}
 	kafkas.Kafka.CountTopics = topics.Hosted.Count
-	groups := groupstorage.NewStorage(kafkas.Clusters, kafkas.Kafka)
+	groups := groupstorage.NewStorage(kafkas.Clusters, kafkas.Kafka, c.Extra.Clock)
 	group := newGroup()
 	group.VersionedResourcesStorageMap[v1beta1.SchemeGroupVersion.Version] = map[string]rest.Storage{
 		"kafkas":                 kafkas.Kafka,

@@ -9,13 +9,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/utils/ptr"
 
@@ -28,6 +31,8 @@ import (
 const (
 	// maxClusters is how many Kafkas a list asks at the same time.
 	maxClusters = 16
+	// placePatience is how long one that does not answer keeps others from being asked.
+	placePatience = 500 * time.Millisecond
 	// clusterPatience is how long a list waits for one of them: longer than the verdict on one that is dead or hangs.
 	clusterPatience = 6 * time.Second
 	// maxWarnings bounds what a list says of Kafkas that do not answer: clients are sent four kilobytes of warnings at most.
@@ -181,32 +186,29 @@ type answer struct {
 	err     error
 }
 
-// ask asks some Kafkas at a time, in order, until there is more than the limit. The answers are those of the first Kafkas.
+// ask asks some Kafkas at a time, in order, until there is more than the limit. The answers are those of the first Kafkas. One that does
+// not answer soon makes room for the next: dozens that are away must not use up the time that others need.
 func (r *REST) ask(ctx context.Context, kafkas []asked, s selection) []answer {
 	answers := make([]answer, len(kafkas))
-	var mu sync.Mutex
-	next, have := 0, int64(0)
-	work := func() {
-		for {
-			mu.Lock()
-			if next == len(kafkas) || s.limit > 0 && have > s.limit {
-				mu.Unlock()
-				return
-			}
-			i := next
-			next++
-			mu.Unlock()
-			answers[i] = r.groupsOf(ctx, kafkas[i].Kafka, s)
-			mu.Lock()
-			have += int64(len(answers[i].groups))
-			mu.Unlock()
+	var have atomic.Int64
+	var running crash.Group
+	places := make(chan struct{}, maxClusters)
+	next := 0
+	for ; next < len(kafkas); next++ {
+		places <- struct{}{}
+		if s.limit > 0 && have.Load() > s.limit {
+			break
 		}
+		i := next
+		running.Go(func() {
+			leave := sync.OnceFunc(func() { <-places })
+			defer leave()
+			defer time.AfterFunc(placePatience, leave).Stop()
+			answers[i] = r.groupsOf(ctx, kafkas[i].Kafka, s)
+			have.Add(int64(len(answers[i].groups)))
+		})
 	}
-	var workers crash.Group
-	for range min(maxClusters, len(kafkas)) {
-		workers.Go(work)
-	}
-	workers.Wait()
+	running.Wait()
 	return answers[:next]
 }
 
@@ -215,9 +217,11 @@ func (r *REST) groupsOf(ctx context.Context, k *kafka.Kafka, s selection) answer
 	if err != nil {
 		return answer{err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, clusterPatience)
-	defer cancel()
-	list, err := cluster.Groups(ctx)
+	maxAge := time.Duration(0)
+	if genericapirequest.NamespaceValue(ctx) == metav1.NamespaceAll {
+		maxAge = recentAge
+	}
+	list, err := r.recent.get(ctx, cluster.Key(), maxAge, cluster.Groups)
 	if err != nil {
 		return answer{err: err}
 	}

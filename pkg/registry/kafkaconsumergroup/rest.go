@@ -17,6 +17,7 @@ import (
 type REST struct {
 	clusters *live.Clusters
 	kafkas   KafkaLister
+	recent   recent
 }
 
 var (

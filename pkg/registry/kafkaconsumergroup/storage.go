@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -35,8 +36,8 @@ type Storage struct {
 }
 
 // NewStorage builds the storages. Nothing is asked of any broker.
-func NewStorage(clusters *live.Clusters, kafkas KafkaLister) *Storage {
-	return &Storage{Group: &REST{clusters: clusters, kafkas: kafkas}, Offsets: &OffsetsREST{clusters: clusters}}
+func NewStorage(clusters *live.Clusters, kafkas KafkaLister, clock clock.PassiveClock) *Storage {
+	return &Storage{Group: &REST{clusters: clusters, kafkas: kafkas, recent: recent{clock: clock}}, Offsets: &OffsetsREST{clusters: clusters}}
 }
 
 // place is where a group is, whether it exists or not.
@@ -62,7 +63,7 @@ func find(ctx context.Context, clusters *live.Clusters, name string) (place, err
 	if err != nil {
 		return place{}, err
 	}
-	cluster, err := clusters.Connect(k)
+	cluster, err := clusters.Ask(ctx, k)
 	if err != nil {
 		return place{}, live.Unavailable(err)
 	}
