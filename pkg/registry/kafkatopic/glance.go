@@ -77,7 +77,17 @@ func (p *plane) glance(ctx context.Context, of types.NamespacedName, wait time.D
 		// Not up yet, which the topics' conditions say.
 		return nil
 	}
-	snapshot, err := cluster.Glance(ctx, snapshotAge, wait)
+	patience, why := wait, p.late.why(of, p.clock.Now())
+	if why != nil {
+		patience = 0
+	}
+	snapshot, err := cluster.Glance(ctx, snapshotAge, patience)
+	switch {
+	case patience > 0 && ctx.Err() == nil:
+		p.late.note(of, err, p.clock.Now())
+	case err != nil && why != nil:
+		err = why
+	}
 	switch {
 	case err == nil:
 	case wait == 0:

@@ -38,6 +38,7 @@ type plane struct {
 	replicasPerBroker int
 	// topics is the write path of the kind.
 	topics *brokered.Store[*kafka.KafkaTopic, *broker.Cluster]
+	late   lateClusters
 }
 
 // topic reads a stored topic of the request's namespace.

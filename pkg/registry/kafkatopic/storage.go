@@ -71,7 +71,9 @@ func NewStorage(config Config) (*Storage, error) {
 		ResetFieldsStrategy:       strategy,
 		TableConvertor:            topicTable,
 	}
-	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: config.RESTOptions, AttrFunc: getAttrs}); err != nil {
+	if err := store.CompleteWithOptions(&generic.StoreOptions{
+		RESTOptions: config.RESTOptions, AttrFunc: getAttrs, Indexers: indexers(), TriggerFunc: triggers(),
+	}); err != nil {
 		return nil, err
 	}
 	plane := &plane{clusters: config.Clusters, access: access{kafkaaccess.New(config.Authorizer)}, clock: config.Clock,

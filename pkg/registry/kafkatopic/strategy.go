@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/names"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
@@ -139,8 +138,4 @@ func getAttrs(obj runtime.Object) (labels.Set, fields.Set, error) {
 	set["spec.clusterRef.name"] = topic.Spec.ClusterRef.Name
 	set["spec.clusterRef.namespace"] = topic.ClusterNamespace()
 	return topic.Labels, set, nil
-}
-
-func matcher(label labels.Selector, field fields.Selector) storage.SelectionPredicate {
-	return storage.SelectionPredicate{Label: label, Field: field, GetAttrs: getAttrs}
 }
