@@ -205,27 +205,6 @@ func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, lo
 	return nil
 }
 
-// controllers are those of topics and of Kafkas that run elsewhere; there are no others without Kubernetes.
-func controllers(client versioned.Interface, gateway *broker.Gateway, loops *loopmetrics.Metrics) (func(context.Context) error, error) {
-	topics, err := topic.New(topic.Config{
-		Kafka: client, Connect: func(t broker.Target) topic.Cluster { return gateway.Cluster(t) }, Metrics: loops,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("build the topic controller: %w", err)
-	}
-	kafkas, err := external.New(external.Config{
-		Kafka: client, Connect: func(t broker.Target) external.Cluster { return gateway.Cluster(t) }, Metrics: loops,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("build the controller of external Kafkas: %w", err)
-	}
-	return func(ctx context.Context) error {
-		go topics.Run(ctx)
-		go kafkas.Run(ctx)
-		return nil
-	}, nil
-}
-
 // writeKubeconfig lets kubectl find the server.
 func (o *Options) writeKubeconfig(url, token string) error {
 	config := clientcmdapi.NewConfig()
