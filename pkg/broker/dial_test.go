@@ -46,6 +46,7 @@ func TestAddressesThatAreNotAllowed(t *testing.T) {
 		"ns/resolved/1": {"localhost", noLoopback{}, true},
 		"ns/any/1":      {"localhost", nil, false},
 	} {
+		defer gateway.Forget(key)
 		c := gateway.Cluster(Target{Key: key, Bootstrap: []string{net.JoinHostPort(tc.host, port)}, Within: tc.within})
 		_, err := c.Describe(ctx)
 		objections := SecurityErrors(err)
@@ -57,6 +58,7 @@ func TestAddressesThatAreNotAllowed(t *testing.T) {
 		}
 	}
 	// The bootstrap address is allowed by its name; what the broker there advertises is not.
+	defer gateway.Forget("ns/advertised/1")
 	c := gateway.Cluster(Target{Key: "ns/advertised/1", Bootstrap: []string{net.JoinHostPort("localhost", port)}, Within: noLoopback{"localhost"}})
 	if _, err := c.Describe(ctx); err != nil {
 		t.Fatal(err)
