@@ -12,7 +12,7 @@ import (
 // A list and a watch of one cluster have its topics and no other's, whatever namespaces they are in.
 func TestTopicsOfOneClusterAreSelected(t *testing.T) {
 	t.Parallel()
-	k, other := server.NewKafka(t, 1), server.NewKafka(t, 1)
+	k, other := server.NewKafka(t, 3), server.NewKafka(t, 3)
 	of := metav1.ListOptions{FieldSelector: "spec.clusterRef.name=" + k.Object.Name + ",spec.clusterRef.namespace=" + k.Object.Namespace}
 	everywhere := server.Client.KafkaV1beta1().KafkaTopics(metav1.NamespaceAll)
 	watching, err := everywhere.Watch(t.Context(), of)
