@@ -29,6 +29,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // EtcdPrefix is the prefix of everything that the server stores.
@@ -110,7 +111,8 @@ func (s *Server) start(options Options) error {
 		return err
 	}
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
-		Etcd: s.Etcd, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(dir, "identity")),
+		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
+		Etcd:              s.Etcd, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(dir, "identity")),
 		Gateway: s.gateway(options.Gateway), Secrets: options.Secrets, Addresses: options.Addresses, Clock: s.Clock, Metrics: options.Metrics,
 	}}).Complete().New()
 	if err != nil {

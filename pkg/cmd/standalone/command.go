@@ -39,6 +39,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 const (
@@ -116,7 +117,8 @@ func Run(ctx context.Context, options *Options) error {
 	}
 	gateway := broker.New(broker.Options{ClientID: "kafka-apiserver"})
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
-		Etcd: client, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),
+		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
+		Etcd:              client, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),
 		Gateway: gateway, Clock: clock.RealClock{}, Metrics: loops,
 	}}).Complete().New()
 	if err != nil {
