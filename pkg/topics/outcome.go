@@ -72,6 +72,9 @@ func NotApplied(err error, message string) Verdict {
 	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: forGood(err)}
 }
 
+// Exists says that a topic of the name is there that the object may not have.
+func Exists(message string) Verdict { return waiting(ReasonTopicExists, message) }
+
 func waiting(reason, message string) Verdict {
 	return Verdict{Status: metav1.ConditionFalse, Reason: reason, Message: message, Stalled: true}
 }

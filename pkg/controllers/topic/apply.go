@@ -25,6 +25,8 @@ type work struct {
 	at         broker.Target
 	key        types.NamespacedName
 	topic      *v1beta1.KafkaTopic
+	// adopted says that the topic was on the brokers before the object had it.
+	adopted bool
 }
 
 // apply makes the brokers have the topic, and tells of what was done that nobody asked for.
@@ -40,6 +42,10 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 	})
 	if broker.CodeOf(err) == codeUnknownTopic {
 		return done, errMoved
+	}
+	if apierrors.IsForbidden(err) {
+		// The API server's words say who can take the topic over, and how.
+		return topics.Outcome{Verdict: topics.Exists(err.Error())}, nil
 	}
 	if err != nil {
 		return done, err
@@ -104,7 +110,8 @@ func (w *work) stands(ctx context.Context) error {
 func (w *work) takeOver(ctx context.Context, id broker.TopicID) error {
 	c, topic, former := w.controller, w.topic, w.topic.Status.TopicID
 	made, _ := c.unrecorded.get(w.key)
-	if err := w.recordID(ctx, id); err != nil {
+	w.adopted = former == "" && (made.id != id || id.IsZero())
+	if err := w.recordID(ctx, id, w.adopted); err != nil {
 		return err
 	}
 	switch name := v1beta1.TopicName(topic); {

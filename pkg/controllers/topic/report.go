@@ -21,17 +21,16 @@ const (
 	fieldManager = "kafka-apiserver-topics"
 	// maxNote is below the 1024 bytes that the note of an event may have.
 	maxNote = 1000
-	// reasonAdopting is Ready's while a topic is compared that was taken over.
-	reasonAdopting = "Adopting"
 )
 
-// recordID writes the topic's id to the status, and leaves the new object in the work.
-func (w *work) recordID(ctx context.Context, id broker.TopicID) error {
+// recordID writes the topic's id to the status, and leaves the new object in the work. adopting says that the topic was there before the
+// object: the API server refuses that when who made the object had no right to it.
+func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) error {
 	next := w.topic.DeepCopy()
 	next.Status.TopicID, next.Status.ReplacementID = id.String(), ""
 	next.Status.TopicName = v1beta1.TopicName(w.topic)
-	if meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady) == nil {
-		topics.SetConditions(&next.Status.Conditions, topics.Verdict{Status: metav1.ConditionFalse, Reason: reasonAdopting, Message: "the topic is on the brokers and is compared with the spec"},
+	if adopting || meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady) == nil {
+		topics.SetConditions(&next.Status.Conditions, topics.Verdict{Status: metav1.ConditionFalse, Reason: topics.ReasonAdopting, Message: "the topic is on the brokers and is compared with the spec"},
 			next.Spec.DriftPolicy, next.Status.ObservedGeneration, w.controller.clock.Now())
 	}
 	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(w.topic.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
@@ -65,11 +64,15 @@ func (w *work) record(ctx context.Context, done topics.Outcome) error {
 		if next.Spec.Replicas == nil && have.Replicas > 0 {
 			next.Spec.Replicas = ptr.To(have.Replicas)
 		}
+		if w.adopted && next.Spec.DeletionPolicy == "" {
+			// Its records were somebody's before.
+			next.Spec.DeletionPolicy = v1beta1.TopicRetain
+		}
 	}
 	if !equality.Semantic.DeepEqual(next.Spec, topic.Spec) {
 		if topic.Status.TopicID != done.Have.ID.String() {
 			// The API server compares a write of the spec with the topic, so it has to know first whose that is.
-			if err := w.recordID(ctx, done.Have.ID); err != nil {
+			if err := w.recordID(ctx, done.Have.ID, false); err != nil {
 				return err
 			}
 			next.ObjectMeta, next.Status = w.topic.ObjectMeta, w.topic.Status

@@ -1,0 +1,109 @@
+package topic_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// Objects that were stored while their brokers were away find topics there. Whether they may have them is what their makers were allowed
+// to, who are gone by now: the API server knows it from their claims.
+func TestTopicsAreAdoptedForWhoMay(t *testing.T) {
+	server, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	k := server.NewKafka(t, 3)
+	user, _ := server.As(t, func(a authorizer.Attributes) bool { return a.GetVerb() != "own" })
+	for _, name := range []string{"users", "owners"} {
+		k.CreateTopic(t, name, 3, 2)
+		k.Produce(t, name)
+	}
+	k.Refuse()
+	for name, client := range map[string]interface {
+		Create(context.Context, *v1beta1.KafkaTopic, metav1.CreateOptions) (*v1beta1.KafkaTopic, error)
+	}{
+		"users":  user.KafkaV1beta1().KafkaTopics(k.Object.Namespace),
+		"owners": server.Client.KafkaV1beta1().KafkaTopics(k.Object.Namespace),
+	} {
+		if _, err := client.Create(t.Context(), &v1beta1.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec: v1beta1.KafkaTopicSpec{ClusterRef: v1beta1.ClusterReference{Name: k.Object.Name}, Partitions: ptr.To[int32](3), Replicas: ptr.To[int32](2)},
+		}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := k.Topics(t)
+
+	clock := &fastClock{start: time.Now()}
+	gateway := broker.New(broker.Options{ClientID: "controllers", NegativeTTL: time.Second, Clock: clock})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	controller, err := topic.New(topic.Config{Kafka: server.Client, Clock: clock,
+		Connect: func(target broker.Target) topic.Cluster { return gateway.Cluster(target) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running.Go(func() { gateway.Run(ctx) })
+	running.Go(func() { controller.Run(ctx) })
+	k.Return()
+
+	ready := func(name, reason string) func() bool {
+		return func() bool {
+			got, err := server.Client.KafkaV1beta1().KafkaTopics(k.Object.Namespace).Get(t.Context(), name, metav1.GetOptions{})
+			if err != nil {
+				return false
+			}
+			condition := meta.FindStatusCondition(got.Status.Conditions, v1beta1.ConditionReady)
+			return condition != nil && condition.Reason == reason
+		}
+	}
+	apiservertest.Eventually(t, "the owner's object has the topic", ready("owners", "Ready"))
+	apiservertest.Eventually(t, "the user's object is told whose it is", ready("users", "TopicExists"))
+	topics := server.Client.KafkaV1beta1().KafkaTopics(k.Object.Namespace)
+	adopted, err := topics.Get(t.Context(), "owners", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if adopted.Status.TopicID != before["owners"].ID || adopted.Spec.DeletionPolicy != v1beta1.TopicRetain {
+		t.Errorf("adopted as %+v with %+v", adopted.Spec, adopted.Status)
+	}
+	refused, err := topics.Get(t.Context(), "users", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if refused.Status.TopicID != "" || !meta.IsStatusConditionTrue(refused.Status.Conditions, v1beta1.ConditionStalled) {
+		t.Errorf("the user's object has %+v", refused.Status)
+	}
+	if err := topics.Delete(t.Context(), "users", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	claimed := func() (n int) {
+		if err := server.Claims.List(t.Context(), func(*storage.Claim) error { n++; return nil }); err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	// Whether something makes the topic of the deleted object yet is looked at for a minute.
+	apiservertest.Eventually(t, "the claim of the deleted object goes", func() bool {
+		server.Clock.Step(time.Minute)
+		return claimed() == 1
+	})
+	if have := k.Topics(t)["users"]; have.ID != before["users"].ID {
+		t.Errorf("the topic went with an object that never had it: %+v", have)
+	}
+}
