@@ -134,11 +134,11 @@ func (a *Addresses) Literal(ctx context.Context, host string) error {
 	if a.Host(host) {
 		return nil
 	}
-	if slices.ContainsFunc(a.reserved, func(reserved string) bool { return canonical(reserved) == canonical(host) }) {
-		return errServer
-	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return a.IP(ctx, ip)
+	}
+	if slices.ContainsFunc(a.reserved, func(reserved string) bool { return canonical(reserved) == canonical(host) }) {
+		return errServer
 	}
 	// RFC 6761: these never leave the host.
 	if name := canonical(host); name == "localhost" || strings.HasSuffix(name, ".localhost") {

@@ -82,6 +82,14 @@ func TestAllowedAddresses(t *testing.T) {
 	if !a.Host("kafka.internal.") || a.Host("other.internal") || a.Literal(t.Context(), "localhost") != nil {
 		t.Error("names")
 	}
+	// What the administrator names counts, also where an API server is.
+	beside, err := NewAddresses([]string{"127.0.0.0/8"}, []string{"127.0.0.1"}, clocktesting.NewFakePassiveClock(time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := beside.Literal(t.Context(), "127.0.0.1"); err != nil {
+		t.Errorf("what the administrator allows beside an API server: %v", err)
+	}
 	for _, entry := range []string{"10.0.0.0/33", "", "a b", "*.example.com", "host:9092"} {
 		if _, err := NewAddresses([]string{entry}, nil, nil); err == nil || !strings.Contains(err.Error(), "network") {
 			t.Errorf("%q: %v", entry, err)
