@@ -351,7 +351,7 @@ func TestFilledInFieldsHaveAnOwner(t *testing.T) {
 	created := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = nil }))
 	owners := map[string]string{}
 	for _, entry := range created.ManagedFields {
-		owners[entry.Manager] = string(entry.FieldsV1.Raw)
+		owners[entry.Manager] = entry.FieldsV1.GetRawString()
 	}
 	if want := `{"f:spec":{"f:deletionPolicy":{},"f:partitions":{}}}`; owners["kafka-apiserver"] != want {
 		t.Errorf("the owners are %v, want %s to be kafka-apiserver's", owners, want)

@@ -1,7 +1,6 @@
 package stored
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -34,7 +33,7 @@ func OwnFields(obj metav1.Object, at time.Time, paths ...fieldpath.Path) error {
 			continue
 		}
 		set := &fieldpath.Set{}
-		if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 			return fmt.Errorf("read the fields of manager %s: %w", entry.Manager, err)
 		}
 		if entry.Manager == mine.Manager && entry.Operation == mine.Operation && entry.APIVersion == mine.APIVersion {
@@ -54,14 +53,14 @@ func OwnFields(obj metav1.Object, at time.Time, paths ...fieldpath.Path) error {
 		if err != nil {
 			return fmt.Errorf("write the fields of manager %s: %w", entry.Manager, err)
 		}
-		entry.FieldsV1 = &metav1.FieldsV1{Raw: raw}
+		entry.FieldsV1 = metav1.NewFieldsV1(string(raw))
 		next = append(next, entry)
 	}
 	raw, err := owned.ToJSON()
 	if err != nil {
 		return fmt.Errorf("write the fields of manager %s: %w", mine.Manager, err)
 	}
-	mine.FieldsV1 = &metav1.FieldsV1{Raw: raw}
+	mine.FieldsV1 = metav1.NewFieldsV1(string(raw))
 	now := metav1.NewTime(at.Truncate(time.Second))
 	mine.Time = &now
 	next = append(next, mine)
