@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 
 	"golang.org/x/sync/semaphore"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -122,7 +123,9 @@ func (b *judgedBody) give() { b.bodies.budget.Release(b.taken) }
 func counterFor(contentType string, limit bodyLimit) (elementCounter, bodyLimit) {
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		media = ""
+		// The handlers of patches go by what is before the parameters, whatever these are.
+		media, _, _ = strings.Cut(contentType, ";")
+		media = strings.ToLower(strings.TrimSpace(media))
 	}
 	switch media {
 	case "application/yaml", "application/apply-patch+yaml":

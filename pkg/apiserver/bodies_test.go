@@ -65,3 +65,17 @@ func TestBodiesShareABudget(t *testing.T) {
 		t.Error("not all of the budget came back")
 	}
 }
+
+// Patches are decoded by the type before the parameters, whether these can be read or not.
+func TestTheTypeOfABodyIsWhatItsHandlerTakesItFor(t *testing.T) {
+	for _, contentType := range []string{"application/apply-patch+yaml", "application/apply-patch+yaml; =", "application/apply-patch+yaml;charset"} {
+		if counter, _ := counterFor(contentType, bodyLimit{maxStoredBody, 10_000}); !isYAML(counter) {
+			t.Errorf("%q is counted by %T", contentType, counter)
+		}
+	}
+}
+
+func isYAML(counter elementCounter) bool {
+	_, is := counter.(*yamlElements)
+	return is
+}
