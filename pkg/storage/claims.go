@@ -64,7 +64,7 @@ type Claim struct {
 	MayAdopt bool `json:"mayAdopt,omitempty"`
 	// TombstonedIDs are what former owners had on the brokers and is still to be deleted.
 	TombstonedIDs []string `json:"tombstonedIDs,omitempty"`
-	// Server is the one that is creating the owner; "" when the owner is known to have been stored.
+	// Server is the one that created the owner, or is about to; "" when the owner is known to have been stored.
 	Server string `json:"server,omitempty"`
 	// Fence is the server that carries out a change of the owner on the brokers; "" when none does.
 	Fence string `json:"fence,omitempty"`

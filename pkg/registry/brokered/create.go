@@ -234,7 +234,8 @@ func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outco
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	now, err := w.store.claims.Update(ctx, claim, func(c *storage.Claim) {
-		c.ID, c.Wanted, c.TombstonedIDs, c.Server = done.ID, nil, nil, ""
+		// The object is not known to be stored: Server goes on saying so. When it never is, what was somebody's before stays.
+		c.ID, c.Wanted, c.TombstonedIDs, c.Retain = done.ID, nil, nil, c.Retain || !done.Made
 	})
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", claim.Name, "id", done.ID)
