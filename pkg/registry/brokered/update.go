@@ -34,11 +34,15 @@ func (w *write[T, H]) validateUpdate(validate rest.ValidateObjectUpdateFunc) res
 			return apierrors.NewBadRequest(fmt.Sprintf("expected an object of %s, got %T", s.DefaultQualifiedResource, obj))
 		}
 		w.concerned, w.away, w.verdict = false, nil, Verdict[T]{}
-		if o.GetDeletionTimestamp() != nil || !s.kind.Concerns(o, before) {
+		if !s.kind.Concerns(o, before) {
 			return nil
 		}
+		// Also of an object that is about to go: what it names is its own from then on, and goes with it.
 		if err := s.kind.Access(ctx, o, before); err != nil {
 			return err
+		}
+		if o.GetDeletionTimestamp() != nil {
+			return nil
 		}
 		w.concerned = true
 		var err error
