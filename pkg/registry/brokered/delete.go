@@ -109,15 +109,15 @@ func (s *Store[T, H]) Tombstoned(ctx context.Context, obj T, id string) (bool, e
 	return standing != nil && slices.Contains(standing.TombstonedIDs, id), nil
 }
 
-// MayAdopt tells whether who made an object may take over what is on the brokers already. Otherwise wanted says what may have been made
-// for the object without anybody recording it.
-func (s *Store[T, H]) MayAdopt(ctx context.Context, obj T) (allowed bool, wanted json.RawMessage, err error) {
+// Standing is what the claim of an object says: the id of what the object has, and whether who made the object may take over what is on
+// the brokers already. Otherwise wanted says what may have been made for the object without anybody recording it.
+func (s *Store[T, H]) Standing(ctx context.Context, obj T) (id string, mayAdopt bool, wanted json.RawMessage, err error) {
 	standing, err := s.claims.Get(ctx, s.kind.Name(obj))
 	if err != nil {
-		return false, nil, apierrors.NewInternalError(err)
+		return "", false, nil, apierrors.NewInternalError(err)
 	}
 	if standing == nil || standing.Owner.UID != obj.GetUID() {
-		return false, nil, nil
+		return "", false, nil, nil
 	}
-	return standing.MayAdopt, standing.Wanted, nil
+	return standing.ID, standing.MayAdopt, standing.Wanted, nil
 }

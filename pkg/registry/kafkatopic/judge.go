@@ -102,6 +102,9 @@ func (k kind) judgeExisting(ctx context.Context, cluster *broker.Cluster, topic,
 	if problem := foreign(topic, have); problem != nil {
 		return invalid(topic, problem)
 	}
+	if err := k.mayHave(ctx, cluster, before, have); err != nil {
+		return err
+	}
 	config, err := cluster.TopicConfig(ctx, have.Name)
 	if err != nil {
 		return statusUnlessAway(err, topic)

@@ -96,9 +96,13 @@ func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, 
 	if err != nil {
 		return nil, nil, broker.Topic{}, err
 	}
-	if info, known := genericapirequest.RequestInfoFrom(ctx); !known || info.Verb != "get" {
-		if problem := foreign(topic, have); problem != nil {
+	// Records are more than a look.
+	if info, known := genericapirequest.RequestInfoFrom(ctx); !known || info.Verb != "get" || info.Subresource == "log" {
+		if problem := foreign(topic, have); problem != nil && (!known || info.Verb != "get") {
 			return nil, nil, broker.Topic{}, invalid(topic, problem)
+		}
+		if err := p.mayHave(ctx, cluster, topic, have); err != nil {
+			return nil, nil, broker.Topic{}, err
 		}
 	}
 	return topic, cluster, have, nil

@@ -2,6 +2,7 @@ package kafkatopic
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -10,6 +11,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -17,7 +19,7 @@ import (
 // checkReportedID judges the topic id in a status, because what has it is deleted with the object: the brokers must have it under the
 // object's name, it must not be what a former owner left to be deleted, and it must not be somebody else's. It is written to the claim
 // then. While the brokers are away an id is only believed when the object is deleted, and they confirm it.
-func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic) error {
+func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic, dryRun bool) error {
 	id := topic.Status.TopicID
 	if id == "" || id == old.Status.TopicID {
 		return nil
@@ -52,7 +54,7 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 		return conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
 	}
 	if adopting(topic) && topic.Spec.AdoptTopicID != id {
-		allowed, wanted, err := p.topics.MayAdopt(ctx, topic)
+		_, allowed, wanted, err := p.topics.Standing(ctx, topic)
 		if err != nil {
 			return err
 		}
@@ -66,6 +68,9 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 				"topic %s is on the brokers already, and who made this object had no right to take it over: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id))
 		}
 	}
+	if dryRun {
+		return nil
+	}
 	return p.topics.Learn(ctx, topic, id)
 }
 
@@ -73,4 +78,43 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 func adopting(topic *kafka.KafkaTopic) bool {
 	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
 	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == topics.ReasonAdopting
+}
+
+// mayHave refuses to do anything to a topic of which the object is not known to be the owner: its object was stored while nobody could be
+// asked, so that the topic may have been somebody's before, or what a former object left to be deleted. nil when it is the object's, when
+// nobody else can have used it, or when who made the object, or who asks now, may take it over.
+func (p *plane) mayHave(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic) error {
+	id := have.ID.String()
+	if have.ID.IsZero() || topic.Status.TopicID != "" || topic.Spec.AdoptTopicID == id {
+		return nil
+	}
+	doomed, err := p.topics.Tombstoned(ctx, topic, id)
+	if err != nil {
+		return err
+	}
+	if doomed {
+		return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name,
+			fmt.Errorf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
+	}
+	known, allowed, wanted, err := p.topics.Standing(ctx, topic)
+	if err != nil {
+		return err
+	}
+	if known == id || allowed {
+		return nil
+	}
+	stored, err := (kind{p}).Wanted(topic)
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	for _, like := range []json.RawMessage{wanted, stored} {
+		left, err := (kind{p}).isLeft(ctx, cluster, have, like)
+		if err != nil {
+			return statusUnlessAway(err, topic)
+		}
+		if left {
+			return nil
+		}
+	}
+	return p.access.own(ctx, topic, takingOver(have))
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/util/dryrun"
 	"k8s.io/utils/clock"
 
 	kafkaaccess "kafka.openshift.io/kafka-apiserver/pkg/access"
@@ -112,7 +113,7 @@ func (r *StatusREST) Update(ctx context.Context, name string, info rest.UpdatedO
 				return err
 			}
 		}
-		return r.plane.checkReportedID(ctx, obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic))
+		return r.plane.checkReportedID(ctx, obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic), dryrun.IsDryRun(options.DryRun))
 	}
 	return r.StatusREST.Update(ctx, name, info, create, validate, forceAllowCreate, options)
 }
