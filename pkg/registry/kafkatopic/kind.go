@@ -228,13 +228,13 @@ func (kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Na
 	if err != nil {
 		return err
 	}
-	if !found {
-		// The broker that was asked may not have heard of it.
+	if !found || have.ID != id {
+		// The broker that was asked may not have heard of it, or still show one that had the name before.
 		if have, found, err = cluster.TopicByID(ctx, id); err != nil {
 			return err
 		}
 	}
-	if found && (have.ID != id || have.Name != name.Name) {
+	if found && have.Name != name.Name {
 		return nil
 	}
 	return deleteTopic(ctx, cluster, name.Name, id)

@@ -116,7 +116,7 @@ func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.Upda
 		next.Status, next.ManagedFields = old.Status, old.ManagedFields
 		return next, false, nil
 	}
-	if have, err = onBrokers(ctx, cluster, topic); err != nil {
+	if have, err = r.plane.onBrokers(ctx, cluster, topic); err != nil {
 		return nil, false, err
 	}
 	view, err := r.assignment(ctx, topic, cluster, have)

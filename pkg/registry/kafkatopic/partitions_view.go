@@ -29,7 +29,7 @@ func (r *PartitionsREST) Get(ctx context.Context, name string, _ *metav1.GetOpti
 	eligible := ask(func() (map[int32]broker.EligibleLeaders, error) {
 		return cluster.EligibleLeaders(ctx, topic.TopicName())
 	})
-	have, err := onBrokers(ctx, cluster, topic)
+	have, err := r.plane.onBrokers(ctx, cluster, topic)
 	if err != nil {
 		return nil, err
 	}

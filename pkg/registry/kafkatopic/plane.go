@@ -90,9 +90,9 @@ func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, 
 	}
 	cluster, err := p.clusters.Ask(ctx, k)
 	if err != nil {
-		return nil, nil, broker.Topic{}, live.Unavailable(err)
+		return nil, nil, broker.Topic{}, live.Unavailable(p.inWords(ctx, topic, err))
 	}
-	have, err := onBrokers(ctx, cluster, topic)
+	have, err := p.onBrokers(ctx, cluster, topic)
 	if err != nil {
 		return nil, nil, broker.Topic{}, err
 	}

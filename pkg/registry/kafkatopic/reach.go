@@ -22,7 +22,7 @@ func (p *plane) reach(ctx context.Context, name string) (*kafka.KafkaTopic, *bro
 	cluster, err := p.clusters.Reach(ctx, topic.ClusterNamespace(), topic.Spec.ClusterRef.Name)
 	switch {
 	case live.IsAway(err):
-		return nil, nil, live.Unavailable(err)
+		return nil, nil, live.Unavailable(p.inWords(ctx, topic, err))
 	case apierrors.IsNotFound(err):
 		_, err = p.host(ctx, topic)
 		return nil, nil, err
@@ -32,11 +32,16 @@ func (p *plane) reach(ctx context.Context, name string) (*kafka.KafkaTopic, *bro
 	return topic, cluster, nil
 }
 
+// inWords is an error about asking a topic's brokers as the caller is to see it: how they are reached is for who may see the Kafka.
+func (p *plane) inWords(ctx context.Context, topic *kafka.KafkaTopic, err error) error {
+	return p.clusters.For(ctx, topic.ClusterNamespace(), topic.Spec.ClusterRef.Name, err)
+}
+
 // onBrokers asks the brokers for a topic; one that they do not have is a 404.
-func onBrokers(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (broker.Topic, error) {
+func (p *plane) onBrokers(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (broker.Topic, error) {
 	have, found, err := cluster.Topic(ctx, topic.TopicName())
 	if err != nil {
-		return have, refusal(err, topic)
+		return have, refusal(p.inWords(ctx, topic, err), topic)
 	}
 	if !found {
 		return have, notOnBrokers(topic)

@@ -18,8 +18,9 @@ func TestATopicDoesNotTellHowItsKafkaIsReached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, scaleErr := topicsOf(client, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
-	_, viewErr := topicsOf(client, k).GetPartitions(t.Context(), "orders", metav1.GetOptions{})
+	user, _ := server.As(t, without("get"))
+	_, scaleErr := topicsOf(user, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
+	_, viewErr := topicsOf(user, k).GetPartitions(t.Context(), "orders", metav1.GetOptions{})
 	for what, text := range map[string]string{
 		"the warning": strings.Join(warnings.Take(), "\n"), "the status": fmt.Sprint(topic.Status.Conditions),
 		"a scale": fmt.Sprint(scaleErr), "a view": fmt.Sprint(viewErr),
@@ -30,5 +31,9 @@ func TestATopicDoesNotTellHowItsKafkaIsReached(t *testing.T) {
 		if strings.Contains(text, "127.0.0.1") || strings.Contains(text, "refused") {
 			t.Errorf("%s says where the brokers are: %s", what, text)
 		}
+	}
+	// Who may see the Kafka is told what its status says, too.
+	if _, err := topicsOf(server.Client, k).GetPartitions(t.Context(), "orders", metav1.GetOptions{}); err == nil || !strings.Contains(err.Error(), "127.0.0.1") {
+		t.Errorf("the owner of the Kafka is told %v", err)
 	}
 }

@@ -85,7 +85,12 @@ func TestAChangeTakesOverNothing(t *testing.T) {
 				return err == nil
 			})
 			err := tc.change(k)
-			expectStatus(t, err, 403, `"own"`)
+			words := []string{`"own"`}
+			if tc.name == "log" {
+				// The client reads a stream here, and not the words of a Status.
+				words = nil
+			}
+			expectStatus(t, err, 403, words...)
 			mustDelete(t, newTopic(k, "legacy"))
 			if have := k.Topics(t)["legacy"]; have.ID != id {
 				t.Errorf("the brokers have %+v, want %s", have, id)
