@@ -204,11 +204,17 @@ func create(ctx context.Context, brokers Brokers, want Desired, d Decision, hook
 			return nil, broker.Topic{}, err
 		}
 	}
-	topic := New(want.Name, want.Spec)
+	return Make(ctx, brokers, want.Name, want.Spec, want.Tombstoned, hooks)
+}
+
+// Make makes a topic that an object asks for and that nobody is known to have. Without an outcome and an error the topic returned has the
+// name. A large request whose outcome is unknown is an outcome, too: it is not repeated.
+func Make(ctx context.Context, brokers Brokers, name string, spec Spec, tombstoned []string, hooks Hooks) (done *Outcome, taken broker.Topic, err error) {
+	topic := New(name, spec)
 	var created *broker.CreatedTopic
-	hooks.aside(ctx, func() { created, taken, err = Create(ctx, brokers, topic, want.Tombstoned, false) })
+	hooks.aside(ctx, func() { created, taken, err = Create(ctx, brokers, topic, tombstoned, false) })
 	if broker.IsUnknownOutcome(err) && Large(topic.Partitions, int32(topic.Replicas)) {
-		return &Outcome{Verdict: Unconfirmed(want.Name)}, broker.Topic{}, nil
+		return &Outcome{Verdict: Unconfirmed(name)}, broker.Topic{}, nil
 	}
 	if err != nil || created == nil {
 		return nil, taken, err
@@ -217,19 +223,19 @@ func create(ctx context.Context, brokers Brokers, want Desired, d Decision, hook
 	have := OnBrokers{ID: created.ID, Partitions: known(created.Partitions, topic.Partitions), Replicas: known(int32(created.Replicas), int32(topic.Replicas))}
 	if have.ID.IsZero() || have.Partitions == 0 || have.Replicas == 0 {
 		// Brokers before 2.8 and 2.4 do not tell.
-		found, there, err := brokers.Topic(ctx, want.Name)
+		found, there, err := brokers.Topic(ctx, name)
 		switch {
 		case err != nil:
 			return nil, broker.Topic{}, err
 		case !there:
-			return nil, broker.Topic{}, fmt.Errorf("topic %s was created and is not on the brokers yet", want.Name)
+			return nil, broker.Topic{}, fmt.Errorf("topic %s was created and is not on the brokers yet", name)
 		}
 		have = Known(found)
 	}
 	if hooks.Made != nil {
 		hooks.Made(have)
 	}
-	return &Outcome{Have: &have, Made: true, Verdict: AsSpecified(want.Name, want.Spec, have)}, broker.Topic{}, nil
+	return &Outcome{Have: &have, Made: true, Verdict: AsSpecified(name, spec, have)}, broker.Topic{}, nil
 }
 
 func known(told, asked int32) int32 {

@@ -72,7 +72,6 @@ func (w *write[T, H]) validateCreate(validate rest.ValidateObjectFunc) rest.Vali
 
 func (w *write[T, H]) findHost(ctx context.Context, obj T) error {
 	var none T
-	w.concerned = true
 	var err error
 	w.host, w.hostUID, err = w.store.kind.Host(ctx, obj, none, w.applied)
 	if w.store.kind.Away(err) {
@@ -271,14 +270,6 @@ func (w *write[T, H]) notStored(ctx context.Context, obj T, claim *storage.Claim
 			return cause
 		}
 	}
-	if claim.ID != "" {
-		now, err := s.claims.Update(ctx, claim, func(c *storage.Claim) { c.ID = "" })
-		if err != nil {
-			s.Sweeper.Check(claim.Name, 0)
-			return cause
-		}
-		claim = now
-	}
 	w.giveBack(ctx, claim, left)
 	return cause
 }
@@ -366,7 +357,7 @@ func (w *write[T, H]) giveBack(ctx context.Context, claim *storage.Claim, left L
 	if len(left.IDs) == 0 && left.Wanted == nil {
 		err = s.claims.Drop(ctx, claim)
 	} else {
-		_, err = s.claims.Update(ctx, claim, func(c *storage.Claim) { c.Server, c.Wanted, c.Retain = "", left.Wanted, false })
+		_, err = s.claims.Update(ctx, claim, func(c *storage.Claim) { c.ID, c.Server, c.Wanted, c.Retain = "", "", left.Wanted, false })
 		s.Sweeper.Check(claim.Name, 0)
 	}
 	if err != nil {

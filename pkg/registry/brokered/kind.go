@@ -89,7 +89,8 @@ type Kind[T Object, H any] interface {
 	// Create makes what a new object asks for, or takes over what is there if the caller may. Its errors are the brokers' refusals,
 	// after which nothing of the object is there.
 	Create(ctx context.Context, host H, obj T, left Leftover) (Outcome[T], error)
-	// Converge makes the brokers have what a stored object says. It can be repeated. judged says that the brokers were asked about it.
+	// Converge makes the brokers have what a stored object says. It can be repeated. verdict is what they said of it, the zero value
+	// when they were not asked.
 	Converge(ctx context.Context, host H, obj T, verdict Verdict[T]) (Outcome[T], error)
 	// Unreachable is the outcome of a write of which nobody was told, Failed that of one that was not carried out, or not known to be.
 	Unreachable(err error) Outcome[T]

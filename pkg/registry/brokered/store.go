@@ -9,7 +9,6 @@ import (
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -114,33 +113,45 @@ func (s *Store[T, H]) create(ctx context.Context, obj runtime.Object, validate r
 
 // Update implements rest.Updater. A server-side apply that creates is a create like any other.
 func (s *Store[T, H]) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceAllowCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	if forceAllowCreate {
-		obj, err := s.firstApplied(ctx, name, info)
+	if !forceAllowCreate {
+		out, err := s.update(ctx, name, info, create, update, options)
+		return out, false, err
+	}
+	// A platform's manifests are applied again and again. Looked up in the cache, whether there is an object costs no question to etcd, and
+	// what the cache has not heard of is found out.
+	for _, version := range []string{"0", ""} {
+		obj, err := s.firstApplied(ctx, name, version, info)
 		if err != nil {
 			return nil, false, err
 		}
-		if obj != nil {
-			out, err := s.create(ctx, obj, create, &metav1.CreateOptions{DryRun: options.DryRun, FieldManager: options.FieldManager,
-				FieldValidation: options.FieldValidation}, true)
-			if !apierrors.IsAlreadyExists(err) {
-				return out, err == nil, err
+		if obj == nil {
+			out, err := s.update(ctx, name, info, create, update, options)
+			if !apierrors.IsNotFound(err) {
+				return out, false, err
 			}
-			// The cache had not heard of it.
+			continue
+		}
+		out, err := s.create(ctx, obj, create, &metav1.CreateOptions{DryRun: options.DryRun, FieldManager: options.FieldManager,
+			FieldValidation: options.FieldValidation}, true)
+		if !apierrors.IsAlreadyExists(err) {
+			return out, err == nil, err
 		}
 	}
+	return nil, false, apierrors.NewConflict(s.DefaultQualifiedResource, name, errors.New("the object is deleted and created by others; try again"))
+}
+
+func (s *Store[T, H]) update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, options *metav1.UpdateOptions) (runtime.Object, error) {
 	w := &write[T, H]{store: s, dryRun: dryrun.IsDryRun(options.DryRun)}
 	out, _, err := s.Store.Update(ctx, name, info, create, w.validateUpdate(update), false, options)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	out, err = w.answerUpdate(ctx, out)
-	return out, false, err
+	return w.answerUpdate(ctx, out)
 }
 
-// firstApplied is the object that a server-side apply creates; nil when there is one already. Whether there is is looked up in the
-// cache: a platform's manifests are applied again and again, and each time etcd is asked once only.
-func (s *Store[T, H]) firstApplied(ctx context.Context, name string, info rest.UpdatedObjectInfo) (runtime.Object, error) {
-	_, err := s.Store.Get(ctx, name, &metav1.GetOptions{ResourceVersion: "0"})
+// firstApplied is the object that a server-side apply creates; nil when there is one already, as of a version of the storage.
+func (s *Store[T, H]) firstApplied(ctx context.Context, name, version string, info rest.UpdatedObjectInfo) (runtime.Object, error) {
+	_, err := s.Store.Get(ctx, name, &metav1.GetOptions{ResourceVersion: version})
 	if err == nil || !apierrors.IsNotFound(err) {
 		return nil, err
 	}
@@ -219,5 +230,5 @@ func ownerOf(obj metav1.Object) storage.Owner {
 }
 
 func sameName(a, b storage.Owner) bool {
-	return types.NamespacedName{Namespace: a.Namespace, Name: a.Name} == types.NamespacedName{Namespace: b.Namespace, Name: b.Name}
+	return a.Namespace == b.Namespace && a.Name == b.Name
 }

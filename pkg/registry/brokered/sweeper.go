@@ -337,7 +337,6 @@ func (s *Sweeper[T, H]) remove(ctx context.Context, c *storage.Claim, ids []stri
 		if err := s.store.kind.Remove(ctx, host, c.Name, id); err != nil {
 			return err
 		}
-		klog.FromContext(ctx).Info("Deleted what a deleted object had", "claim", c.Name, "id", id)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (w *write[T, H]) validateUpdate(validate rest.ValidateObjectUpdateFunc) res
 		}
 		w.concerned = true
 		var err error
-		if w.host, w.hostUID, err = s.kind.Host(ctx, o, before, false); err == nil {
+		if w.host, _, err = s.kind.Host(ctx, o, before, false); err == nil {
 			asking, cancel := live.Deadline(ctx)
 			defer cancel()
 			w.verdict, err = s.kind.Judge(asking, w.host, o, before, Leftover{})

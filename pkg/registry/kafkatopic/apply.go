@@ -45,10 +45,7 @@ func failed(err error) outcome {
 }
 
 func settled(topic *kafka.KafkaTopic, have broker.Topic, made bool) outcome {
-	return settledAs(topic, topics.Known(have), made)
-}
-
-func settledAs(topic *kafka.KafkaTopic, known topics.OnBrokers, made bool) outcome {
+	known := topics.Known(have)
 	return outcome{onBrokers: &known, made: made, verdict: topics.AsSpecified(topic.TopicName(), planned(topic), known)}
 }
 

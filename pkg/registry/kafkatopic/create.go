@@ -101,27 +101,13 @@ func (k kind) isLeft(ctx context.Context, cluster *broker.Cluster, have broker.T
 	return neverUsed(ctx, cluster, have)
 }
 
-// create creates the topic; otherwise the topic returned has its name, which may be because somebody was faster. A request that may have
-// ended the brokers is an outcome, too: nobody repeats it.
+// create creates the topic; otherwise the topic returned has its name, which may be because somebody was faster.
 func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, tombstoned []string) (done *outcome, taken broker.Topic, err error) {
-	wanted := newTopic(topic)
-	created, taken, err := topics.Create(ctx, cluster, wanted, tombstoned, false)
-	switch {
-	case broker.IsUnknownOutcome(err) && topics.Large(wanted.Partitions, int32(wanted.Replicas)):
-		return &outcome{verdict: topics.Unconfirmed(wanted.Name)}, taken, nil
-	case err != nil || created == nil:
+	made, taken, err := topics.Make(ctx, cluster, topic.TopicName(), planned(topic), tombstoned, topics.Hooks{})
+	if err != nil || made == nil {
 		return nil, taken, err
 	}
-	// What the brokers answered is newer than what another broker's metadata would say now.
-	have := topics.OnBrokers{ID: created.ID, Partitions: created.Partitions, Replicas: int32(created.Replicas)}
-	if have.Partitions < 0 {
-		have.Partitions = max(wanted.Partitions, 0)
-	}
-	if have.Replicas < 0 {
-		have.Replicas = max(int32(wanted.Replicas), 0)
-	}
-	made := settledAs(topic, have, true)
-	return &made, taken, nil
+	return &outcome{onBrokers: made.Have, made: made.Made, verdict: made.Verdict}, taken, nil
 }
 
 // adopted is the outcome of a create that has taken over what was there. Its records were somebody's before, so that they stay when

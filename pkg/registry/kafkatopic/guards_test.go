@@ -236,3 +236,21 @@ func TestTheLastSpecDecides(t *testing.T) {
 		}
 	}
 }
+
+// The watch cache may show an object for a moment that is deleted already, or not show one that is stored. An apply does not depend on it.
+func TestAnApplyDoesNotDependOnTheWatchCache(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	client := server.Client.KafkaV1beta1().RESTClient()
+	topic := newTopic(k, "orders")
+	for i := range 30 {
+		if err := patched(types.ApplyPatchType)(t, client, topic).Do(t.Context()).Error(); err != nil {
+			t.Fatalf("apply %d: %v", i, err)
+		}
+		topic.Spec.Config = v1beta1.TopicConfig{"retention.ms": fmt.Sprint(1000 + i)}
+		if err := patched(types.ApplyPatchType)(t, client, topic).Do(t.Context()).Error(); err != nil {
+			t.Fatalf("apply %d again: %v", i, err)
+		}
+		mustDelete(t, topic)
+	}
+}

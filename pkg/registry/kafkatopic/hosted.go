@@ -93,7 +93,7 @@ func hostedView(k *kafka.Kafka, snapshot *broker.Snapshot, managers map[string]k
 
 // managers are the KafkaTopics of a Kafka by the topic's name on the brokers. Claims see to it that there is one for each.
 func (p *plane) managers(ctx context.Context, k *kafka.Kafka) (map[string]kafka.TopicReference, error) {
-	obj, err := p.topics.List(inNamespace(ctx, metav1.NamespaceAll), &metainternalversion.ListOptions{FieldSelector: fields.SelectorFromSet(fields.Set{
+	obj, err := p.topics.List(genericapirequest.WithNamespace(ctx, metav1.NamespaceAll), &metainternalversion.ListOptions{FieldSelector: fields.SelectorFromSet(fields.Set{
 		"spec.clusterRef.name": k.Name, "spec.clusterRef.namespace": k.Namespace})})
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (p *plane) managers(ctx context.Context, k *kafka.Kafka) (map[string]kafka.
 
 // Count tells how many KafkaTopics refer to a Kafka.
 func (r *HostedREST) Count(ctx context.Context, namespace, name string) (int, error) {
-	obj, err := r.plane.topics.List(inNamespace(ctx, metav1.NamespaceAll), &metainternalversion.ListOptions{
+	obj, err := r.plane.topics.List(genericapirequest.WithNamespace(ctx, metav1.NamespaceAll), &metainternalversion.ListOptions{
 		FieldSelector: fields.SelectorFromSet(fields.Set{"spec.clusterRef.name": name, "spec.clusterRef.namespace": namespace})})
 	if err != nil {
 		return 0, err

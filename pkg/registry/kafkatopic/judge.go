@@ -82,18 +82,10 @@ func takingOver(have broker.Topic) string {
 	return fmt.Sprintf("to take over topic %q, which is on the brokers already", have.Name)
 }
 
-// fill shows in the answer of a dry run the numbers that the spec would get from the brokers.
+// fill shows in the answer of a dry run what the spec would get from the brokers.
 func fill(partitions, replicas int32) func(*kafka.KafkaTopic) {
 	return func(topic *kafka.KafkaTopic) {
-		if partitions > 0 && ptr.Deref(topic.Spec.Partitions, 0) < partitions {
-			topic.Spec.Partitions = ptr.To(partitions)
-		}
-		if replicas > 0 && topic.Spec.Replicas == nil {
-			topic.Spec.Replicas = ptr.To(replicas)
-		}
-		if topic.Spec.DeletionPolicy == "" {
-			topic.Spec.DeletionPolicy = kafka.TopicDelete
-		}
+		fillSpec(topic, outcome{onBrokers: &topics.OnBrokers{Partitions: partitions, Replicas: replicas}})
 	}
 }
 
@@ -112,13 +104,13 @@ func (k kind) judgeExisting(ctx context.Context, cluster *broker.Cluster, topic,
 	if problems := disagreements(topic, before, have, config); len(problems) > 0 {
 		return invalid(topic, problems...)
 	}
-	if before != nil && !ptr.Equal(topic.Spec.Replicas, before.Spec.Replicas) {
+	if !ptr.Equal(topic.Spec.Replicas, before.Spec.Replicas) {
 		// A number that the topic has already, because somebody else moved it, only has to be written down.
 		if problem := replicasProblem(topic, int32(have.ReplicationFactor())); problem != nil {
 			return invalid(topic, problem)
 		}
 	}
-	if before != nil && !ptr.Equal(topic.Spec.Partitions, before.Spec.Partitions) {
+	if !ptr.Equal(topic.Spec.Partitions, before.Spec.Partitions) {
 		if problem := partitionsProblem(have, topic.Spec.Partitions, field.NewPath("spec", "partitions")); problem != nil {
 			return invalid(topic, problem)
 		}

