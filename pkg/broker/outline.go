@@ -49,8 +49,11 @@ func outline(err error) string {
 	case interface{ Unwrap() []error }:
 		var texts []string
 		for _, inner := range e.Unwrap() {
-			if text := outline(inner); !slices.Contains(texts, text) {
-				texts = append(texts, text)
+			// An error that was joined before has its lines already.
+			for text := range strings.SplitSeq(outline(inner), "\n") {
+				if !slices.Contains(texts, text) {
+					texts = append(texts, text)
+				}
 			}
 		}
 		return strings.Join(texts, "\n")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,6 +28,7 @@ func TestOutline(t *testing.T) {
 		"not known":       {&UnknownOutcomeError{Op: "create topic", Object: "orders", Err: away}, "create topic orders: the outcome is unknown: Kafka cluster streams/k is not reachable"},
 		"a refusal":       {policy, "create topic orders: POLICY_VIOLATION: at most 3 partitions"},
 		"both":            {errors.Join(policy, refused, refused), "create topic orders: POLICY_VIOLATION: at most 3 partitions\nno broker answers"},
+		"joined twice":    {errors.Join(errors.Join(policy, refused), refused), "create topic orders: POLICY_VIOLATION: at most 3 partitions\nno broker answers"},
 		"something else":  {errors.New("no such field"), "no such field"},
 		"a deadline":      {context.DeadlineExceeded, "context deadline exceeded"},
 		"not admitted":    {&NotAdmittedError{Cluster: "streams/k", ID: "x", Err: errStranger}, errStranger.Error()},
@@ -37,6 +39,10 @@ func TestOutline(t *testing.T) {
 			got := Outline(tc.err)
 			if !strings.Contains(got.Error(), tc.want) {
 				t.Errorf("%q, want %q", got, tc.want)
+			}
+			lines := strings.Split(got.Error(), "\n")
+			if slices.Sort(lines); len(slices.Compact(slices.Clone(lines))) != len(lines) {
+				t.Errorf("%q says something twice", got)
 			}
 			for _, hidden := range []string{"10.0.0", "alice", "streams/login", "uid"} {
 				if strings.Contains(got.Error(), hidden) {

@@ -96,8 +96,8 @@ func TestBadInputOfATopic(t *testing.T) {
 	}
 	kubectl(t, topicManifest(n, "orders", n+".or_ders", `"partitions":2,"replicas":1`), "create -f -")
 	refused(t, topicManifest(n, "orders", n+".or_ders", oneOfEach), "create -f -", 409, "already exists")
-	refused(t, topicManifest(n, "bad", n+".or_ders", oneOfEach), "create -f -", 409, "managed by")
-	refused(t, topicManifest(n, "bad", n+".or.ders", oneOfEach), "create -f -", 409, "collides")
+	refused(t, topicManifest(n, "bad", n+".or_ders", oneOfEach), "create -f -", 422, "spec.topicName", "Duplicate value", "managed by")
+	refused(t, topicManifest(n, "bad", n+".or.ders", oneOfEach), "create -f -", 422, "spec.topicName", "Duplicate value", "collides")
 	for _, tc := range []struct {
 		name, patch string
 		words       []string

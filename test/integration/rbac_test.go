@@ -50,7 +50,8 @@ func TestRoles(t *testing.T) {
 		{viewer, topicManifest(n, "mine", "", oneOfEach), "create -f -", false},
 		{viewer, partitions, "replace --raw " + raw + "/partitions -f -", false},
 		{editor, "", "scale " + topic + " --replicas=2", true},
-		{editor, topicManifest(n, "mine."+n, "", oneOfEach), "create -f -", true},
+		{editor, topicManifest(n, n+".mine", "", oneOfEach), "create -f -", true},
+		{editor, topicManifest(n, tenant+".mine", "", oneOfEach), "create -f -", false},    // no "own"
 		{editor, topicManifest(n, "theirs", "theirs."+n, oneOfEach), "create -f -", false}, // no "own"
 		{editor, partitions, "replace --raw " + raw + "/partitions -f -", false},
 		{editor, "{}", "create --raw " + raw + "/elect -f -", false},
