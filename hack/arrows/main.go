@@ -27,6 +27,9 @@ type rule struct {
 // callers are the packages that put things together; what they call must not know them.
 var callers = []string{"pkg/apiserver", "pkg/cmd", "pkg/controllers", "pkg/registry", "pkg/storage", "cmd"}
 
+// resources are what is served; libraries of the registry must not know them.
+var resources = []string{"pkg/registry/kafka", "pkg/registry/kafkatopic", "pkg/registry/kafkaconsumergroup"}
+
 var rules = []rule{
 	{From: "pkg/broker", Never: append([]string{"k8s.io/apiserver", "pkg/render", "pkg/pki", "pkg/apis"}, callers...),
 		Why: "the gateway knows Kafka, not who asks"},
@@ -44,6 +47,10 @@ var rules = []rule{
 		Why: "the storage lies below everything"},
 	{From: "pkg/registry", Never: []string{"pkg/controllers", "pkg/cmd", "pkg/apiserver"},
 		Why: "registries and controllers meet in the API only"},
+	{From: "pkg/registry/sub", Never: resources,
+		Why: "the ways of subresources are the same for all resources"},
+	{From: "pkg/registry/brokered", Never: resources,
+		Why: "the way of a write is the same for all resources"},
 	{From: "pkg/controllers", Never: []string{"pkg/registry", "pkg/cmd", "pkg/apiserver", "pkg/storage", "k8s.io/apiserver"},
 		Why: "registries and controllers meet in the API only"},
 	{From: "pkg", Never: []string{"k8s.io/kubernetes", "test"},

@@ -116,7 +116,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the storage of kafkatopics: %w", err)
 	}
-	kafkas.Kafka.CountTopics = topics.Hosted.Count
+	kafkas.Kafka.Topics = topics.Topic
 	groups := groupstorage.NewStorage(kafkas.Clusters, kafkas.Kafka, c.Extra.Clock)
 	group := newGroup()
 	group.VersionedResourcesStorageMap[v1beta1.SchemeGroupVersion.Version] = map[string]rest.Storage{
@@ -124,7 +124,7 @@ func (c CompletedConfig) New() (*Server, error) {
 		"kafkas/status":          kafkas.Status,
 		"kafkas/scale":           kafkas.Scale,
 		"kafkas/brokers":         kafkas.Brokers,
-		"kafkas/topics":          topics.Hosted,
+		"kafkas/topics":          kafkas.NewTopics(topics.Topic),
 		"kafkatopics":            topics.Topic,
 		"kafkatopics/status":     topics.Status,
 		"kafkatopics/scale":      topics.Scale,

@@ -4,75 +4,49 @@ import (
 	"context"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
-	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
-// BrokersREST is kafkas/brokers: what the brokers say of themselves, asked at request time.
-type BrokersREST struct {
-	clusters *live.Clusters
+// Brokers is kafkas/brokers: what the brokers say of themselves, asked at request time.
+type Brokers = sub.View[reached, *kafka.KafkaBrokers]
+
+func newBrokers(f finder) *Brokers {
+	return &Brokers{
+		Type: sub.TypeOf("KafkaBrokers", func() *kafka.KafkaBrokers { return &kafka.KafkaBrokers{} }, brokers),
+		Find: f.find,
+		Show: f.brokers,
+	}
 }
 
-var (
-	_ rest.Getter         = &BrokersREST{}
-	_ rest.TableConvertor = &BrokersREST{}
-	_ rest.Storage        = &BrokersREST{}
-)
-
-// New implements rest.Storage.
-func (*BrokersREST) New() runtime.Object { return &kafka.KafkaBrokers{} }
-
-// Destroy implements rest.Storage.
-func (*BrokersREST) Destroy() {}
-
-// Get implements rest.Getter.
-func (r *BrokersREST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
-	k, err := r.clusters.Kafka(ctx, genericapirequest.NamespaceValue(ctx), name)
+func (f finder) brokers(ctx context.Context, t reached) (*kafka.KafkaBrokers, error) {
+	info, err := t.cluster.Describe(ctx)
 	if err != nil {
-		return nil, err
+		return nil, f.refused(ctx, t, err)
 	}
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
-	cluster, err := r.clusters.Ask(ctx, k)
+	snapshot, err := t.cluster.Snapshot(ctx, 0)
 	if err != nil {
-		return nil, live.Unavailable(err)
+		return nil, f.refused(ctx, t, err)
 	}
-	info, err := cluster.Describe(ctx)
+	versions, err := t.cluster.BrokerVersions(ctx)
 	if err != nil {
-		return nil, live.Refused(r.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), name, "")
-	}
-	snapshot, err := cluster.Snapshot(ctx, 0)
-	if err != nil {
-		return nil, live.Refused(r.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), name, "")
-	}
-	versions, err := cluster.BrokerVersions(ctx)
-	if err != nil {
-		return nil, live.Refused(r.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), name, "")
+		return nil, f.refused(ctx, t, err)
 	}
 	var quorum *broker.QuorumInfo
 	if info.KRaft {
 		// The brokers are worth showing without the quorum: they serve while controllers elect a leader.
-		if q, err := cluster.Quorum(ctx); err == nil {
+		if q, err := t.cluster.Quorum(ctx); err == nil {
 			quorum = &q
 		} else {
-			klog.FromContext(ctx).V(2).Info("Quorum not described", "kafka", klog.KObj(k), "err", err)
+			klog.FromContext(ctx).V(2).Info("Quorum not described", "kafka", klog.KObj(t.kafka), "err", err)
 		}
 	}
 	view := brokersView(info, snapshot, versions, quorum)
-	view.ObjectMeta = metav1.ObjectMeta{Name: k.Name, Namespace: k.Namespace, UID: k.UID, CreationTimestamp: k.CreationTimestamp}
+	view.ObjectMeta = t.meta()
 	return view, nil
-}
-
-// ConvertToTable implements rest.TableConvertor.
-func (*BrokersREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
-	return brokers.ConvertToTable(ctx, object, options)
 }
 
 // brokersView joins what was asked into one row a node.

@@ -12,9 +12,6 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// TopicCounter counts the KafkaTopics that refer to a Kafka.
-type TopicCounter func(ctx context.Context, namespace, name string) (int, error)
-
 // Delete implements rest.GracefulDeleter. Nobody can reach the brokers of a Kafka that is gone, so that KafkaTopics which are deleted
 // after it leave their topics there: who deletes it, or asks in a dry run, is told how many.
 func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateObjectFunc, options *metav1.DeleteOptions) (runtime.Object, bool, error) {
@@ -26,11 +23,11 @@ func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateOb
 }
 
 func (r *REST) warnOfTopics(ctx context.Context, name string) {
-	if r.CountTopics == nil {
+	if r.Topics == nil {
 		return
 	}
 	namespace := genericapirequest.NamespaceValue(ctx)
-	count, err := r.CountTopics(ctx, namespace, name)
+	count, err := r.Topics.CountOf(ctx, namespace, name)
 	switch {
 	case err != nil:
 		klog.FromContext(ctx).Info("Topics of a deleted Kafka not counted", "kafka", klog.KRef(namespace, name), "err", err)

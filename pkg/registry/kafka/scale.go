@@ -9,105 +9,74 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
-	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
 // namedTopics is how many topics a refusal names.
 const namedTopics = 10
 
-// ScaleREST is kafkas/scale: the desired brokers from the spec, and those that are registered and not fenced now.
-type ScaleREST struct {
-	kafkas   *stored.Store
-	clusters *live.Clusters
+// Scale is kafkas/scale: the desired brokers from the spec, and those that are registered and not fenced now.
+type Scale struct {
+	*sub.Transition[scaled, *kafka.Kafka, *autoscalingv1.Scale]
+	sub.ScaleKind
 }
 
-var (
-	_ rest.Patcher                  = &ScaleREST{}
-	_ rest.GroupVersionKindProvider = &ScaleREST{}
-	_ rest.Storage                  = &ScaleREST{}
-)
-
-// New implements rest.Storage.
-func (*ScaleREST) New() runtime.Object { return &autoscalingv1.Scale{} }
-
-// Destroy implements rest.Storage.
-func (*ScaleREST) Destroy() {}
-
-// GroupVersionKind implements rest.GroupVersionKindProvider: kubectl and the HPA learn the type from it.
-func (*ScaleREST) GroupVersionKind(schema.GroupVersion) schema.GroupVersionKind {
-	return autoscalingv1.SchemeGroupVersion.WithKind("Scale")
+// scaled is a Kafka with the number of its brokers that serve now.
+type scaled struct {
+	kafka      *kafka.Kafka
+	registered int32
 }
 
-// Get implements rest.Getter.
-func (r *ScaleREST) Get(ctx context.Context, name string, options *metav1.GetOptions) (runtime.Object, error) {
-	obj, err := r.kafkas.Get(ctx, name, options)
-	if err != nil {
-		return nil, err
-	}
-	k := obj.(*kafka.Kafka)
-	registered, err := r.registered(ctx, k)
-	if err != nil {
-		return nil, err
-	}
-	return toScale(k, registered), nil
-}
+// scaledField is the field of a Kafka that its scale is of.
+var scaledField = fieldpath.MakePathOrDie("spec", "brokers", "replicas")
 
-// Update implements rest.Updater.
-func (r *ScaleREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	obj, err := r.kafkas.Get(ctx, name, &metav1.GetOptions{})
-	if err != nil {
-		return nil, false, err
-	}
-	k := obj.(*kafka.Kafka)
-	registered, err := r.registered(ctx, k)
-	if err != nil {
-		return nil, false, err
-	}
-	change := &scaleChange{name: name, registered: registered, info: info}
-	validate := func(ctx context.Context, obj, old runtime.Object) error {
-		if update == nil {
-			return nil
-		}
-		return update(ctx, toScale(obj.(*kafka.Kafka), registered), toScale(old.(*kafka.Kafka), registered))
-	}
-	obj, _, err = r.kafkas.Update(ctx, name, change, create, validate, false, options)
-	if err != nil {
-		return nil, false, err
-	}
-	return toScale(obj.(*kafka.Kafka), registered), false, nil
-}
-
-// ConvertToTable implements rest.TableConvertor.
-func (r *ScaleREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
-	return rest.NewDefaultTableConvertor(kafka.Resource("kafkas/scale")).ConvertToTable(ctx, object, options)
+func newScale(kafkas *stored.Store, f finder) *Scale {
+	return &Scale{Transition: &sub.Transition[scaled, *kafka.Kafka, *autoscalingv1.Scale]{
+		View: sub.View[scaled, *autoscalingv1.Scale]{
+			Type: sub.ScaleType(kafka.Resource("kafkas")),
+			Find: func(ctx context.Context, name string) (scaled, error) {
+				obj, err := kafkas.Get(ctx, name, &metav1.GetOptions{})
+				if err != nil {
+					return scaled{}, err
+				}
+				k := obj.(*kafka.Kafka)
+				registered, err := f.registered(ctx, k)
+				return scaled{k, registered}, err
+			},
+			Show: func(_ context.Context, s scaled) (*autoscalingv1.Scale, error) { return scaleOf(s, s.kafka), nil },
+		},
+		Resource:   kafka.Resource("kafkas"),
+		Parents:    kafkas,
+		Of:         scaleOf,
+		GiveOwners: func(k *kafka.Kafka, scale *autoscalingv1.Scale) error { return sub.GiveOwners(k, scaledField, scale) },
+		Validate:   validateScale,
+		Change: func(k *kafka.Kafka, scale *autoscalingv1.Scale) error {
+			k.Spec.Brokers.Replicas = ptr.To(scale.Spec.Replicas)
+			return sub.TakeOwners(k, scaledField, scale)
+		},
+	}}
 }
 
 // registered counts the brokers that serve now.
-func (r *ScaleREST) registered(ctx context.Context, k *kafka.Kafka) (int32, error) {
+func (f finder) registered(ctx context.Context, k *kafka.Kafka) (int32, error) {
 	if neverFormed(k) {
 		return 0, nil
 	}
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
-	cluster, err := r.clusters.Ask(ctx, k)
+	t, err := f.reach(ctx, k)
 	if err != nil {
-		return 0, live.Unavailable(err)
+		return 0, err
 	}
-	info, err := cluster.Describe(ctx)
+	info, err := t.cluster.Describe(ctx)
 	if err != nil {
-		return 0, live.Refused(r.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), k.Name, "")
+		return 0, f.refused(ctx, t, err)
 	}
 	var n int32
 	for _, b := range info.Brokers {
@@ -118,82 +87,22 @@ func (r *ScaleREST) registered(ctx context.Context, k *kafka.Kafka) (int32, erro
 	return n, nil
 }
 
-func toScale(k *kafka.Kafka, registered int32) *autoscalingv1.Scale {
+func scaleOf(s scaled, k *kafka.Kafka) *autoscalingv1.Scale {
 	desired := replicas(k)
 	if k.Spec.External != nil {
-		desired = registered
+		desired = s.registered
 	}
-	return &autoscalingv1.Scale{
-		ObjectMeta: metav1.ObjectMeta{Name: k.Name, Namespace: k.Namespace, UID: k.UID,
-			ResourceVersion: k.ResourceVersion, CreationTimestamp: k.CreationTimestamp},
-		Spec:   autoscalingv1.ScaleSpec{Replicas: desired},
-		Status: autoscalingv1.ScaleStatus{Replicas: registered, Selector: k.Status.Selector},
-	}
+	return sub.ScaleOf(k, sub.Replicas{Desired: desired, Current: s.registered, Selector: k.Status.Selector})
 }
 
-// scaleChange is a change of the Scale as a change of the Kafka.
-type scaleChange struct {
-	name       string
-	registered int32
-	info       rest.UpdatedObjectInfo
-}
-
-var _ rest.UpdatedObjectInfo = &scaleChange{}
-
-func (c *scaleChange) Preconditions() *metav1.Preconditions { return c.info.Preconditions() }
-
-// UpdatedObject implements rest.UpdatedObjectInfo.
-func (c *scaleChange) UpdatedObject(ctx context.Context, old runtime.Object) (runtime.Object, error) {
-	k, ok := old.DeepCopyObject().(*kafka.Kafka)
-	if !ok || k.UID == "" {
-		return nil, apierrors.NewNotFound(kafka.Resource("kafkas"), c.name)
-	}
-	// The ownership of spec.brokers.replicas moves with the field between the Scale and the Kafka.
-	fields := managedfields.NewScaleHandler(k.ManagedFields, v1beta1.SchemeGroupVersion, managedfields.ResourcePathMappings{
-		v1beta1.SchemeGroupVersion.String(): fieldpath.MakePathOrDie("spec", "brokers", "replicas"),
-	})
-	before := toScale(k, c.registered)
-	managed, err := fields.ToSubresource()
-	if err != nil {
-		return nil, apierrors.NewInternalError(err)
-	}
-	before.ManagedFields = managed
-	obj, err := c.info.UpdatedObject(ctx, before)
-	if err != nil {
-		return nil, err
-	}
-	after, ok := obj.(*autoscalingv1.Scale)
-	if !ok {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("expected a Scale of autoscaling/v1, got %T", obj))
-	}
-	if err := checkScale(k, after); err != nil {
-		return nil, err
-	}
-	k.Spec.Brokers.Replicas = ptr.To(after.Spec.Replicas)
-	k.ResourceVersion = after.ResourceVersion
-	if k.ManagedFields, err = fields.ToParent(after.ManagedFields); err != nil {
-		return nil, apierrors.NewInternalError(err)
-	}
-	return k, nil
-}
-
-func checkScale(k *kafka.Kafka, scale *autoscalingv1.Scale) error {
-	if scale.Name != k.Name || scale.Namespace != "" && scale.Namespace != k.Namespace {
-		return apierrors.NewBadRequest(fmt.Sprintf("the body is for %s/%s, the request for %s/%s",
-			scale.Namespace, scale.Name, k.Namespace, k.Name))
-	}
-	path := field.NewPath("spec", "replicas")
+func validateScale(k *kafka.Kafka, scale *autoscalingv1.Scale) field.ErrorList {
 	switch {
 	case k.Spec.External != nil:
-		return invalidScale(k.Name, field.Forbidden(path, "the brokers of an external cluster are not run here"))
+		return field.ErrorList{field.Forbidden(sub.ReplicasField, "the brokers of an external cluster are not run here")}
 	case scale.Spec.Replicas < 1:
-		return invalidScale(k.Name, field.Invalid(path, scale.Spec.Replicas, "a cluster has at least 1 broker"))
+		return field.ErrorList{field.Invalid(sub.ReplicasField, scale.Spec.Replicas, "a cluster has at least 1 broker")}
 	}
 	return nil
-}
-
-func invalidScale(name string, err *field.Error) error {
-	return apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), name, field.ErrorList{err})
 }
 
 // neverFormed tells that no broker of a cluster has ever served: none hosts anything, and none needs to be asked.

@@ -20,8 +20,8 @@ import (
 // REST is kafkas.
 type REST struct {
 	*stored.Store
-	// CountTopics may be nil: then nobody is told of topics that stay.
-	CountTopics TopicCounter
+	// Topics may be nil: then nobody is told of topics that stay.
+	Topics ManagedTopics
 }
 
 var (
@@ -36,9 +36,11 @@ var (
 type Storage struct {
 	Kafka    *REST
 	Status   *StatusREST
-	Scale    *ScaleREST
-	Brokers  *BrokersREST
+	Scale    *Scale
+	Brokers  *Brokers
 	Clusters *live.Clusters
+
+	finder finder
 }
 
 // Config is what the storages work with.
@@ -88,12 +90,14 @@ func NewStorage(config Config) (*Storage, error) {
 		// Who makes a Kafka that is refused is not its maker.
 		kafkas.Checks = append(kafkas.Checks, makers{all.Identities}.record)
 	}
+	find := finder{clusters: all}
 	return &Storage{
 		Kafka:    &REST{Store: kafkas},
 		Status:   status,
-		Scale:    &ScaleREST{kafkas: kafkas, clusters: all},
-		Brokers:  &BrokersREST{clusters: all},
+		Scale:    newScale(kafkas, find),
+		Brokers:  newBrokers(find),
 		Clusters: all,
+		finder:   find,
 	}, nil
 }
 

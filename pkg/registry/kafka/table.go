@@ -74,3 +74,35 @@ var brokers = table.Convertor[*kafka.KafkaBrokers]{
 		return &one
 	},
 }
+
+var hosted = table.Convertor[*kafka.KafkaHostedTopics]{
+	Columns: []metav1.TableColumnDefinition{
+		{Name: "Name", Type: "string", Description: "The topic's name on the brokers."},
+		table.Column("Partitions", "integer", "Number of partitions."),
+		table.Column("Replicas", "integer", "Number of replicas of each partition."),
+		table.Column("Under-Replicated", "integer", "Partitions with a replica that is not in sync."),
+		table.Column("Offline", "integer", "Partitions without a leader."),
+		table.Column("Internal", "boolean", "Whether Apache Kafka keeps its own state in the topic."),
+		table.Column("Managed-By", "string", "The KafkaTopic that manages the topic, as namespace/name."),
+		table.Wide("Topic ID", "string", "Apache Kafka's own id of the topic."),
+	},
+	Rows: func(view *kafka.KafkaHostedTopics) [][]any {
+		rows := make([][]any, 0, len(view.Topics))
+		for _, t := range view.Topics {
+			manager := ""
+			switch {
+			case t.ManagedBy != nil:
+				manager = t.ManagedBy.Namespace + "/" + t.ManagedBy.Name
+			case t.Managed:
+				manager = "<hidden>"
+			}
+			rows = append(rows, []any{t.Name, int64(t.Partitions), int64(t.Replicas), int64(t.UnderReplicated), int64(t.Offline), t.Internal, manager, t.TopicID})
+		}
+		return rows
+	},
+	Row: func(view *kafka.KafkaHostedTopics, row int) *kafka.KafkaHostedTopics {
+		one := *view
+		one.Topics = view.Topics[row : row+1]
+		return &one
+	},
+}

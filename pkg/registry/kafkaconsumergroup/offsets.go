@@ -9,151 +9,126 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
-// OffsetsREST is kafkaconsumergroups/offsets: where a group is in each partition, and a way to say where it goes on.
-type OffsetsREST struct {
-	clusters *live.Clusters
+// Offsets is kafkaconsumergroups/offsets: what a group has committed, and by an update a reset of it. A put by somebody who may create
+// makes a group that starts where its consumers are to start.
+type Offsets = sub.Declarative[standing, *kafka.KafkaConsumerGroupOffsets, map[broker.TopicPartition]int64]
+
+// standing is a group with where it stands.
+type standing struct {
+	place
+	group broker.Group
+	// found tells whether there is such a group.
+	found bool
+	read  *positions
 }
 
-var (
-	_ rest.Patcher        = &OffsetsREST{}
-	_ rest.TableConvertor = &OffsetsREST{}
-	_ rest.Storage        = &OffsetsREST{}
-)
+var _ sub.Target = standing{}
 
-// New implements rest.Storage.
-func (*OffsetsREST) New() runtime.Object { return &kafka.KafkaConsumerGroupOffsets{} }
+// Resource implements sub.Target.
+func (standing) Resource() schema.GroupResource { return resource }
 
-// Destroy implements rest.Storage.
-func (*OffsetsREST) Destroy() {}
-
-// ConvertToTable implements rest.TableConvertor.
-func (*OffsetsREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
-	return offsets.ConvertToTable(ctx, object, options)
+// Parent implements sub.Target.
+func (s standing) Parent() metav1.Object {
+	meta := objectMeta(s.kafka, s.groupID)
+	return &meta
 }
 
-// Get implements rest.Getter.
-func (r *OffsetsREST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
-	at, err := find(ctx, r.clusters, name)
-	if err != nil {
-		return nil, err
+// errCommitted is why a reset that was prepared on other offsets is a conflict.
+var errCommitted = errors.New("the group has committed offsets since; look at them and try again")
+
+func newOffsets(clusters *live.Clusters) *Offsets {
+	return &Offsets{
+		View: sub.View[standing, *kafka.KafkaConsumerGroupOffsets]{
+			Type: sub.TypeOf("KafkaConsumerGroupOffsets", func() *kafka.KafkaConsumerGroupOffsets { return &kafka.KafkaConsumerGroupOffsets{} }, offsets),
+			Find: func(ctx context.Context, name string) (standing, error) {
+				s, err := findGroup(ctx, clusters, name)
+				if err == nil {
+					err = s.missing()
+				}
+				return s, err
+			},
+			Show: func(ctx context.Context, s standing) (*kafka.KafkaConsumerGroupOffsets, error) {
+				if err := s.look(ctx); err != nil {
+					return nil, err
+				}
+				return offsetsView(s), nil
+			},
+		},
+		Target: func(ctx context.Context, name string) (standing, error) {
+			s, err := findGroup(ctx, clusters, name)
+			if err == nil {
+				err = s.look(ctx)
+			}
+			return s, err
+		},
+		Current: func(_ context.Context, s standing) (*kafka.KafkaConsumerGroupOffsets, error) {
+			if !s.found {
+				return &kafka.KafkaConsumerGroupOffsets{}, nil
+			}
+			return offsetsView(s), nil
+		},
+		Missing:  standing.missing,
+		Modified: errCommitted,
+		Validate: func(_ standing, next, _ *kafka.KafkaConsumerGroupOffsets) field.ErrorList {
+			return validation.ValidateConsumerGroupOffsets(next)
+		},
+		Ask: func(ctx context.Context, s standing, next, _ *kafka.KafkaConsumerGroupOffsets) (map[broker.TopicPartition]int64, error) {
+			if s.found && s.group.IsActive() {
+				return nil, active(s.name, s.group)
+			}
+			return targets(ctx, s, next)
+		},
+		Foresee: after,
+		Do: func(ctx context.Context, s standing, _ *kafka.KafkaConsumerGroupOffsets, targets map[broker.TopicPartition]int64) (map[broker.TopicPartition]int64, error) {
+			return targets, commit(ctx, s.place, targets)
+		},
+		Record: after,
 	}
-	g, found, err := at.group(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		return nil, at.notFound()
-	}
-	read, err := readPositions(ctx, at.cluster, g)
-	if err != nil {
-		return nil, refused(err, name, "")
-	}
-	return offsetsView(at, g, read), nil
 }
 
-func offsetsView(at place, g broker.Group, p *positions) *kafka.KafkaConsumerGroupOffsets {
+// findGroup finds a group, whether it exists or not.
+func findGroup(ctx context.Context, clusters *live.Clusters, name string) (s standing, err error) {
+	if s.place, err = find(ctx, clusters, name); err != nil {
+		return s, err
+	}
+	s.group, s.found, err = s.place.group(ctx)
+	s.group.ID = s.groupID
+	return s, err
+}
+
+// look finds out where the group stands.
+func (s *standing) look(ctx context.Context) (err error) {
+	if s.read, err = readPositions(ctx, s.cluster, s.group); err != nil {
+		return refused(err, s.name, "")
+	}
+	return nil
+}
+
+// missing is the error of a group that does not exist.
+func (s standing) missing() error {
+	if s.found {
+		return nil
+	}
+	return s.notFound()
+}
+
+func offsetsView(s standing) *kafka.KafkaConsumerGroupOffsets {
 	obj := &kafka.KafkaConsumerGroupOffsets{
-		ObjectMeta: objectMeta(at.kafka, at.groupID),
-		Status:     kafka.KafkaConsumerGroupOffsetsStatus{State: g.State, Lag: p.lag(), Partitions: p.rows()},
+		ObjectMeta: objectMeta(s.kafka, s.groupID),
+		Status:     kafka.KafkaConsumerGroupOffsetsStatus{State: s.group.State, Lag: s.read.lag(), Partitions: s.read.rows()},
 	}
-	obj.ResourceVersion = hash(p.committed)
+	obj.ResourceVersion = hash(s.read.committed)
 	return obj
-}
-
-// Update implements rest.Updater: a reset of the group. As everywhere, a patch needs an object that exists, while a put by somebody
-// who may create makes it: a group that starts where its consumers are to start.
-func (r *OffsetsREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
-	at, err := find(ctx, r.clusters, name)
-	if err != nil {
-		return nil, false, err
-	}
-	g, found, err := at.group(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	g.ID = at.groupID
-	read, err := readPositions(ctx, at.cluster, g)
-	if err != nil {
-		return nil, false, refused(err, name, "")
-	}
-	old := &kafka.KafkaConsumerGroupOffsets{}
-	if found {
-		old = offsetsView(at, g, read)
-	}
-	obj, err := info.UpdatedObject(ctx, old.DeepCopy())
-	if err != nil {
-		return nil, false, err
-	}
-	next, ok := obj.(*kafka.KafkaConsumerGroupOffsets)
-	if !ok {
-		return nil, false, apierrors.NewBadRequest(fmt.Sprintf("expected KafkaConsumerGroupOffsets, got %T", obj))
-	}
-	if err := sameGroup(at, found, old, next, info.Preconditions()); err != nil {
-		return nil, false, err
-	}
-	if errs := validation.ValidateConsumerGroupOffsets(next); len(errs) > 0 {
-		return nil, false, apierrors.NewInvalid(kafka.Kind("KafkaConsumerGroupOffsets"), name, errs)
-	}
-	if found && g.IsActive() {
-		return nil, false, active(name, g)
-	}
-	targets, err := r.targets(ctx, at, read, next)
-	if err != nil {
-		return nil, false, err
-	}
-	if err := admit(ctx, found, old, next, create, update); err != nil {
-		return nil, false, err
-	}
-	if !dryrun.IsDryRun(options.DryRun) {
-		if err := commit(ctx, at, targets); err != nil {
-			return nil, false, err
-		}
-	}
-	return after(at, g, read, targets, next.Spec), !found, nil
-}
-
-// sameGroup checks whom and what the body was made for.
-func sameGroup(at place, found bool, old, next *kafka.KafkaConsumerGroupOffsets, preconditions *metav1.Preconditions) error {
-	if next.Name != at.name || next.Namespace != "" && next.Namespace != at.kafka.Namespace {
-		return apierrors.NewBadRequest(fmt.Sprintf("the body is for %s/%s, the request for %s/%s", next.Namespace, next.Name, at.kafka.Namespace, at.name))
-	}
-	uid := next.UID
-	if preconditions != nil && preconditions.UID != nil {
-		uid = *preconditions.UID
-	}
-	switch {
-	case !found && (uid != "" || next.ResourceVersion != ""):
-		return at.notFound()
-	case uid != "" && uid != objectMeta(at.kafka, at.groupID).UID:
-		return apierrors.NewConflict(resource, at.name, fmt.Errorf("the request is for uid %s, the group has %s: its Kafka was created again", uid, old.UID))
-	case next.ResourceVersion != "" && next.ResourceVersion != old.ResourceVersion:
-		return apierrors.NewConflict(resource, at.name, errors.New("the group has committed offsets since; look at them and try again"))
-	}
-	return nil
-}
-
-func admit(ctx context.Context, found bool, old, next *kafka.KafkaConsumerGroupOffsets, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc) error {
-	if found && update != nil {
-		return update(ctx, next.DeepCopy(), old.DeepCopy())
-	}
-	if !found && create != nil {
-		return create(ctx, next.DeepCopy())
-	}
-	return nil
 }
 
 // maxNamed bounds the members and partitions that one message names.
@@ -181,8 +156,8 @@ func active(name string, g broker.Group) error {
 }
 
 // targets are the offsets that an update writes.
-func (r *OffsetsREST) targets(ctx context.Context, at place, read *positions, next *kafka.KafkaConsumerGroupOffsets) (map[broker.TopicPartition]int64, error) {
-	topics := read.topics
+func targets(ctx context.Context, s standing, next *kafka.KafkaConsumerGroupOffsets) (map[broker.TopicPartition]int64, error) {
+	read, topics := s.read, s.read.topics
 	var names []string
 	for _, reset := range next.Spec.Reset {
 		if _, known := topics[reset.Topic]; reset.Topic != "" && !known {
@@ -190,23 +165,23 @@ func (r *OffsetsREST) targets(ctx context.Context, at place, read *positions, ne
 		}
 	}
 	if len(names) > 0 {
-		more, err := at.cluster.Topics(ctx, names...)
+		more, err := s.cluster.Topics(ctx, names...)
 		if err != nil {
-			return nil, refused(err, at.name, "spec.reset")
+			return nil, refused(err, s.name, "spec.reset")
 		}
 		topics = maps.Clone(topics)
 		maps.Copy(topics, more)
 	}
 	plan, errs := newPlan(next.Spec.Reset, read.committed, topics)
 	if len(errs) > 0 {
-		return nil, apierrors.NewInvalid(kafka.Kind("KafkaConsumerGroupOffsets"), at.name, errs)
+		return nil, apierrors.NewInvalid(kafka.Kind("KafkaConsumerGroupOffsets"), s.name, errs)
 	}
-	if err := plan.look(ctx, at.cluster, topics); err != nil {
-		return nil, refused(err, at.name, "spec.reset")
+	if err := plan.look(ctx, s.cluster, topics); err != nil {
+		return nil, refused(err, s.name, "spec.reset")
 	}
 	targets, errs := plan.targets()
 	if len(errs) > 0 {
-		return nil, apierrors.NewInvalid(kafka.Kind("KafkaConsumerGroupOffsets"), at.name, errs)
+		return nil, apierrors.NewInvalid(kafka.Kind("KafkaConsumerGroupOffsets"), s.name, errs)
 	}
 	read.topics = topics
 	for partition, ends := range plan.ranges {
@@ -234,17 +209,17 @@ func commit(ctx context.Context, at place, targets map[broker.TopicPartition]int
 }
 
 // after is what the group's offsets are once the targets are written.
-func after(at place, g broker.Group, read *positions, targets map[broker.TopicPartition]int64, spec kafka.KafkaConsumerGroupOffsetsSpec) *kafka.KafkaConsumerGroupOffsets {
+func after(_ context.Context, s standing, next, _ *kafka.KafkaConsumerGroupOffsets, targets map[broker.TopicPartition]int64) (*kafka.KafkaConsumerGroupOffsets, error) {
 	committed := map[broker.TopicPartition]broker.CommittedOffset{}
-	maps.Copy(committed, read.committed)
+	maps.Copy(committed, s.read.committed)
 	for partition, offset := range targets {
 		committed[partition] = broker.CommittedOffset{Offset: offset}
 	}
-	read.committed = committed
-	if g.State == "" {
-		g.State = "Empty"
+	s.read.committed = committed
+	if s.group.State == "" {
+		s.group.State = "Empty"
 	}
-	obj := offsetsView(at, g, read)
-	obj.Spec = spec
-	return obj
+	obj := offsetsView(s)
+	obj.Spec = next.Spec
+	return obj, nil
 }

@@ -32,12 +32,12 @@ type KafkaLister interface {
 // Storage is kafkaconsumergroups with its subresource.
 type Storage struct {
 	Group   *REST
-	Offsets *OffsetsREST
+	Offsets *Offsets
 }
 
 // NewStorage builds the storages. Nothing is asked of any broker.
 func NewStorage(clusters *live.Clusters, kafkas KafkaLister, clock clock.PassiveClock) *Storage {
-	return &Storage{Group: &REST{clusters: clusters, kafkas: kafkas, recent: recent{clock: clock}}, Offsets: &OffsetsREST{clusters: clusters}}
+	return &Storage{Group: &REST{clusters: clusters, kafkas: kafkas, recent: recent{clock: clock}}, Offsets: newOffsets(clusters)}
 }
 
 // place is where a group is, whether it exists or not.

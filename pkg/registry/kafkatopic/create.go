@@ -12,13 +12,14 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Create implements brokered.Kind: the brokers are asked to make the topic, once. What they have already is taken over if it is what
 // the object says, or what is left of an object of the same name.
 func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, left brokered.Leftover) (brokered.Outcome[*kafka.KafkaTopic], error) {
-	if err := k.clusters.Begin(ctx, cluster); err != nil {
+	if err := k.Clusters.Begin(ctx, cluster); err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}
 	if len(left.IDs) > 0 {
@@ -27,7 +28,7 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 		}
 	}
 	if problem := k.tooMany(ctx, cluster, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField); problem != nil {
-		return brokered.Outcome[*kafka.KafkaTopic]{}, invalid(topic, problem)
+		return brokered.Outcome[*kafka.KafkaTopic]{}, resolver.Invalid(topic, problem)
 	}
 	done, taken, err := k.create(ctx, cluster, topic, left.IDs)
 	switch {
@@ -75,7 +76,7 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 		case err != nil:
 			return none, refusedOrUnknown(err, topic)
 		case done == nil:
-			return none, apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name, errTaken)
+			return none, apierrors.NewConflict(resolver.Resource, topic.Name, errTaken)
 		}
 		return k.outcome(*done), nil
 	case ours:
@@ -85,7 +86,7 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 		return none, err
 	}
 	if len(problems) > 0 {
-		return none, invalid(topic, problems...)
+		return none, resolver.Invalid(topic, problems...)
 	}
 	return k.outcome(adopted(topic, have)), nil
 }
@@ -125,7 +126,7 @@ func refusedOrUnknown(err error, topic *kafka.KafkaTopic) error {
 	if err == nil || (kind{}).Away(err) || (kind{}).Unknown(err) {
 		return err
 	}
-	return refusal(err, topic)
+	return resolver.Refusal(err, topic)
 }
 
 func newTopic(topic *kafka.KafkaTopic) broker.NewTopic {

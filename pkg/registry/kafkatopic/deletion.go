@@ -8,6 +8,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -37,7 +38,7 @@ func foretellDeletion(ctx context.Context, cluster *broker.Cluster, topic *kafka
 	switch {
 	case err != nil || !found:
 		return err
-	case foreign(topic, have) != nil:
+	case resolver.Foreign(topic, have) != nil:
 		live.Warn(ctx, "another topic stays", errors.New(topics.Replaced(topic.Status.TopicID, have)))
 		return nil
 	}

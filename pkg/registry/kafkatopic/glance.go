@@ -20,6 +20,9 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/table"
 )
 
+// snapshotAge is how old the metadata in lists may be.
+const snapshotAge = 5 * time.Second
+
 // glanceWait is how long a list waits for brokers before it goes on without.
 const glanceWait = 300 * time.Millisecond
 
@@ -68,11 +71,11 @@ func (p *plane) glanceAt(ctx context.Context, object runtime.Object) map[types.N
 
 // glance is one cluster's newest snapshot, nil when there is none.
 func (p *plane) glance(ctx context.Context, of types.NamespacedName, wait time.Duration) *broker.Snapshot {
-	k, err := p.clusters.Known(ctx, of.Namespace, of.Name)
+	k, err := p.Clusters.Known(ctx, of.Namespace, of.Name)
 	if err != nil {
 		return nil
 	}
-	cluster, err := p.clusters.Connect(k)
+	cluster, err := p.Clusters.Connect(k)
 	if err != nil {
 		// Not up yet, which the topics' conditions say.
 		return nil

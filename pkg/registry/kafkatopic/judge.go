@@ -11,12 +11,13 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Judge implements brokered.Kind.
 func (k kind) Judge(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, left brokered.Leftover) (brokered.Verdict[*kafka.KafkaTopic], error) {
-	if err := k.clusters.Begin(ctx, cluster); err != nil {
+	if err := k.Clusters.Begin(ctx, cluster); err != nil {
 		return verdict{}, err
 	}
 	if before == nil {
@@ -38,7 +39,7 @@ type verdict = brokered.Verdict[*kafka.KafkaTopic]
 // judgeNew asks whether the brokers would make a topic.
 func (k kind) judgeNew(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (verdict, error) {
 	if problem := k.tooMany(ctx, cluster, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField); problem != nil {
-		return verdict{}, invalid(topic, problem)
+		return verdict{}, resolver.Invalid(topic, problem)
 	}
 	would, err := cluster.CreateTopic(ctx, newTopic(topic), true)
 	if broker.CodeOf(err) == codeTopicAlreadyExists {
@@ -72,7 +73,7 @@ func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *k
 		return verdict{}, statusUnlessAway(err, topic)
 	}
 	if problems := disagreements(topic, nil, have, config); len(problems) > 0 {
-		return verdict{}, invalid(topic, problems...)
+		return verdict{}, resolver.Invalid(topic, problems...)
 	}
 	done := adopted(topic, have)
 	return verdict{Fill: func(topic *kafka.KafkaTopic) { fillSpec(topic, done) }}, nil
@@ -91,10 +92,10 @@ func fill(partitions, replicas int32) func(*kafka.KafkaTopic) {
 
 // judgeExisting compares with a topic that is on the brokers: it can grow and change its settings, nothing else.
 func (k kind) judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, have broker.Topic) error {
-	if problem := foreign(topic, have); problem != nil {
-		return invalid(topic, problem)
+	if problem := resolver.Foreign(topic, have); problem != nil {
+		return resolver.Invalid(topic, problem)
 	}
-	if err := k.mayHave(ctx, cluster, before, have); err != nil {
+	if err := k.mayHave(ctx, resolver.Target{Topic: before, Cluster: cluster, Have: have}); err != nil {
 		return err
 	}
 	config, err := cluster.TopicConfig(ctx, have.Name)
@@ -102,23 +103,23 @@ func (k kind) judgeExisting(ctx context.Context, cluster *broker.Cluster, topic,
 		return statusUnlessAway(err, topic)
 	}
 	if problems := disagreements(topic, before, have, config); len(problems) > 0 {
-		return invalid(topic, problems...)
+		return resolver.Invalid(topic, problems...)
 	}
 	if !ptr.Equal(topic.Spec.Replicas, before.Spec.Replicas) {
 		// A number that the topic has already, because somebody else moved it, only has to be written down.
 		if problem := replicasProblem(topic, int32(have.ReplicationFactor())); problem != nil {
-			return invalid(topic, problem)
+			return resolver.Invalid(topic, problem)
 		}
 	}
 	if !ptr.Equal(topic.Spec.Partitions, before.Spec.Partitions) {
 		if problem := partitionsProblem(have, topic.Spec.Partitions, field.NewPath("spec", "partitions")); problem != nil {
-			return invalid(topic, problem)
+			return resolver.Invalid(topic, problem)
 		}
 	}
 	steps := topics.Compare(planned(topic), have, config)
 	if steps.Grow > 0 {
 		if problem := k.tooMany(ctx, cluster, int32(len(have.Partitions)), steps.Grow, int32(have.ReplicationFactor()), partitionsField); problem != nil {
-			return invalid(topic, problem)
+			return resolver.Invalid(topic, problem)
 		}
 		if err := cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, true); err != nil {
 			return statusUnlessAway(err, topic)
@@ -144,7 +145,7 @@ func disagreements(topic, before *kafka.KafkaTopic, have broker.Topic, config []
 func (kind) JudgeAlone(topic, before *kafka.KafkaTopic) error {
 	if before == nil {
 		if problem := topics.TooManyAtOnce(0, ptr.Deref(topic.Spec.Partitions, 0)); problem != "" {
-			return invalid(topic, field.Invalid(partitionsField, *topic.Spec.Partitions, problem))
+			return resolver.Invalid(topic, field.Invalid(partitionsField, *topic.Spec.Partitions, problem))
 		}
 		return nil
 	}
@@ -164,7 +165,7 @@ func (kind) JudgeAlone(topic, before *kafka.KafkaTopic) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return invalid(topic, errs...)
+	return resolver.Invalid(topic, errs...)
 }
 
 // replicasProblem refuses another number of replicas than a topic has; nil when it is that one.

@@ -15,6 +15,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -91,40 +92,40 @@ func (k kind) Claimed(ctx context.Context, topic *kafka.KafkaTopic, standing *st
 	}
 	duplicate := field.Duplicate(path, topic.TopicName())
 	duplicate.Detail = why
-	return invalid(topic, duplicate)
+	return resolver.Invalid(topic, duplicate)
 }
 
 // Host implements brokered.Kind. A Kafka that does not exist is a mistake in a new object, unless it is declared in a manifest.
 func (k kind) Host(ctx context.Context, topic, before *kafka.KafkaTopic, applied bool) (*broker.Cluster, types.UID, error) {
-	find := k.findHost
+	find := k.FindKafka
 	if _, annotated := topic.Annotations[corev1.LastAppliedConfigAnnotation]; before == nil && !applied && !annotated {
 		// What is applied may come in any order, its Kafka after it; who creates one object refers to what is there.
-		find = k.host
+		find = k.Kafka
 	}
 	host, err := find(ctx, topic)
 	if err != nil {
 		return nil, "", err
 	}
-	cluster, err := k.clusters.Connect(host)
+	cluster, err := k.Clusters.Connect(host)
 	return cluster, host.UID, err
 }
 
 // HostOf implements brokered.Kind.
 func (k kind) HostOf(ctx context.Context, claim *storage.Claim) (*broker.Cluster, bool, error) {
-	host, err := k.clusters.Kafka(ctx, claim.Cluster.Namespace, claim.Cluster.Name)
+	host, err := k.Clusters.Kafka(ctx, claim.Cluster.Namespace, claim.Cluster.Name)
 	if apierrors.IsNotFound(err) {
 		return nil, false, nil
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	cluster, err := k.clusters.Ask(ctx, host)
+	cluster, err := k.Clusters.Ask(ctx, host)
 	return cluster, err == nil, err
 }
 
 // Away implements brokered.Kind.
 func (kind) Away(err error) bool {
-	var missing *noKafkaError
+	var missing *resolver.NoKafkaError
 	return errors.As(err, &missing) || live.IsAway(err)
 }
 
@@ -157,7 +158,7 @@ func (k kind) outcome(done outcome) brokered.Outcome[*kafka.KafkaTopic] {
 
 // Converge implements brokered.Kind.
 func (k kind) Converge(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, verdict brokered.Verdict[*kafka.KafkaTopic]) (brokered.Outcome[*kafka.KafkaTopic], error) {
-	if err := k.clusters.Begin(ctx, cluster); err != nil {
+	if err := k.Clusters.Begin(ctx, cluster); err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}
 	done, err := k.apply(ctx, cluster, topic, verdict.Absent)

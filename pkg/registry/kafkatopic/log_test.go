@@ -258,7 +258,7 @@ func TestALongTailCountsRecords(t *testing.T) {
 // streams counts the logs that the server is streaming.
 func streams() int {
 	buf := make([]byte, 8<<20)
-	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "kafkatopic.(*LogREST).stream(")
+	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "records.(*Log).stream(")
 }
 
 // follow reads a log line by line; the function it returns waits for one.

@@ -2,130 +2,50 @@ package kafkatopic
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"slices"
-	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/util/dryrun"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/views"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
-// PartitionsREST is kafkatopics/partitions: where each partition is, asked at request time, and a way to say where it
-// should be.
-type PartitionsREST struct {
-	plane *plane
-}
+// Partitions is kafkatopics/partitions: where each partition is, and a way to say where it should be. Other replica lists start a
+// reassignment, more entries add partitions. It answers when the brokers have accepted; data moves afterwards, which get shows.
+type Partitions = sub.Declarative[resolver.Target, *kafka.KafkaTopicPartitions, assignmentDiff]
 
-var (
-	_ rest.Patcher        = &PartitionsREST{}
-	_ rest.TableConvertor = &PartitionsREST{}
-	_ rest.Storage        = &PartitionsREST{}
-)
-
-// New implements rest.Storage.
-func (*PartitionsREST) New() runtime.Object { return &kafka.KafkaTopicPartitions{} }
-
-// Destroy implements rest.Storage.
-func (*PartitionsREST) Destroy() {}
-
-// ConvertToTable implements rest.TableConvertor.
-func (*PartitionsREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
-	return partitions.ConvertToTable(ctx, object, options)
-}
-
-// assignmentHash is the resourceVersion of a topic's assignment: it changes with the topic's identity, its partitions,
-// their replicas, and the moves under way, and with nothing that changes by itself such as leaders and offsets.
-func assignmentHash(have broker.Topic, moves map[int32]broker.Reassignment) string {
-	hash := fnv.New64a()
-	write := func(n int32) { _ = binary.Write(hash, binary.BigEndian, n) }
-	list := func(ids []int32) {
-		write(int32(len(ids)))
-		for _, id := range ids {
-			write(id)
-		}
+func newPartitions(p *plane) *Partitions {
+	return &Partitions{
+		View: sub.View[resolver.Target, *kafka.KafkaTopicPartitions]{
+			Type: sub.TypeOf("KafkaTopicPartitions", func() *kafka.KafkaTopicPartitions { return &kafka.KafkaTopicPartitions{} }, views.Partitions),
+			Find: p.Reach,
+			Show: func(ctx context.Context, t resolver.Target) (*kafka.KafkaTopicPartitions, error) {
+				return views.ShowPartitions(ctx, p.Resolver, t)
+			},
+		},
+		Target:  p.Own,
+		Current: views.Assignment,
+		Prepare: func(next *kafka.KafkaTopicPartitions) {
+			slices.SortStableFunc(next.Spec.Partitions, func(a, b kafka.PartitionAssignment) int { return int(a.Partition - b.Partition) })
+		},
+		Validate: func(_ resolver.Target, next, old *kafka.KafkaTopicPartitions) field.ErrorList {
+			return validation.ValidatePartitions(next, old)
+		},
+		Ask: p.askForAssignment,
+		Foresee: func(_ context.Context, _ resolver.Target, next, old *kafka.KafkaTopicPartitions, _ assignmentDiff) (*kafka.KafkaTopicPartitions, error) {
+			next.Status, next.ManagedFields = old.Status, old.ManagedFields
+			return next, nil
+		},
+		Do:     p.assign,
+		Record: p.assigned,
 	}
-	_, _ = hash.Write(have.ID[:])
-	write(int32(len(have.Partitions)))
-	for _, p := range have.Partitions {
-		move := moves[p.ID]
-		write(p.ID)
-		list(p.Replicas)
-		list(move.Adding)
-		list(move.Removing)
-	}
-	// Clients may compare resourceVersions as numbers, and 0 means "any".
-	return strconv.FormatUint(max(hash.Sum64(), 1), 10)
-}
-
-// Update implements rest.Updater: other replica lists start a reassignment, more entries add partitions. It answers
-// when the brokers have accepted; data moves afterwards, which get shows.
-func (r *PartitionsREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, _ rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
-	topic, cluster, have, err := r.plane.liveTopic(ctx, name)
-	if err != nil {
-		return nil, false, err
-	}
-	old, err := r.assignment(ctx, topic, cluster, have)
-	if err != nil {
-		return nil, false, err
-	}
-	obj, err := info.UpdatedObject(ctx, old.DeepCopy())
-	if err != nil {
-		return nil, false, err
-	}
-	next, ok := obj.(*kafka.KafkaTopicPartitions)
-	if !ok {
-		return nil, false, apierrors.NewBadRequest(fmt.Sprintf("expected KafkaTopicPartitions, got %T", obj))
-	}
-	if err := sameObject(topic, &next.ObjectMeta, info.Preconditions()); err != nil {
-		return nil, false, err
-	}
-	if next.ResourceVersion != "" && next.ResourceVersion != old.ResourceVersion {
-		return nil, false, stale(topic)
-	}
-	slices.SortStableFunc(next.Spec.Partitions, func(a, b kafka.PartitionAssignment) int { return int(a.Partition - b.Partition) })
-	if errs := validation.ValidatePartitions(next, old); len(errs) > 0 {
-		return nil, false, apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), name, errs)
-	}
-	change := assignmentChange(old, next)
-	if err := r.validateBrokers(ctx, cluster, topic, old, next, change); err != nil {
-		return nil, false, err
-	}
-	if update != nil {
-		if err := update(ctx, next.DeepCopy(), old.DeepCopy()); err != nil {
-			return nil, false, err
-		}
-	}
-	if err := r.carryOut(ctx, cluster, topic, have, change, dryrun.IsDryRun(options.DryRun)); err != nil {
-		return nil, false, err
-	}
-	if dryrun.IsDryRun(options.DryRun) {
-		next.Status, next.ManagedFields = old.Status, old.ManagedFields
-		return next, false, nil
-	}
-	if have, err = r.plane.onBrokers(ctx, cluster, topic); err == nil {
-		var view *kafka.KafkaTopicPartitions
-		if view, err = r.assignment(ctx, topic, cluster, have); err == nil {
-			return view, false, nil
-		}
-	}
-	// The brokers have accepted it: an error would say that they have not.
-	live.Warn(ctx, "accepted, and how it stands cannot be shown", err)
-	next.Status, next.ManagedFields, next.ResourceVersion = old.Status, old.ManagedFields, ""
-	return next, false, nil
 }
 
 // assignmentDiff is what a new assignment changes.
@@ -148,15 +68,34 @@ func assignmentChange(old, next *kafka.KafkaTopicPartitions) assignmentDiff {
 	return diff
 }
 
+// askForAssignment refuses what the brokers would refuse, and what they would accept and never finish.
+func (p *plane) askForAssignment(ctx context.Context, t resolver.Target, next, old *kafka.KafkaTopicPartitions) (assignmentDiff, error) {
+	change := assignmentChange(old, next)
+	if err := validateBrokers(ctx, t, next, old, change); err != nil {
+		return change, err
+	}
+	if len(change.added) == 0 {
+		return change, nil
+	}
+	have, total := int32(len(t.Have.Partitions)), int32(len(t.Have.Partitions)+len(change.added))
+	if problem := p.tooMany(ctx, t.Cluster, have, total, int32(t.Have.ReplicationFactor()), field.NewPath("spec")); problem != nil {
+		return change, invalidPartitions(t, problem)
+	}
+	if err := t.Cluster.CreatePartitions(ctx, t.Have.Name, total, change.added, true); err != nil {
+		return change, assignmentRefused(err, t)
+	}
+	return change, nil
+}
+
 // validateBrokers refuses what the brokers would accept and never finish: KRaft takes fenced brokers as targets
 // (ReplicationControlManager checks registration only), and takes an empty place as one replica less.
-func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, old, next *kafka.KafkaTopicPartitions, change assignmentDiff) error {
+func validateBrokers(ctx context.Context, t resolver.Target, next, old *kafka.KafkaTopicPartitions, change assignmentDiff) error {
 	if len(change.moves)+len(change.added) == 0 {
 		return nil
 	}
-	info, err := cluster.Describe(ctx)
+	info, err := t.Cluster.Describe(ctx)
 	if err != nil {
-		return live.Refused(err, kafka.Resource("kafkatopics"), next.Name, "spec.partitions")
+		return assignmentRefused(err, t)
 	}
 	alive := map[int32]bool{}
 	var ids []int32
@@ -178,7 +117,7 @@ func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cl
 		}
 		// As many as the object says is right whatever the brokers say: metadata counts those that a move adds and removes, for a
 		// moment longer than the move is listed.
-		if want := int(ptr.Deref(topic.Spec.Replicas, int32(has))); len(entry.Replicas) != want && len(entry.Replicas) != has {
+		if want := int(ptr.Deref(t.Topic.Spec.Replicas, int32(has))); len(entry.Replicas) != want && len(entry.Replicas) != has {
 			errs = append(errs, field.Invalid(path, entry.Replicas,
 				fmt.Sprintf("the topic has %d replicas a partition; changing their number is not served yet", want)))
 		}
@@ -191,31 +130,42 @@ func (r *PartitionsREST) validateBrokers(ctx context.Context, cluster *broker.Cl
 	if len(errs) == 0 {
 		return nil
 	}
-	return apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), next.Name, errs)
+	return invalidPartitions(t, errs...)
 }
 
-// carryOut adds partitions first: brokers refuse to grow a topic that is being reassigned.
-func (r *PartitionsREST) carryOut(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, change assignmentDiff, dryRun bool) error {
-	gr := kafka.Resource("kafkatopics")
+// assign adds partitions first: brokers refuse to grow a topic that is being reassigned.
+func (p *plane) assign(ctx context.Context, t resolver.Target, _ *kafka.KafkaTopicPartitions, change assignmentDiff) (assignmentDiff, error) {
 	if len(change.added) > 0 {
-		total := int32(len(have.Partitions) + len(change.added))
-		if problem := r.plane.tooMany(ctx, cluster, int32(len(have.Partitions)), total, int32(have.ReplicationFactor()), field.NewPath("spec")); problem != nil {
-			return apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), topic.Name, field.ErrorList{problem})
-		}
-		if err := cluster.CreatePartitions(ctx, have.Name, total, change.added, true); err != nil {
-			return live.Refused(err, gr, topic.Name, "spec.partitions")
-		}
-		if !dryRun {
-			if _, err := r.plane.grow(ctx, cluster, topic, have, total, change.added, nil); err != nil {
-				return live.Refused(err, gr, topic.Name, "spec.partitions")
-			}
+		if _, err := p.grow(ctx, t, int32(len(t.Have.Partitions)+len(change.added)), change.added, nil); err != nil {
+			return change, assignmentRefused(err, t)
 		}
 	}
-	if len(change.moves) == 0 || dryRun {
-		return nil
+	if len(change.moves) > 0 {
+		if err := t.Cluster.Reassign(ctx, t.Have.Name, change.moves); err != nil {
+			return change, assignmentRefused(err, t)
+		}
 	}
-	if err := cluster.Reassign(ctx, have.Name, change.moves); err != nil {
-		return live.Refused(err, gr, topic.Name, "spec.partitions")
+	return change, nil
+}
+
+// assigned shows how it stands. The brokers have accepted it: an error would say that they have not.
+func (p *plane) assigned(ctx context.Context, t resolver.Target, next, old *kafka.KafkaTopicPartitions, _ assignmentDiff) (*kafka.KafkaTopicPartitions, error) {
+	var err error
+	if t.Have, err = p.OnBrokers(ctx, t); err == nil {
+		var view *kafka.KafkaTopicPartitions
+		if view, err = views.Assignment(ctx, t); err == nil {
+			return view, nil
+		}
 	}
-	return nil
+	live.Warn(ctx, "accepted, and how it stands cannot be shown", err)
+	next.Status, next.ManagedFields, next.ResourceVersion = old.Status, old.ManagedFields, ""
+	return next, nil
+}
+
+func invalidPartitions(t resolver.Target, problems ...*field.Error) error {
+	return apierrors.NewInvalid(kafka.Kind("KafkaTopicPartitions"), t.Topic.Name, problems)
+}
+
+func assignmentRefused(err error, t resolver.Target) error {
+	return live.Refused(err, resolver.Resource, t.Topic.Name, "spec.partitions")
 }

@@ -11,7 +11,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -25,7 +25,7 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 		return nil
 	}
 	conflict := func(format string, args ...any) error {
-		return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name, fmt.Errorf(format, args...))
+		return apierrors.NewConflict(resolver.Resource, topic.Name, fmt.Errorf(format, args...))
 	}
 	doomed, err := p.topics.Tombstoned(ctx, topic, id)
 	if err != nil {
@@ -34,13 +34,13 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 	if doomed {
 		return conflict("topic id %s is that of a deleted KafkaTopic and is about to be deleted", id)
 	}
-	k, err := p.findHost(ctx, topic)
+	k, err := p.FindKafka(ctx, topic)
 	if err != nil {
 		return nil
 	}
 	asking, cancel := live.Deadline(ctx)
 	defer cancel()
-	cluster, err := p.clusters.Ask(asking, k)
+	cluster, err := p.Clusters.Ask(asking, k)
 	if err != nil {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 	case live.IsAway(err):
 		return nil
 	case err != nil:
-		return refusal(err, topic)
+		return resolver.Refusal(err, topic)
 	case !found || have.ID.String() != id:
 		return conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
 	}
@@ -64,7 +64,7 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 			}
 		}
 		if !allowed {
-			return apierrors.NewForbidden(kafka.Resource("kafkatopics"), topic.Name, fmt.Errorf(
+			return apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
 				"topic %s is on the brokers already, and who made this object had no right to take it over: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id))
 		}
 	}
@@ -83,7 +83,8 @@ func adopting(topic *kafka.KafkaTopic) bool {
 // mayHave refuses to do anything to a topic of which the object is not known to be the owner: its object was stored while nobody could be
 // asked, so that the topic may have been somebody's before, or what a former object left to be deleted. nil when it is the object's, when
 // nobody else can have used it, or when who made the object, or who asks now, may take it over.
-func (p *plane) mayHave(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic) error {
+func (p *plane) mayHave(ctx context.Context, target resolver.Target) error {
+	topic, have := target.Topic, target.Have
 	id := have.ID.String()
 	if have.ID.IsZero() || topic.Status.TopicID != "" || topic.Spec.AdoptTopicID == id {
 		return nil
@@ -93,7 +94,7 @@ func (p *plane) mayHave(ctx context.Context, cluster *broker.Cluster, topic *kaf
 		return err
 	}
 	if doomed {
-		return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name,
+		return apierrors.NewConflict(resolver.Resource, topic.Name,
 			fmt.Errorf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
 	}
 	known, allowed, wanted, err := p.topics.Standing(ctx, topic)
@@ -108,7 +109,7 @@ func (p *plane) mayHave(ctx context.Context, cluster *broker.Cluster, topic *kaf
 		return apierrors.NewInternalError(err)
 	}
 	for _, like := range []json.RawMessage{wanted, stored} {
-		left, err := (kind{p}).isLeft(ctx, cluster, have, like)
+		left, err := (kind{p}).isLeft(ctx, target.Cluster, have, like)
 		if err != nil {
 			return statusUnlessAway(err, topic)
 		}

@@ -12,6 +12,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
@@ -61,8 +62,8 @@ func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 	if topic.Spec.DeletionPolicy == kafka.TopicRetain {
 		return nil
 	}
-	k, err := r.plane.findHost(ctx, topic)
-	var missing *noKafkaError
+	k, err := r.plane.FindKafka(ctx, topic)
+	var missing *resolver.NoKafkaError
 	switch {
 	case errors.As(err, &missing):
 		// Its topics went with it.
@@ -72,7 +73,7 @@ func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 	}
 	asking, cancel := live.Deadline(ctx)
 	defer cancel()
-	cluster, err := r.plane.clusters.Ask(asking, k)
+	cluster, err := r.plane.Clusters.Ask(asking, k)
 	if err == nil {
 		err = foretellDeletion(asking, cluster, topic)
 	}

@@ -6,152 +6,109 @@ import (
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
-	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
-// ScaleREST is kafkatopics/scale: the number of partitions on the brokers. It only grows.
-type ScaleREST struct {
-	plane *plane
+// Scale is kafkatopics/scale: the number of partitions on the brokers. It only grows. The brokers have it before the answer.
+type Scale struct {
+	*sub.Declarative[resolver.Target, *autoscalingv1.Scale, growth]
+	sub.ScaleKind
 }
 
-var (
-	_ rest.Patcher                  = &ScaleREST{}
-	_ rest.GroupVersionKindProvider = &ScaleREST{}
-	_ rest.Storage                  = &ScaleREST{}
-	_ rest.TableConvertor           = &ScaleREST{}
-)
-
-// New implements rest.Storage.
-func (*ScaleREST) New() runtime.Object { return &autoscalingv1.Scale{} }
-
-// Destroy implements rest.Storage.
-func (*ScaleREST) Destroy() {}
-
-// GroupVersionKind implements rest.GroupVersionKindProvider: kubectl learns the type from it.
-func (*ScaleREST) GroupVersionKind(schema.GroupVersion) schema.GroupVersionKind {
-	return autoscalingv1.SchemeGroupVersion.WithKind("Scale")
+// growth is the number of partitions that is wanted, and the object in which it was written down.
+type growth struct {
+	partitions int32
+	stored     *kafka.KafkaTopic
 }
 
-// ConvertToTable implements rest.TableConvertor.
-func (*ScaleREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
-	return rest.NewDefaultTableConvertor(kafka.Resource("kafkatopics/scale")).ConvertToTable(ctx, object, options)
-}
+// scaledField is the field of a topic that its scale is of.
+var scaledField = fieldpath.MakePathOrDie("spec", "partitions")
 
-// Get implements rest.Getter.
-func (r *ScaleREST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
-	topic, _, have, err := r.plane.liveTopic(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return toScale(topic, len(have.Partitions)), nil
-}
-
-// Update implements rest.Updater. The brokers check the number before it is stored and have it before the answer.
-func (r *ScaleREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, _ rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
-	topic, cluster, have, err := r.plane.liveTopic(ctx, name)
-	if err != nil {
-		return nil, false, err
-	}
-	scale, err := r.updated(ctx, cluster, topic, have, info)
-	if err != nil {
-		return nil, false, err
-	}
-	if update != nil {
-		if err := update(ctx, scale.DeepCopy(), toScale(topic, len(have.Partitions))); err != nil {
-			return nil, false, err
-		}
-	}
-	partitions := scale.Spec.Replicas
-	if dryrun.IsDryRun(options.DryRun) {
-		if int(partitions) > len(have.Partitions) {
-			if err := cluster.CreatePartitions(ctx, have.Name, partitions, nil, true); err != nil {
-				return nil, false, growthRefused(err, name)
+func newScale(p *plane) *Scale {
+	return &Scale{Declarative: &sub.Declarative[resolver.Target, *autoscalingv1.Scale, growth]{
+		View: sub.View[resolver.Target, *autoscalingv1.Scale]{
+			Type: sub.ScaleType(resolver.Resource),
+			Find: p.Look,
+			Show: func(_ context.Context, t resolver.Target) (*autoscalingv1.Scale, error) {
+				return scaledTo(t.Topic, int32(len(t.Have.Partitions))), nil
+			},
+		},
+		Target: p.Own,
+		Current: func(_ context.Context, t resolver.Target) (*autoscalingv1.Scale, error) {
+			scale := scaledTo(t.Topic, int32(len(t.Have.Partitions)))
+			if err := sub.GiveOwners(t.Topic, scaledField, scale); err != nil {
+				return nil, apierrors.NewInternalError(err)
 			}
-		}
-		return toScale(topic, int(partitions)), false, nil
-	}
-	stored, err := r.plane.grow(ctx, cluster, topic, have, partitions, nil, func(topic *kafka.KafkaTopic) {
-		if managed, err := scaleFields(topic).ToParent(scale.ManagedFields); err == nil {
-			topic.ManagedFields = managed
-		}
-	})
-	if err != nil {
-		return nil, false, growthRefused(err, name)
-	}
-	return toScale(stored, int(partitions)), false, nil
+			return scale, nil
+		},
+		Validate: func(t resolver.Target, next, _ *autoscalingv1.Scale) field.ErrorList {
+			return validateScale(t.Have, next)
+		},
+		Ask: func(ctx context.Context, t resolver.Target, next, _ *autoscalingv1.Scale) (growth, error) {
+			want := next.Spec.Replicas
+			if problem := p.tooMany(ctx, t.Cluster, int32(len(t.Have.Partitions)), want, int32(t.Have.ReplicationFactor()), sub.ReplicasField); problem != nil {
+				return growth{}, apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), t.Topic.Name, field.ErrorList{problem})
+			}
+			return growth{partitions: want}, nil
+		},
+		Foresee: foreseeGrowth,
+		Do: func(ctx context.Context, t resolver.Target, next *autoscalingv1.Scale, plan growth) (growth, error) {
+			stored, err := p.grow(ctx, t, plan.partitions, nil, func(topic *kafka.KafkaTopic) {
+				if err := sub.TakeOwners(topic, scaledField, next); err != nil {
+					klog.FromContext(ctx).Error(err, "Owners of a number not noted", "topic", klog.KObj(topic))
+				}
+			})
+			if err != nil {
+				return plan, growthRefused(err, t)
+			}
+			plan.stored = stored
+			return plan, nil
+		},
+		Record: func(_ context.Context, _ resolver.Target, _, _ *autoscalingv1.Scale, plan growth) (*autoscalingv1.Scale, error) {
+			return scaledTo(plan.stored, plan.partitions), nil
+		},
+	}}
 }
 
-// scaleFields translates between who manages a topic's partitions and who manages a Scale's replicas.
-func scaleFields(topic *kafka.KafkaTopic) *managedfields.ScaleHandler {
-	return managedfields.NewScaleHandler(topic.ManagedFields, v1beta1.SchemeGroupVersion, managedfields.ResourcePathMappings{
-		v1beta1.SchemeGroupVersion.String(): fieldpath.MakePathOrDie("spec", "partitions"),
-	})
-}
-
-// updated is the Scale that the caller wants.
-func (r *ScaleREST) updated(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, info rest.UpdatedObjectInfo) (*autoscalingv1.Scale, error) {
-	old := toScale(topic, len(have.Partitions))
-	managed, err := scaleFields(topic).ToSubresource()
-	if err != nil {
-		return nil, apierrors.NewInternalError(err)
-	}
-	old.ManagedFields = managed
-	// A patch without a resourceVersion means whatever the number is now, however often the object changes meanwhile.
-	current := old.ResourceVersion
-	old.ResourceVersion = ""
-	obj, err := info.UpdatedObject(ctx, old)
-	if err != nil {
-		return nil, err
-	}
-	scale, ok := obj.(*autoscalingv1.Scale)
-	if !ok {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("expected a Scale of autoscaling/v1, got %T", obj))
-	}
-	if err := sameObject(topic, &scale.ObjectMeta, info.Preconditions()); err != nil {
-		return nil, err
-	}
-	if scale.ResourceVersion != "" && scale.ResourceVersion != current {
-		return nil, stale(topic)
-	}
-	path := field.NewPath("spec", "replicas")
+func validateScale(have broker.Topic, scale *autoscalingv1.Scale) field.ErrorList {
 	var problem *field.Error
-	if scale.Spec.Replicas < 1 {
-		problem = field.Invalid(path, scale.Spec.Replicas, fmt.Sprintf("topic %s has %d partitions, and partitions only grow", have.Name, len(have.Partitions)))
+	if want := scale.Spec.Replicas; want < 1 {
+		problem = field.Invalid(sub.ReplicasField, want, fmt.Sprintf("topic %s has %d partitions, and partitions only grow", have.Name, len(have.Partitions)))
 	} else {
-		problem = partitionsProblem(have, &scale.Spec.Replicas, path)
+		problem = partitionsProblem(have, &want, sub.ReplicasField)
 	}
 	if problem == nil {
-		problem = r.plane.tooMany(ctx, cluster, int32(len(have.Partitions)), scale.Spec.Replicas, int32(have.ReplicationFactor()), path)
+		return nil
 	}
-	if problem != nil {
-		return nil, apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), topic.Name, field.ErrorList{problem})
+	return field.ErrorList{problem}
+}
+
+func foreseeGrowth(ctx context.Context, t resolver.Target, _, _ *autoscalingv1.Scale, plan growth) (*autoscalingv1.Scale, error) {
+	if int(plan.partitions) > len(t.Have.Partitions) {
+		if err := t.Cluster.CreatePartitions(ctx, t.Have.Name, plan.partitions, nil, true); err != nil {
+			return nil, growthRefused(err, t)
+		}
 	}
-	return scale, nil
+	return scaledTo(t.Topic, plan.partitions), nil
 }
 
 // grow makes the brokers have a number of partitions, and then writes it down: what they refuse changes nothing, and what they did is
 // never answered with an error. assignments are the replicas of the new partitions; nil leaves them to the brokers. change is done to the
 // stored object, too, when its number changes.
-func (p *plane) grow(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, partitions int32, assignments [][]int32, change func(*kafka.KafkaTopic)) (*kafka.KafkaTopic, error) {
-	stored := topic
+func (p *plane) grow(ctx context.Context, t resolver.Target, partitions int32, assignments [][]int32, change func(*kafka.KafkaTopic)) (*kafka.KafkaTopic, error) {
+	topic, have, stored := t.Topic, t.Have, t.Topic
 	err := p.topics.Exclusively(ctx, (kind{}).Name(topic), func(ctx context.Context) error {
 		if int(partitions) > len(have.Partitions) {
-			if err := cluster.CreatePartitions(ctx, have.Name, partitions, assignments, false); err != nil {
+			if err := t.Cluster.CreatePartitions(ctx, have.Name, partitions, assignments, false); err != nil {
 				return err
 			}
 			for i := int32(len(have.Partitions)); i < partitions; i++ {
@@ -180,38 +137,11 @@ func (p *plane) grow(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 	return stored, err
 }
 
-// toScale shows the number that is wanted, which brokers that were away may not have yet, and the number that is there.
-func toScale(topic *kafka.KafkaTopic, partitions int) *autoscalingv1.Scale {
-	return &autoscalingv1.Scale{
-		ObjectMeta: metav1.ObjectMeta{Name: topic.Name, Namespace: topic.Namespace, UID: topic.UID,
-			ResourceVersion: topic.ResourceVersion, CreationTimestamp: topic.CreationTimestamp},
-		Spec:   autoscalingv1.ScaleSpec{Replicas: max(ptr.Deref(topic.Spec.Partitions, 0), int32(partitions))},
-		Status: autoscalingv1.ScaleStatus{Replicas: int32(partitions)},
-	}
+// scaledTo shows the number that is wanted, which brokers that were away may not have yet, and the number that is there.
+func scaledTo(topic *kafka.KafkaTopic, partitions int32) *autoscalingv1.Scale {
+	return sub.ScaleOf(topic, sub.Replicas{Desired: max(ptr.Deref(topic.Spec.Partitions, 0), partitions), Current: partitions})
 }
 
-// sameObject refuses a body for another object than the request's.
-func sameObject(topic *kafka.KafkaTopic, body *metav1.ObjectMeta, preconditions *metav1.Preconditions) error {
-	if body.Name != topic.Name || body.Namespace != "" && body.Namespace != topic.Namespace {
-		return apierrors.NewBadRequest(fmt.Sprintf("the body is for %s/%s, the request for %s/%s",
-			body.Namespace, body.Name, topic.Namespace, topic.Name))
-	}
-	uid := body.UID
-	if preconditions != nil && preconditions.UID != nil {
-		uid = *preconditions.UID
-	}
-	if uid != "" && uid != topic.UID {
-		return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name,
-			fmt.Errorf("the request is for uid %s, the object has %s", uid, topic.UID))
-	}
-	return nil
-}
-
-func stale(topic *kafka.KafkaTopic) error {
-	return apierrors.NewConflict(kafka.Resource("kafkatopics"), topic.Name,
-		fmt.Errorf("the object has been modified; please apply your changes to the latest version and try again"))
-}
-
-func growthRefused(err error, name string) error {
-	return live.Refused(err, kafka.Resource("kafkatopics"), name, "spec.replicas")
+func growthRefused(err error, t resolver.Target) error {
+	return live.Refused(err, resolver.Resource, t.Topic.Name, sub.ReplicasField.String())
 }

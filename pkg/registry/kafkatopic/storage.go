@@ -17,6 +17,10 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/actions"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/records"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/views"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 )
@@ -46,15 +50,13 @@ type Config struct {
 type Storage struct {
 	Topic      *REST
 	Status     *StatusREST
-	Scale      *ScaleREST
-	Partitions *PartitionsREST
-	Configs    *ConfigsREST
-	Elect      *ElectREST
-	Truncate   *TruncateREST
-	Records    *RecordsREST
-	Log        *LogREST
-	// Hosted is kafkas/topics.
-	Hosted *HostedREST
+	Scale      *Scale
+	Partitions *Partitions
+	Configs    *views.Configs
+	Elect      *actions.Elect
+	Truncate   *actions.Truncate
+	Records    *records.Records
+	Log        *records.Log
 }
 
 // NewStorage builds the storages. Nothing is asked of any broker.
@@ -77,23 +79,23 @@ func NewStorage(config Config) (*Storage, error) {
 	}); err != nil {
 		return nil, err
 	}
-	plane := &plane{clusters: config.Clusters, access: access{kafkaaccess.New(config.Authorizer)}, clock: config.Clock,
-		replicasPerBroker: config.ReplicasPerBroker}
+	find := &resolver.Resolver{Clusters: config.Clusters}
+	plane := &plane{Resolver: find, access: access{kafkaaccess.New(config.Authorizer)}, clock: config.Clock, replicasPerBroker: config.ReplicasPerBroker}
 	plane.topics = brokered.NewStore(brokered.Config[*kafka.KafkaTopic, *broker.Cluster]{
 		Kind: kind{plane}, Objects: store, RecordStrategy: outcomeStrategy{strategy}, Guard: config.Guard, Claims: config.Claims,
 		Servers: config.Servers, Clock: config.Clock, HasQuota: config.HasQuota, Metrics: config.Metrics, SweeperName: sweeperName,
 	})
+	find.Objects, find.MayHave = plane.topics, plane.mayHave
 	return &Storage{
 		Topic:      &REST{Store: plane.topics, plane: plane},
 		Status:     &StatusREST{StatusREST: stored.NewStatusREST(plane.topics.Store, statusStrategy{strategy}), plane: plane},
-		Scale:      &ScaleREST{plane: plane},
-		Partitions: &PartitionsREST{plane: plane},
-		Configs:    &ConfigsREST{plane: plane},
-		Elect:      &ElectREST{plane: plane},
-		Truncate:   &TruncateREST{plane: plane},
-		Hosted:     &HostedREST{plane: plane},
-		Records:    &RecordsREST{plane: plane},
-		Log:        newLogREST(plane),
+		Scale:      newScale(plane),
+		Partitions: newPartitions(plane),
+		Configs:    views.NewConfigs(find),
+		Elect:      actions.NewElect(find),
+		Truncate:   actions.NewTruncate(find, config.Clock),
+		Records:    records.NewRecords(find, config.Clock),
+		Log:        records.NewLog(find, config.Clock),
 	}, nil
 }
 

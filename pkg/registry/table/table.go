@@ -91,3 +91,11 @@ func Ints(ids []int32) string {
 	}
 	return strings.Join(words, ",")
 }
+
+// Broker is the id of a broker in a place that may have none.
+func Broker(id int32) any {
+	if id < 0 {
+		return "none"
+	}
+	return int64(id)
+}

@@ -1,4 +1,4 @@
-package kafkatopic
+package records
 
 import "testing"
 

@@ -1,43 +1,39 @@
-package kafkatopic
+package views
 
 import (
 	"context"
+	"encoding/binary"
+	"hash/fnv"
+	"strconv"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
 // sizesWait is how long a view waits for brokers that walk their folders; without their answer it goes on.
 const sizesWait = 500 * time.Millisecond
 
-// Get implements rest.Getter. Everything is asked for at once, as far as one answer does not need another: it takes as long as Metadata and
-// the slowest of the others. Only where the partitions are must be known; what else is not told is left out, with a warning.
-func (r *PartitionsREST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
-	topic, cluster, err := r.plane.reach(ctx, name)
-	if err != nil {
-		return nil, err
-	}
+// ShowPartitions asks for everything at once, as far as one answer does not need another: it takes as long as Metadata and the slowest of
+// the others. Only where the partitions are must be known; what else is not told is left out, with a warning.
+func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target) (*kafka.KafkaTopicPartitions, error) {
 	eligible := ask(func() (map[int32]broker.EligibleLeaders, error) {
-		return cluster.EligibleLeaders(ctx, topic.TopicName())
+		return t.Cluster.EligibleLeaders(ctx, t.Topic.TopicName())
 	})
-	have, err := r.plane.onBrokers(ctx, cluster, topic)
-	if err != nil {
+	var err error
+	if t.Have, err = r.OnBrokers(ctx, t); err != nil {
 		return nil, err
 	}
-	sizes := ask(func() (broker.LogDirs, error) { return cluster.LogDirsWithin(ctx, sizesWait, have.Name) })
+	sizes := ask(func() (broker.LogDirs, error) { return t.Cluster.LogDirsWithin(ctx, sizesWait, t.Have.Name) })
 	offsets := ask(func() (map[int32]broker.PartitionOffsets, error) {
-		return cluster.OffsetsOf(ctx, have, broker.ReadUncommitted)
+		return t.Cluster.OffsetsOf(ctx, t.Have, broker.ReadUncommitted)
 	})
-	view, err := r.assignment(ctx, topic, cluster, have)
+	view, err := Assignment(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +51,7 @@ func (r *PartitionsREST) Get(ctx context.Context, name string, _ *metav1.GetOpti
 	if dirs, err := sizes(); err != nil {
 		live.Warn(ctx, "sizes on disk are not known", err)
 	} else {
-		showLogs(view, have, dirs)
+		showLogs(view, t.Have, dirs)
 	}
 	return view, nil
 }
@@ -76,14 +72,15 @@ func ask[T any](question func() (T, error)) func() (T, error) {
 	}
 }
 
-// assignment is where the partitions are and where they move.
-func (r *PartitionsREST) assignment(ctx context.Context, topic *kafka.KafkaTopic, cluster *broker.Cluster, have broker.Topic) (*kafka.KafkaTopicPartitions, error) {
-	moving, err := cluster.ReassignmentsOf(ctx, have)
+// Assignment is where the partitions of a topic are and where they move.
+func Assignment(ctx context.Context, t resolver.Target) (*kafka.KafkaTopicPartitions, error) {
+	have := t.Have
+	moving, err := t.Cluster.ReassignmentsOf(ctx, have)
 	if err != nil {
-		return nil, refusal(err, topic)
+		return nil, resolver.Refusal(err, t.Topic)
 	}
 	moves := moving[have.Name]
-	view := &kafka.KafkaTopicPartitions{ObjectMeta: metaOf(topic)}
+	view := &kafka.KafkaTopicPartitions{ObjectMeta: t.Meta()}
 	view.Status.TopicName = have.Name
 	if !have.ID.IsZero() {
 		view.Status.TopicID = have.ID.String()
@@ -101,6 +98,30 @@ func (r *PartitionsREST) assignment(ctx context.Context, topic *kafka.KafkaTopic
 		view.Status.Partitions = append(view.Status.Partitions, status)
 	}
 	return view, nil
+}
+
+// assignmentHash is the resourceVersion of a topic's assignment: it changes with the topic's identity, its partitions,
+// their replicas, and the moves under way, and with nothing that changes by itself such as leaders and offsets.
+func assignmentHash(have broker.Topic, moves map[int32]broker.Reassignment) string {
+	hash := fnv.New64a()
+	write := func(n int32) { _ = binary.Write(hash, binary.BigEndian, n) }
+	list := func(ids []int32) {
+		write(int32(len(ids)))
+		for _, id := range ids {
+			write(id)
+		}
+	}
+	_, _ = hash.Write(have.ID[:])
+	write(int32(len(have.Partitions)))
+	for _, p := range have.Partitions {
+		move := moves[p.ID]
+		write(p.ID)
+		list(p.Replicas)
+		list(move.Adding)
+		list(move.Removing)
+	}
+	// Clients may compare resourceVersions as numbers, and 0 means "any".
+	return strconv.FormatUint(max(hash.Sum64(), 1), 10)
 }
 
 func showOffsets(view *kafka.KafkaTopicPartitions, ranges map[int32]broker.PartitionOffsets) {

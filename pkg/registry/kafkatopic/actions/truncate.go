@@ -1,4 +1,4 @@
-package kafkatopic
+package actions
 
 import (
 	"context"
@@ -6,76 +6,37 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
-// TruncateREST is kafkatopics/truncate: the deletion of the oldest records.
-type TruncateREST struct {
-	plane *plane
+// Truncate is kafkatopics/truncate: the deletion of the oldest records.
+type Truncate = sub.Action[resolver.Target, *kafka.KafkaTopicTruncation, []cut]
+
+// NewTruncate builds the action.
+func NewTruncate(r *resolver.Resolver, clock clock.PassiveClock) *Truncate {
+	return &Truncate{
+		Type:    sub.TypeOf("KafkaTopicTruncation", func() *kafka.KafkaTopicTruncation { return &kafka.KafkaTopicTruncation{} }, truncations),
+		Find:    r.Own,
+		Prepare: func(order *kafka.KafkaTopicTruncation) { order.Status = kafka.KafkaTopicTruncationStatus{} },
+		Validate: func(t resolver.Target, order *kafka.KafkaTopicTruncation) field.ErrorList {
+			return validation.ValidateTruncation(&order.Spec, len(t.Have.Partitions), clock.Now())
+		},
+		Ask:    cutsOf,
+		Do:     carryOut,
+		Record: truncated,
+	}
 }
 
-var (
-	_ rest.NamedCreater                   = &TruncateREST{}
-	_ rest.SubresourceObjectMetaPreserver = &TruncateREST{}
-	_ rest.TableConvertor                 = &TruncateREST{}
-	_ rest.Storage                        = &TruncateREST{}
-)
-
-// New implements rest.Storage.
-func (*TruncateREST) New() runtime.Object { return &kafka.KafkaTopicTruncation{} }
-
-// Destroy implements rest.Storage.
-func (*TruncateREST) Destroy() {}
-
-// PreserveRequestObjectMetaSystemFieldsOnSubresourceCreate implements rest.SubresourceObjectMetaPreserver: they are preconditions.
-func (*TruncateREST) PreserveRequestObjectMetaSystemFieldsOnSubresourceCreate() bool { return true }
-
-// ConvertToTable implements rest.TableConvertor.
-func (*TruncateREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
-	return truncations.ConvertToTable(ctx, object, options)
-}
-
-// Create implements rest.NamedCreater.
-func (r *TruncateREST) Create(ctx context.Context, name string, obj runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
-	ctx, cancel := live.Deadline(ctx)
-	defer cancel()
-	order, ok := obj.(*kafka.KafkaTopicTruncation)
-	if !ok {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("expected a KafkaTopicTruncation, got %T", obj))
-	}
-	order.Status = kafka.KafkaTopicTruncationStatus{}
-	t, err := r.plane.target(ctx, name, &order.ObjectMeta)
-	if err != nil {
-		return nil, err
-	}
-	if errs := validation.ValidateTruncation(&order.Spec, len(t.have.Partitions), r.plane.clock.Now()); len(errs) > 0 {
-		return nil, apierrors.NewInvalid(kafka.Kind("KafkaTopicTruncation"), name, errs)
-	}
-	if err := admit(ctx, validate, order); err != nil {
-		return nil, err
-	}
-	if err := t.refuseCompacted(ctx); err != nil {
-		return nil, err
-	}
-	cuts, err := t.plan(ctx, order)
-	if err != nil {
-		return nil, err
-	}
-	if !dryrun.IsDryRun(options.DryRun) {
-		if err := t.carryOut(ctx, cuts); err != nil {
-			return nil, err
-		}
-	}
+func truncated(ctx context.Context, t resolver.Target, order *kafka.KafkaTopicTruncation, cuts []cut) (*kafka.KafkaTopicTruncation, error) {
 	var failures []error
 	for _, c := range cuts {
 		row := c.row()
@@ -85,22 +46,19 @@ func (r *TruncateREST) Create(ctx context.Context, name string, obj runtime.Obje
 		order.Status.Records += row.Records
 		order.Status.Partitions = append(order.Status.Partitions, row)
 	}
-	if err := t.conclude(ctx, "truncated", len(cuts), failures); err != nil {
-		return nil, err
-	}
-	return order, nil
+	return order, conclude(ctx, t, "truncated", len(cuts), failures)
 }
 
 // refuseCompacted refuses what the brokers would, in a dry run too: they do not delete records of a topic that is only compacted.
-func (t target) refuseCompacted(ctx context.Context) error {
-	entries, err := t.cluster.TopicConfig(ctx, t.have.Name)
+func refuseCompacted(ctx context.Context, t resolver.Target) error {
+	entries, err := t.Cluster.TopicConfig(ctx, t.Have.Name)
 	if err != nil {
-		return refusal(err, t.topic)
+		return resolver.Refusal(err, t.Topic)
 	}
 	for _, entry := range entries {
 		if entry.Name == "cleanup.policy" && entry.Value == "compact" {
-			return forbidden(t.topic, fmt.Sprintf(
-				"topic %s: POLICY_VIOLATION: brokers do not delete records on request while cleanup.policy is compact; with compact,delete they do", t.have.Name))
+			return resolver.Forbidden(t.Topic, fmt.Sprintf(
+				"topic %s: POLICY_VIOLATION: brokers do not delete records on request while cleanup.policy is compact; with compact,delete they do", t.Have.Name))
 		}
 	}
 	return nil
@@ -114,28 +72,31 @@ type cut struct {
 	err            error
 }
 
-// plan asks where the partitions begin and end, and where they are to be cut. "All" means up to the end as it is now: what is written while
+// cutsOf asks where the partitions begin and end, and where they are to be cut. "All" means up to the end as it is now: what is written while
 // the request runs stays.
-func (t target) plan(ctx context.Context, order *kafka.KafkaTopicTruncation) ([]cut, error) {
+func cutsOf(ctx context.Context, t resolver.Target, order *kafka.KafkaTopicTruncation) ([]cut, error) {
+	if err := refuseCompacted(ctx, t); err != nil {
+		return nil, err
+	}
 	targets := slices.Clone(order.Spec.Partitions)
 	if len(targets) == 0 {
-		for _, p := range t.have.Partitions {
+		for _, p := range t.Have.Partitions {
 			targets = append(targets, kafka.TruncationTarget{Partition: p.ID})
 		}
 	}
-	meant := t.have
-	meant.Partitions = slices.DeleteFunc(slices.Clone(t.have.Partitions), func(p broker.Partition) bool {
+	meant := t.Have
+	meant.Partitions = slices.DeleteFunc(slices.Clone(t.Have.Partitions), func(p broker.Partition) bool {
 		return !slices.ContainsFunc(targets, func(target kafka.TruncationTarget) bool { return target.Partition == p.ID })
 	})
 	// The ends are asked for before the times: a partition that has no record so young then has none before its end.
-	ranges, err := t.cluster.OffsetsOf(ctx, meant, broker.ReadUncommitted)
+	ranges, err := t.Cluster.OffsetsOf(ctx, meant, broker.ReadUncommitted)
 	if err != nil {
-		return nil, refusal(err, t.topic)
+		return nil, resolver.Refusal(err, t.Topic)
 	}
 	var firsts map[int32]broker.OffsetAt
 	if before := order.Spec.BeforeTime; before != nil {
-		if firsts, err = t.cluster.OffsetsAt(ctx, meant, before.Time); err != nil {
-			return nil, refusal(err, t.topic)
+		if firsts, err = t.Cluster.OffsetsAt(ctx, meant, before.Time); err != nil {
+			return nil, resolver.Refusal(err, t.Topic)
 		}
 	}
 	cuts := make([]cut, 0, len(targets))
@@ -169,7 +130,7 @@ func (t target) plan(ctx context.Context, order *kafka.KafkaTopicTruncation) ([]
 }
 
 // carryOut has the leaders delete, and notes what came of it.
-func (t target) carryOut(ctx context.Context, cuts []cut) error {
+func carryOut(ctx context.Context, t resolver.Target, cuts []cut) ([]cut, error) {
 	before := map[int32]int64{}
 	for _, c := range cuts {
 		if c.err == nil && c.at > c.start {
@@ -177,11 +138,11 @@ func (t target) carryOut(ctx context.Context, cuts []cut) error {
 		}
 	}
 	if len(before) == 0 {
-		return nil
+		return cuts, nil
 	}
-	results, err := t.cluster.DeleteRecords(ctx, t.have, before)
+	results, err := t.Cluster.DeleteRecords(ctx, t.Have, before)
 	if err != nil {
-		return refusal(err, t.topic)
+		return nil, resolver.Refusal(err, t.Topic)
 	}
 	for i := range cuts {
 		c := &cuts[i]
@@ -194,7 +155,7 @@ func (t target) carryOut(ctx context.Context, cuts []cut) error {
 			c.at = result.Start
 		}
 	}
-	return nil
+	return cuts, nil
 }
 
 func (c cut) row() kafka.PartitionTruncation {

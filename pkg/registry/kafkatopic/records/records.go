@@ -1,4 +1,5 @@
-package kafkatopic
+// Package records writes records to topics and streams them.
+package records
 
 import (
 	"context"
@@ -9,104 +10,69 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/table"
 )
 
-// RecordsREST is kafkatopics/records: creating one writes records to the topic.
-type RecordsREST struct {
-	plane *plane
+// Records is kafkatopics/records: creating one writes records to the topic. It answers when the brokers have the records; with none of
+// them written the answer is the error.
+type Records = sub.Action[resolver.Target, *kafka.KafkaTopicRecords, writing]
+
+// writing is what is to be written, and what came of it.
+type writing struct {
+	records []broker.NewRecord
+	written []broker.WrittenRecord
 }
 
-var (
-	_ rest.NamedCreater                   = &RecordsREST{}
-	_ rest.SubresourceObjectMetaPreserver = &RecordsREST{}
-	_ rest.TableConvertor                 = &RecordsREST{}
-	_ rest.Storage                        = &RecordsREST{}
-)
-
-// New implements rest.Storage.
-func (*RecordsREST) New() runtime.Object { return &kafka.KafkaTopicRecords{} }
-
-// Destroy implements rest.Storage.
-func (*RecordsREST) Destroy() {}
-
-// PreserveRequestObjectMetaSystemFieldsOnSubresourceCreate implements rest.SubresourceObjectMetaPreserver: a uid in the body says
-// which topic is meant.
-func (*RecordsREST) PreserveRequestObjectMetaSystemFieldsOnSubresourceCreate() bool { return true }
-
-// ConvertToTable implements rest.TableConvertor.
-func (*RecordsREST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
-	return recordResults.ConvertToTable(ctx, object, options)
-}
-
-// Create implements rest.NamedCreater. It answers when the brokers have the records; with none of them written the answer is the
-// error.
-func (r *RecordsREST) Create(ctx context.Context, name string, obj runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
-	ctx, cancel := writeDeadline(ctx)
-	defer cancel()
-	in, ok := obj.(*kafka.KafkaTopicRecords)
-	if !ok {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("expected KafkaTopicRecords, got %T", obj))
-	}
-	if errs := validation.ValidateRecords(in); len(errs) > 0 {
-		return nil, apierrors.NewInvalid(kafka.Kind("KafkaTopicRecords"), name, errs)
-	}
-	topic, cluster, have, err := r.plane.liveTopic(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if in.Name == "" {
-		in.Name = topic.Name
-	}
-	if err := sameObject(topic, &in.ObjectMeta, nil); err != nil {
-		return nil, err
-	}
-	in.Namespace = topic.Namespace
-	if validate != nil {
-		if err := validate(ctx, in.DeepCopy()); err != nil {
-			return nil, err
+// NewRecords builds the action.
+func NewRecords(r *resolver.Resolver, clock clock.PassiveClock) *Records {
+	produce := func(dryRun bool) func(context.Context, resolver.Target, writing) (writing, error) {
+		return func(ctx context.Context, t resolver.Target, plan writing) (writing, error) {
+			written, err := t.Cluster.Produce(ctx, t.Have, plan.records, dryRun)
+			if err == nil {
+				err = noneWritten(written)
+			}
+			if err != nil {
+				return plan, recordRefusal(err, t.Topic.Name)
+			}
+			plan.written = written
+			return plan, nil
 		}
 	}
-	records, err := newRecords(in.Spec.Records, r.plane.clock.Now())
-	if err != nil {
-		return nil, apierrors.NewInternalError(err)
+	return &Records{
+		Type:    sub.TypeOf("KafkaTopicRecords", func() *kafka.KafkaTopicRecords { return &kafka.KafkaTopicRecords{} }, recordResults),
+		Find:    r.Own,
+		Prepare: func(in *kafka.KafkaTopicRecords) { in.Status = kafka.KafkaTopicRecordsStatus{} },
+		Validate: func(_ resolver.Target, in *kafka.KafkaTopicRecords) field.ErrorList {
+			return validation.ValidateRecords(in)
+		},
+		Ask: func(_ context.Context, _ resolver.Target, in *kafka.KafkaTopicRecords) (writing, error) {
+			records, err := newRecords(in.Spec.Records, clock.Now())
+			if err != nil {
+				return writing{}, apierrors.NewInternalError(err)
+			}
+			return writing{records: records}, nil
+		},
+		Foresee: produce(true),
+		Do:      produce(false),
+		Record: func(ctx context.Context, t resolver.Target, _ *kafka.KafkaTopicRecords, plan writing) (*kafka.KafkaTopicRecords, error) {
+			out := &kafka.KafkaTopicRecords{ObjectMeta: metav1.ObjectMeta{Name: t.Topic.Name, Namespace: t.Topic.Namespace, UID: t.Topic.UID}}
+			out.Status.Results = recordResultsOf(plan.written)
+			warnOfFailures(ctx, plan.written)
+			return out, nil
+		},
+		// What is cut short may have been written.
+		Once: true,
 	}
-	// What is cut short may have been written.
-	live.Keep(ctx)
-	written, err := cluster.Produce(ctx, have, records, dryrun.IsDryRun(options.DryRun))
-	if err != nil {
-		return nil, recordRefusal(err, name)
-	}
-	if err := noneWritten(written); err != nil {
-		return nil, recordRefusal(err, name)
-	}
-	out := &kafka.KafkaTopicRecords{ObjectMeta: metav1.ObjectMeta{Name: topic.Name, Namespace: topic.Namespace, UID: topic.UID}}
-	out.Status.Results = recordResultsOf(written)
-	warnOfFailures(ctx, written)
-	return out, nil
-}
-
-// writeDeadline is live.Deadline for a request whose client has set a shorter one: when that is over the server answers by itself,
-// and not that records may have been written.
-func writeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	inner, cancel := live.Deadline(ctx)
-	at, ok := ctx.Deadline()
-	if !ok {
-		return inner, cancel
-	}
-	reserve := min(time.Until(at)/4, time.Second)
-	shorter, cancelShorter := context.WithDeadline(inner, at.Add(-reserve))
-	return shorter, func() { cancelShorter(); cancel() }
 }
 
 // newRecords are records as the brokers take them; their base64 was checked before.
@@ -177,7 +143,7 @@ func noneWritten(written []broker.WrittenRecord) error {
 
 // recordRefusal says which record an error is about.
 func recordRefusal(err error, name string) error {
-	gr := kafka.Resource("kafkatopics")
+	gr := resolver.Resource
 	var at *broker.RecordError
 	if !errors.As(err, &at) {
 		return live.Refused(err, gr, name, "")

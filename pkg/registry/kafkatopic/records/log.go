@@ -1,4 +1,4 @@
-package kafkatopic
+package records
 
 import (
 	"context"
@@ -12,17 +12,20 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
-// LogREST is kafkatopics/log: it streams a topic's records. It has this name because kube-apiserver cuts every proxied request
+// Log is kafkatopics/log: it streams a topic's records. It has this name because kube-apiserver cuts every proxied request
 // after a minute, except for those of subresources that it knows to be streams, and log is one of their names.
-type LogREST struct {
-	plane   *plane
+type Log struct {
+	topics  *resolver.Resolver
+	clock   clock.PassiveClock
 	streams streams
 	// closing ends the streams when the server stops: they would hold it up as long as their clients wish.
 	closing context.Context
@@ -30,49 +33,50 @@ type LogREST struct {
 }
 
 var (
-	_ rest.Connecter = &LogREST{}
-	_ rest.Storage   = &LogREST{}
+	_ rest.Connecter = &Log{}
+	_ rest.Storage   = &Log{}
 )
 
-func newLogREST(plane *plane) *LogREST {
-	r := &LogREST{plane: plane}
+// NewLog builds the stream. Run ends what it streams.
+func NewLog(topics *resolver.Resolver, clock clock.PassiveClock) *Log {
+	r := &Log{topics: topics, clock: clock}
 	r.closing, r.close = context.WithCancel(context.Background())
 	return r
 }
 
 // Run ends all streams when ctx ends.
-func (r *LogREST) Run(ctx context.Context) {
+func (r *Log) Run(ctx context.Context) {
 	<-ctx.Done()
 	r.close()
 }
 
 // New implements rest.Storage. The object is what the stream is of.
-func (*LogREST) New() runtime.Object { return &kafka.KafkaTopic{} }
+func (*Log) New() runtime.Object { return &kafka.KafkaTopic{} }
 
 // Destroy implements rest.Storage.
-func (*LogREST) Destroy() {}
+func (*Log) Destroy() {}
 
 // ConnectMethods implements rest.Connecter.
-func (*LogREST) ConnectMethods() []string { return []string{http.MethodGet} }
+func (*Log) ConnectMethods() []string { return []string{http.MethodGet} }
 
 // NewConnectOptions implements rest.Connecter.
-func (*LogREST) NewConnectOptions() (runtime.Object, bool, string) {
+func (*Log) NewConnectOptions() (runtime.Object, bool, string) {
 	return &kafka.KafkaTopicLogOptions{}, false, ""
 }
 
 // ProducesMIMETypes implements rest.StorageMetadata.
-func (*LogREST) ProducesMIMETypes(string) []string { return []string{mimeLines, mimeValues} }
+func (*Log) ProducesMIMETypes(string) []string { return []string{mimeLines, mimeValues} }
 
 // ProducesObject implements rest.StorageMetadata.
-func (*LogREST) ProducesObject(string) any { return "" }
+func (*Log) ProducesObject(string) any { return "" }
 
-var _ rest.StorageMetadata = &LogREST{}
+var _ rest.StorageMetadata = &Log{}
 
 // errClosing is why streams end with the server.
 var errClosing = errors.New("the server is stopping; ask again")
 
 // Connect implements rest.Connecter. All that can be refused is refused here, before the stream begins.
-func (r *LogREST) Connect(ctx context.Context, name string, object runtime.Object, responder rest.Responder) (http.Handler, error) {
+func (r *Log) Connect(ctx context.Context, name string, object runtime.Object, responder rest.Responder) (http.Handler, error) {
 	options, ok := object.(*kafka.KafkaTopicLogOptions)
 	if !ok {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("expected KafkaTopicLogOptions, got %T", object))
@@ -82,16 +86,16 @@ func (r *LogREST) Connect(ctx context.Context, name string, object runtime.Objec
 	}
 	asking, cancel := live.Deadline(ctx)
 	defer cancel()
-	topic, cluster, have, err := r.plane.liveTopic(asking, name)
+	t, err := r.topics.Records(asking, name)
 	if err != nil {
 		return nil, err
 	}
-	what, err := r.reading(asking, topic, cluster, have, options)
+	what, err := r.reading(asking, t, options)
 	if err != nil {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		release, err := r.streams.take(ctx, cluster.Key())
+		release, err := r.streams.take(ctx, t.Cluster.Key())
 		if err != nil {
 			responder.Error(err)
 			return
@@ -100,25 +104,23 @@ func (r *LogREST) Connect(ctx context.Context, name string, object runtime.Objec
 		ctx, cancel := context.WithCancelCause(req.Context())
 		defer cancel(nil)
 		defer context.AfterFunc(r.closing, func() { cancel(errClosing) })()
-		r.stream(ctx, w, responder, logRequest{topic: topic, cluster: cluster, have: have, what: what, options: options})
+		r.stream(ctx, w, responder, logRequest{target: t, what: what, options: options})
 	}), nil
 }
 
 // logRequest is one stream that was agreed to.
 type logRequest struct {
-	topic   *kafka.KafkaTopic
-	cluster *broker.Cluster
-	have    broker.Topic
+	target  resolver.Target
 	what    broker.Reading
 	options *kafka.KafkaTopicLogOptions
 }
 
-func (r *LogREST) stream(ctx context.Context, w http.ResponseWriter, responder rest.Responder, q logRequest) {
+func (r *Log) stream(ctx context.Context, w http.ResponseWriter, responder rest.Responder, q logRequest) {
 	out := newLogWriter(w, q.options)
 	if q.options.Tail != nil {
-		from, err := tailStarts(ctx, q.cluster, q.have, q.what, *q.options.Tail)
+		from, err := tailStarts(ctx, q.target.Cluster, q.target.Have, q.what, *q.options.Tail)
 		if err != nil {
-			responder.Error(logRefusal(ctx, err, q.topic))
+			responder.Error(logRefusal(ctx, err, q.target.Topic))
 			return
 		}
 		q.what.From = from
@@ -126,17 +128,17 @@ func (r *LogREST) stream(ctx context.Context, w http.ResponseWriter, responder r
 	if q.options.Follow {
 		q.what.Until = nil
 	}
-	err := q.cluster.Read(ctx, q.have, q.what, out)
+	err := q.target.Cluster.Read(ctx, q.target.Have, q.what, out)
 	switch {
 	case err == nil, errors.Is(err, errEnough):
 		out.finish()
 	case out.gone || ctx.Err() != nil && !errors.Is(context.Cause(ctx), errClosing):
 		// The client has left.
 	case !out.begun:
-		responder.Error(logRefusal(ctx, err, q.topic))
+		responder.Error(logRefusal(ctx, err, q.target.Topic))
 	default:
-		status := logRefusal(ctx, err, q.topic)
-		klog.FromContext(ctx).Info("Log of a topic broken off", "topic", klog.KObj(q.topic), "err", err)
+		status := logRefusal(ctx, err, q.target.Topic)
+		klog.FromContext(ctx).Info("Log of a topic broken off", "topic", klog.KObj(q.target.Topic), "err", err)
 		out.fail(status)
 		// The client sees a stream that was cut, and not one that is complete.
 		panic(http.ErrAbortHandler)
@@ -147,25 +149,25 @@ func logRefusal(ctx context.Context, err error, topic *kafka.KafkaTopic) *apierr
 	if errors.Is(context.Cause(ctx), errClosing) {
 		return apierrors.NewServiceUnavailable(errClosing.Error())
 	}
-	return live.Refused(err, kafka.Resource("kafkatopics"), topic.Name, "")
+	return live.Refused(err, resolver.Resource, topic.Name, "")
 }
 
 // reading finds out where each partition begins, and where it ends as of now. With tail the beginnings are the first offsets.
-func (r *LogREST) reading(ctx context.Context, topic *kafka.KafkaTopic, cluster *broker.Cluster, have broker.Topic, options *kafka.KafkaTopicLogOptions) (broker.Reading, error) {
+func (r *Log) reading(ctx context.Context, t resolver.Target, options *kafka.KafkaTopicLogOptions) (broker.Reading, error) {
 	what := broker.Reading{From: map[int32]int64{}, Until: map[int32]int64{}}
-	wanted := have
+	wanted := t.Have
 	if options.Partition != nil {
-		if wanted.Partitions = only(have.Partitions, *options.Partition); wanted.Partitions == nil {
-			return what, badOption(topic, "partition", *options.Partition, fmt.Sprintf("there is no such partition; accepted are 0 to %d", len(have.Partitions)-1))
+		if wanted.Partitions = only(t.Have.Partitions, *options.Partition); wanted.Partitions == nil {
+			return what, badOption(t.Topic, "partition", *options.Partition, fmt.Sprintf("there is no such partition; accepted are 0 to %d", len(t.Have.Partitions)-1))
 		}
 	}
-	ranges, err := cluster.OffsetsOf(ctx, wanted, broker.ReadCommitted)
+	ranges, err := t.Cluster.OffsetsOf(ctx, wanted, broker.ReadCommitted)
 	if err != nil {
-		return what, refusal(err, topic)
+		return what, resolver.Refusal(err, t.Topic)
 	}
 	for id, has := range ranges {
 		if has.Err != nil {
-			return what, refusal(has.Err, topic)
+			return what, resolver.Refusal(has.Err, t.Topic)
 		}
 		what.From[id], what.Until[id] = has.Start, has.End
 	}
@@ -176,23 +178,23 @@ func (r *LogREST) reading(ctx context.Context, topic *kafka.KafkaTopic, cluster 
 		at, err := strconv.ParseInt(options.Offset, 10, 64)
 		has := ranges[*options.Partition]
 		if err != nil || at < has.Start || at > has.End {
-			return what, badOption(topic, "offset", options.Offset,
+			return what, badOption(t.Topic, "offset", options.Offset,
 				fmt.Sprintf("partition %d has offsets from %d to before %d; accepted are %d to %d, earliest, and latest", *options.Partition, has.Start, has.End, has.Start, has.End))
 		}
 		what.From[*options.Partition] = at
 	case options.Since != "":
-		since, err := validation.LogSince(options.Since, r.plane.clock.Now())
+		since, err := validation.LogSince(options.Since, r.clock.Now())
 		if err != nil {
-			return what, badOption(topic, "since", options.Since, err.Error())
+			return what, badOption(t.Topic, "since", options.Since, err.Error())
 		}
-		reached, err := cluster.OffsetsAt(ctx, wanted, since)
+		reached, err := t.Cluster.OffsetsAt(ctx, wanted, since)
 		if err != nil {
-			return what, refusal(err, topic)
+			return what, resolver.Refusal(err, t.Topic)
 		}
 		for id, at := range reached {
 			switch {
 			case at.Err != nil:
-				return what, refusal(at.Err, topic)
+				return what, resolver.Refusal(at.Err, t.Topic)
 			case at.Offset < 0:
 				what.From[id] = what.Until[id]
 			default:

@@ -1,0 +1,89 @@
+package kafka
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/access"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
+)
+
+// snapshotAge is how old the metadata in a list of topics may be.
+const snapshotAge = 5 * time.Second
+
+// ManagedTopics knows the KafkaTopics of a Kafka.
+type ManagedTopics interface {
+	// ManagersOf are the KafkaTopics of a Kafka by the topic's name on the brokers.
+	ManagersOf(ctx context.Context, k *kafka.Kafka) (map[string]kafka.TopicReference, error)
+	// CountOf is how many KafkaTopics refer to a Kafka.
+	CountOf(ctx context.Context, namespace, name string) (int, error)
+}
+
+// Topics is kafkas/topics: every topic on a Kafka's brokers, with the object that manages it.
+type Topics = sub.View[reached, *kafka.KafkaHostedTopics]
+
+// NewTopics builds the view.
+func (s *Storage) NewTopics(managed ManagedTopics) *Topics {
+	return &Topics{
+		Type: sub.TypeOf("KafkaHostedTopics", func() *kafka.KafkaHostedTopics { return &kafka.KafkaHostedTopics{} }, hosted),
+		Find: s.finder.find,
+		Show: func(ctx context.Context, t reached) (*kafka.KafkaHostedTopics, error) {
+			snapshot, err := t.cluster.Snapshot(ctx, snapshotAge)
+			if err != nil {
+				return nil, s.finder.refused(ctx, t, err)
+			}
+			managers, err := managed.ManagersOf(ctx, t.kafka)
+			if err != nil {
+				return nil, err
+			}
+			return hostedView(t, snapshot, managers, mayGetTopics(ctx, s.Clusters.Access)), nil
+		},
+	}
+}
+
+func hostedView(t reached, snapshot *broker.Snapshot, managers map[string]kafka.TopicReference, visible func(namespace string) bool) *kafka.KafkaHostedTopics {
+	view := &kafka.KafkaHostedTopics{
+		ObjectMeta:   t.meta(),
+		ObservedTime: metav1.NewTime(snapshot.At),
+		Topics:       make([]kafka.HostedTopic, 0, len(snapshot.Topics)),
+	}
+	for name, have := range snapshot.Topics {
+		row := kafka.HostedTopic{Name: name, Internal: have.Internal, Partitions: int32(len(have.Partitions)), Replicas: int32(have.ReplicationFactor()),
+			UnderReplicated: int32(have.UnderReplicated()), Offline: int32(have.WithoutLeader())}
+		if !have.ID.IsZero() {
+			row.TopicID = have.ID.String()
+		}
+		if manager, managed := managers[name]; managed {
+			row.Managed = true
+			if visible(manager.Namespace) {
+				row.ManagedBy = &manager
+			}
+		}
+		view.Topics = append(view.Topics, row)
+	}
+	slices.SortFunc(view.Topics, func(a, b kafka.HostedTopic) int { return strings.Compare(a.Name, b.Name) })
+	return view
+}
+
+// mayGetTopics tells in which namespaces the caller may get KafkaTopics, so that who sees a Kafka's topics does not learn the names of other
+// tenants' objects. It asks once for all namespaces, and then once for each.
+func mayGetTopics(ctx context.Context, ask access.Reviewer) func(namespace string) bool {
+	known := map[string]bool{}
+	may := func(namespace string) bool {
+		allowed, asked := known[namespace]
+		if !asked {
+			// What cannot be found out is not told.
+			allowed, _, _ = ask.May(ctx, access.Question{Verb: "get", Resource: v1beta1.SchemeGroupVersion.WithResource("kafkatopics"), Namespace: namespace})
+			known[namespace] = allowed
+		}
+		return allowed
+	}
+	return func(namespace string) bool { return may(metav1.NamespaceAll) || may(namespace) }
+}

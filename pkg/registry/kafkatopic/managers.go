@@ -1,0 +1,46 @@
+package kafkatopic
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+)
+
+// ManagersOf are the KafkaTopics of a Kafka by the topic's name on the brokers. Claims see to it that there is one for each.
+func (r *REST) ManagersOf(ctx context.Context, k *kafka.Kafka) (map[string]kafka.TopicReference, error) {
+	obj, err := r.of(ctx, k.Namespace, k.Name)
+	if err != nil {
+		return nil, err
+	}
+	managers := make(map[string]kafka.TopicReference, meta.LenList(obj))
+	err = meta.EachListItem(obj, func(obj runtime.Object) error {
+		topic, err := asTopic(obj)
+		if err == nil {
+			managers[topic.TopicName()] = kafka.TopicReference{Namespace: topic.Namespace, Name: topic.Name}
+		}
+		return err
+	})
+	return managers, err
+}
+
+// CountOf is how many KafkaTopics refer to a Kafka.
+func (r *REST) CountOf(ctx context.Context, namespace, name string) (int, error) {
+	obj, err := r.of(ctx, namespace, name)
+	if err != nil {
+		return 0, err
+	}
+	return meta.LenList(obj), nil
+}
+
+// of lists the KafkaTopics of a Kafka, of all namespaces.
+func (r *REST) of(ctx context.Context, namespace, name string) (runtime.Object, error) {
+	return r.List(genericapirequest.WithNamespace(ctx, metav1.NamespaceAll), &metainternalversion.ListOptions{
+		FieldSelector: fields.SelectorFromSet(fields.Set{"spec.clusterRef.name": name, "spec.clusterRef.namespace": namespace})})
+}
