@@ -20,6 +20,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
+	apistorage "k8s.io/apiserver/pkg/storage"
 	"k8s.io/client-go/rest"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -50,6 +51,12 @@ type Options struct {
 	Addresses *target.Addresses
 	// Metrics of the server's loops may be nil.
 	Metrics *loopmetrics.Metrics
+	// Shared says that other servers may use the same etcd. Beside is one of them, whose etcd, clusters and rules this one has, too.
+	Shared bool
+	Beside *Server
+	// KV and Objects wrap the way to etcd of claims, and that of stored objects, so that a test can have it fail. They may be nil.
+	KV      func(clientv3.KV) clientv3.KV
+	Objects func(apistorage.Interface) apistorage.Interface
 }
 
 // Server is a running API server.
@@ -61,6 +68,8 @@ type Server struct {
 	Claims *storage.Claims
 	Clock  *Clock
 
+	endpoint   string
+	identity   string
 	network    *network
 	rules      *rules
 	namespaces int
@@ -71,6 +80,9 @@ type Server struct {
 // Start starts a server. The caller must Close it.
 func Start(options Options) (*Server, error) {
 	s := &Server{network: newNetwork(), rules: newRules(), Clock: cmp.Or(options.Clock, &Clock{})}
+	if first := options.Beside; first != nil {
+		s.network, s.rules, s.endpoint, s.identity = first.network, first.rules, first.endpoint, first.identity
+	}
 	if err := s.start(options); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("start an API server in a test: %w", err)
@@ -92,27 +104,36 @@ func (s *Server) start(options Options) error {
 		return err
 	}
 	s.closers = append(s.closers, func() { _ = os.RemoveAll(dir) })
-	etcd, err := storage.StartEmbedded(context.Background(), filepath.Join(dir, "etcd"))
-	if err != nil {
-		return err
+	if s.endpoint == "" {
+		etcd, err := storage.StartEmbedded(context.Background(), filepath.Join(dir, "etcd"))
+		if err != nil {
+			return err
+		}
+		s.closers = append(s.closers, etcd.Close)
+		s.endpoint, s.identity = etcd.Endpoint(), filepath.Join(dir, "identity")
 	}
-	s.closers = append(s.closers, etcd.Close)
 	recommended := genericoptions.NewRecommendedOptions(EtcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
 	recommended.Etcd.StorageConfig.EncodeVersioner = runtime.NewMultiGroupVersioner(v1beta1.SchemeGroupVersion,
 		schema.GroupKind{Group: v1beta1.GroupName})
-	recommended.Etcd.StorageConfig.Transport.ServerList = []string{etcd.Endpoint()}
+	recommended.Etcd.StorageConfig.Transport.ServerList = []string{s.endpoint}
 	if s.Etcd, err = storage.NewClient(recommended.Etcd.StorageConfig.Transport); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, func() { _ = s.Etcd.Close() })
+	if options.KV != nil {
+		s.Etcd.KV = options.KV(s.Etcd.KV)
+	}
 	s.Claims = storage.NewClaims(s.Etcd, EtcdPrefix)
 	generic, err := s.genericConfig(recommended.Etcd, filepath.Join(dir, "certificates"))
 	if err != nil {
 		return err
 	}
+	if options.Objects != nil {
+		generic.RESTOptionsGetter = wrapped{generic.RESTOptionsGetter, options.Objects}
+	}
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
-		Etcd:              s.Etcd, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(dir, "identity")),
+		Etcd:              s.Etcd, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(s.identity), SharedEtcd: options.Shared || options.Beside != nil,
 		Gateway: s.gateway(options.Gateway), Secrets: options.Secrets, Addresses: options.Addresses, Clock: s.Clock, Metrics: options.Metrics,
 	}}).Complete().New()
 	if err != nil {

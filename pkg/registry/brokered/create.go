@@ -123,6 +123,14 @@ func (s *Store[T, H]) free(ctx context.Context, obj T, standing *storage.Claim) 
 		return apierrors.NewAlreadyExists(s.DefaultQualifiedResource, obj.GetName())
 	case owned:
 		return s.kind.Claimed(ctx, obj, standing)
+	}
+	// Another server may still carry out a change of the former owner, which must not reach what is made for the next.
+	fenced, err := s.fenced(ctx, standing)
+	switch {
+	case err != nil:
+		return apierrors.NewInternalError(err)
+	case fenced:
+		return apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), fmt.Errorf("%s is being changed by another request; try again", standing.Name))
 	case standing.Server == "" || standing.Owner.UID == obj.GetUID():
 		return nil
 	}

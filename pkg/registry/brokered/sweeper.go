@@ -212,6 +212,9 @@ func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) (err e
 	defer cancel()
 	start := s.store.clock.Now()
 	c, err := s.store.claims.Get(ctx, name)
+	if err == nil {
+		c, err = s.store.lowerFence(ctx, c)
+	}
 	done := err == nil && c == nil
 	if err == nil && c != nil {
 		done, err = s.sweep(ctx, c)

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/klog/v2"
 
@@ -139,71 +137,6 @@ func (s *Store[T, H]) newest(ctx context.Context, obj T) (T, error) {
 		return o, fmt.Errorf("read an object of %s: got %T", s.DefaultQualifiedResource, got)
 	}
 	return o, nil
-}
-
-// Exclusively does something on the brokers about a name while no other request does, of this server or of another. ctx bounds how
-// long it waits for them.
-func (s *Store[T, H]) Exclusively(ctx context.Context, name storage.Name, do func(context.Context) error) error {
-	unlock, err := s.locks.lock(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if s.servers.Alone() {
-		return do(ctx)
-	}
-	lower, err := s.raiseFence(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer lower()
-	return do(ctx)
-}
-
-// fencePoll is how often a name is looked at that another server works on.
-const fencePoll = 50 * time.Millisecond
-
-// raiseFence keeps other servers from a name. A fence of a server that is gone counts no more.
-func (s *Store[T, H]) raiseFence(ctx context.Context, name storage.Name) (lower func(), err error) {
-	id, err := s.servers.ID(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var fenced *storage.Claim
-	err = wait.PollUntilContextCancel(ctx, fencePoll, true, func(ctx context.Context) (bool, error) {
-		claim, err := s.claims.Get(ctx, name)
-		if err != nil || claim == nil {
-			return claim == nil, err
-		}
-		if claim.Fence != "" && claim.Fence != id {
-			lives, err := s.servers.Lives(ctx, claim.Fence)
-			if err != nil || lives {
-				return false, err
-			}
-		}
-		fenced, err = s.claims.Update(ctx, claim, func(c *storage.Claim) { c.Fence = id })
-		if errors.Is(err, storage.ErrClaimChanged) {
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("another server changes %s: %w", name, err)
-	}
-	if fenced == nil {
-		return func() {}, nil
-	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
-		defer cancel()
-		if err := s.changeClaim(ctx, name, fenced.Owner, func(c *storage.Claim) bool {
-			mine := c.Fence == id
-			c.Fence = ""
-			return mine
-		}); err != nil {
-			klog.FromContext(ctx).Info("Fence not lowered", "claim", name, "err", err)
-		}
-	}, nil
 }
 
 // changeClaim changes the claim of an owner if it is still the owner's. change says whether it changed anything.
