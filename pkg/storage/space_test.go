@@ -83,22 +83,23 @@ kafka_apiserver_etcd_full %d
 	client := connect(t, etcd)
 	claims := NewClaims(client, "/test")
 	value := strings.Repeat("x", 512<<10)
-	for i := 0; err == nil; i++ {
-		if _, err = client.Put(ctx, fmt.Sprintf("/key/%d", i), value); i > 100 {
-			t.Fatal("there is no quota")
+	// etcd's database has holes or not, as its commits fell. It is full of what is needed when another defragmentation does not help.
+	for i, defragmented := 0, true; defragmented; i++ {
+		if _, err := client.Put(ctx, fmt.Sprintf("/key/%d", i), value); err == nil {
+			if i > 100 {
+				t.Fatal("there is no quota")
+			}
+			continue
+		} else if !errors.Is(err, rpctypes.ErrNoSpace) {
+			t.Fatal(err)
 		}
-	}
-	if !errors.Is(err, rpctypes.ErrNoSpace) {
-		t.Fatal(err)
+		if defragmented, err = etcd.tend(ctx, client, 24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var status *apierrors.StatusError
 	if _, err := claims.Take(ctx, newClaim("orders", "1"), ""); !errors.As(err, &status) || status.ErrStatus.Code != 507 || !strings.Contains(err.Error(), "storage of this API is full") {
 		t.Errorf("a claim: %v, want a 507", err)
-	}
-
-	// Nothing was deleted, so nothing can be done.
-	if defragmented, err := etcd.tend(ctx, client, 24*time.Hour); err != nil || defragmented {
-		t.Errorf("while it is full of what is needed: defragmented %t, %v", defragmented, err)
 	}
 	full(1)
 	if _, err := claims.Take(ctx, newClaim("orders", "1"), ""); err == nil {
