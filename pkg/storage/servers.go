@@ -90,8 +90,10 @@ func (s *Servers) Run(ctx context.Context) {
 	}
 }
 
-// register keeps the key until its lease is lost or ctx ends.
+// register keeps the key until it or its lease is lost, or ctx ends. A storage that is emptied keeps leases whose keys are gone.
 func (s *Servers) register(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	lease, err := s.etcd.Grant(ctx, int64(serverTTL/time.Second))
 	if err != nil {
 		return fmt.Errorf("get a lease: %w", err)
@@ -102,9 +104,11 @@ func (s *Servers) register(ctx context.Context) error {
 		// What could not be revoked ends by itself.
 		_, _ = s.etcd.Revoke(ending, lease.ID)
 	}()
-	if _, err := s.etcd.Put(ctx, s.prefix+s.id, "", clientv3.WithLease(lease.ID)); err != nil {
+	put, err := s.etcd.Put(ctx, s.prefix+s.id, "", clientv3.WithLease(lease.ID))
+	if err != nil {
 		return fmt.Errorf("register the server: %w", err)
 	}
+	lost := s.etcd.Watch(ctx, s.prefix+s.id, clientv3.WithRev(put.Header.Revision+1), clientv3.WithFilterPut())
 	kept, err := s.etcd.KeepAlive(ctx, lease.ID)
 	if err != nil {
 		return fmt.Errorf("keep the lease: %w", err)
@@ -117,7 +121,14 @@ func (s *Servers) register(ctx context.Context) error {
 		defer s.mu.Unlock()
 		s.registered = make(chan struct{})
 	}()
-	for range kept {
+	for {
+		select {
+		case _, stands := <-kept:
+			if !stands {
+				return nil
+			}
+		case <-lost:
+			return nil
+		}
 	}
-	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"testing"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // Whoever shares a storage knows who is there.
@@ -28,6 +30,30 @@ func TestServersKnowEachOther(t *testing.T) {
 	if lives, err := second.Lives(testContext(t), id); err != nil || lives {
 		t.Errorf("a server that has ended lives: %v, %v", lives, err)
 	}
+}
+
+// A storage that was emptied has leases still, and no keys. Others would take the claims of a server that runs for those of one that is gone.
+func TestAServerWhoseKeyIsLostRegistersAnew(t *testing.T) {
+	prefix := newPrefix()
+	server, other := NewServers(shared.client, prefix, false), NewServers(shared.client, prefix, false)
+	ctx, stop := context.WithCancel(testContext(t))
+	var running sync.WaitGroup
+	running.Go(func() { server.Run(ctx) })
+	defer func() { stop(); running.Wait() }()
+	id, err := server.ID(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shared.client.Delete(testContext(t), prefix, clientv3.WithPrefix()); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "the others know it again", func() bool {
+		lives, err := other.Lives(testContext(t), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lives
+	})
 }
 
 // A server takes no claim that others would take for that of a server that is gone.
