@@ -21,6 +21,8 @@ var ErrForeign = errors.New("the storage is not the one this installation knows"
 
 // HostRecord is where the identity is kept outside of our own storage.
 type HostRecord interface {
+	// Stringer says which record it is, for people who have to decide about it.
+	fmt.Stringer
 	// Load returns the recorded identity, "" when none was ever recorded.
 	Load(ctx context.Context) (string, error)
 	// Record writes the identity if none is recorded, and returns the one that is.
@@ -29,7 +31,8 @@ type HostRecord interface {
 
 // Guard knows whether etcd is the storage that this installation wrote. On first
 // start it writes a random identity to etcd and to the host; from then on the two
-// must agree.
+// must agree. An operator who wants a storage to be trusted as it is deletes the
+// record of the host: the next look is a first start then.
 type Guard struct {
 	etcd  *clientv3.Client
 	key   string
@@ -37,7 +40,7 @@ type Guard struct {
 	clock clock.WithTicker
 
 	mu       sync.RWMutex
-	identity string // what the host has recorded; "" before the first check
+	identity string // what the host had recorded when it was last asked; "" before the first check
 	err      error
 	// running is the look under way, next the one that begins after it.
 	running, next *look
@@ -87,8 +90,8 @@ func (g *Guard) Err() error {
 	return g.err
 }
 
-// Verify looks at etcd, and at the host as long as the recorded identity is not known. Callers who come together share a look: the
-// one that they get began after they came.
+// Verify looks at etcd, and at the host as long as etcd has not the identity that was recorded there. Callers who come together share a
+// look: the one that they get began after they came.
 func (g *Guard) Verify(ctx context.Context) error {
 	l := g.join(ctx)
 	select {
@@ -132,21 +135,34 @@ func (g *Guard) work(ctx context.Context, l *look) {
 
 func (g *Guard) verify(ctx context.Context) error {
 	g.mu.RLock()
-	recorded := g.identity
+	known := g.identity
 	g.mu.RUnlock()
-	if recorded == "" {
-		var err error
-		if recorded, err = g.host.Load(ctx); err != nil {
-			return fmt.Errorf("read the storage identity that the host has recorded: %w", err)
+	var foreign error
+	if known != "" {
+		stored, err := g.load(ctx)
+		if err != nil {
+			return err
+		}
+		if foreign = g.judge(stored, known); foreign == nil {
+			return nil
 		}
 	}
+	recorded, err := g.host.Load(ctx)
+	if err != nil {
+		err = fmt.Errorf("read the storage identity that the host has recorded: %w", err)
+		if foreign != nil {
+			err = fmt.Errorf("%w; %w", foreign, err)
+		}
+		return err
+	}
+	// After the record: who deletes that wants the storage as it is then.
 	stored, err := g.load(ctx)
 	if err != nil {
 		return err
 	}
 	switch {
 	case recorded == "" && stored == "":
-		// The very first start. etcd goes first: a crash in between leaves an identity that the next start records.
+		// A first start. etcd goes first: a crash in between leaves an identity that the next start records.
 		if stored, err = g.create(ctx); err != nil {
 			return err
 		}
@@ -155,17 +171,26 @@ func (g *Guard) verify(ctx context.Context) error {
 		if recorded, err = g.host.Record(ctx, stored); err != nil {
 			return fmt.Errorf("record the storage identity in the host: %w", err)
 		}
+		if known != "" {
+			klog.FromContext(ctx).Info("Storage is trusted as it is: the record of its identity was deleted", "record", g.host.String(), "was", known, "is", recorded)
+		}
 	}
 	g.mu.Lock()
 	g.identity = recorded
 	g.mu.Unlock()
-	switch {
-	case stored == "":
-		return fmt.Errorf("%w: etcd has no identity, it was emptied or replaced; expected %s", ErrForeign, recorded)
-	case stored != recorded:
-		return fmt.Errorf("%w: etcd has identity %s, expected %s", ErrForeign, stored, recorded)
+	return g.judge(stored, recorded)
+}
+
+// judge says why a storage is not the one that was recorded.
+func (g *Guard) judge(stored, recorded string) error {
+	has := "identity " + stored
+	switch stored {
+	case recorded:
+		return nil
+	case "":
+		has = "no identity, it was emptied or replaced"
 	}
-	return nil
+	return fmt.Errorf("%w: etcd has %s; expected %s. Restore it, or delete the %s if it is to be trusted as it is", ErrForeign, has, recorded, g.host)
 }
 
 func (g *Guard) load(ctx context.Context) (string, error) {

@@ -28,6 +28,9 @@ type ConfigMapRecord struct {
 
 var _ HostRecord = ConfigMapRecord{}
 
+// String implements HostRecord.
+func (r ConfigMapRecord) String() string { return "ConfigMap " + IdentityConfigMap }
+
 // Load implements HostRecord.
 func (r ConfigMapRecord) Load(ctx context.Context) (string, error) {
 	cm, err := r.ConfigMaps.Get(ctx, IdentityConfigMap, metav1.GetOptions{})
@@ -62,6 +65,9 @@ func (r ConfigMapRecord) Record(ctx context.Context, identity string) (string, e
 type FileRecord string
 
 var _ HostRecord = FileRecord("")
+
+// String implements HostRecord.
+func (f FileRecord) String() string { return "file " + string(f) }
 
 // Load implements HostRecord.
 func (f FileRecord) Load(context.Context) (string, error) {

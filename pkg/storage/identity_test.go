@@ -3,12 +3,16 @@ package storage
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 )
@@ -20,6 +24,8 @@ type hostRecord struct {
 	down     error
 	records  int
 }
+
+func (h *hostRecord) String() string { return "record of the test" }
 
 func (h *hostRecord) Load(context.Context) (string, error) {
 	h.mu.Lock()
@@ -186,8 +192,8 @@ func TestForeignStorage(t *testing.T) {
 				err := guard.Verify(testContext(t))
 				if !errors.Is(err, ErrForeign) || !errors.Is(guard.Err(), ErrForeign) {
 					t.Errorf("%s: %v, want ErrForeign", what, err)
-				} else if !strings.Contains(err.Error(), host.identity) {
-					t.Errorf("%s: %q does not say which identity is expected", what, err)
+				} else if !strings.Contains(err.Error(), host.identity) || !strings.Contains(err.Error(), host.String()) {
+					t.Errorf("%s: %q does not say which identity is expected, and what to delete if it is not", what, err)
 				}
 			}
 			// To make it ours is an operator's decision.
@@ -202,6 +208,92 @@ func TestForeignStorage(t *testing.T) {
 				t.Errorf("after the restore: %v", err)
 			}
 		})
+	}
+}
+
+// An operator who wants another storage deletes the record, as docs/operations.md says. Servers that run serve it then.
+func TestAStorageThatIsTrustedAsItIs(t *testing.T) {
+	for of, newHost := range map[string]func(t *testing.T) (host HostRecord, forget func() error){
+		"ConfigMap": func(t *testing.T) (HostRecord, func() error) {
+			configMaps := fake.NewClientset().CoreV1().ConfigMaps("kafka-system")
+			return ConfigMapRecord{configMaps}, func() error {
+				return configMaps.Delete(testContext(t), IdentityConfigMap, metav1.DeleteOptions{})
+			}
+		},
+		"file": func(t *testing.T) (HostRecord, func() error) {
+			file := filepath.Join(t.TempDir(), "identity")
+			return FileRecord(file), func() error { return os.Remove(file) }
+		},
+	} {
+		for what, put := range map[string]func(ctx context.Context, prefix string) error{
+			"an empty one": func(ctx context.Context, prefix string) error {
+				_, err := shared.client.Delete(ctx, prefix, clientv3.WithPrefix())
+				return err
+			},
+			"another": func(ctx context.Context, prefix string) error {
+				_, err := shared.client.Put(ctx, identityKey(prefix), "another")
+				return err
+			},
+		} {
+			t.Run(of+"/"+what, func(t *testing.T) {
+				ctx := testContext(t)
+				prefix := newPrefix()
+				host, forget := newHost(t)
+				servers := []*Guard{newGuard(prefix, host), newGuard(prefix, host)}
+				for _, server := range servers {
+					if err := server.Verify(ctx); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := put(ctx, prefix); err != nil {
+					t.Fatal(err)
+				}
+				for _, server := range servers {
+					if err := server.Verify(ctx); !errors.Is(err, ErrForeign) {
+						t.Fatalf("before anybody decides: %v, want ErrForeign", err)
+					}
+				}
+				if err := forget(); err != nil {
+					t.Fatal(err)
+				}
+				for i, server := range servers {
+					if err := server.Verify(ctx); err != nil || server.Err() != nil {
+						t.Errorf("server %d of two, after the record was deleted: %v", i, err)
+					}
+				}
+				recorded, err := host.Load(ctx)
+				if stored := storedIdentity(t, prefix); err != nil || stored == "" || recorded != stored {
+					t.Errorf("etcd has %q, the host %q, %v", stored, recorded, err)
+				}
+				// From now on it is the one that is known.
+				if _, err := shared.client.Put(ctx, identityKey(prefix), "a third"); err != nil {
+					t.Fatal(err)
+				}
+				if err := servers[0].Verify(ctx); !errors.Is(err, ErrForeign) {
+					t.Errorf("a third storage: %v, want ErrForeign", err)
+				}
+			})
+		}
+	}
+}
+
+// A host that does not answer has not said that a foreign storage is to be trusted.
+func TestAForeignStorageWithoutTheHost(t *testing.T) {
+	prefix, host := newPrefix(), &hostRecord{}
+	guard := newGuard(prefix, host)
+	if err := guard.Verify(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shared.client.Delete(testContext(t), identityKey(prefix)); err != nil {
+		t.Fatal(err)
+	}
+	away := errors.New("no route to host")
+	host.set(away)
+	if err := guard.Verify(testContext(t)); !errors.Is(err, ErrForeign) || !errors.Is(err, away) {
+		t.Errorf("%v, want ErrForeign and why the host was not asked", err)
+	}
+	if stored := storedIdentity(t, prefix); stored != "" {
+		t.Errorf("etcd got the identity %q", stored)
 	}
 }
 
