@@ -10,6 +10,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // transportError says that a request got no answer. It stays inside the package: callers see *UnreachableError, a context's
@@ -43,28 +45,26 @@ func exchange[T any](ctx context.Context, c *Cluster, l *link, key int16, reques
 	l.since.Store(start.UnixNano())
 	l.conn.intake.expect(key)
 	done := make(chan answer, 1)
-	go func() {
-		var a answer
-		defer func() {
-			if p := recover(); p != nil {
-				a.err = fmt.Errorf("decode the answer: %v", p)
-			}
-			var throttle time.Duration
-			if a.err == nil {
-				throttle = throttleOf(a.value)
-			}
-			healthy := (a.err == nil || answered(a.err)) && !l.conn.dead.Load()
-			// What was decoded is the caller's, and soon less.
-			l.conn.intake.settle()
-			c.pool.release(l, healthy, throttle)
-			done <- a
-		}()
-		if a.value, a.err = request(l); a.err != nil {
+	var a answer
+	crash.Go(func() (err error) {
+		if a.value, err = request(l); err != nil {
 			if refused := l.conn.intake.refusal(); refused != nil {
-				a.err = refused
+				return refused
 			}
 		}
-	}()
+		return err
+	}, func(err error) {
+		a.err = err
+		var throttle time.Duration
+		if err == nil {
+			throttle = throttleOf(a.value)
+		}
+		healthy := (err == nil || answered(err)) && !l.conn.dead.Load()
+		// What was decoded is the caller's, and soon less.
+		l.conn.intake.settle()
+		c.pool.release(l, healthy, throttle)
+		done <- a
+	})
 
 	stall := time.NewTimer(c.opts.stallAfter)
 	defer stall.Stop()

@@ -59,16 +59,19 @@ func (f *flight[T]) join(life context.Context, timeout time.Duration, since int,
 		var asking context.Context
 		asking, run.cancel = context.WithTimeout(life, timeout)
 		f.current = run
-		go func() {
+		crash.Go(func() (err error) {
+			run.value, err = ask(asking)
+			return err
+		}, func(err error) {
 			defer run.cancel()
-			run.value, run.err = protected(asking, ask)
+			run.err = err
 			f.mu.Lock()
 			if f.current == run {
 				f.current = nil
 			}
 			f.mu.Unlock()
 			close(run.done)
-		}()
+		})
 	}
 	if run.epoch < since {
 		return run, false
@@ -88,10 +91,4 @@ func (f *flight[T]) leave(run *flightRun[T]) {
 			f.current = nil
 		}
 	}
-}
-
-// protected is what a question brings that several wait for; a panic is the error of them all.
-func protected[T any](ctx context.Context, ask func(context.Context) (T, error)) (value T, err error) {
-	defer crash.Recover(&err)
-	return ask(ctx)
 }

@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"sync"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // knocks are the fresh connections tried to addresses whose answers are late, one at a time for each address.
@@ -25,15 +27,14 @@ func (c *Cluster) knock(addr string) chan error {
 	if len(k.waiting[addr]) > 1 {
 		return answer
 	}
-	go func() {
-		_, err := protected(c.life, func(context.Context) (struct{}, error) { return struct{}{}, c.tryAnew(addr) })
+	crash.Go(func() error { return c.tryAnew(addr) }, func(err error) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		for _, w := range k.waiting[addr] {
 			w <- err
 		}
 		delete(k.waiting, addr)
-	}()
+	})
 	return answer
 }
 

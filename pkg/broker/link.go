@@ -168,9 +168,13 @@ func openLink(ctx context.Context, opts *Options, how manner, addr string, timeo
 		err  error
 	}
 	opened := make(chan result)
-	go func() {
-		// sarama's Open cannot be interrupted by a context, hence the goroutine; it ends when the socket is closed.
-		l, err := handshake(opts, dialer, addr)
+	// sarama's Open cannot be interrupted by a context, hence the goroutine; it ends when the socket is closed. Here the answers of whoever
+	// is at the address are decoded.
+	var l *link
+	crash.Go(func() (err error) {
+		l, err = handshake(opts, dialer, addr)
+		return err
+	}, func(err error) {
 		select {
 		case opened <- result{l, err}:
 		case <-ctx.Done():
@@ -178,7 +182,7 @@ func openLink(ctx context.Context, opts *Options, how manner, addr string, timeo
 				l.close()
 			}
 		}
-	}()
+	})
 	select {
 	case r := <-opened:
 		if r.err != nil {
@@ -194,9 +198,7 @@ func openLink(ctx context.Context, opts *Options, how manner, addr string, timeo
 	}
 }
 
-func handshake(opts *Options, dialer *capture, addr string) (_ *link, err error) {
-	// Here the answers of whoever is at the address are decoded.
-	defer crash.Recover(&err)
+func handshake(opts *Options, dialer *capture, addr string) (*link, error) {
 	b := sarama.NewBroker(addr)
 	if err := b.Open(saramaConfig(opts, dialer)); err != nil {
 		return nil, err

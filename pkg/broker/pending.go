@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // errNotYet says that the brokers have not answered in the time that the caller had; the question goes on.
@@ -35,15 +37,18 @@ func (p *pending[K, T]) within(ctx, life context.Context, clock clock.WithTicker
 			p.running = map[K]*pendingRun[T]{}
 		}
 		p.running[about] = run
-		go func() {
+		crash.Go(func() (err error) {
 			asking, cancel := context.WithTimeout(life, limit)
 			defer cancel()
-			run.value, run.err = protected(asking, ask)
+			run.value, err = ask(asking)
+			return err
+		}, func(err error) {
+			run.err = err
 			p.mu.Lock()
 			delete(p.running, about)
 			p.mu.Unlock()
 			close(run.done)
-		}()
+		})
 	}
 	p.mu.Unlock()
 

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // Reading is what Read is asked for.
@@ -95,7 +96,7 @@ type reading struct {
 	body, record []byte
 	events       chan readEvent
 	fetchers     []*fetcher
-	running      sync.WaitGroup
+	running      crash.Group
 }
 
 // position is where reading is in one partition.

@@ -77,22 +77,23 @@ func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
 	running, launched := 0, 0
 	launch := func() {
 		running, launched = running+1, launched+1
-		go func() {
-			var o outcome
-			defer func() { outcomes <- o }()
-			defer crash.Recover(&o.err)
+		var o outcome
+		crash.Go(func() error {
 			l, err := c.acquireAny(asking, req.lane, start, known.excluded())
 			if err != nil {
-				o.err = err
-				return
+				return err
 			}
 			addr, reused := l.addr, l.reused
 			known.begin(addr)
-			value, err := exchange(asking, c, l, req.key, req.send)
+			o.value, err = exchange(asking, c, l, req.key, req.send)
 			// A connection used before may only have been idle too long: then the same broker is as good as another.
 			known.end(addr, err != nil && (!reused || gone(err)))
-			o = outcome{value, err, addr}
-		}()
+			o.addr = addr
+			return err
+		}, func(err error) {
+			o.err = err
+			outcomes <- o
+		})
 	}
 	launch()
 	late := time.NewTimer(c.opts.stallAfter)

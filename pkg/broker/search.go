@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 const (
@@ -99,8 +101,11 @@ func (c *Cluster) acquireAny(ctx context.Context, ln lane, start time.Time, avoi
 			}
 			addr := candidates[started]
 			started++
-			go func() {
-				l, err := protected(ctx, func(ctx context.Context) (*link, error) { return c.pool.acquire(ctx, addr, ln, timeout) })
+			var l *link
+			crash.Go(func() (err error) {
+				l, err = c.pool.acquire(ctx, addr, ln, timeout)
+				return err
+			}, func(err error) {
 				select {
 				case results <- result{l, err}:
 				case <-ctx.Done():
@@ -108,7 +113,7 @@ func (c *Cluster) acquireAny(ctx context.Context, ln lane, start time.Time, avoi
 						c.pool.putBack(l)
 					}
 				}
-			}()
+			})
 			next.Reset(delay)
 		case r := <-results:
 			if r.err == nil {

@@ -17,6 +17,18 @@ func Recover(err *error) {
 	}
 }
 
+// Call is what work returns; a panic is its error.
+func Call(work func() error) (err error) {
+	defer Recover(&err)
+	return work()
+}
+
+// Go runs work on a goroutine of its own and hands over how it ended, also when it panicked: whoever waits for it is never left waiting.
+// What ended does is to take note of that and to tell, nothing that could go wrong.
+func Go(work func() error, ended func(error)) {
+	go func() { ended(Call(work)) }()
+}
+
 // Group runs parts of one piece of work at the same time. The zero value is usable.
 type Group struct {
 	running sync.WaitGroup
@@ -27,16 +39,15 @@ type Group struct {
 // Go runs a part on a goroutine of its own.
 func (g *Group) Go(part func()) {
 	g.running.Go(func() {
-		var err error
-		defer func() {
-			if err != nil {
-				g.mu.Lock()
-				defer g.mu.Unlock()
-				g.failed = err
-			}
-		}()
-		defer Recover(&err)
-		part()
+		err := Call(func() error {
+			part()
+			return nil
+		})
+		if err != nil {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.failed = err
+		}
 	})
 }
 

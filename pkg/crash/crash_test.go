@@ -7,14 +7,8 @@ import (
 
 func TestAPanicBecomesTheErrorOfWhoWaits(t *testing.T) {
 	answers := make(chan error)
-	for _, part := range []func(){func() { panic("a bug") }, func() {}} {
-		go func() {
-			answers <- func() (err error) {
-				defer Recover(&err)
-				part()
-				return nil
-			}()
-		}()
+	for _, part := range []func() error{func() error { panic("a bug") }, func() error { return nil }} {
+		Go(part, func(err error) { answers <- err })
 	}
 	first, second := <-answers, <-answers
 	if first == nil {
@@ -30,11 +24,10 @@ func TestAPanicOfAPartIsOneOfTheWhole(t *testing.T) {
 	ended := make(chan struct{})
 	group.Go(func() { panic("a bug") })
 	group.Go(func() { close(ended) })
-	err := func() (err error) {
-		defer Recover(&err)
+	err := Call(func() error {
 		group.Wait()
 		return nil
-	}()
+	})
 	select {
 	case <-ended:
 	default:

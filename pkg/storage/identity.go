@@ -12,6 +12,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // ErrForeign says that etcd is not the storage that this installation knows: it is
@@ -108,8 +110,7 @@ func (g *Guard) join(ctx context.Context) *look {
 	defer g.mu.Unlock()
 	if g.running == nil {
 		l := &look{done: make(chan struct{})}
-		g.running = l
-		go g.work(context.WithoutCancel(ctx), l)
+		g.begin(context.WithoutCancel(ctx), l)
 		return l
 	}
 	if g.next == nil {
@@ -118,19 +119,24 @@ func (g *Guard) join(ctx context.Context) *look {
 	return g.next
 }
 
-// work looks until nobody waits for another look.
-func (g *Guard) work(ctx context.Context, l *look) {
-	for l != nil {
+// begin looks, and once more after that if somebody waits for another look.
+func (g *Guard) begin(ctx context.Context, l *look) {
+	g.running = l
+	crash.Go(func() error {
 		asking, cancel := context.WithTimeout(ctx, checkTimeout)
-		err := g.verify(asking)
-		cancel()
+		defer cancel()
+		return g.verify(asking)
+	}, func(err error) {
 		g.mu.Lock()
+		defer g.mu.Unlock()
 		g.err, l.err = err, err
 		close(l.done)
-		g.running, g.next = g.next, nil
-		l = g.running
-		g.mu.Unlock()
-	}
+		g.running = nil
+		if next := g.next; next != nil {
+			g.next = nil
+			g.begin(ctx, next)
+		}
+	})
 }
 
 func (g *Guard) verify(ctx context.Context) error {

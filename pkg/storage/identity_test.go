@@ -22,6 +22,7 @@ type hostRecord struct {
 	mu       sync.Mutex
 	identity string
 	down     error
+	bug      bool
 	records  int
 }
 
@@ -30,6 +31,9 @@ func (h *hostRecord) String() string { return "record of the test" }
 func (h *hostRecord) Load(context.Context) (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.bug {
+		panic("a bug")
+	}
 	return h.identity, h.down
 }
 
@@ -164,6 +168,19 @@ func TestALookOutlivesACallerWhoLeaves(t *testing.T) {
 	<-stays.done
 	if stays.err != nil || guard.Err() != nil {
 		t.Errorf("who stayed was told %v, and the guard says %v", stays.err, guard.Err())
+	}
+}
+
+// A look is nobody's own, so that a panic in it would end the process.
+func TestAPanicInALookIsItsError(t *testing.T) {
+	host := &hostRecord{bug: true}
+	guard := newGuard(newPrefix(), host)
+	if err := guard.Verify(testContext(t)); err == nil || !strings.Contains(err.Error(), "a bug") || guard.Err() == nil {
+		t.Errorf("it is %v, and the guard says %v", err, guard.Err())
+	}
+	host.bug = false
+	if err := guard.Verify(testContext(t)); err != nil {
+		t.Errorf("the next look: %v", err)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 const (
@@ -71,7 +73,7 @@ func (r *Resolver) secret(ctx context.Context, name types.NamespacedName) (*core
 	}
 	if known.flight == nil {
 		known.flight = make(chan struct{})
-		go r.look(context.WithoutCancel(ctx), name, known)
+		r.look(context.WithoutCancel(ctx), name, known)
 	}
 	flight := known.flight
 	r.mu.Unlock()
@@ -85,11 +87,20 @@ func (r *Resolver) secret(ctx context.Context, name types.NamespacedName) (*core
 	}
 }
 
-// look reads a Secret. While the host does not answer, what it said last stands: the brokers are not to become unreachable with it.
+// look begins to read a Secret.
 func (r *Resolver) look(ctx context.Context, name types.NamespacedName, known *reading) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	secret, err := r.secrets.Secret(ctx, name.Namespace, name.Name)
+	var secret *corev1.Secret
+	crash.Go(func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		secret, err = r.secrets.Secret(ctx, name.Namespace, name.Name)
+		return err
+	}, func(err error) { r.learn(name, known, secret, err) })
+}
+
+// learn notes what a look has found. While the host does not answer, what it said last stands: the brokers are not to become unreachable
+// with it.
+func (r *Resolver) learn(name types.NamespacedName, known *reading, secret *corev1.Secret, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {

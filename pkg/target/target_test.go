@@ -185,6 +185,18 @@ func TestACallerDoesNotWaitForTheHostLongerThanItWants(t *testing.T) {
 	}
 }
 
+// Secrets are read on goroutines of nobody's, where a panic would end the process.
+func TestAPanicOverASecretIsItsError(t *testing.T) {
+	r := New(broken{}, clocktesting.NewFakeClock(time.Now()))
+	if _, err := security(t, r, newKafka(nil)); err == nil || !strings.Contains(err.Error(), "a bug") {
+		t.Errorf("got %v", err)
+	}
+}
+
+type broken struct{}
+
+func (broken) Secret(context.Context, string, string) (*corev1.Secret, error) { panic("a bug") }
+
 type stuck chan struct{}
 
 func (s stuck) Secret(ctx context.Context, _, _ string) (*corev1.Secret, error) {

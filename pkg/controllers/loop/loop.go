@@ -4,8 +4,6 @@ package loop
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/jitter"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 )
@@ -149,7 +148,11 @@ func (l *Loop) one(ctx context.Context, key types.NamespacedName) {
 	}
 	l.opts.Metrics.Waiting(l.opts.Name, l.Len())
 	start := l.opts.Clock.Now()
-	again, err := l.protected(ctx, key)
+	var again time.Duration
+	err := crash.Call(func() (err error) {
+		again, err = l.sync(ctx, key)
+		return err
+	})
 	l.opts.Metrics.Observe(l.opts.Name, err, l.opts.Clock.Since(start))
 	switch {
 	case err != nil && ctx.Err() == nil:
@@ -166,14 +169,4 @@ func (l *Loop) one(ctx context.Context, key types.NamespacedName) {
 			l.queue.AddAfter(key, again)
 		}
 	}
-}
-
-// protected keeps a panic over one object from stopping the others.
-func (l *Loop) protected(ctx context.Context, key types.NamespacedName) (again time.Duration, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
-	return l.sync(ctx, key)
 }

@@ -47,6 +47,20 @@ func TestATopicStoredWhileBrokersWereAwayFollowsWhenTheyAreBack(t *testing.T) {
 	})
 }
 
+// An answer that this process has no words for is about one cluster. Its topics are tried again.
+func TestAPanicOverAClusterIsItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &brokers{away: true}, kafkaObject(), topicObject())
+		defer b.stop()
+		b.expectReady(metav1.ConditionFalse, topics.ReasonClusterUnreachable)
+		b.brokers.do(func() { b.brokers.bug = true })
+		b.wait(time.Minute)
+		b.brokers.do(func() { b.brokers.away, b.brokers.bug = false, false })
+		b.wait(time.Minute)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+	})
+}
+
 func TestAThousandTopicsOfADeadClusterAskOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		objects := []runtime.Object{kafkaObject()}

@@ -38,6 +38,8 @@ const lastLook = patrolEvery * 6 / 5
 type brokers struct {
 	mu   sync.Mutex
 	away bool
+	// bug is what an answer makes of this process.
+	bug bool
 	// hidden makes reads answer as a broker that has not heard of any topic.
 	hidden  bool
 	refuse  error
@@ -70,6 +72,9 @@ func (b *brokers) overwhelmed(added int32) error {
 
 func (b *brokers) answer() error {
 	b.asked++
+	if b.bug {
+		panic("a bug")
+	}
 	if b.away {
 		return &broker.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 const (
@@ -101,7 +102,10 @@ func (c *Controller) probe(ctx context.Context, running *sync.WaitGroup) {
 			defer c.unreachable.probed(t.Key)
 			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 			defer cancel()
-			if _, err := c.connect(t).Describe(ctx); err != nil {
+			if err := crash.Call(func() error {
+				_, err := c.connect(t).Describe(ctx)
+				return err
+			}); err != nil {
 				return
 			}
 			for _, topic := range c.unreachable.release(t.Key) {

@@ -193,15 +193,15 @@ func (w *write[T, H]) around(ctx context.Context, key string, obj runtime.Object
 		return err
 	}
 	done.Record(o)
-	noted := make(chan *storage.Claim, 1)
-	go func() {
-		defer close(noted)
-		var err error
-		defer crash.Recover(&err)
-		noted <- w.note(ctx, claim, done)
-	}()
+	noted := make(chan struct{})
+	var now *storage.Claim
+	crash.Go(func() error {
+		now = w.note(ctx, claim, done)
+		return nil
+	}, func(error) { close(noted) })
 	err = store(ctx)
-	if now := <-noted; now != nil {
+	<-noted
+	if now != nil {
 		claim = now
 	}
 	if err == nil {

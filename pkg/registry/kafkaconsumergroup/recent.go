@@ -94,24 +94,24 @@ func (r *recent) begin(ctx context.Context, cluster string, maxAge time.Duration
 	}
 	if last.running == nil {
 		last.running = make(chan struct{})
-		go r.ask(context.WithoutCancel(ctx), last, now, ask)
+		r.ask(context.WithoutCancel(ctx), last, now, ask)
 	}
 	return *last, last.running
 }
 
 func (r *recent) ask(ctx context.Context, last *lastAnswer, at time.Time, ask func(context.Context) (broker.GroupList, error)) {
-	ctx, cancel := context.WithTimeout(ctx, clusterPatience)
-	defer cancel()
 	var groups broker.GroupList
-	err := func() (err error) {
-		defer crash.Recover(&err)
+	crash.Go(func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, clusterPatience)
+		defer cancel()
 		groups, err = ask(ctx)
 		return err
-	}()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	close(last.running)
-	last.groups, last.err, last.at, last.running = groups, err, at, nil
+	}, func(err error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		close(last.running)
+		last.groups, last.err, last.at, last.running = groups, err, at, nil
+	})
 }
 
 func (r *recent) forget(now time.Time) {

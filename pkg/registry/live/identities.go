@@ -24,6 +24,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
@@ -132,7 +133,7 @@ func (g gate) Admit(ctx context.Context, clusterID string) error {
 	}
 	if v.flight == nil {
 		v.flight = make(chan struct{})
-		go i.look(context.WithoutCancel(ctx), g.kafka, clusterID, v)
+		i.look(context.WithoutCancel(ctx), g.kafka, clusterID, v)
 	}
 	if known && now.Sub(v.at) < verdictStale {
 		defer i.mu.Unlock()
@@ -161,11 +162,17 @@ func (i *Identities) forget(now time.Time) {
 	}
 }
 
-// look renews a verdict. While etcd does not answer, the last one stands for those who do not wait.
+// look begins to renew a verdict.
 func (i *Identities) look(ctx context.Context, k *v1beta1.Kafka, clusterID string, v *verdict) {
-	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
-	defer cancel()
-	err := i.judge(ctx, k, clusterID)
+	crash.Go(func() error {
+		ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
+		defer cancel()
+		return i.judge(ctx, k, clusterID)
+	}, func(err error) { i.renew(v, err) })
+}
+
+// renew notes how a look ended. While etcd does not answer, the last verdict stands for those who do not wait.
+func (i *Identities) renew(v *verdict, err error) {
 	var claimed *ClaimedError
 	i.mu.Lock()
 	defer i.mu.Unlock()

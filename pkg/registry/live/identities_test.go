@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ type bench struct {
 	makers  map[types.UID]storage.Maker
 	kafkas  []kafka.Kafka
 	fail    error
+	bug     bool
 	takes   int
 	reviews []authorizer.Attributes
 	allow   bool
@@ -39,6 +41,9 @@ func (b *bench) Take(_ context.Context, claim storage.ClusterClaim) (*storage.Cl
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.takes++
+	if b.bug {
+		panic("a bug")
+	}
 	if b.fail != nil {
 		return nil, false, b.fail
 	}
@@ -264,5 +269,19 @@ func TestTidy(t *testing.T) {
 	}
 	if _, kept := b.makers["uid-stays"]; len(b.makers) != 1 || !kept || len(restated) != 1 {
 		t.Errorf("makers %+v, restated %q", b.makers, restated)
+	}
+}
+
+// A verdict is looked for on a goroutine of nobody's, where a panic would end the process.
+func TestAPanicOverAVerdictIsItsError(t *testing.T) {
+	b, identities, _ := newBench()
+	b.bug = true
+	first := gate{identities, b.object("first", true)}
+	if err := first.Admit(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "a bug") {
+		t.Errorf("it is %v", err)
+	}
+	b.bug = false
+	if err := first.Admit(t.Context(), "x"); err != nil {
+		t.Errorf("the next look: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // readTimeout bounds one read of the storage that others may wait for.
@@ -48,9 +49,8 @@ func (r *reads) join(ctx context.Context, of types.NamespacedName, get func(cont
 		if r.running == nil {
 			r.running = map[types.NamespacedName]*read{}
 		}
-		r.running[of] = current
 		// It is nobody's own, so nobody who leaves ends it.
-		go r.work(context.WithoutCancel(ctx), of, current, get)
+		r.begin(context.WithoutCancel(ctx), of, current, get)
 		return current
 	}
 	if current.next == nil {
@@ -59,21 +59,23 @@ func (r *reads) join(ctx context.Context, of types.NamespacedName, get func(cont
 	return current.next
 }
 
-// work reads until nobody waits for another read.
-func (r *reads) work(ctx context.Context, of types.NamespacedName, current *read, get func(context.Context) (*kafka.Kafka, error)) {
-	for current != nil {
+// begin reads, and once more after that if somebody waits for another read.
+func (r *reads) begin(ctx context.Context, of types.NamespacedName, current *read, get func(context.Context) (*kafka.Kafka, error)) {
+	r.running[of] = current
+	crash.Go(func() (err error) {
 		reading, cancel := context.WithTimeout(ctx, readTimeout)
-		current.kafka, current.err = get(reading)
-		cancel()
+		defer cancel()
+		current.kafka, err = get(reading)
+		return err
+	}, func(err error) {
 		r.mu.Lock()
-		next := current.next
-		if next == nil {
-			delete(r.running, of)
-		} else {
-			r.running[of] = next
-		}
-		r.mu.Unlock()
+		defer r.mu.Unlock()
+		current.err = err
 		close(current.done)
-		current = next
-	}
+		if current.next == nil {
+			delete(r.running, of)
+			return
+		}
+		r.begin(ctx, of, current.next, get)
+	})
 }

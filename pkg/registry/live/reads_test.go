@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -77,5 +78,18 @@ func TestWhoLeavesDoesNotEndTheReadOfOthers(t *testing.T) {
 	store.letGo <- struct{}{}
 	if err := <-stays; err != nil {
 		t.Errorf("who stayed was told %v", err)
+	}
+}
+
+// A read is nobody's own, so that a panic in it would end the process.
+func TestAPanicInAReadIsItsError(t *testing.T) {
+	var shared reads
+	of := types.NamespacedName{Namespace: "streams", Name: "k"}
+	_, err := shared.get(t.Context(), of, func(context.Context) (*kafka.Kafka, error) { panic("a bug") })
+	if err == nil || !strings.Contains(err.Error(), "a bug") {
+		t.Errorf("it is %v", err)
+	}
+	if k, err := shared.get(t.Context(), of, func(context.Context) (*kafka.Kafka, error) { return &kafka.Kafka{}, nil }); k == nil || err != nil {
+		t.Errorf("the next read: %v, %v", k, err)
 	}
 }

@@ -116,12 +116,7 @@ func (s *Store) Watch(ctx context.Context, options *metainternalversion.ListOpti
 // verifying verifies beside what its caller does.
 func (s *Store) verifying(ctx context.Context) <-chan error {
 	verified := make(chan error, 1)
-	go func() {
-		var err error
-		defer func() { verified <- err }()
-		defer crash.Recover(&err)
-		err = s.verify(ctx)
-	}()
+	crash.Go(func() error { return s.verify(ctx) }, func(err error) { verified <- err })
 	return verified
 }
 

@@ -19,24 +19,25 @@ type doubtingWatch struct {
 // doubtful watches the deletions of a watch.
 func (s *Store) doubtful(ctx context.Context, incoming watch.Interface) watch.Interface {
 	w := &doubtingWatch{Interface: incoming, events: make(chan watch.Event)}
-	go func() {
-		defer close(w.events)
-		defer incoming.Stop()
-		var err error
-		defer crash.Recover(&err)
+	crash.Go(func() error {
 		for event := range incoming.ResultChan() {
 			for _, event := range s.believed(ctx, drain(event, incoming.ResultChan())) {
 				select {
 				case w.events <- event:
 				case <-ctx.Done():
-					return
+					return nil
 				}
 				if event.Type == watch.Error {
-					return
+					return nil
 				}
 			}
 		}
-	}()
+		return nil
+	}, func(error) {
+		// Who watches begins anew, whatever ended it.
+		incoming.Stop()
+		close(w.events)
+	})
 	return w
 }
 

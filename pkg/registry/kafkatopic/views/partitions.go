@@ -59,15 +59,13 @@ func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target
 // ask starts a question and returns what waits for its answer.
 func ask[T any](question func() (T, error)) func() (T, error) {
 	var value T
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer crash.Recover(&err)
+	done := make(chan error, 1)
+	crash.Go(func() (err error) {
 		value, err = question()
-	}()
+		return err
+	}, func(err error) { done <- err })
 	return func() (T, error) {
-		<-done
+		err := <-done
 		return value, err
 	}
 }
