@@ -12,7 +12,8 @@ import (
 )
 
 // CreateTopic creates a topic, or with validateOnly asks the brokers whether they would. A refusal has the broker's own words. When
-// the answer is lost, a topic of that name with the partitions, replicas and settings asked for counts as created.
+// the answer is lost, a topic of that name with the partitions, replicas and settings asked for counts as created, unless it is known
+// to be older.
 func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly bool) (CreatedTopic, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
@@ -23,11 +24,16 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	if validateOnly {
 		return share(ctx, c, c.shared.validateCreate, op, topic.Name, topic)
 	}
+	before := c.LastSnapshot()
 	result, err := shareWrite(ctx, c, c.shared.create, op, topic.Name, topic)
 	err = c.confirm(ctx, op, topic.Name, err, func(ctx context.Context) (bool, error) {
 		var ok bool
 		var err error
 		result, ok, err = c.asWanted(ctx, topic)
+		if ok && before.has(topic.Name, result.ID) {
+			text := "a topic of that name exists, and did before this create"
+			return false, newError(op, topic.Name, codeTopicAlreadyExists, &text, 0)
+		}
 		return ok, err
 	})
 	if err == nil {

@@ -36,6 +36,11 @@ func (c *Cluster) LastSnapshot() *Snapshot {
 	return c.snapshot
 }
 
+// has tells whether a topic was there, which only an id can tell.
+func (s *Snapshot) has(name string, id TopicID) bool {
+	return s != nil && !id.IsZero() && s.Topics[name].ID == id
+}
+
 // Invalidate makes the next Snapshot ask the brokers. The write methods do it themselves.
 func (c *Cluster) Invalidate() {
 	c.mu.Lock()

@@ -102,6 +102,20 @@ func TestALostCreateBesideAnotherTopicIsAConflict(t *testing.T) {
 	}
 }
 
+// A topic that is as wanted was not made by a create whose answer was lost, when it was there before: it is somebody else's.
+func TestALostCreateBesideAnEqualTopicIsAConflict(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(3, "orders"))
+	ctx := testContext(t)
+	if _, err := b.cluster.Snapshot(ctx, 0); err != nil {
+		t.Fatal(err)
+	}
+	b.losing(kmsg.CreateTopics)
+	created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: -1}, false)
+	if CodeOf(err) != codeTopicAlreadyExists || IsUnknownOutcome(err) {
+		t.Errorf("%+v, error %v, want TOPIC_ALREADY_EXISTS", created, err)
+	}
+}
+
 func TestRequestTimedOutIsLookedUp(t *testing.T) {
 	b := newBench(t, Options{})
 	ctx := testContext(t)
