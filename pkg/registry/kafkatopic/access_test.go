@@ -161,7 +161,8 @@ func TestStatusIsTheControllers(t *testing.T) {
 	expectStatus(t, err, 404)
 }
 
-// A topic id that a controller reports is what is deleted in the end.
+// A topic id that a controller reports is what is deleted in the end. It is reported when brokers confirm it: else who may write a status
+// while they are away could have anything deleted that is like the object.
 func TestAReportedTopicIDIsDeleted(t *testing.T) {
 	t.Parallel()
 	k := server.NewKafka(t, 3)
@@ -169,9 +170,14 @@ func TestAReportedTopicIDIsDeleted(t *testing.T) {
 	created := mustCreate(t, newTopic(k, "orders"))
 	k.CreateTopic(t, "orders", 3, 2)
 	created.Status.TopicID = k.Topics(t)["orders"].ID
-	if _, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), created, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), created, metav1.UpdateOptions{})
+	expectStatus(t, err, 503, "status.topicID", created.Status.TopicID, "not reachable")
+	k.Return()
+	apiservertest.Eventually(t, "the id is believed", func() bool {
+		_, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), created, metav1.UpdateOptions{})
+		return err == nil
+	})
+	k.Refuse()
 	mustDelete(t, created)
 	k.Return()
 	apiservertest.Eventually(t, fmt.Sprintf("topic %s goes", created.Status.TopicID), func() bool { return len(k.Topics(t)) == 0 })

@@ -18,7 +18,7 @@ import (
 
 // checkReportedID judges the topic id in a status, because what has it is deleted with the object: the brokers must have it under the
 // object's name, it must not be what a former owner left to be deleted, and it must not be somebody else's. It is written to the claim
-// then. While the brokers are away an id is only believed when the object is deleted, and they confirm it.
+// then. An id that they cannot be asked about is not believed: who reports it, and has asked them, tries again.
 func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic, dryRun bool) error {
 	id := topic.Status.TopicID
 	if id == "" || id == old.Status.TopicID {
@@ -34,20 +34,23 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 	if doomed {
 		return conflict("topic id %s is that of a deleted KafkaTopic and is about to be deleted", id)
 	}
+	unconfirmed := func(err error) error {
+		return apierrors.NewServiceUnavailable(fmt.Sprintf("status.topicID: whether %s is topic %s is not known: %s", id, topic.TopicName(), live.Line(err)))
+	}
 	k, err := p.FindKafka(ctx, topic)
 	if err != nil {
-		return nil
+		return unconfirmed(err)
 	}
 	asking, cancel := live.Deadline(ctx)
 	defer cancel()
 	cluster, err := p.Clusters.Ask(asking, k)
 	if err != nil {
-		return nil
+		return unconfirmed(err)
 	}
 	have, found, err := cluster.Topic(asking, topic.TopicName())
 	switch {
 	case live.IsAway(err):
-		return nil
+		return unconfirmed(err)
 	case err != nil:
 		return resolver.Refusal(err, topic)
 	case !found || have.ID.String() != id:
