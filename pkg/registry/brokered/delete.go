@@ -14,10 +14,11 @@ import (
 )
 
 // noteDeletion makes the claim carry all that is needed to delete what an object has on the brokers when the object is gone. It is
-// called for the version of the object that is deleted, so that its last spec decides.
-func (s *Store[T, H]) noteDeletion(ctx context.Context, obj runtime.Object) error {
+// called for the version of the object that is deleted, and with the last one, whose spec decides what stays.
+func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime.Object) error {
 	o, ok := obj.(T)
-	if !ok {
+	last, same := lastVersion.(T)
+	if !ok || !same {
 		return nil
 	}
 	wanted, err := s.kind.Wanted(o)
@@ -26,7 +27,7 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj runtime.Object) erro
 	}
 	note := func(c *storage.Claim) bool {
 		before := *c
-		c.Retain, c.Server, c.Wanted, c.ReportedID = s.kind.Retain(o), "", nil, ""
+		c.Retain, c.Server, c.Wanted, c.ReportedID = s.kind.Retain(last), "", nil, ""
 		if c.ID == "" {
 			c.ReportedID = s.kind.ReportedID(o)
 			if !c.Retain {

@@ -15,8 +15,9 @@ import (
 // a deletecollection and the removal of the last finalizer. A dry run does not come so far.
 type notifying struct {
 	storage.Interface
-	// deleting is called with an object that is about to be deleted, as it is stored then; an error keeps it.
-	deleting func(ctx context.Context, obj runtime.Object) error
+	// deleting is called with an object that is about to be deleted, as it is stored then, and with its last version, which is not stored
+	// any more when an update deletes it; an error keeps it.
+	deleting func(ctx context.Context, obj, last runtime.Object) error
 }
 
 // creation is what a request's create does around the store.
@@ -93,7 +94,10 @@ func (n *notifying) Delete(ctx context.Context, key string, out runtime.Object, 
 		if err := validate(ctx, obj); err != nil {
 			return err
 		}
-		err := n.deleting(ctx, obj)
+		last, err := lastOf(ctx, obj)
+		if err == nil {
+			err = n.deleting(ctx, obj, last)
+		}
 		if err == nil {
 			gone = obj
 		}

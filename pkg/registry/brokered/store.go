@@ -81,6 +81,7 @@ func NewStore[T Object, H any](config Config[T, H]) *Store[T, H] {
 	s.Sweeper = &Sweeper[T, H]{store: s, guard: config.Guard, metrics: config.Metrics, name: config.SweeperName, wake: make(chan struct{}, 1)}
 	objects := config.Objects
 	objects.Storage.Storage = &notifying{Interface: objects.Storage.Storage, deleting: s.noteDeletion}
+	objects.ShouldDeleteDuringUpdate = noteDeparture
 	objects.AfterDelete = func(obj runtime.Object, _ *metav1.DeleteOptions) {
 		if o, ok := obj.(T); ok {
 			s.Sweeper.Check(s.kind.Name(o), requestFirst)
@@ -142,7 +143,7 @@ func (s *Store[T, H]) Update(ctx context.Context, name string, info rest.Updated
 
 func (s *Store[T, H]) update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, options *metav1.UpdateOptions) (runtime.Object, error) {
 	w := &write[T, H]{store: s, dryRun: dryrun.IsDryRun(options.DryRun)}
-	out, _, err := s.Store.Update(ctx, name, info, create, w.validateUpdate(update), false, options)
+	out, _, err := s.Store.Update(withDeparture(ctx), name, info, create, w.validateUpdate(update), false, options)
 	if err != nil {
 		return nil, err
 	}
