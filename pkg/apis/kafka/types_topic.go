@@ -69,6 +69,7 @@ type KafkaTopicStatus struct {
 	ReplacementID      string
 	Partitions         int32
 	Replicas           int32
+	GrownFrom          int32
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

@@ -134,8 +134,8 @@ func TestWhatWasDoneOutsideIsReverted(t *testing.T) {
 			b.brokers.topics["orders"] = t
 		})
 		b.wait(lastLook + 2*time.Second)
-		if got := b.topic(); *got.Spec.Partitions != 5 || got.Status.Partitions != 5 {
-			t.Errorf("spec %d, status %d partitions, want the 5 of the brokers", *got.Spec.Partitions, got.Status.Partitions)
+		if got := b.topic(); *got.Spec.Partitions != 5 || got.Status.Partitions != 5 || got.Status.GrownFrom != 3 {
+			t.Errorf("spec %d, status %d partitions grown from %d, want the 5 of the brokers grown from 3", *got.Spec.Partitions, got.Status.Partitions, got.Status.GrownFrom)
 		}
 		b.expectEvent("GrownOutside", "5 partitions")
 

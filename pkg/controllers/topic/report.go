@@ -78,6 +78,11 @@ func (w *work) record(ctx context.Context, done topics.Outcome) error {
 			next.ObjectMeta, next.Status = w.topic.ObjectMeta, w.topic.Status
 		}
 		if topic.Spec.Partitions != nil && *topic.Spec.Partitions < done.Have.Partitions {
+			// Before the spec, so that the manifest can be applied again whatever happens in between.
+			if err := w.noteGrowth(ctx); err != nil {
+				return err
+			}
+			next.ObjectMeta, next.Status = w.topic.ObjectMeta, w.topic.Status
 			c.event(topic, corev1.EventTypeNormal, "GrownOutside", "Adopt", "The topic was grown to %d partitions on the brokers; the spec follows", done.Have.Partitions)
 		}
 		stored, err := c.client.KafkaV1beta1().KafkaTopics(topic.Namespace).Update(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
@@ -90,6 +95,21 @@ func (w *work) record(ctx context.Context, done topics.Outcome) error {
 		return w.ifGone(ctx, err)
 	}
 	c.unrecorded.forget(w.key)
+	return nil
+}
+
+// noteGrowth writes to the status which number of partitions the spec had.
+func (w *work) noteGrowth(ctx context.Context) error {
+	if w.topic.Status.GrownFrom != 0 {
+		return nil
+	}
+	next := w.topic.DeepCopy()
+	next.Status.GrownFrom = *next.Spec.Partitions
+	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
+	if err != nil {
+		return w.ifGone(ctx, err)
+	}
+	w.topic = stored
 	return nil
 }
 

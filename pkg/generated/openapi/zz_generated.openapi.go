@@ -6113,6 +6113,13 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicStatus(ref common.ReferenceCallback
 							Format:      "int32",
 						},
 					},
+					"grownFrom": {
+						SchemaProps: spec.SchemaProps{
+							Description: "grownFrom is the number of partitions that spec.partitions had before the topic was grown by other means, such as its scale or Apache Kafka's tools. A manifest that still has it changes nothing.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
 				},
 			},
 		},

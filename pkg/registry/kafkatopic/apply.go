@@ -95,7 +95,7 @@ func fillSpec(topic *kafka.KafkaTopic, done outcome) (filled []fieldpath.Path) {
 	fill := func(field string) { filled = append(filled, fieldpath.MakePathOrDie("spec", field)) }
 	have := done.onBrokers
 	if n := have.Partitions; n > 0 && ptr.Deref(topic.Spec.Partitions, 0) < n {
-		topic.Spec.Partitions = ptr.To(n)
+		grow(topic, n)
 		fill("partitions")
 	}
 	if n := have.Replicas; topic.Spec.Replicas == nil && n > 0 {

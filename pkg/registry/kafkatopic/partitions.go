@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
@@ -35,7 +36,10 @@ func newPartitions(p *plane) *Partitions {
 		Prepare: func(next *kafka.KafkaTopicPartitions) {
 			slices.SortStableFunc(next.Spec.Partitions, func(a, b kafka.PartitionAssignment) int { return int(a.Partition - b.Partition) })
 		},
-		Validate: func(_ resolver.Target, next, old *kafka.KafkaTopicPartitions) field.ErrorList {
+		Validate: func(t resolver.Target, next, old *kafka.KafkaTopicPartitions) field.ErrorList {
+			if path := field.NewPath("spec", "partitions"); t.Topic.DeletionTimestamp != nil && !equality.Semantic.DeepEqual(next.Spec, old.Spec) {
+				return field.ErrorList{validation.GoingAway(path)}
+			}
 			return validation.ValidatePartitions(next, old)
 		},
 		Ask: p.askForAssignment,

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
@@ -51,7 +52,7 @@ func newScale(p *plane) *Scale {
 			return scale, nil
 		},
 		Validate: func(t resolver.Target, next, _ *autoscalingv1.Scale) field.ErrorList {
-			return validateScale(t.Have, next)
+			return validateScale(t, next)
 		},
 		Ask: func(ctx context.Context, t resolver.Target, next, _ *autoscalingv1.Scale) (growth, error) {
 			want := next.Spec.Replicas
@@ -79,11 +80,15 @@ func newScale(p *plane) *Scale {
 	}}
 }
 
-func validateScale(have broker.Topic, scale *autoscalingv1.Scale) field.ErrorList {
+func validateScale(t resolver.Target, scale *autoscalingv1.Scale) field.ErrorList {
 	var problem *field.Error
-	if want := scale.Spec.Replicas; want < 1 {
+	have, want := t.Have, scale.Spec.Replicas
+	switch {
+	case t.Topic.DeletionTimestamp != nil && int(want) != len(have.Partitions):
+		problem = validation.GoingAway(sub.ReplicasField)
+	case want < 1:
 		problem = field.Invalid(sub.ReplicasField, want, fmt.Sprintf("topic %s has %d partitions, and partitions only grow", have.Name, len(have.Partitions)))
-	} else {
+	default:
 		problem = partitionsProblem(have, &want, sub.ReplicasField)
 	}
 	if problem == nil {
@@ -119,7 +124,7 @@ func (p *plane) grow(ctx context.Context, t resolver.Target, partitions int32, a
 		record := done.Record
 		done.Record = func(topic *kafka.KafkaTopic) {
 			if ptr.Deref(topic.Spec.Partitions, 0) != partitions {
-				topic.Spec.Partitions = ptr.To(partitions)
+				grow(topic, partitions)
 				if change != nil {
 					change(topic)
 				}

@@ -5,6 +5,7 @@ package kafkatopic
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +16,8 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage/names"
+	"k8s.io/apiserver/pkg/warning"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -62,7 +65,7 @@ func (strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
 	topic.Generation = 1
 }
 
-func (strategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
+func (strategy) PrepareForUpdate(ctx context.Context, obj, old runtime.Object) {
 	topic, before := obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic)
 	topic.Status = before.Status
 	// A user who leaves a number to the brokers keeps the one they chose.
@@ -75,7 +78,28 @@ func (strategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	if topic.Spec.DeletionPolicy == "" {
 		topic.Spec.DeletionPolicy = before.Spec.DeletionPolicy
 	}
+	keepGrowth(ctx, topic, before)
 	bumpGeneration(topic, before)
+}
+
+// keepGrowth lets a manifest be applied again whose topic has grown by other means since. The number in it is smaller than that of the
+// topic, and no smaller than the one that the topic grew from: nobody asks for fewer.
+func keepGrowth(ctx context.Context, topic, before *kafka.KafkaTopic) {
+	want, has, from := ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(before.Spec.Partitions, 0), before.Status.GrownFrom
+	if from == 0 || want < from || want >= has {
+		return
+	}
+	topic.Spec.Partitions = before.Spec.Partitions
+	warning.AddWarning(ctx, "", fmt.Sprintf("spec.partitions: topic %s has grown to %d partitions by other means, and keeps them instead of %d: partitions only grow",
+		topic.TopicName(), has, want))
+}
+
+// grow writes a number of partitions to a spec that somebody else than its writer has made.
+func grow(topic *kafka.KafkaTopic, partitions int32) {
+	if topic.Spec.Partitions != nil && topic.Status.GrownFrom == 0 {
+		topic.Status.GrownFrom = *topic.Spec.Partitions
+	}
+	topic.Spec.Partitions = &partitions
 }
 
 func (strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList {

@@ -114,7 +114,7 @@ func TestATerminatingObjectTakesOverNothing(t *testing.T) {
 	k.Produce(t, "orders")
 	id := k.Topics(t)["orders"].ID
 	_, err = topicsOf(user, k).Patch(t.Context(), "orders", types.MergePatchType, []byte(`{"spec":{"adoptTopicID":"`+id+`"}}`), metav1.PatchOptions{})
-	expectStatus(t, err, 403, `"own"`)
+	expectStatus(t, err, 422, "spec.adoptTopicID", "finalizers")
 	_, err = topicsOf(user, k).UpdateScale(t.Context(), "orders", &autoscalingv1.Scale{ObjectMeta: metav1.ObjectMeta{Name: "orders", Namespace: k.Object.Namespace},
 		Spec: autoscalingv1.ScaleSpec{Replicas: 3}}, metav1.UpdateOptions{})
 	expectStatus(t, err, 422, "adoptTopicID")

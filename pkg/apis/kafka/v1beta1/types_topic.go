@@ -144,6 +144,10 @@ type KafkaTopicStatus struct {
 	// replicas is the number of replicas of the topic's first partition.
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
+	// grownFrom is the number of partitions that spec.partitions had before the topic was grown by other means, such as
+	// its scale or Apache Kafka's tools. A manifest that still has it changes nothing.
+	// +optional
+	GrownFrom int32 `json:"grownFrom,omitempty"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

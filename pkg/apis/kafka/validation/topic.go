@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -73,7 +74,25 @@ func ValidateKafkaTopicUpdate(topic, old *kafka.KafkaTopic) field.ErrorList {
 		errs = append(errs, field.Invalid(spec.Child("topicName"), topic.Spec.TopicName,
 			"field is immutable: the topic is "+old.TopicName()+" on the brokers"))
 	}
+	if old.DeletionTimestamp != nil {
+		for _, part := range []struct {
+			field   string
+			was, is any
+		}{
+			{"partitions", old.Spec.Partitions, topic.Spec.Partitions}, {"replicas", old.Spec.Replicas, topic.Spec.Replicas},
+			{"config", old.Spec.Config, topic.Spec.Config}, {"adoptTopicID", old.Spec.AdoptTopicID, topic.Spec.AdoptTopicID},
+		} {
+			if !equality.Semantic.DeepEqual(part.was, part.is) {
+				errs = append(errs, GoingAway(spec.Child(part.field)))
+			}
+		}
+	}
 	return brief(append(errs, ratchet(validateTopicSpec(&topic.Spec, spec), func() field.ErrorList { return validateTopicSpec(&old.Spec, spec) })...))
+}
+
+// GoingAway is the problem of a field that the brokers hear of, of a topic whose object was deleted and waits for its finalizers only.
+func GoingAway(path *field.Path) *field.Error {
+	return field.Forbidden(path, "the object is deleted as soon as its finalizers are gone; until then only deletionPolicy, driftPolicy and metadata can change")
 }
 
 // ValidateKafkaTopicStatusUpdate judges a change of a topic's status.

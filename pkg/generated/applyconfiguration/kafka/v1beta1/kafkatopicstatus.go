@@ -28,6 +28,9 @@ type KafkaTopicStatusApplyConfiguration struct {
 	Partitions *int32 `json:"partitions,omitempty"`
 	// replicas is the number of replicas of the topic's first partition.
 	Replicas *int32 `json:"replicas,omitempty"`
+	// grownFrom is the number of partitions that spec.partitions had before the topic was grown by other means, such as
+	// its scale or Apache Kafka's tools. A manifest that still has it changes nothing.
+	GrownFrom *int32 `json:"grownFrom,omitempty"`
 }
 
 // KafkaTopicStatusApplyConfiguration constructs a declarative configuration of the KafkaTopicStatus type for use with
@@ -94,5 +97,13 @@ func (b *KafkaTopicStatusApplyConfiguration) WithPartitions(value int32) *KafkaT
 // If called multiple times, the Replicas field is set to the value of the last call.
 func (b *KafkaTopicStatusApplyConfiguration) WithReplicas(value int32) *KafkaTopicStatusApplyConfiguration {
 	b.Replicas = &value
+	return b
+}
+
+// WithGrownFrom sets the GrownFrom field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the GrownFrom field is set to the value of the last call.
+func (b *KafkaTopicStatusApplyConfiguration) WithGrownFrom(value int32) *KafkaTopicStatusApplyConfiguration {
+	b.GrownFrom = &value
 	return b
 }

@@ -1,0 +1,109 @@
+package kafkatopic_test
+
+import (
+	"strings"
+	"testing"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
+)
+
+// A manifest says again and again how many partitions its topic has, whatever others have made of it meanwhile.
+func TestAnUnchangedManifestOfAGrownTopicIsNoChange(t *testing.T) {
+	t.Parallel()
+	for _, way := range ways {
+		if way.creates || way.name == "scale" || way.name == "status" {
+			continue
+		}
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			k := server.NewKafka(t, 3)
+			user, warnings := server.Warned(t)
+			client := user.KafkaV1beta1().RESTClient()
+			topic := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](2) }))
+			for _, grown := range []int32{4, 6} {
+				if _, err := topicsOf(server.Client, k).UpdateScale(t.Context(), "orders", &autoscalingv1.Scale{
+					ObjectMeta: metav1.ObjectMeta{Name: "orders", Namespace: topic.Namespace}, Spec: autoscalingv1.ScaleSpec{Replicas: grown}}, metav1.UpdateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				for _, dryRun := range []string{metav1.DryRunAll, ""} {
+					manifest := mustGet(t, topic)
+					generation := manifest.Generation
+					manifest.Spec.Partitions, manifest.ResourceVersion = ptr.To[int32](2), ""
+					request := way.send(t, client, manifest)
+					if dryRun != "" {
+						request = request.Param("dryRun", dryRun)
+					}
+					var answer v1beta1.KafkaTopic
+					if err := request.Do(t.Context()).Into(&answer); err != nil {
+						t.Fatal(err)
+					}
+					if now := mustGet(t, topic); *answer.Spec.Partitions != grown || *now.Spec.Partitions != grown || now.Generation != generation {
+						t.Errorf("answered with %d partitions; stored are %d in generation %d, which was %d", *answer.Spec.Partitions, *now.Spec.Partitions, now.Generation, generation)
+					}
+					if text := strings.Join(warnings.Take(), "; "); !strings.Contains(text, "spec.partitions") || !strings.Contains(text, "partitions only grow") {
+						t.Errorf("the warning is %q", text)
+					}
+				}
+			}
+			manifest := mustGet(t, topic)
+			manifest.Spec.Partitions = ptr.To[int32](1)
+			expectStatus(t, way.send(t, client, manifest).Do(t.Context()).Error(), 422, "spec.partitions", "only grow")
+			manifest.Spec.Partitions = ptr.To[int32](8)
+			if err := way.send(t, client, manifest).Do(t.Context()).Error(); err != nil {
+				t.Fatal(err)
+			}
+			if have := k.Topics(t)["orders"]; len(have.Partitions) != 8 {
+				t.Errorf("the brokers have %d partitions", len(have.Partitions))
+			}
+		})
+	}
+}
+
+// What waits for its finalizers only is not changed on the brokers any more, whichever way is tried; what becomes of it can be changed.
+func TestATerminatingTopicIsNotChangedAnyMore(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	client := server.Client.KafkaV1beta1().RESTClient()
+	topic := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Finalizers = []string{"example.com/hold"} }))
+	mustDelete(t, topic)
+	reason := validation.GoingAway(nil).Detail
+	for _, way := range ways {
+		if way.creates || way.name == "status" {
+			continue
+		}
+		for what, change := range map[string]func(*v1beta1.KafkaTopic){
+			"partitions": func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](5) },
+			"config":     func(topic *v1beta1.KafkaTopic) { topic.Spec.Config = v1beta1.TopicConfig{"retention.ms": "1000"} },
+		} {
+			if way.name == "scale" && what != "partitions" {
+				continue
+			}
+			t.Run(way.name+"/"+what, func(t *testing.T) {
+				changed := mustGet(t, topic)
+				change(changed)
+				changed.DeletionTimestamp = nil // so that the patches leave the finalizers alone
+				expectStatus(t, way.send(t, client, changed).Do(t.Context()).Error(), 422, reason)
+			})
+		}
+	}
+	view, err := topicsOf(server.Client, k).GetPartitions(t.Context(), "orders", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	view.Spec.Partitions = append(view.Spec.Partitions, v1beta1.PartitionAssignment{Partition: int32(len(view.Spec.Partitions)), Replicas: view.Spec.Partitions[0].Replicas})
+	_, err = topicsOf(server.Client, k).UpdatePartitions(t.Context(), "orders", view, metav1.UpdateOptions{})
+	expectStatus(t, err, 422, reason)
+	if have := k.Topics(t)["orders"]; len(have.Partitions) != 3 {
+		t.Errorf("the brokers have %+v", have)
+	}
+	retained := mustGet(t, topic)
+	retained.Spec.DeletionPolicy = v1beta1.TopicRetain
+	if err := putTopic(t, client, retained).Do(t.Context()).Error(); err != nil {
+		t.Error(err)
+	}
+}
