@@ -30,6 +30,16 @@ type Name struct {
 	Name string `json:"name"`
 }
 
+// Claimed is the name that stands for all those that collide with a name, of which one can be claimed: Kafka refuses a topic whose name
+// differs from another's only in '.' and '_', since metric names cannot tell them apart
+// (org.apache.kafka.common.internals.Topic.hasCollision).
+func (n Name) Claimed() Name {
+	if n.Kind == TopicClaim {
+		n.Name = strings.ReplaceAll(n.Name, ".", "_")
+	}
+	return n
+}
+
 // String is for messages.
 func (n Name) String() string { return fmt.Sprintf("%s %s of Kafka %s", n.Kind, n.Name, n.Cluster) }
 
@@ -104,15 +114,11 @@ func NewClaims(etcd *clientv3.Client, prefix string) *Claims {
 	return &Claims{etcd: etcd, root: root, prefix: root + "/claims/"}
 }
 
-// key puts names that collide into one place: Kafka refuses a topic whose name differs from another's only in '.'
-// and '_', since metric names cannot tell them apart (org.apache.kafka.common.internals.Topic.hasCollision).
+// key puts names that collide into one place.
 func (c *Claims) key(of Name) string {
-	name := of.Name
-	if of.Kind == TopicClaim {
-		name = strings.ReplaceAll(name, ".", "_")
-	}
+	of = of.Claimed()
 	return c.prefix + url.PathEscape(string(of.Kind)) + "/" + url.PathEscape(of.Cluster.Namespace) + "/" + url.PathEscape(of.Cluster.Name) + "/" +
-		url.PathEscape(name)
+		url.PathEscape(of.Name)
 }
 
 // Get returns the claim on a name, or on one that collides with it; nil without one.

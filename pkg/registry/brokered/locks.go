@@ -9,7 +9,7 @@ import (
 )
 
 // locks let one request of this server at a time change what has a name on the brokers. Two changes of one object would otherwise
-// reach the brokers in another order than the one in which they were stored.
+// reach the brokers in another order than the one in which they were stored. Names that collide have one lock, as they have one claim.
 type locks struct {
 	mu   sync.Mutex
 	held map[storage.Name]*lock
@@ -23,14 +23,15 @@ type lock struct {
 
 // lock waits for a name until ctx ends. The caller must call unlock, once.
 func (l *locks) lock(ctx context.Context, name storage.Name) (unlock func(), err error) {
+	claimed := name.Claimed()
 	l.mu.Lock()
 	if l.held == nil {
 		l.held = map[storage.Name]*lock{}
 	}
-	one := l.held[name]
+	one := l.held[claimed]
 	if one == nil {
 		one = &lock{held: make(chan struct{}, 1)}
-		l.held[name] = one
+		l.held[claimed] = one
 	}
 	one.users++
 	l.mu.Unlock()
@@ -38,7 +39,7 @@ func (l *locks) lock(ctx context.Context, name storage.Name) (unlock func(), err
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if one.users--; one.users == 0 {
-			delete(l.held, name)
+			delete(l.held, claimed)
 		}
 	}
 	select {
