@@ -69,7 +69,7 @@ func Unreachable(message string) Verdict {
 
 // NotApplied says that the brokers did not do what they were asked for; message is err's text.
 func NotApplied(err error, message string) Verdict {
-	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: forGood(err)}
+	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: Permanent(err)}
 }
 
 // Exists says that a topic of the name is there that the object may not have.
@@ -90,17 +90,20 @@ const (
 	codeInvalidTopic             int16 = 17
 	codeTopicAuthorizationFailed int16 = 29
 	codeClusterAuthorization     int16 = 31
+	codeUnsupportedVersion       int16 = 35
 	codeTopicAlreadyExists       int16 = 36
 	codeInvalidPartitions        int16 = 37
 	codeInvalidConfig            int16 = 40
 	codeInvalidRequest           int16 = 42
 	codePolicyViolation          int16 = 44
+	codeTopicDeletionDisabled    int16 = 73
 )
 
-// forGood tells refusals that no waiting mends. Too few brokers for the replicas is none of them: brokers come one after the other.
-func forGood(err error) bool {
+// Permanent tells refusals that no waiting mends. Too few brokers for the replicas is none of them: brokers come one after the other.
+func Permanent(err error) bool {
 	switch broker.CodeOf(err) {
-	case codeInvalidTopic, codeTopicAuthorizationFailed, codeClusterAuthorization, codeInvalidPartitions, codeInvalidConfig, codeInvalidRequest, codePolicyViolation:
+	case codeInvalidTopic, codeTopicAuthorizationFailed, codeClusterAuthorization, codeInvalidPartitions, codeInvalidConfig, codeInvalidRequest, codePolicyViolation,
+		codeTopicDeletionDisabled, codeUnsupportedVersion:
 		return true
 	}
 	return false

@@ -98,6 +98,6 @@ type Kind[T Object, H any] interface {
 
 	// Find looks for what may have been made without anybody recording its id. The id is "" when there is no such thing.
 	Find(ctx context.Context, host H, claim *storage.Claim) (id string, err error)
-	// Remove deletes what has an id on the brokers, if it also has the name.
+	// Remove deletes what has an id on the brokers, if it also has the name, or one that collides with it and so had the same claim.
 	Remove(ctx context.Context, host H, name storage.Name, id string) error
 }

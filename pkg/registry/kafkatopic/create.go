@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
@@ -22,15 +21,14 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 	if err := k.Clusters.Begin(ctx, cluster); err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}
-	if len(left.IDs) > 0 {
-		if err := k.deleteFormer(ctx, cluster, topic, left.IDs); err != nil {
-			return brokered.Outcome[*kafka.KafkaTopic]{}, err
-		}
+	gone, err := k.deleteFormer(ctx, cluster, topic, left.IDs)
+	if err != nil {
+		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}
 	if problem := k.tooMany(ctx, cluster, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField); problem != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, resolver.Invalid(topic, problem)
 	}
-	done, taken, err := k.create(ctx, cluster, topic, left.IDs)
+	done, taken, err := k.create(ctx, cluster, topic, gone)
 	switch {
 	case err != nil:
 		return brokered.Outcome[*kafka.KafkaTopic]{}, refusedOrUnknown(err, topic)
@@ -40,16 +38,18 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 	return k.takeOver(ctx, cluster, topic, taken, left.Wanted)
 }
 
-// deleteFormer deletes the former owner's topic: that was decided when its object was deleted.
-func (k kind) deleteFormer(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, ids []string) error {
-	have, found, err := cluster.Topic(ctx, topic.TopicName())
-	if err != nil {
-		return refusedOrUnknown(err, topic)
+// deleteFormer deletes former owners' topics: that was decided when their objects were deleted. It returns those that are gone.
+func (k kind) deleteFormer(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, ids []string) (gone []string, err error) {
+	for _, id := range ids {
+		kept, err := remove(ctx, cluster, k.Name(topic), id)
+		if err != nil {
+			return nil, refusedOrUnknown(err, topic)
+		}
+		if !kept {
+			gone = append(gone, id)
+		}
 	}
-	if !found || !slices.Contains(ids, have.ID.String()) {
-		return nil
-	}
-	return refusedOrUnknown(cluster.DeleteTopic(ctx, have.ID), topic)
+	return gone, nil
 }
 
 // takeOver makes a topic that is there the object's. One that nobody but a former request for this name can have made is made anew,
@@ -67,11 +67,14 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	problems := disagreements(topic, nil, have, config)
 	switch {
 	case ours && len(problems) > 0:
-		id := have.ID
-		if err := cluster.DeleteTopic(ctx, id); err != nil {
-			return none, refusedOrUnknown(err, topic)
+		gone, err := k.deleteFormer(ctx, cluster, topic, []string{have.ID.String()})
+		if err != nil {
+			return none, err
 		}
-		done, _, err := k.create(ctx, cluster, topic, []string{id.String()})
+		if len(gone) == 0 {
+			return none, resolver.Invalid(topic, problems...)
+		}
+		done, _, err := k.create(ctx, cluster, topic, gone)
 		switch {
 		case err != nil:
 			return none, refusedOrUnknown(err, topic)

@@ -3,6 +3,7 @@ package kafkatopic
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"k8s.io/klog/v2"
 
@@ -10,26 +11,42 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-// codeTopicDeletionDisabled is Kafka's TOPIC_DELETION_DISABLED (org.apache.kafka.common.protocol.Errors): delete.topic.enable is false.
-const codeTopicDeletionDisabled = 73
-
-// deleteTopic deletes a topic by id. Brokers that delete no topics keep it, which is told and counts as done: a claim that waited for
-// them to change their mind would keep the topic's name from everybody. The next object of the name can adopt the topic.
-func deleteTopic(ctx context.Context, cluster *broker.Cluster, name string, id broker.TopicID) error {
-	err := cluster.DeleteTopic(ctx, id)
-	logger := klog.FromContext(ctx).WithValues("topic", name, "id", id)
+// remove deletes a topic by id. An id is only believed to be an object's while brokers have it under the name that the object claimed, or
+// under one that collides with it, or do not have it at all. A topic that the brokers keep for good is told of and counts as done, which
+// kept says: a claim that waited for them to change their mind would keep the name from everybody. The next object can adopt the topic.
+func remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, text string) (kept bool, err error) {
+	id, err := broker.ParseTopicID(text)
+	if err != nil {
+		return false, fmt.Errorf("claim on topic %s: %w", name.Name, err)
+	}
+	have, found, err := cluster.Topic(ctx, name.Name)
+	if err != nil {
+		return false, err
+	}
+	if !found || have.ID != id {
+		// The broker that was asked may not have heard of it, or still show one that had the name before.
+		if have, found, err = cluster.TopicByID(ctx, id); err != nil {
+			return false, err
+		}
+	}
+	if other := (storage.Name{Kind: name.Kind, Cluster: name.Cluster, Name: have.Name}); found && other.Claimed() != name.Claimed() {
+		return false, nil
+	}
+	err = cluster.DeleteTopic(ctx, id)
+	logger := klog.FromContext(ctx).WithValues("topic", name.Name, "id", text)
 	switch {
 	case err == nil:
 		logger.Info("Topic deleted")
-	case broker.CodeOf(err) == codeTopicDeletionDisabled:
-		logger.Info("Topic of a deleted object stays, its brokers delete none")
-		live.Warn(ctx, "the object is deleted, its topic stays", err)
-		return nil
+	case topics.Permanent(err):
+		logger.Info("Topic of a deleted object stays, its brokers refuse to delete it", "err", err)
+		live.Warn(ctx, "the topic of the deleted object stays", err)
+		return true, nil
 	}
-	return err
+	return false, err
 }
 
 // foretellDeletion warns of a topic that would stay on the brokers although its object is deleted.

@@ -218,25 +218,8 @@ func neverUsed(ctx context.Context, cluster *broker.Cluster, have broker.Topic) 
 	return true, nil
 }
 
-// Remove implements brokered.Kind. An id is only believed to be the object's while brokers have it under the name that the object
-// claimed, or do not have it at all.
-func (kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, text string) error {
-	id, err := broker.ParseTopicID(text)
-	if err != nil {
-		return fmt.Errorf("claim on topic %s: %w", name.Name, err)
-	}
-	have, found, err := cluster.Topic(ctx, name.Name)
-	if err != nil {
-		return err
-	}
-	if !found || have.ID != id {
-		// The broker that was asked may not have heard of it, or still show one that had the name before.
-		if have, found, err = cluster.TopicByID(ctx, id); err != nil {
-			return err
-		}
-	}
-	if found && have.Name != name.Name {
-		return nil
-	}
-	return deleteTopic(ctx, cluster, name.Name, id)
+// Remove implements brokered.Kind.
+func (kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, id string) error {
+	_, err := remove(ctx, cluster, name, id)
+	return err
 }

@@ -53,7 +53,7 @@ kafka_apiserver_controller_queue_length{controller="topic-sweeper"} %d
 		response := request.ResponseKind().(*kmsg.DeleteTopicsResponse)
 		for _, topic := range request.(*kmsg.DeleteTopicsRequest).Topics {
 			answer := kmsg.NewDeleteTopicsResponseTopic()
-			answer.TopicID, answer.ErrorCode = topic.TopicID, 44 // POLICY_VIOLATION
+			answer.TopicID, answer.ErrorCode = topic.TopicID, -1 // UNKNOWN_SERVER_ERROR
 			response.Topics = append(response.Topics, answer)
 		}
 		return response, nil, refuses.Load()

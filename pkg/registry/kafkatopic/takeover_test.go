@@ -141,7 +141,7 @@ func TestAChangeTakesOverNoDoomedTopic(t *testing.T) {
 		response := request.ResponseKind().(*kmsg.DeleteTopicsResponse)
 		for _, topic := range asked.Topics {
 			answer := kmsg.NewDeleteTopicsResponseTopic()
-			answer.TopicID, answer.ErrorCode = topic.TopicID, 44
+			answer.TopicID, answer.ErrorCode = topic.TopicID, -1 // UNKNOWN_SERVER_ERROR
 			response.Topics = append(response.Topics, answer)
 		}
 		return response, nil, true
