@@ -28,6 +28,8 @@ type pendingDeletion struct {
 	// due is when to look, and delay what was waited for after the last refusal.
 	due   time.Time
 	delay time.Duration
+	// asked is how many times somebody has said that there is something to look at.
+	asked int
 	// revision is that of a claim that may be of a create under way, and since is when it was first seen so.
 	revision int64
 	since    time.Time
@@ -52,7 +54,19 @@ func (s *pendingDeletions) add(name storage.Name, due time.Time) {
 	if !known {
 		s.total++
 	}
+	one.asked++
 	w.names[name] = one
+}
+
+// asked is how many times a name was added. Who is about to look at its claim says so when it is done: what was added meanwhile may be about
+// something that came after the look.
+func (s *pendingDeletions) asked(name storage.Name) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.clusters[name.Cluster]; w != nil {
+		return w.names[name].asked
+	}
+	return 0
 }
 
 // count is how many there are.
@@ -119,25 +133,27 @@ func (s *pendingDeletions) ended(cluster types.NamespacedName) {
 	}
 }
 
-// clear takes a name off the list.
-func (s *pendingDeletions) clear(name storage.Name) {
+// clear takes a name off the list that nobody has added since it was asked for.
+func (s *pendingDeletions) clear(name storage.Name, asked int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.clusters[name.Cluster]
 	if w == nil {
 		return
 	}
-	if _, known := w.names[name]; known {
+	if one, known := w.names[name]; known && one.asked == asked {
 		s.total--
 		delete(w.names, name)
 	}
 }
 
-// refused makes a name wait, twice as long as the last time.
-func (s *pendingDeletions) refused(name storage.Name, now time.Time) {
+// refused makes a name wait, twice as long as the last time, that nobody has added since it was asked for.
+func (s *pendingDeletions) refused(name storage.Name, asked int, now time.Time) {
 	s.change(name, func(one *pendingDeletion) {
-		one.delay = min(max(2*one.delay, sweepEvery), maxSweepDelay)
-		one.due = now.Add(one.delay)
+		if one.asked == asked {
+			one.delay = min(max(2*one.delay, sweepEvery), maxSweepDelay)
+			one.due = now.Add(one.delay)
+		}
 	})
 }
 

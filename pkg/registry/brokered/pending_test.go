@@ -14,6 +14,9 @@ func topicOf(cluster types.NamespacedName, name string) storage.Name {
 	return storage.Name{Kind: storage.TopicClaim, Cluster: cluster, Name: name}
 }
 
+// cleared takes a name off a list after a look at it.
+func cleared(s *pendingDeletions, name storage.Name) { s.clear(name, s.asked(name)) }
+
 func TestPendingDeletions(t *testing.T) {
 	now := time.Now()
 	a, b := types.NamespacedName{Namespace: "n", Name: "a"}, types.NamespacedName{Namespace: "n", Name: "b"}
@@ -35,14 +38,14 @@ func TestPendingDeletions(t *testing.T) {
 	if got := s.count(); got != 3 {
 		t.Errorf("%d names are counted, want 3", got)
 	}
-	s.clear(topicOf(a, "later"))
-	s.clear(topicOf(a, "later"))
+	cleared(s, topicOf(a, "later"))
+	cleared(s, topicOf(a, "later"))
 	s.add(topicOf(a, "orders"), now)
 	if got := s.count(); got != 2 {
 		t.Errorf("%d names are counted, want 2", got)
 	}
 	for _, want := range []time.Duration{sweepEvery, 2 * sweepEvery, 4 * sweepEvery} {
-		s.refused(topicOf(a, "orders"), now)
+		s.refused(topicOf(a, "orders"), s.asked(topicOf(a, "orders")), now)
 		if got := s.due(a, now.Add(want-1)); len(got) != 0 {
 			t.Errorf("due before %s: %v", want, got)
 		}
@@ -56,9 +59,9 @@ func TestPendingDeletions(t *testing.T) {
 		t.Errorf("due are %v", got)
 	}
 	s.ended(a)
-	s.clear(topicOf(a, "orders"))
+	cleared(s, topicOf(a, "orders"))
 	s.idle(now.Add(time.Hour))
-	s.clear(topicOf(b, "later"))
+	cleared(s, topicOf(b, "later"))
 	s.ended(b)
 	if len(s.idle(now.Add(time.Hour))) != 0 {
 		t.Error("cleared names are due")
@@ -80,5 +83,24 @@ func TestAClaimUnderWayIsWatched(t *testing.T) {
 		if got := s.watched(topicOf(cluster, "orders"), step.revision, now.Add(step.at)); got != step.after {
 			t.Errorf("revision %d at %s has stood for %s, want %s", step.revision, step.at, got, step.after)
 		}
+	}
+}
+
+// What is said of a name while somebody looks at it may be about what came after the look.
+func TestANameThatIsAddedDuringALookStays(t *testing.T) {
+	now := time.Now()
+	name := topicOf(types.NamespacedName{Namespace: "n", Name: "a"}, "orders")
+	s := &pendingDeletions{}
+	s.add(name, now)
+	asked := s.asked(name)
+	s.add(name, now.Add(requestFirst))
+	s.clear(name, asked)
+	s.refused(name, asked, now)
+	if got := s.due(name.Cluster, now); len(got) != 1 || s.count() != 1 {
+		t.Errorf("due are %v of %d", got, s.count())
+	}
+	s.clear(name, s.asked(name))
+	if got := s.due(name.Cluster, now.Add(time.Hour)); len(got) != 0 || s.count() != 0 {
+		t.Errorf("due are %v of %d", got, s.count())
 	}
 }

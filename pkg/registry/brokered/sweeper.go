@@ -210,7 +210,7 @@ func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) (err e
 	defer crash.Recover(&err)
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	start := s.store.clock.Now()
+	start, asked := s.store.clock.Now(), s.pending.asked(name)
 	c, err := s.store.claims.Get(ctx, name)
 	if err == nil {
 		c, err = s.store.lowerFence(ctx, c)
@@ -221,9 +221,9 @@ func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) (err e
 	}
 	switch {
 	case done:
-		s.pending.clear(name)
+		s.pending.clear(name, asked)
 	case err != nil && !s.store.kind.Away(err):
-		s.pending.refused(name, s.store.clock.Now())
+		s.pending.refused(name, asked, s.store.clock.Now())
 	}
 	failure := err
 	if s.store.kind.Away(err) {
@@ -238,6 +238,7 @@ func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) (err e
 // finish sweeps what an object had that was just deleted.
 func (s *Sweeper[T, H]) finish(ctx context.Context, obj T) error {
 	name := s.store.kind.Name(obj)
+	asked := s.pending.asked(name)
 	c, err := s.store.claims.Get(ctx, name)
 	if err != nil {
 		return err
@@ -249,7 +250,7 @@ func (s *Sweeper[T, H]) finish(ctx context.Context, obj T) error {
 	defer cancel()
 	done, err := s.sweep(ctx, c)
 	if done {
-		s.pending.clear(name)
+		s.pending.clear(name, asked)
 	}
 	return err
 }
