@@ -192,7 +192,7 @@ func (w *write[T, H]) around(ctx context.Context, key string, obj runtime.Object
 		w.giveBack(ctx, claim, left)
 		return err
 	}
-	done.Record(o)
+	done.Record(o, o.GetGeneration())
 	noted := make(chan struct{})
 	var now *storage.Claim
 	crash.Go(func() error {

@@ -30,8 +30,9 @@ type Outcome[T any] struct {
 	ID string
 	// Made says that this call made it.
 	Made bool
-	// Record writes the outcome to the object: its status, and what the spec left to the brokers.
-	Record func(obj T)
+	// Record writes the outcome to the object: its status, and what the spec left to the brokers. generation is that of the spec that the
+	// outcome is of: the object may have a newer one by then, whose outcome is not known, or is recorded already.
+	Record func(obj T, generation int64)
 }
 
 // Leftover is what a former owner of a name may still have on the brokers.

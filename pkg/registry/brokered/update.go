@@ -163,7 +163,7 @@ func (s *Store[T, H]) changeClaim(ctx context.Context, name storage.Name, owner 
 	return apierrors.NewConflict(s.DefaultQualifiedResource, owner.Name, errBusy)
 }
 
-// Record writes an outcome to a stored object, and returns it. What is on the brokers is done: when the outcome cannot be written the
+// Record writes an outcome to a stored object, and returns it. obj is the version of it that was carried out. What is on the brokers is done: when the outcome cannot be written the
 // caller is told, and the object is returned with what is known. It outlives the request, whose time may be over.
 func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtime.Object {
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
@@ -173,7 +173,7 @@ func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtim
 		if !ok || next.GetUID() != obj.GetUID() {
 			return nil, apierrors.NewNotFound(s.DefaultQualifiedResource, obj.GetName())
 		}
-		done.Record(next)
+		done.Record(next, obj.GetGeneration())
 		return next, nil
 	})
 	out, _, err := s.outcomes.Update(inNamespace(writing, obj.GetNamespace()), obj.GetName(), info,
@@ -195,7 +195,7 @@ func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtim
 	if !ok {
 		return obj
 	}
-	done.Record(known)
+	done.Record(known, obj.GetGeneration())
 	return known
 }
 

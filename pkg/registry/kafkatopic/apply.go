@@ -61,9 +61,10 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 	return outcome{onBrokers: done.Have, made: done.Made, verdict: done.Verdict}, err
 }
 
-// write puts an outcome into an object. What the brokers chose for a number that the user left open becomes the spec,
-// so does a number that has grown outside.
+// write puts an outcome of the spec that had a generation into an object. What the brokers chose for a number that the user left open
+// becomes the spec, so does a number that has grown outside. What a newer spec has come to stays.
 func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
+	outdated := topic.Status.ObservedGeneration > generation
 	topic.Status.ObservedGeneration = max(generation, topic.Status.ObservedGeneration)
 	topic.Status.TopicName = topic.TopicName()
 	if have := done.onBrokers; have != nil {
@@ -83,6 +84,9 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 			// Filling the spec of a stored object in makes a new generation (outcomeStrategy), which the brokers already have.
 			topic.Status.ObservedGeneration = generation + 1
 		}
+	}
+	if outdated {
+		return
 	}
 	if done.verdict.Replacement != "" {
 		topic.Status.ReplacementID = done.verdict.Replacement

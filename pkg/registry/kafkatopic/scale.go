@@ -122,16 +122,18 @@ func (p *plane) grow(ctx context.Context, t resolver.Target, partitions int32, a
 		}
 		done := (kind{p}).outcome(settled(topic, have, false))
 		record := done.Record
-		done.Record = func(topic *kafka.KafkaTopic) {
+		done.Record = func(topic *kafka.KafkaTopic, generation int64) {
 			if ptr.Deref(topic.Spec.Partitions, 0) != partitions {
 				grow(topic, partitions)
 				if change != nil {
 					change(topic)
 				}
-				// The new number makes a new generation (outcomeStrategy), which the brokers already have.
-				defer func() { topic.Status.ObservedGeneration = topic.Generation + 1 }()
+				if topic.Generation == generation {
+					// The new number makes a new generation (outcomeStrategy), which the brokers already have.
+					defer func() { topic.Status.ObservedGeneration = generation + 1 }()
+				}
 			}
-			record(topic)
+			record(topic, generation)
 		}
 		recorded, err := asTopic(p.topics.Record(ctx, topic, done))
 		if err == nil {
