@@ -5,10 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
@@ -102,65 +98,6 @@ func (s *Sweeper[T, H]) Run(ctx context.Context) {
 			scanned = s.scan(ctx)
 		}
 	}
-}
-
-// scan looks for claims that owe a deletion or have no owner, and for objects without a claim, and tells whether it could. Of objects it
-// sees the watch cache's; what that does not know yet is looked up again before anything is done.
-func (s *Sweeper[T, H]) scan(ctx context.Context) bool {
-	err := s.scanOnce(ctx)
-	if err != nil && ctx.Err() == nil {
-		klog.FromContext(ctx).Error(err, "Claims not looked through, will try again")
-	}
-	return err == nil
-}
-
-func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
-	if s.guard.Err() != nil {
-		if err := s.guard.Verify(ctx); err != nil {
-			return err
-		}
-	}
-	list, err := s.store.List(inNamespace(ctx, metav1.NamespaceAll), &metainternalversion.ListOptions{ResourceVersion: "0"})
-	if err != nil {
-		return err
-	}
-	owners := map[types.UID]T{}
-	if err := meta.EachListItem(list, func(obj runtime.Object) error {
-		if o, ok := obj.(T); ok {
-			owners[o.GetUID()] = o
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	if err := s.store.claims.List(ctx, func(c *storage.Claim) error {
-		owner, stored := owners[c.Owner.UID]
-		if len(c.TombstonedIDs) > 0 || !stored {
-			s.pending.add(c.Name, s.store.clock.Now())
-		}
-		if stored && s.store.kind.Name(owner) == c.Name {
-			delete(owners, c.Owner.UID)
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	for _, owner := range owners {
-		s.restore(ctx, owner)
-	}
-	return nil
-}
-
-// restore claims the name of a stored object whose claim was lost, so that no second object can have it. When it is another's by now,
-// both stay as they are: whose it is is for people to decide.
-func (s *Sweeper[T, H]) restore(ctx context.Context, cached T) {
-	obj, err := s.store.newest(ctx, cached)
-	if err != nil || obj.GetUID() != cached.GetUID() || obj.GetDeletionTimestamp() != nil {
-		return
-	}
-	claim := storage.Claim{Name: s.store.kind.Name(obj), Owner: ownerOf(obj), Retain: s.store.kind.Retain(obj), Since: s.store.clock.Now()}
-	_, err = s.store.claims.Take(ctx, claim, "")
-	klog.FromContext(ctx).Info("An object had no claim on its name", "claim", claim.Name, "owner", claim.Owner, "err", err)
 }
 
 // sweepCluster looks at the names of a cluster that are due: at one alone first, to know whether the brokers are there, then at

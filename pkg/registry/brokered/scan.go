@@ -1,0 +1,114 @@
+package brokered
+
+import (
+	"context"
+	"hash/maphash"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// scan looks for claims that owe a deletion or have no owner, and for objects without a claim, and tells whether it could. Of objects it
+// sees the watch cache's; what that does not know yet is looked up again before anything is done.
+func (s *Sweeper[T, H]) scan(ctx context.Context) bool {
+	err := s.scanOnce(ctx)
+	if err != nil && ctx.Err() == nil {
+		klog.FromContext(ctx).Error(err, "Claims not looked through, will try again")
+	}
+	return err == nil
+}
+
+func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
+	if s.guard.Err() != nil {
+		if err := s.guard.Verify(ctx); err != nil {
+			return err
+		}
+	}
+	// The names that objects hold are kept as hashes: of a hundred thousand objects these are some megabytes, and a list of the objects hundreds.
+	held, seed := map[uint64]struct{}{}, maphash.MakeSeed()
+	holds := func(owner types.UID, name storage.Name) uint64 {
+		return maphash.Comparable(seed, holder{owner, name})
+	}
+	if err := s.store.claims.List(ctx, func(c *storage.Claim) error {
+		stored, err := s.seen(ctx, c)
+		if err != nil {
+			return err
+		}
+		if len(c.TombstonedIDs) > 0 || !stored {
+			s.pending.add(c.Name, s.store.clock.Now())
+		}
+		if stored {
+			held[holds(c.Owner.UID, c.Name)] = struct{}{}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for options := (&metainternalversion.ListOptions{Limit: scanPage}); ; {
+		list, err := s.store.List(inNamespace(ctx, metav1.NamespaceAll), options)
+		if err != nil {
+			return err
+		}
+		if err := meta.EachListItem(list, func(obj runtime.Object) error {
+			if o, ok := obj.(T); ok {
+				if _, claimed := held[holds(o.GetUID(), s.store.kind.Name(o))]; !claimed {
+					s.restore(ctx, o)
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		page, err := meta.ListAccessor(list)
+		if err != nil || page.GetContinue() == "" {
+			return err
+		}
+		options.Continue = page.GetContinue()
+	}
+}
+
+// scanPage is how many objects a scan has in memory at a time.
+const scanPage = 500
+
+// holder is an object that holds a name.
+type holder struct {
+	owner types.UID
+	name  storage.Name
+}
+
+// seen tells whether the watch cache has the owner of a claim.
+func (s *Sweeper[T, H]) seen(ctx context.Context, c *storage.Claim) (bool, error) {
+	obj, err := s.store.Get(inNamespace(ctx, c.Owner.Namespace), c.Owner.Name, &metav1.GetOptions{ResourceVersion: "0"})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	o, ok := obj.(T)
+	return ok && o.GetUID() == c.Owner.UID, nil
+}
+
+// restore claims the name of a stored object whose claim was lost, so that no second object can have it. When it is another's by now,
+// both stay as they are: whose it is is for people to decide.
+func (s *Sweeper[T, H]) restore(ctx context.Context, listed T) {
+	standing, err := s.store.claims.Get(ctx, s.store.kind.Name(listed))
+	if err != nil || standing != nil && standing.Owner.UID == listed.GetUID() {
+		// It was taken since the claims were looked through.
+		return
+	}
+	obj, err := s.store.newest(ctx, listed)
+	if err != nil || obj.GetUID() != listed.GetUID() || obj.GetDeletionTimestamp() != nil {
+		return
+	}
+	claim := storage.Claim{Name: s.store.kind.Name(obj), Owner: ownerOf(obj), Retain: s.store.kind.Retain(obj), Since: s.store.clock.Now()}
+	_, err = s.store.claims.Take(ctx, claim, "")
+	klog.FromContext(ctx).Info("An object had no claim on its name", "claim", claim.Name, "owner", claim.Owner, "err", err)
+}
