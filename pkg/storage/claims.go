@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,9 +68,11 @@ type Claim struct {
 	ReportedID string `json:"reportedID,omitempty"`
 	// Retain says that what the owner has on the brokers stays when the owner is gone.
 	Retain bool `json:"retain,omitempty"`
-	// Wanted is what the owner asked the brokers for, in the form of its kind, while ID is not known: it may have been made although
-	// nobody could record its id.
+	// Wanted is what the owner asked the brokers for, in the form of its kind, while ID is not known, or what has it may have been lost and
+	// is made again: it may have been made although nobody could record its id.
 	Wanted json.RawMessage `json:"wanted,omitempty"`
+	// FormerlyWanted is what the owner asked for before that, the newest first. It may have been made, too.
+	FormerlyWanted []json.RawMessage `json:"formerlyWanted,omitempty"`
 	// MayAdopt says that who made the owner may take over what is on the brokers already.
 	MayAdopt bool `json:"mayAdopt,omitempty"`
 	// TombstonedIDs are what former owners had on the brokers and is still to be deleted.
@@ -82,6 +85,37 @@ type Claim struct {
 	Since time.Time `json:"since"`
 
 	revision int64
+}
+
+// maxFormerlyWanted bounds what is remembered of a claim whose owner changes again and again while nobody can be asked.
+const maxFormerlyWanted = 8
+
+// Want notes what the owner asks for from now on, in addition to what it asked for before; nil when there is nothing left to recognize.
+func (c *Claim) Want(wanted json.RawMessage) {
+	var former []json.RawMessage
+	for _, earlier := range c.AllWanted() {
+		if wanted != nil && !bytes.Equal(earlier, wanted) && len(former) < maxFormerlyWanted {
+			former = append(former, earlier)
+		}
+	}
+	c.Wanted, c.FormerlyWanted = wanted, former
+}
+
+// Remade tells whether something may have been made in the place of what has the ID.
+func (c *Claim) Remade() bool { return c.ID != "" && c.Wanted != nil }
+
+// AllWanted is all that the owner has asked for while ID is not known.
+func (c *Claim) AllWanted() []json.RawMessage {
+	if c.Wanted == nil {
+		return nil
+	}
+	return append([]json.RawMessage{c.Wanted}, c.FormerlyWanted...)
+}
+
+// OfKafka tells whether a claim is about the Kafka with a uid: another one of its name may have been there when it was written. "" is a uid
+// that is not known, and so that of any.
+func (c *Claim) OfKafka(uid types.UID) bool {
+	return c.ClusterUID == "" || uid == "" || c.ClusterUID == uid
 }
 
 // Revision is etcd's of the claim's last change, as it was read.

@@ -43,6 +43,8 @@ type Hooks struct {
 	Stands func(context.Context) error
 	// TakeOver is called before anything is done to a topic whose id is not Desired.TopicID. Nothing is done if it fails.
 	TakeOver func(context.Context, broker.TopicID) error
+	// Remake is called before a topic is made in the place of one that the object had. Nothing is made if it fails.
+	Remake func(context.Context) error
 	// Made is called as soon as a topic was made.
 	Made func(OnBrokers)
 	// Aside runs a call that shares its request to the brokers with others.
@@ -202,6 +204,11 @@ func create(ctx context.Context, brokers Brokers, want Desired, d Decision, hook
 		// A deletion may be that of the object's owner.
 		if err := hooks.stands(ctx); err != nil {
 			return nil, broker.Topic{}, err
+		}
+		if hooks.Remake != nil {
+			if err := hooks.Remake(ctx); err != nil {
+				return nil, broker.Topic{}, err
+			}
 		}
 	}
 	return Make(ctx, brokers, want.Name, want.Spec, want.Tombstoned, hooks)

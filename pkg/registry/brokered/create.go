@@ -2,7 +2,6 @@ package brokered
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -100,75 +99,12 @@ func (w *write[T, H]) judgeCreate(ctx context.Context, obj T) error {
 	asking, cancel := live.Deadline(ctx)
 	defer cancel()
 	var none T
-	w.verdict, err = s.kind.Judge(asking, w.host, obj, none, leftover(standing))
+	w.verdict, err = s.kind.Judge(asking, w.host, obj, none, w.leftover(standing))
 	if s.kind.Away(err) {
 		w.away = err
 		return nil
 	}
 	return err
-}
-
-// free tells whether a new object may have the name of a standing claim.
-func (s *Store[T, H]) free(ctx context.Context, obj T, standing *storage.Claim) error {
-	if standing == nil {
-		return nil
-	}
-	owned, err := s.owned(ctx, standing)
-	if err != nil {
-		return err
-	}
-	same := sameName(standing.Owner, ownerOf(obj))
-	switch {
-	case owned && same:
-		return apierrors.NewAlreadyExists(s.DefaultQualifiedResource, obj.GetName())
-	case owned:
-		return s.kind.Claimed(ctx, obj, standing)
-	}
-	// Another server may still carry out a change of the former owner, which must not reach what is made for the next.
-	fenced, err := s.fenced(ctx, standing)
-	switch {
-	case err != nil:
-		return apierrors.NewInternalError(err)
-	case fenced:
-		return apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), fmt.Errorf("%s is being changed by another request; try again", standing.Name))
-	case standing.Server == "" || standing.Owner.UID == obj.GetUID():
-		return nil
-	}
-	// It may be that of a create that has not stored its object yet. The same object cannot be stored twice, so that who creates it
-	// again need not wait for a server that is gone.
-	lives, err := s.servers.Lives(ctx, standing.Server)
-	if err != nil {
-		return apierrors.NewInternalError(err)
-	}
-	if !lives && (same || s.servers.Alone()) {
-		return nil
-	}
-	if id, err := s.servers.ID(ctx); err == nil && same && standing.Server == id {
-		return nil
-	}
-	s.Sweeper.Check(standing.Name, 0)
-	return apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), fmt.Errorf("%s is being created by another request; try again", standing.Name))
-}
-
-// leftover is what a claim says of former owners.
-func leftover(c *storage.Claim) Leftover {
-	if c == nil {
-		return Leftover{}
-	}
-	left := Leftover{IDs: tombstoned(c)}
-	if c.ID == "" && !c.Retain {
-		left.Wanted = c.Wanted
-	}
-	return left
-}
-
-// tombstoned are the ids that go with a claim whose owner is gone.
-func tombstoned(c *storage.Claim) []string {
-	ids := append([]string(nil), c.TombstonedIDs...)
-	if c.ID != "" && !c.Retain {
-		ids = append(ids, c.ID)
-	}
-	return ids
 }
 
 // around implements creation: claim, brokers, object. The claim's id is written while the object is: both take as long as a disk does.
@@ -242,7 +178,8 @@ func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outco
 	defer cancel()
 	now, err := w.store.claims.Update(ctx, claim, func(c *storage.Claim) {
 		// The object is not known to be stored: Server goes on saying so. When it never is, what was somebody's before stays.
-		c.ID, c.Wanted, c.TombstonedIDs, c.Retain = done.ID, nil, nil, c.Retain || !done.Made
+		c.ID, c.TombstonedIDs, c.Retain = done.ID, nil, c.Retain || !done.Made
+		c.Want(nil)
 	})
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", claim.Name, "id", done.ID)
@@ -286,93 +223,6 @@ func (w *write[T, H]) notStored(ctx context.Context, obj T, claim *storage.Claim
 type storedError struct{ stored runtime.Object }
 
 func (*storedError) Error() string { return "the object was stored, and the storage's answer was lost" }
-
-// take claims the object's name, or says whose it is. A claim whose owner is gone is taken over, with the duty to delete what that one
-// had on the brokers.
-func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Claim, Leftover, error) {
-	s := w.store
-	wanted, err := w.newClaim(ctx, obj)
-	if err != nil {
-		return nil, Leftover{}, err
-	}
-	for range claimRetries {
-		standing, err := s.claims.Take(ctx, wanted, key)
-		var claimed *storage.ClaimedError
-		switch {
-		case err == nil:
-			return standing, Leftover{}, nil
-		case errors.Is(err, storage.ErrObjectExists):
-			return nil, Leftover{}, apistorage.NewKeyExistsError(key, 0)
-		case !errors.As(err, &claimed):
-			return nil, Leftover{}, internal(err)
-		}
-		if err := s.free(ctx, obj, standing); err != nil {
-			if apierrors.IsAlreadyExists(err) {
-				err = apistorage.NewKeyExistsError(key, 0)
-			}
-			return nil, Leftover{}, err
-		}
-		left := leftover(standing)
-		taken, err := s.claims.Update(ctx, standing, func(c *storage.Claim) {
-			revised := wanted
-			revised.TombstonedIDs = left.IDs
-			*c = revised
-		})
-		if err == nil {
-			return taken, left, nil
-		}
-		if !errors.Is(err, storage.ErrClaimChanged) {
-			return nil, Leftover{}, internal(err)
-		}
-	}
-	return nil, Leftover{}, apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), errBusy)
-}
-
-// internal is an error of the storage as it is answered; that it is full is no fault of the server's.
-func internal(err error) error {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		return err
-	}
-	return apierrors.NewInternalError(err)
-}
-
-// claimRetries bounds the attempts to change a claim that others change too.
-const claimRetries = 5
-
-var errBusy = errors.New("others keep changing the claim on its name; try again")
-
-func (w *write[T, H]) newClaim(ctx context.Context, obj T) (storage.Claim, error) {
-	s := w.store
-	id, err := s.servers.ID(ctx)
-	if err != nil {
-		return storage.Claim{}, apierrors.NewServiceUnavailable(err.Error())
-	}
-	wanted, err := s.kind.Wanted(obj)
-	if err != nil {
-		return storage.Claim{}, apierrors.NewInternalError(err)
-	}
-	return storage.Claim{Name: s.kind.Name(obj), ClusterUID: w.hostUID, Owner: ownerOf(obj), Retain: s.kind.Retain(obj), Wanted: wanted,
-		MayAdopt: s.kind.MayAdopt(ctx, obj), Server: id, Since: s.clock.Now()}, nil
-}
-
-// giveBack drops a claim whose object is not stored. One with something left of former owners stays for the sweeper.
-func (w *write[T, H]) giveBack(ctx context.Context, claim *storage.Claim, left Leftover) {
-	s := w.store
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
-	defer cancel()
-	var err error
-	if len(left.IDs) == 0 && left.Wanted == nil {
-		err = s.claims.Drop(ctx, claim)
-	} else {
-		_, err = s.claims.Update(ctx, claim, func(c *storage.Claim) { c.ID, c.Server, c.Wanted, c.Retain = "", "", left.Wanted, false })
-		s.Sweeper.Check(claim.Name, 0)
-	}
-	if err != nil {
-		klog.FromContext(ctx).Info("Claim not given back, the sweeper does it", "claim", claim.Name, "err", err)
-		s.Sweeper.Check(claim.Name, 0)
-	}
-}
 
 // answerCreate is the answer to a create that is stored, or to its dry run.
 func (w *write[T, H]) answerCreate(ctx context.Context, out runtime.Object) (runtime.Object, error) {

@@ -27,12 +27,15 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime
 	}
 	note := func(c *storage.Claim) bool {
 		before := *c
-		c.Retain, c.Server, c.Wanted, c.ReportedID = s.kind.Retain(last), "", nil, ""
+		c.Retain, c.Server, c.ReportedID = s.kind.Retain(last), "", ""
 		if c.ID == "" {
 			c.ReportedID = s.kind.ReportedID(o)
-			if !c.Retain {
-				c.Wanted = wanted
-			}
+		}
+		switch {
+		case c.Retain:
+			c.Want(nil)
+		case c.ID == "" || c.Remade():
+			c.Want(wanted)
 		}
 		return !reflect.DeepEqual(before, *c)
 	}
@@ -89,7 +92,10 @@ func (s *Store[T, H]) release(ctx context.Context, obj T, done Outcome[T]) error
 		case standing.Owner.UID != obj.GetUID() || standing.ID == tombstone.ID:
 			return nil
 		default:
-			if _, err = s.claims.Update(ctx, standing, func(c *storage.Claim) { c.ID, c.Wanted, c.ReportedID = tombstone.ID, nil, "" }); err == nil {
+			if _, err = s.claims.Update(ctx, standing, func(c *storage.Claim) {
+				c.ID, c.ReportedID = tombstone.ID, ""
+				c.Want(nil)
+			}); err == nil {
 				return nil
 			}
 		}
@@ -112,7 +118,7 @@ func (s *Store[T, H]) Tombstoned(ctx context.Context, obj T, id string) (bool, e
 
 // Standing is what the claim of an object says: the id of what the object has, and whether who made the object may take over what is on
 // the brokers already. Otherwise wanted says what may have been made for the object without anybody recording it.
-func (s *Store[T, H]) Standing(ctx context.Context, obj T) (id string, mayAdopt bool, wanted json.RawMessage, err error) {
+func (s *Store[T, H]) Standing(ctx context.Context, obj T) (id string, mayAdopt bool, wanted []json.RawMessage, err error) {
 	standing, err := s.claims.Get(ctx, s.kind.Name(obj))
 	if err != nil {
 		return "", false, nil, apierrors.NewInternalError(err)
@@ -120,5 +126,12 @@ func (s *Store[T, H]) Standing(ctx context.Context, obj T) (id string, mayAdopt 
 	if standing == nil || standing.Owner.UID != obj.GetUID() {
 		return "", false, nil, nil
 	}
-	return standing.ID, standing.MayAdopt, standing.Wanted, nil
+	_, uid, err := s.kind.Host(ctx, obj, obj, false)
+	switch {
+	case err != nil && !s.kind.Away(err):
+		return "", false, nil, err
+	case !standing.OfKafka(uid):
+		return standing.ID, false, nil, nil
+	}
+	return standing.ID, standing.MayAdopt, standing.AllWanted(), nil
 }

@@ -39,8 +39,8 @@ type Outcome[T any] struct {
 type Leftover struct {
 	// IDs are still to be deleted.
 	IDs []string
-	// Wanted is what may have been made without anybody recording its id; nil for nothing.
-	Wanted json.RawMessage
+	// Wanted is what may have been made without anybody recording its id: any of it, or nothing.
+	Wanted []json.RawMessage
 }
 
 // Verdict is what the brokers say of a write that was not carried out.
@@ -62,6 +62,8 @@ type Kind[T Object, H any] interface {
 	Wanted(obj T) (json.RawMessage, error)
 	// ReportedID is the id that the object's status names.
 	ReportedID(obj T) string
+	// Report writes an id to the object's status.
+	Report(obj T, id string)
 
 	// Access refuses a caller who may not place the object, or change it so. before is nil for a create. It is asked before anything
 	// else, so that nobody learns what exists by trying.
@@ -74,8 +76,8 @@ type Kind[T Object, H any] interface {
 	// Host is where an object is placed, with the uid of its Kafka. applied says that the object is the first of a manifest that is
 	// applied, so that its host may follow. An error for which Away is true lets the object be stored without asking anybody.
 	Host(ctx context.Context, obj, before T, applied bool) (H, types.UID, error)
-	// HostOf is the host of a claim; found is false when it is gone, and what it had with it.
-	HostOf(ctx context.Context, claim *storage.Claim) (host H, found bool, err error)
+	// HostOf is the host of a claim, with the uid of its Kafka; found is false when it is gone, and what it had with it.
+	HostOf(ctx context.Context, claim *storage.Claim) (host H, uid types.UID, found bool, err error)
 	// Away tells whether an error says that nobody could be asked, and so that nothing has happened.
 	Away(err error) bool
 	// Unknown tells whether an error leaves open whether anything has happened.

@@ -207,17 +207,18 @@ func (s *Store[T, H]) DeleteCollection(ctx context.Context, validate rest.Valida
 	return s.Store.DeleteCollection(ctx, validate, options, list)
 }
 
-// owned tells whether the owner of a claim is still stored.
-func (s *Store[T, H]) owned(ctx context.Context, claim *storage.Claim) (bool, error) {
+// owner is the owner of a claim if it is still stored.
+func (s *Store[T, H]) owner(ctx context.Context, claim *storage.Claim) (owner T, stored bool, err error) {
+	var none T
 	obj, err := s.Store.Get(inNamespace(ctx, claim.Owner.Namespace), claim.Owner.Name, &metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return false, nil
+		return none, false, nil
 	case err != nil:
-		return false, err
+		return none, false, err
 	}
 	o, ok := obj.(T)
-	return ok && o.GetUID() == claim.Owner.UID, nil
+	return o, ok && o.GetUID() == claim.Owner.UID, nil
 }
 
 // inNamespace addresses the stores: they take the namespace from the context.

@@ -195,9 +195,12 @@ func (s *Sweeper[T, H]) finish(ctx context.Context, obj T) error {
 // sweep does what a claim still asks for, and drops it when its owner is gone. done is false when there is to be another look
 // although nothing failed.
 func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool, err error) {
-	owned, err := s.store.owned(ctx, c)
+	owner, owned, err := s.store.owner(ctx, c)
 	if err != nil {
 		return false, err
+	}
+	if owned && c.Remade() {
+		return false, s.recognize(ctx, owner)
 	}
 	if owned && len(c.TombstonedIDs) == 0 {
 		return true, nil
@@ -211,13 +214,14 @@ func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool,
 		if c, err = s.find(ctx, c); err != nil {
 			return false, err
 		}
-		if ids = tombstoned(c); len(ids) == 0 && c.Wanted != nil && !c.Retain && s.watched(c) < inFlight {
-			// What makes it may still be on its way to the brokers.
-			return false, nil
-		}
+		ids = tombstoned(c)
 	}
 	if err := s.remove(ctx, c, ids); err != nil {
 		return false, err
+	}
+	if !owned && !c.Retain && c.Wanted != nil && s.watched(c) < inFlight {
+		// What makes it may still be on its way to the brokers.
+		return false, nil
 	}
 	if owned {
 		_, err = s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.TombstonedIDs = nil })
@@ -246,23 +250,29 @@ func (s *Sweeper[T, H]) watched(c *storage.Claim) time.Duration {
 // find looks for what a deleted object may have on the brokers although nobody recorded its id: the answer to its creation was lost, or
 // the server that got it was killed. It becomes the claim's, which nobody must have taken over meanwhile, before it is deleted.
 func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Claim, error) {
-	if c.ID != "" || c.Retain || c.Wanted == nil {
+	if c.Retain || c.Wanted == nil {
 		return c, nil
 	}
-	host, found, err := s.store.kind.HostOf(ctx, c)
+	host, uid, found, err := s.store.kind.HostOf(ctx, c)
 	if err != nil {
 		return c, err
 	}
-	if !found {
+	if !found || !c.OfKafka(uid) {
 		none := *c
-		none.Wanted = nil
+		none.Want(nil)
 		return &none, nil
 	}
 	id, err := s.store.kind.Find(ctx, host, c)
 	if err != nil || id == "" {
 		return c, err
 	}
-	return s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.ID, c.Wanted = id, nil })
+	return s.store.claims.Update(ctx, c, func(c *storage.Claim) {
+		if c.ID != "" && c.ID != id {
+			c.TombstonedIDs = append(c.TombstonedIDs, c.ID)
+		}
+		c.ID = id
+		c.Want(nil)
+	})
 }
 
 // remove deletes what has some ids, of a cluster that may be gone with all that it hosted.
@@ -270,7 +280,7 @@ func (s *Sweeper[T, H]) remove(ctx context.Context, c *storage.Claim, ids []stri
 	if len(ids) == 0 {
 		return nil
 	}
-	host, found, err := s.store.kind.HostOf(ctx, c)
+	host, _, found, err := s.store.kind.HostOf(ctx, c)
 	if !found || err != nil {
 		return err
 	}

@@ -2,9 +2,7 @@ package brokered
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"reflect"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,7 +11,6 @@ import (
 	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
-	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
 // validateUpdate comes after strategy validation and admission. A change that does not concern the brokers asks nobody. It may be
@@ -44,7 +41,7 @@ func (w *write[T, H]) validateUpdate(validate rest.ValidateObjectUpdateFunc) res
 		}
 		w.concerned = true
 		var err error
-		if w.host, _, err = s.kind.Host(ctx, o, before, false); err == nil {
+		if w.host, w.hostUID, err = s.kind.Host(ctx, o, before, false); err == nil {
 			asking, cancel := live.Deadline(ctx)
 			defer cancel()
 			w.verdict, err = s.kind.Judge(asking, w.host, o, before, Leftover{})
@@ -72,7 +69,14 @@ func (w *write[T, H]) answerUpdate(ctx context.Context, out runtime.Object) (run
 		}
 		w.warn(ctx)
 		return obj, nil
-	case w.away != nil:
+	}
+	if w.store.kind.ReportedID(obj) == "" {
+		// What is made from now on is this, by whomever, and may be lost sight of.
+		if err := w.store.want(ctx, obj, w.hostUID); err != nil {
+			klog.FromContext(ctx).Info("What is wanted is not in the claim", "claim", w.store.kind.Name(obj), "err", err)
+		}
+	}
+	if w.away != nil {
 		w.warn(ctx)
 		return w.store.Record(ctx, obj, w.store.kind.Unreachable(w.away)), nil
 	}
@@ -139,30 +143,6 @@ func (s *Store[T, H]) newest(ctx context.Context, obj T) (T, error) {
 	return o, nil
 }
 
-// changeClaim changes the claim of an owner if it is still the owner's. change says whether it changed anything.
-func (s *Store[T, H]) changeClaim(ctx context.Context, name storage.Name, owner storage.Owner, change func(*storage.Claim) bool) error {
-	for range claimRetries {
-		standing, err := s.claims.Get(ctx, name)
-		if err != nil {
-			return apierrors.NewInternalError(err)
-		}
-		if standing == nil || standing.Owner.UID != owner.UID {
-			return nil
-		}
-		if probe := *standing; !change(&probe) {
-			return nil
-		}
-		_, err = s.claims.Update(ctx, standing, func(c *storage.Claim) { change(c) })
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, storage.ErrClaimChanged) {
-			return apierrors.NewInternalError(err)
-		}
-	}
-	return apierrors.NewConflict(s.DefaultQualifiedResource, owner.Name, errBusy)
-}
-
 // Record writes an outcome to a stored object, and returns it. obj is the version of it that was carried out. What is on the brokers is done: when the outcome cannot be written the
 // caller is told, and the object is returned with what is known. It outlives the request, whose time may be over.
 func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtime.Object {
@@ -190,6 +170,7 @@ func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtim
 		}
 	default:
 		live.Warn(ctx, "done, and not written to the object's status yet", err)
+		s.Sweeper.Check(s.kind.Name(obj), 0)
 	}
 	known, ok := obj.DeepCopyObject().(T)
 	if !ok {
@@ -197,20 +178,4 @@ func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtim
 	}
 	done.Record(known, obj.GetGeneration())
 	return known
-}
-
-// learn writes an id to the claim of an object.
-func (s *Store[T, H]) learn(ctx context.Context, obj T, id string) {
-	if err := s.Learn(ctx, obj, id); err != nil {
-		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", s.kind.Name(obj), "id", id)
-	}
-}
-
-// Learn writes to the claim of a stored object what the brokers call what it has there. The caller has asked them.
-func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string) error {
-	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
-		before := *c
-		c.ID, c.Wanted, c.Server = id, nil, ""
-		return !reflect.DeepEqual(before, *c)
-	})
 }

@@ -54,7 +54,7 @@ func (k kind) deleteFormer(ctx context.Context, cluster *broker.Cluster, topic *
 
 // takeOver makes a topic that is there the object's. One that nobody but a former request for this name can have made is made anew,
 // unless it is as wanted.
-func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, left json.RawMessage) (brokered.Outcome[*kafka.KafkaTopic], error) {
+func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, left []json.RawMessage) (brokered.Outcome[*kafka.KafkaTopic], error) {
 	var none brokered.Outcome[*kafka.KafkaTopic]
 	ours, err := k.isLeft(ctx, cluster, have, left)
 	if err != nil {
@@ -95,10 +95,7 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 }
 
 // isLeft tells whether a topic is what was made for an earlier object of the name, whose server could not record it.
-func (k kind) isLeft(ctx context.Context, cluster *broker.Cluster, have broker.Topic, left json.RawMessage) (bool, error) {
-	if left == nil {
-		return false, nil
-	}
+func (k kind) isLeft(ctx context.Context, cluster *broker.Cluster, have broker.Topic, left []json.RawMessage) (bool, error) {
 	if same, err := k.isWanted(ctx, cluster, have, left); err != nil || !same {
 		return false, err
 	}

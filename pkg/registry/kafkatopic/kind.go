@@ -59,6 +59,11 @@ func (w wantedTopic) plan() topics.Spec {
 // ReportedID implements brokered.Kind.
 func (kind) ReportedID(topic *kafka.KafkaTopic) string { return topic.Status.TopicID }
 
+// Report implements brokered.Kind. What there is to say of the topic is the controller's to find out.
+func (kind) Report(topic *kafka.KafkaTopic, id string) {
+	topic.Status.TopicID, topic.Status.ReplacementID = id, ""
+}
+
 // Access implements brokered.Kind.
 func (k kind) Access(ctx context.Context, topic, before *kafka.KafkaTopic) error {
 	if before == nil {
@@ -111,16 +116,16 @@ func (k kind) Host(ctx context.Context, topic, before *kafka.KafkaTopic, applied
 }
 
 // HostOf implements brokered.Kind.
-func (k kind) HostOf(ctx context.Context, claim *storage.Claim) (*broker.Cluster, bool, error) {
+func (k kind) HostOf(ctx context.Context, claim *storage.Claim) (*broker.Cluster, types.UID, bool, error) {
 	host, err := k.Clusters.Kafka(ctx, claim.Cluster.Namespace, claim.Cluster.Name)
 	if apierrors.IsNotFound(err) {
-		return nil, false, nil
+		return nil, "", false, nil
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, "", false, err
 	}
 	cluster, err := k.Clusters.Ask(ctx, host)
-	return cluster, err == nil, err
+	return cluster, host.UID, err == nil, err
 }
 
 // Away implements brokered.Kind.
@@ -176,7 +181,7 @@ func (k kind) Find(ctx context.Context, cluster *broker.Cluster, claim *storage.
 	if err != nil || !found || have.ID.IsZero() {
 		return "", err
 	}
-	if mine, err := k.isWanted(ctx, cluster, have, claim.Wanted); err != nil || !mine {
+	if mine, err := k.isWanted(ctx, cluster, have, claim.AllWanted()); err != nil || !mine {
 		return "", err
 	}
 	if have.ID.String() != claim.ReportedID {
@@ -188,16 +193,24 @@ func (k kind) Find(ctx context.Context, cluster *broker.Cluster, claim *storage.
 }
 
 // isWanted tells whether a topic is as somebody wanted one.
-func (kind) isWanted(ctx context.Context, cluster *broker.Cluster, have broker.Topic, wanted json.RawMessage) (bool, error) {
-	var like wantedTopic
-	if err := json.Unmarshal(wanted, &like); err != nil {
-		return false, fmt.Errorf("claim on topic %s: %w", have.Name, err)
+func (kind) isWanted(ctx context.Context, cluster *broker.Cluster, have broker.Topic, wanted []json.RawMessage) (bool, error) {
+	if len(wanted) == 0 {
+		return false, nil
 	}
 	config, err := cluster.TopicConfig(ctx, have.Name)
 	if err != nil {
 		return false, err
 	}
-	return len(topics.Disagreements(like.plan(), have, config, field.NewPath("spec"))) == 0, nil
+	for _, raw := range wanted {
+		var like wantedTopic
+		if err := json.Unmarshal(raw, &like); err != nil {
+			return false, fmt.Errorf("claim on topic %s: %w", have.Name, err)
+		}
+		if len(topics.Disagreements(like.plan(), have, config, field.NewPath("spec"))) == 0 {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // neverUsed tells whether no partition of a topic ever held a record.

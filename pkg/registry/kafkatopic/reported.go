@@ -2,7 +2,6 @@ package kafkatopic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -111,14 +110,9 @@ func (p *plane) mayHave(ctx context.Context, target resolver.Target) error {
 	if err != nil {
 		return apierrors.NewInternalError(err)
 	}
-	for _, like := range []json.RawMessage{wanted, stored} {
-		left, err := (kind{p}).isLeft(ctx, target.Cluster, have, like)
-		if err != nil {
-			return statusUnlessAway(err, topic)
-		}
-		if left {
-			return nil
-		}
+	left, err := (kind{p}).isLeft(ctx, target.Cluster, have, append(wanted, stored))
+	if err != nil || left {
+		return statusUnlessAway(err, topic)
 	}
 	return p.access.own(ctx, topic, takingOver(have))
 }

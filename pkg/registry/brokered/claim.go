@@ -1,0 +1,252 @@
+package brokered
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	apistorage "k8s.io/apiserver/pkg/storage"
+	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// free tells whether a new object may have the name of a standing claim.
+func (s *Store[T, H]) free(ctx context.Context, obj T, standing *storage.Claim) error {
+	if standing == nil {
+		return nil
+	}
+	_, owned, err := s.owner(ctx, standing)
+	if err != nil {
+		return err
+	}
+	same := sameName(standing.Owner, ownerOf(obj))
+	switch {
+	case owned && same:
+		return apierrors.NewAlreadyExists(s.DefaultQualifiedResource, obj.GetName())
+	case owned:
+		return s.kind.Claimed(ctx, obj, standing)
+	}
+	// Another server may still carry out a change of the former owner, which must not reach what is made for the next.
+	fenced, err := s.fenced(ctx, standing)
+	switch {
+	case err != nil:
+		return apierrors.NewInternalError(err)
+	case fenced:
+		return apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), fmt.Errorf("%s is being changed by another request; try again", standing.Name))
+	case standing.Server == "" || standing.Owner.UID == obj.GetUID():
+		return nil
+	}
+	// It may be that of a create that has not stored its object yet. The same object cannot be stored twice, so that who creates it
+	// again need not wait for a server that is gone.
+	lives, err := s.servers.Lives(ctx, standing.Server)
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	if !lives && (same || s.servers.Alone()) {
+		return nil
+	}
+	if id, err := s.servers.ID(ctx); err == nil && same && standing.Server == id {
+		return nil
+	}
+	s.Sweeper.Check(standing.Name, 0)
+	return apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), fmt.Errorf("%s is being created by another request; try again", standing.Name))
+}
+
+// leftover is what a claim says of former owners. An id means the same topic on whichever Kafka; what is only known by what was asked for
+// was asked of one Kafka, and on a later one of its name it is somebody else's.
+func (w *write[T, H]) leftover(c *storage.Claim) Leftover {
+	if c == nil {
+		return Leftover{}
+	}
+	left := Leftover{IDs: tombstoned(c)}
+	if !c.Retain && c.OfKafka(w.hostUID) {
+		left.Wanted = c.AllWanted()
+	}
+	return left
+}
+
+// tombstoned are the ids that go with a claim whose owner is gone.
+func tombstoned(c *storage.Claim) []string {
+	ids := append([]string(nil), c.TombstonedIDs...)
+	if c.ID != "" && !c.Retain {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+// take claims the object's name, or says whose it is. A claim whose owner is gone is taken over, with the duty to delete what that one
+// had on the brokers.
+func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Claim, Leftover, error) {
+	s := w.store
+	wanted, err := w.newClaim(ctx, obj)
+	if err != nil {
+		return nil, Leftover{}, err
+	}
+	for range claimRetries {
+		standing, err := s.claims.Take(ctx, wanted, key)
+		var claimed *storage.ClaimedError
+		switch {
+		case err == nil:
+			return standing, Leftover{}, nil
+		case errors.Is(err, storage.ErrObjectExists):
+			return nil, Leftover{}, apistorage.NewKeyExistsError(key, 0)
+		case !errors.As(err, &claimed):
+			return nil, Leftover{}, internal(err)
+		}
+		if err := s.free(ctx, obj, standing); err != nil {
+			if apierrors.IsAlreadyExists(err) {
+				err = apistorage.NewKeyExistsError(key, 0)
+			}
+			return nil, Leftover{}, err
+		}
+		left := w.leftover(standing)
+		taken, err := s.claims.Update(ctx, standing, func(c *storage.Claim) {
+			// What the former owner had made is the next one's to recognize, should nobody be asked now.
+			revised := wanted
+			revised.TombstonedIDs, revised.FormerlyWanted = left.IDs, left.Wanted
+			revised.Want(wanted.Wanted)
+			*c = revised
+		})
+		if err == nil {
+			return taken, left, nil
+		}
+		if !errors.Is(err, storage.ErrClaimChanged) {
+			return nil, Leftover{}, internal(err)
+		}
+	}
+	return nil, Leftover{}, apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), errBusy)
+}
+
+// internal is an error of the storage as it is answered; that it is full is no fault of the server's.
+func internal(err error) error {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return err
+	}
+	return apierrors.NewInternalError(err)
+}
+
+// claimRetries bounds the attempts to change a claim that others change too.
+const claimRetries = 5
+
+var errBusy = errors.New("others keep changing the claim on its name; try again")
+
+func (w *write[T, H]) newClaim(ctx context.Context, obj T) (storage.Claim, error) {
+	s := w.store
+	id, err := s.servers.ID(ctx)
+	if err != nil {
+		return storage.Claim{}, apierrors.NewServiceUnavailable(err.Error())
+	}
+	wanted, err := s.kind.Wanted(obj)
+	if err != nil {
+		return storage.Claim{}, apierrors.NewInternalError(err)
+	}
+	return storage.Claim{Name: s.kind.Name(obj), ClusterUID: w.hostUID, Owner: ownerOf(obj), Retain: s.kind.Retain(obj), Wanted: wanted,
+		MayAdopt: s.kind.MayAdopt(ctx, obj), Server: id, Since: s.clock.Now()}, nil
+}
+
+// giveBack drops a claim whose object is not stored. One with something left of former owners stays for the sweeper.
+func (w *write[T, H]) giveBack(ctx context.Context, claim *storage.Claim, left Leftover) {
+	s := w.store
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	defer cancel()
+	var err error
+	if len(left.IDs)+len(left.Wanted) == 0 {
+		err = s.claims.Drop(ctx, claim)
+	} else {
+		_, err = s.claims.Update(ctx, claim, func(c *storage.Claim) {
+			c.ID, c.Server, c.Retain = "", "", false
+			c.Want(nil)
+			for _, wanted := range slices.Backward(left.Wanted) {
+				c.Want(wanted)
+			}
+		})
+		s.Sweeper.Check(claim.Name, 0)
+	}
+	if err != nil {
+		klog.FromContext(ctx).Info("Claim not given back, the sweeper does it", "claim", claim.Name, "err", err)
+		s.Sweeper.Check(claim.Name, 0)
+	}
+}
+
+// changeClaim changes the claim of an owner if it is still the owner's. change says whether it changed anything.
+func (s *Store[T, H]) changeClaim(ctx context.Context, name storage.Name, owner storage.Owner, change func(*storage.Claim) bool) error {
+	for range claimRetries {
+		standing, err := s.claims.Get(ctx, name)
+		if err != nil {
+			return apierrors.NewInternalError(err)
+		}
+		if standing == nil || standing.Owner.UID != owner.UID {
+			return nil
+		}
+		if probe := *standing; !change(&probe) {
+			return nil
+		}
+		_, err = s.claims.Update(ctx, standing, func(c *storage.Claim) { change(c) })
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, storage.ErrClaimChanged) {
+			return apierrors.NewInternalError(err)
+		}
+	}
+	return apierrors.NewConflict(s.DefaultQualifiedResource, owner.Name, errBusy)
+}
+
+// learn writes an id to the claim of an object.
+func (s *Store[T, H]) learn(ctx context.Context, obj T, id string) {
+	if err := s.Learn(ctx, obj, id); err != nil {
+		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", s.kind.Name(obj), "id", id)
+	}
+}
+
+// Learn writes to the claim of a stored object what the brokers call what it has there. The caller has asked them.
+func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string) error {
+	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
+		before := *c
+		c.ID, c.Server = id, ""
+		c.Want(nil)
+		return !reflect.DeepEqual(before, *c)
+	})
+}
+
+// want writes to the claim of a stored object what the object asks the Kafka with a uid for, so that it is recognized when nobody can record
+// its id.
+func (s *Store[T, H]) want(ctx context.Context, obj T, uid types.UID) error {
+	wanted, err := s.kind.Wanted(obj)
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	defer cancel()
+	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
+		before := *c
+		if !c.OfKafka(uid) {
+			c.ClusterUID, c.MayAdopt = uid, false
+			c.Want(nil)
+		}
+		if c.ID == "" {
+			c.Want(wanted)
+		}
+		return !reflect.DeepEqual(before, *c)
+	})
+}
+
+// Remake notes that something is about to be made in the place of what a stored object had, which the brokers have no more: until the id of
+// that is known, it is recognized by what is wanted now.
+func (s *Store[T, H]) Remake(ctx context.Context, obj T) error {
+	wanted, err := s.kind.Wanted(obj)
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
+		before := *c
+		c.Want(wanted)
+		return !reflect.DeepEqual(before, *c)
+	})
+}
