@@ -10,6 +10,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -55,25 +56,29 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 	case !found || have.ID.String() != id:
 		return conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
 	}
-	if adopting(topic) && topic.Spec.AdoptTopicID != id {
-		_, allowed, wanted, err := p.topics.Standing(ctx, topic)
-		if err != nil {
-			return err
-		}
-		if !allowed {
-			if allowed, err = (kind{p}).isLeft(asking, cluster, have, wanted); err != nil {
-				return refusedOrUnknown(err, topic)
-			}
-		}
-		if !allowed {
-			return apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
-				"topic %s is on the brokers already, and who made this object had no right to take it over: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id))
-		}
-	}
-	if dryRun {
-		return nil
+	if err := p.checkReporter(asking, cluster, topic, have); err != nil || dryRun {
+		return err
 	}
 	return p.topics.Learn(ctx, topic, id)
+}
+
+// checkReporter judges who says that a topic is the object's, when brokers have it under the object's name. Who has the right to all topics
+// of the Kafka, as the controllers do, is believed that it was made for the object, unless it says itself that the topic was there before:
+// then it is taken over, which needs what it needs of everybody.
+func (p *plane) checkReporter(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic) error {
+	id := have.ID.String()
+	if topic.Spec.AdoptTopicID == id || !adopting(topic) && p.access.own(ctx, topic, "") == nil {
+		return nil
+	}
+	had, err := p.has(ctx, cluster, topic, have)
+	switch {
+	case live.IsAway(err):
+		return live.Unavailable(err)
+	case err != nil || had:
+		return err
+	}
+	return apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
+		"topic %s is on the brokers already, and who made this object had no right to take it over: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id))
 }
 
 // adopting tells whether a status says that the topic was there before the object.
@@ -99,20 +104,23 @@ func (p *plane) mayHave(ctx context.Context, target resolver.Target) error {
 		return apierrors.NewConflict(resolver.Resource, topic.Name,
 			fmt.Errorf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
 	}
-	known, allowed, wanted, err := p.topics.Standing(ctx, topic)
-	if err != nil {
+	if had, err := p.has(ctx, target.Cluster, topic, have); err != nil || had {
 		return err
 	}
-	if known == id || allowed {
-		return nil
+	return p.access.own(ctx, topic, takingOver(have))
+}
+
+// has tells whether an object may have a topic of its name without anybody's asking: it is known to be the object's, who made the object may
+// take over what is there, or nobody but those who carry out the object can have made it.
+func (p *plane) has(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic) (bool, error) {
+	known, allowed, wanted, err := p.topics.Standing(ctx, topic)
+	if err != nil || allowed || known == have.ID.String() {
+		return err == nil, err
 	}
 	stored, err := (kind{p}).Wanted(topic)
 	if err != nil {
-		return apierrors.NewInternalError(err)
+		return false, apierrors.NewInternalError(err)
 	}
-	left, err := (kind{p}).isLeft(ctx, target.Cluster, have, append(wanted, stored))
-	if err != nil || left {
-		return statusUnlessAway(err, topic)
-	}
-	return p.access.own(ctx, topic, takingOver(have))
+	left, err := (kind{p}).isLeft(ctx, cluster, have, append(wanted, stored))
+	return left, statusUnlessAway(err, topic)
 }
