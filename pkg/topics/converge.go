@@ -2,7 +2,9 @@ package topics
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,6 +58,8 @@ type Seen struct {
 	// Asked says that they were asked for the topic, and Found that they have it.
 	Asked, Found bool
 	Topic        broker.Topic
+	// Followed says that they told which partitions move, and that Topic is what it will be when they have arrived.
+	Followed bool
 	// Described says that they told its settings, which are Config.
 	Described bool
 	Config    []broker.ConfigEntry
@@ -65,8 +69,9 @@ type Seen struct {
 type Step string
 
 const (
-	// StepAsk asks for the topic, StepDescribe for its settings.
+	// StepAsk asks for the topic, StepFollow where its partitions move, StepDescribe for its settings.
 	StepAsk      Step = "Ask"
+	StepFollow   Step = "Follow"
 	StepDescribe Step = "Describe"
 	// StepCreate makes the topic.
 	StepCreate Step = "Create"
@@ -98,6 +103,9 @@ func Decide(want Desired, seen Seen) Decision {
 		v := waiting(ReasonTopicReplaced, Replaced(want.TopicID, seen.Topic))
 		v.Replacement = seen.Topic.ID.String()
 		return Decision{Step: StepNone, Outcome: Outcome{Verdict: v}}
+	case !seen.Followed && Known(seen.Topic).Replicas != ptr.Deref(want.Spec.Replicas, 0):
+		// While partitions move they have the replicas of both places, which is no number that anybody wanted.
+		return Decision{Step: StepFollow}
 	case !seen.Described:
 		return Decision{Step: StepDescribe}
 	}
@@ -177,6 +185,9 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 		case StepAsk:
 			seen.Topic, seen.Found, err = brokers.Topic(ctx, want.Name)
 			seen.Asked = true
+		case StepFollow:
+			seen.Topic, err = follow(ctx, brokers, seen.Topic)
+			seen.Followed = true
 		case StepDescribe:
 			seen.Config, err = brokers.TopicConfig(ctx, seen.Topic.Name)
 			seen.Described = true
@@ -196,6 +207,26 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 			return Outcome{}, err
 		}
 	}
+}
+
+// follow is a topic as it will be when its partitions have arrived where they move. Brokers that do not tell leave it as it is: before 2.4
+// they cannot, and others may forbid it.
+func follow(ctx context.Context, brokers Brokers, topic broker.Topic) (broker.Topic, error) {
+	moves, err := brokers.ReassignmentsOf(ctx, topic)
+	var refusal *broker.Error
+	if errors.As(err, &refusal) {
+		return topic, nil
+	}
+	if err != nil || len(moves[topic.Name]) == 0 {
+		return topic, err
+	}
+	topic.Partitions = slices.Clone(topic.Partitions)
+	for i, p := range topic.Partitions {
+		if move, moves := moves[topic.Name][p.ID]; moves {
+			topic.Partitions[i].Replicas = move.Target()
+		}
+	}
+	return topic, nil
 }
 
 // create makes the topic. Without an outcome and an error the topic returned has the name.

@@ -19,6 +19,9 @@ import (
 type cluster struct {
 	have   *broker.Topic
 	config map[string]string
+	// moves are the reassignments of its partitions, and forbidden says that they are not told.
+	moves     map[int32]broker.Reassignment
+	forbidden bool
 	// held is how many creates are refused because a deleted topic holds the name.
 	held int
 	// err is what writes end in, after they were done if lost is not set.
@@ -47,6 +50,13 @@ func (c *cluster) TopicConfig(context.Context, string) ([]broker.ConfigEntry, er
 	return entries(pairs...), nil
 }
 
+func (c *cluster) ReassignmentsOf(_ context.Context, topics ...broker.Topic) (map[string]map[int32]broker.Reassignment, error) {
+	if c.forbidden {
+		return nil, &broker.Error{Op: "list reassignments", Code: 31, Name: "CLUSTER_AUTHORIZATION_FAILED"}
+	}
+	return map[string]map[int32]broker.Reassignment{topics[0].Name: c.moves}, nil
+}
+
 func (c *cluster) CreateTopic(_ context.Context, t broker.NewTopic, validateOnly bool) (broker.CreatedTopic, error) {
 	if validateOnly {
 		c.done = append(c.done, "create?")
@@ -73,6 +83,23 @@ func (c *cluster) CreatePartitions(_ context.Context, _ string, total int32, _ [
 func (c *cluster) AlterTopicConfig(_ context.Context, _ string, set map[string]string, remove []string, _ bool) error {
 	c.done = append(c.done, fmt.Sprintf("set %v, remove %v", set, remove))
 	return c.err
+}
+
+// moving is a topic of whose partitions each is at two brokers and moves from one of them to a third.
+func moving(partitions int) *broker.Topic {
+	have := topic(partitions)
+	for i := range have.Partitions {
+		have.Partitions[i].Replicas = []int32{3, 1, 2}
+	}
+	return &have
+}
+
+func moves(partitions int32) map[int32]broker.Reassignment {
+	all := map[int32]broker.Reassignment{}
+	for id := range partitions {
+		all[id] = broker.Reassignment{Replicas: []int32{3, 1, 2}, Adding: []int32{3}, Removing: []int32{1}}
+	}
+	return all
 }
 
 func TestConverge(t *testing.T) {
@@ -126,6 +153,14 @@ func TestConverge(t *testing.T) {
 		{rule: "another change is reverted", want: Desired{Spec: three, TopicID: mine, CarriedOut: true,
 			NotKept: NotKept(`retention.ms is "8", the spec says "5"`)}, cluster: cluster{have: on(3), config: wrong},
 			done: []string{"stands", "set map[retention.ms:5], remove []", "stands"}, reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
+		{rule: "partitions that move have the replicas of where they move", want: Desired{Spec: three, TopicID: mine, CarriedOut: true},
+			cluster: cluster{have: moving(3), config: right, moves: moves(3)}, reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
+		{rule: "also when the number is left to the brokers", want: Desired{Spec: Spec{Config: right}, TopicID: mine},
+			cluster: cluster{have: moving(3), config: right, moves: moves(3)}, reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
+		{rule: "a move to another number is another number", want: Desired{Spec: Spec{Replicas: ptr.To[int32](4)}, TopicID: mine},
+			cluster: cluster{have: moving(3), moves: moves(3)}, reason: ReasonReplicasDiffer, stalled: true, have: &OnBrokers{id, 3, 2}},
+		{rule: "moves that brokers do not tell are not known", want: Desired{Spec: three, TopicID: mine},
+			cluster: cluster{have: moving(3), config: right, forbidden: true}, reason: ReasonReplicasDiffer, stalled: true, have: &OnBrokers{id, 3, 3}},
 		{rule: "other replicas wait for a person", want: Desired{Spec: Spec{Replicas: ptr.To[int32](3)}, TopicID: mine}, cluster: cluster{have: on(3)},
 			reason: ReasonReplicasDiffer, stalled: true, have: &OnBrokers{id, 3, 2}},
 		{rule: "no request asks for more than brokers bear", want: Desired{Spec: spec(2_000_000_000), Absent: true}, reason: ReasonTooManyPartitions, stalled: true},

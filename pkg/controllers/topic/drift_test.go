@@ -265,3 +265,38 @@ func TestANewerSpecIsNotReverted(t *testing.T) {
 		}
 	})
 }
+
+// A move of all partitions takes hours. Until it ends each has the replicas of both places, which waits for nobody.
+func TestAMoveOfAllPartitionsIsNoDifference(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &brokers{}, kafkaObject(), topicObject())
+		defer b.stop()
+		b.wait(time.Minute)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+		b.client.ClearActions()
+		place := func(replicas []int32, move *broker.Reassignment) {
+			b.brokers.do(func() {
+				have := b.brokers.topics["orders"]
+				have.Partitions = slices.Clone(have.Partitions)
+				moves := map[int32]broker.Reassignment{}
+				for i := range have.Partitions {
+					have.Partitions[i].Replicas = replicas
+					if move != nil {
+						moves[have.Partitions[i].ID] = *move
+					}
+				}
+				b.brokers.topics["orders"], b.brokers.moves = have, map[string]map[int32]broker.Reassignment{"orders": moves}
+			})
+			b.wait(lastLook)
+		}
+		place([]int32{2, 3, 0, 1}, &broker.Reassignment{Replicas: []int32{2, 3, 0, 1}, Adding: []int32{2, 3}, Removing: []int32{0, 1}})
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+		place([]int32{2, 3}, nil)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+		if w := b.writes(); len(w) > 0 {
+			t.Errorf("it was written: %v", w)
+		}
+		place([]int32{2, 3, 0}, nil)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonReplicasDiffer)
+	})
+}

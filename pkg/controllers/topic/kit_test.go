@@ -47,6 +47,8 @@ type brokers struct {
 	topics  map[string]broker.Topic
 	alive   map[int32]broker.BrokerInfo
 	configs map[string]map[string]string
+	// moves are the reassignments that are under way, by topic.
+	moves map[string]map[int32]broker.Reassignment
 	asked   int
 	// single counts the requests about one topic, and bulk those about many.
 	single, bulk int
@@ -140,6 +142,12 @@ func (b *brokers) TopicConfig(_ context.Context, name string) ([]broker.ConfigEn
 	defer b.mu.Unlock()
 	b.single++
 	return b.config(name), b.answer()
+}
+
+func (b *brokers) ReassignmentsOf(context.Context, ...broker.Topic) (map[string]map[int32]broker.Reassignment, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.moves), b.answer()
 }
 
 func (b *brokers) CreateTopic(_ context.Context, t broker.NewTopic, _ bool) (broker.CreatedTopic, error) {
