@@ -179,7 +179,11 @@ func (i *intake) follow(b []byte, abort func()) error {
 func (i *intake) admit(length int64, abort func()) error {
 	key := int16(i.key.Load())
 	if most := i.answers.longest(limitOf(key)); length > most {
-		return fmt.Errorf("an answer of %d bytes to %s; at most %d are accepted", length, kmsg.NameForKey(key), most)
+		if smallAnswers[key] {
+			// No broker answers that.
+			return fmt.Errorf("an answer of %d bytes to %s; at most %d are accepted", length, kmsg.NameForKey(key), most)
+		}
+		return &TooLongError{Request: kmsg.NameForKey(key), Length: length, Most: most}
 	}
 	fetch := key == int16(kmsg.Fetch)
 	if length <= freeAnswer || fetch && length <= freeFetch {

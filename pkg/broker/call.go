@@ -118,6 +118,9 @@ func answered(err error) bool {
 	return errors.As(err, &refusal) || notAdmitted(err)
 }
 
+// conclusive tells errors that a repetition would only bring once more, of a broker that is there.
+func conclusive(err error) bool { return answered(err) || IsTooLong(err) }
+
 // throttleOf is how long the broker wants to be left alone after this answer. sarama would sleep that long inside the next
 // request, holding the connection's lock; the pool waits instead, under the next caller's context.
 func throttleOf(resp any) time.Duration {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Error is a refusal by a broker.
@@ -59,6 +61,38 @@ func (e *UnknownOutcomeError) Error() string {
 }
 
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
+
+// TooLongError says that a broker answered with more than there is memory for, and that the answer was not read. The broker is well, and so
+// is the rest of the cluster.
+type TooLongError struct {
+	// Op and Object are as in Error.
+	Op, Object string
+	// Request is Kafka's name of what was asked.
+	Request string
+	// Length is that of the answer, and Most what is accepted, in bytes.
+	Length, Most int64
+}
+
+func (e *TooLongError) Error() string {
+	// Memory raises the limit of the first two only.
+	remedy := map[string]string{
+		kmsg.Metadata.Name():    "raise the memory limit of this process",
+		kmsg.Fetch.Name():       "raise the memory limit of this process",
+		kmsg.ListGroups.Name():  "delete groups that nobody needs, or get the one that you need by its name",
+		kmsg.OffsetFetch.Name(): "delete offsets of topics that the group does not read any more",
+	}[e.Request]
+	if remedy == "" {
+		remedy = "ask for less at once"
+	}
+	what := e.Op
+	if e.Object != "" {
+		what += " " + e.Object
+	}
+	return fmt.Sprintf("%s: the broker's answer to %s has %d bytes, of which at most %d are read: %s", what, e.Request, e.Length, e.Most, remedy)
+}
+
+// IsTooLong tells whether err says that an answer was too long to be read.
+func IsTooLong(err error) bool { var e *TooLongError; return errors.As(err, &e) }
 
 // IsUnreachable tells whether err says that no broker was reached.
 func IsUnreachable(err error) bool { var e *UnreachableError; return errors.As(err, &e) }

@@ -247,7 +247,7 @@ func (f *fetcher) answerLength(request []byte) (uint32, error) {
 		return 0, err
 	}
 	length := binary.BigEndian.Uint32(size[:])
-	if length < 4 || length > maxResponseSize {
+	if length < 4 {
 		return 0, fmt.Errorf("answer of %d bytes", length)
 	}
 	return length, nil

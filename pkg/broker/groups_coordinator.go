@@ -119,7 +119,7 @@ func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmle
 			} else if wasSent(err) && !harmless {
 				return zero, seat{}, fmt.Errorf("%w: %w", errSent, c.failed(ctx, req.op, req.object, err))
 			}
-			again = coordinatorMoves(CodeOf(err)) || !answered(err)
+			again = coordinatorMoves(CodeOf(err)) || !conclusive(err)
 		}
 		if answered(err) {
 			said = err

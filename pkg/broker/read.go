@@ -194,8 +194,11 @@ func (r *reading) later(ctx context.Context, lost []*position, why error) error 
 	return nil
 }
 
-// patient is the error of partitions that were not served for too long.
+// patient is the error of partitions that were not served for too long, or cannot be.
 func (r *reading) patient(lost []*position, why error) error {
+	if IsTooLong(why) {
+		return r.c.failed(context.Background(), opRead, r.topic.Name, why)
+	}
 	for _, p := range lost {
 		if p.failing.IsZero() {
 			p.failing = time.Now()

@@ -107,7 +107,7 @@ func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
 			case o.err == nil:
 				c.prefer(o.addr)
 				return o.value, nil
-			case answered(o.err), ctx.Err() != nil:
+			case conclusive(o.err), ctx.Err() != nil:
 				return zero, c.failed(ctx, req.op, req.object, o.err)
 			}
 			failures = append(failures, o.err)
@@ -136,12 +136,12 @@ func askBroker[T any](ctx context.Context, c *Cluster, id int32, req request[T])
 			if value, err = exchange(ctx, c, l, req.key, req.send); err == nil {
 				return value, nil
 			}
-			if reused && !gone(err) && !answered(err) && ctx.Err() == nil && attempt == 0 {
+			if reused && !gone(err) && !conclusive(err) && ctx.Err() == nil && attempt == 0 {
 				err = nil
 				continue
 			}
 		}
-		if answered(err) || ctx.Err() != nil || attempt > 0 {
+		if conclusive(err) || ctx.Err() != nil || attempt > 0 {
 			break
 		}
 		moved, lookup := c.address(ctx, id, true)
@@ -191,7 +191,7 @@ func askController[T any](ctx context.Context, c *Cluster, harmless bool, req re
 			return zero, c.failed(ctx, req.op, req.object, err)
 		case wasSent(err) && !harmless:
 			return zero, fmt.Errorf("%w: %w", errSent, c.failed(ctx, req.op, req.object, err))
-		case ctx.Err() != nil:
+		case IsTooLong(err), ctx.Err() != nil:
 			return zero, c.failed(ctx, req.op, req.object, err)
 		}
 		avoid[addr] = gone(err)
@@ -217,6 +217,12 @@ func (c *Cluster) failed(ctx context.Context, op, object string, err error) erro
 			return &named
 		}
 		return err
+	case IsTooLong(err):
+		var long *TooLongError
+		errors.As(err, &long)
+		named := *long
+		named.Op, named.Object = op, object
+		return &named
 	case IsUnreachable(err), notAdmitted(err):
 		return err
 	case ctx.Err() != nil:
