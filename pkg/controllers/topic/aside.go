@@ -34,7 +34,9 @@ func (a aside) TopicConfig(ctx context.Context, topic string) ([]broker.ConfigEn
 }
 
 func (a aside) ReassignmentsOf(ctx context.Context, topics ...broker.Topic) (map[string]map[int32]broker.Reassignment, error) {
-	return loop.Await(ctx, a.loop, func() (map[string]map[int32]broker.Reassignment, error) { return a.Cluster.ReassignmentsOf(ctx, topics...) })
+	return loop.Await(ctx, a.loop, func() (map[string]map[int32]broker.Reassignment, error) {
+		return a.Cluster.ReassignmentsOf(ctx, topics...)
+	})
 }
 
 func (a aside) CreateTopic(ctx context.Context, topic broker.NewTopic, validateOnly bool) (broker.CreatedTopic, error) {

@@ -139,11 +139,7 @@ func New(cfg Config) (*Controller, error) {
 	ofKafkas, kafkaErr := kafkas.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { c.kafkaChanged(nil, obj) },
 		UpdateFunc: c.kafkaChanged,
-		DeleteFunc: func(obj any) {
-			if kafka, ok := obj.(*v1beta1.Kafka); ok {
-				c.wake(kafka)
-			}
-		},
+		DeleteFunc: c.kafkaDeleted,
 	})
 	if err := errors.Join(indexErr, topicErr, kafkaErr); err != nil {
 		return nil, fmt.Errorf("watch for the topic controller: %w", err)

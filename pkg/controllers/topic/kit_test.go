@@ -49,7 +49,7 @@ type brokers struct {
 	configs map[string]map[string]string
 	// moves are the reassignments that are under way, by topic.
 	moves map[string]map[int32]broker.Reassignment
-	asked   int
+	asked int
 	// single counts the requests about one topic, and bulk those about many.
 	single, bulk int
 	// creates counts what was asked to be created.
