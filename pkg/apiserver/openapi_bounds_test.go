@@ -186,7 +186,8 @@ func (w *walker) try(t *testing.T, path string, s spec.Schema, former any, set f
 	entries := func(n int64) any {
 		all := map[string]any{}
 		for i := range n {
-			all[fmt.Sprintf("entry-%d", i)] = "1"
+			// With a prefix, as resources of containers have that Kubernetes does not know.
+			all[fmt.Sprintf("example.com/entry-%d", i)] = "1"
 		}
 		return all
 	}

@@ -137,7 +137,7 @@ func TestArgumentsAreQuotedForJava(t *testing.T) {
 
 func TestHeap(t *testing.T) {
 	limit := func(s string) v1beta1.ResourceRequirements {
-		return v1beta1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(s)}}
+		return v1beta1.ResourceRequirements{Limits: v1beta1.ResourceList{corev1.ResourceMemory: resource.MustParse(s)}}
 	}
 	for _, tc := range []struct {
 		name      string

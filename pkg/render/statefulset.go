@@ -149,10 +149,10 @@ func (r renderer) container(n nodes) *corev1ac.ContainerApplyConfiguration {
 func containerResources(r v1beta1.ResourceRequirements) *corev1ac.ResourceRequirementsApplyConfiguration {
 	out := corev1ac.ResourceRequirements()
 	if len(r.Limits) > 0 {
-		out.WithLimits(r.Limits)
+		out.WithLimits(corev1.ResourceList(r.Limits))
 	}
 	if len(r.Requests) > 0 {
-		out.WithRequests(r.Requests)
+		out.WithRequests(corev1.ResourceList(r.Requests))
 	}
 	return out
 }

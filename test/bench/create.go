@@ -181,8 +181,8 @@ func newKafka(name string) *v1beta1.Kafka {
 			Replicas: ptr.To[int32](3),
 			Storage:  v1beta1.StorageSpec{Type: v1beta1.PersistentClaim, Size: ptr.To(resource.MustParse("1Gi"))},
 			Resources: v1beta1.ResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("1536Mi")},
-				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
+				Requests: v1beta1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("1536Mi")},
+				Limits:   v1beta1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
 			},
 			JVM: &v1beta1.JVMSpec{Heap: ptr.To(resource.MustParse("1Gi")), Options: []string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}},
 		}},

@@ -223,6 +223,16 @@ func TestANullIsASettingThatIsNotThere(t *testing.T) {
 			t.Errorf("%s: the spec has %v, want %v", tc.name, k.Spec.Brokers.Config, want)
 		}
 	}
+	for _, request := range []*rest.Request{client.Patch(types.MergePatchType), client.Patch(types.ApplyPatchType).Param("fieldManager", "other").Param("force", "true")} {
+		k := &v1beta1.Kafka{}
+		body := strings.Replace(object(`{}`), `"config":{}`, `"resources":{"requests":{"cpu":null,"memory":"1Gi"},"limits":{"memory":null}}`, 1)
+		if err := request.Namespace(namespace).Resource("kafkas").Name("my-cluster").Param("fieldValidation", "Strict").Body([]byte(body)).Do(t.Context()).Into(k); err != nil {
+			t.Fatal(err)
+		}
+		if have := k.Spec.Brokers.Resources; len(have.Limits) > 0 || len(have.Requests) != 1 {
+			t.Errorf("the resources are %+v", have)
+		}
+	}
 	err := client.Post().Namespace(namespace).Resource("kafkas").Body([]byte(object(`{"log.retention.ms":1}`))).Do(t.Context()).Error()
 	expectStatus(t, err, 400, `config[log.retention.ms]: a text in quotes is expected, such as "1"`)
 }

@@ -5,6 +5,9 @@ import (
 	"maps"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 func TestANullIsNoSetting(t *testing.T) {
@@ -24,6 +27,25 @@ func TestANullIsNoSetting(t *testing.T) {
 		if err := json.Unmarshal([]byte(`{"config":`+body+`}`), &brokers); err != nil || !maps.Equal(map[string]string(brokers.Config), map[string]string(want)) {
 			t.Errorf("of brokers, %s is read as %v, %v; want %v", body, brokers.Config, err, want)
 		}
+	}
+}
+
+func TestANullIsNoQuantity(t *testing.T) {
+	for body, want := range map[string]ResourceList{
+		`{"memory":"1Gi","cpu":null}`: {"memory": resource.MustParse("1Gi")},
+		`{"memory":"0"}`:              {"memory": resource.MustParse("0")},
+		`{"memory":null}`:             nil,
+		`{}`:                          nil,
+		`null`:                        nil,
+	} {
+		got := ResourceRequirements{Limits: ResourceList{"cpu": resource.MustParse("1")}}
+		if err := json.Unmarshal([]byte(`{"limits":`+body+`}`), &got); err != nil || !equality.Semantic.DeepEqual(got.Limits, want) {
+			t.Errorf("%s is read as %v, %v; want %v", body, got.Limits, err, want)
+		}
+	}
+	var list ResourceList
+	if err := json.Unmarshal([]byte(`{"memory":"1 Gi"}`), &list); err == nil || !strings.Contains(err.Error(), "quantities") {
+		t.Errorf("what is no quantity: %v", err)
 	}
 }
 

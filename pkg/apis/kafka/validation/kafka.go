@@ -260,6 +260,14 @@ func validateStorageUpdate(s, old *kafka.StorageSpec, have *resource.Quantity, p
 	return errs
 }
 
+// containerResources are those that Kubernetes knows without a prefix of their vendor, beside huge pages of some size.
+var containerResources = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceEphemeralStorage, corev1.ResourceMemory}
+
+// ofContainers tells whether Kubernetes takes a resource for a container.
+func ofContainers(name corev1.ResourceName) bool {
+	return strings.Contains(string(name), "/") || strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) || slices.Contains(containerResources, name)
+}
+
 func validateResources(r *kafka.ResourceRequirements, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	for where, list := range map[string]corev1.ResourceList{"requests": r.Requests, "limits": r.Limits} {
@@ -269,8 +277,12 @@ func validateResources(r *kafka.ResourceRequirements, path *field.Path) field.Er
 		}
 		for name, quantity := range list {
 			at := path.Child(where).Key(string(name))
-			for _, problem := range validation.IsQualifiedName(string(name)) {
+			problems := validation.IsQualifiedName(string(name))
+			for _, problem := range problems {
 				errs = append(errs, field.Invalid(at, name, problem))
+			}
+			if len(problems) == 0 && !ofContainers(name) {
+				errs = append(errs, field.NotSupported(at, name, containerResources))
 			}
 			if quantity.Sign() < 0 {
 				errs = append(errs, field.Invalid(at, quantity.String(), "must not be negative"))

@@ -144,6 +144,9 @@ func TestValidateKafka(t *testing.T) {
 		{"resources are not negative", func(s *kafka.KafkaSpec) {
 			s.Brokers.Resources.Requests = corev1.ResourceList{"cpu": resource.MustParse("-1")}
 		}, []refusal{{"spec.brokers.resources.requests[cpu]", "must not be negative"}}},
+		{"resources have the names that Kubernetes knows", func(s *kafka.KafkaSpec) {
+			s.Brokers.Resources.Limits = corev1.ResourceList{"memroy": resource.MustParse("1Gi"), "hugepages-2Mi": resource.MustParse("1Gi"), "example.com/disk": resource.MustParse("1")}
+		}, []refusal{{"spec.brokers.resources.limits[memroy]", "supported values"}}},
 		{"resources have names", func(s *kafka.KafkaSpec) {
 			s.Brokers.Resources.Limits = corev1.ResourceList{"c p u": resource.MustParse("1")}
 		}, []refusal{{"spec.brokers.resources.limits[c p u]", "must consist of alphanumeric characters"}}},

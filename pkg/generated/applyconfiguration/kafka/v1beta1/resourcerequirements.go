@@ -5,7 +5,7 @@
 package v1beta1
 
 import (
-	v1 "k8s.io/api/core/v1"
+	kafkav1beta1 "kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 )
 
 // ResourceRequirementsApplyConfiguration represents a declarative configuration of the ResourceRequirements type for use
@@ -14,9 +14,9 @@ import (
 // ResourceRequirements are the compute resources of one container.
 type ResourceRequirementsApplyConfiguration struct {
 	// limits are the most that the container may use.
-	Limits *v1.ResourceList `json:"limits,omitempty"`
+	Limits *kafkav1beta1.ResourceList `json:"limits,omitempty"`
 	// requests are what the scheduler reserves for the container.
-	Requests *v1.ResourceList `json:"requests,omitempty"`
+	Requests *kafkav1beta1.ResourceList `json:"requests,omitempty"`
 }
 
 // ResourceRequirementsApplyConfiguration constructs a declarative configuration of the ResourceRequirements type for use with
@@ -28,7 +28,7 @@ func ResourceRequirements() *ResourceRequirementsApplyConfiguration {
 // WithLimits sets the Limits field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Limits field is set to the value of the last call.
-func (b *ResourceRequirementsApplyConfiguration) WithLimits(value v1.ResourceList) *ResourceRequirementsApplyConfiguration {
+func (b *ResourceRequirementsApplyConfiguration) WithLimits(value kafkav1beta1.ResourceList) *ResourceRequirementsApplyConfiguration {
 	b.Limits = &value
 	return b
 }
@@ -36,7 +36,7 @@ func (b *ResourceRequirementsApplyConfiguration) WithLimits(value v1.ResourceLis
 // WithRequests sets the Requests field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Requests field is set to the value of the last call.
-func (b *ResourceRequirementsApplyConfiguration) WithRequests(value v1.ResourceList) *ResourceRequirementsApplyConfiguration {
+func (b *ResourceRequirementsApplyConfiguration) WithRequests(value kafkav1beta1.ResourceList) *ResourceRequirementsApplyConfiguration {
 	b.Requests = &value
 	return b
 }
