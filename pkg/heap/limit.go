@@ -1,6 +1,7 @@
 package heap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"k8s.io/klog/v2"
 )
 
 const (
@@ -36,6 +39,18 @@ func FollowCgroup(root fs.FS) (int64, error) {
 	}
 	return Limit(), nil
 }
+
+// Start is FollowCgroup for a process that begins, before anything takes a share of its memory. It tells the log.
+func Start(ctx context.Context, root fs.FS) {
+	if limit, err := FollowCgroup(root); err != nil {
+		klog.FromContext(ctx).Error(err, "The memory limit is not kept to")
+	} else {
+		klog.FromContext(ctx).Info("Memory limit of the garbage collector", "bytes", limit)
+	}
+}
+
+// AnswerBytes is the part of the process's memory that brokers' answers may take.
+func AnswerBytes() int64 { return Share(4, 1<<30) }
 
 // Limit is the memory in bytes that the garbage collector tries to stay below, math.MaxInt64 when it is free.
 func Limit() int64 { return debug.SetMemoryLimit(-1) }

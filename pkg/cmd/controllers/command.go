@@ -38,9 +38,6 @@ import (
 // heapHeadroom is how much garbage may pile up.
 const heapHeadroom = 24 << 20
 
-// answersShare is the part of the memory limit that brokers' answers may take, as a divisor, and maxAnswers the most that it is.
-const answersShare, maxAnswers = 4, 1 << 30
-
 // component is how the controllers sign events and requests.
 const component = "kafka-controllers"
 
@@ -69,12 +66,7 @@ may run; the one that holds the lease works.`,
 
 // Run works until ctx ends or the lease is lost.
 func Run(ctx context.Context, options *Options) error {
-	// Before anything takes a share of it.
-	if limit, err := heap.FollowCgroup(os.DirFS("/")); err != nil {
-		klog.FromContext(ctx).Error(err, "The memory limit is not kept to")
-	} else {
-		klog.FromContext(ctx).Info("Memory limit of the garbage collector", "bytes", limit)
-	}
+	heap.Start(ctx, os.DirFS("/"))
 	config, err := clientcmd.BuildConfigFromFlags("", options.Kubeconfig)
 	if err != nil {
 		return fmt.Errorf("find the Kubernetes API: %w", err)
@@ -166,7 +158,7 @@ func newProcess(config *rest.Config, options *Options) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--allow-external-addresses: %w", err)
 	}
-	gateway := broker.New(broker.Options{ClientID: component, AnswerBytes: heap.Share(answersShare, maxAnswers)})
+	gateway := broker.New(broker.Options{ClientID: component, AnswerBytes: heap.AnswerBytes()})
 	return &process{addresses: addresses, host: host, client: client, gateway: gateway, metrics: metrics, runAsUser: user, options: options}, nil
 }
 

@@ -27,9 +27,6 @@ import (
 // heapHeadroom is how much garbage may pile up: a thousand creates make several times as much.
 const heapHeadroom = 48 << 20
 
-// answersShare is the part of the memory limit that brokers' answers may take, as a divisor, and maxAnswers the most that it is.
-const answersShare, maxAnswers = 4, 1 << 30
-
 // NewCommand builds the command.
 func NewCommand() *cobra.Command {
 	options := NewOptions()
@@ -59,12 +56,7 @@ own serving certificate and keeps the caBundle of its APIService true.`,
 
 // Run serves until ctx ends, and then until the last request is answered.
 func Run(ctx context.Context, options *Options) error {
-	// Before anything takes a share of it.
-	if limit, err := heap.FollowCgroup(os.DirFS("/")); err != nil {
-		klog.FromContext(ctx).Error(err, "The memory limit is not kept to")
-	} else {
-		klog.FromContext(ctx).Info("Memory limit of the garbage collector", "bytes", limit)
-	}
+	heap.Start(ctx, os.DirFS("/"))
 	var etcd *storage.Embedded
 	if options.embedded {
 		// Storages dial etcd while they are built, so it has to be up before.
@@ -132,7 +124,7 @@ func Run(ctx context.Context, options *Options) error {
 		ReplicasPerBroker: options.ReplicasPerBroker,
 		HasQuota:          counted(kafka.Resource("kafkatopics"), generic.SharedInformerFactory.Core().V1().ResourceQuotas().Lister()),
 		Host:              storage.ConfigMapRecord{ConfigMaps: host.CoreV1().ConfigMaps(options.Namespace)},
-		Gateway:           broker.New(broker.Options{ClientID: "kafka-apiserver", AnswerBytes: heap.Share(answersShare, maxAnswers)}),
+		Gateway:           broker.New(broker.Options{ClientID: "kafka-apiserver", AnswerBytes: heap.AnswerBytes()}),
 		Secrets:           target.HostSecrets{Client: host.CoreV1()},
 		Addresses:         addresses,
 		Clock:             clock.RealClock{},

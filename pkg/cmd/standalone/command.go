@@ -37,6 +37,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/heap"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -82,6 +83,9 @@ func Run(ctx context.Context, options *Options) error {
 	}
 	// A server that runs closes it of its own.
 	defer func() { _ = listener.Close() }()
+	if options.Machine != nil {
+		heap.Start(ctx, options.Machine)
+	}
 	etcd, err := storage.StartEmbedded(ctx, filepath.Join(options.DataDir, EtcdFolder))
 	if err != nil {
 		return err
@@ -115,7 +119,7 @@ func Run(ctx context.Context, options *Options) error {
 	if err != nil {
 		return err
 	}
-	gateway := broker.New(broker.Options{ClientID: "kafka-apiserver"})
+	gateway := broker.New(broker.Options{ClientID: "kafka-apiserver", AnswerBytes: heap.AnswerBytes()})
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
 		Etcd:              client, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),

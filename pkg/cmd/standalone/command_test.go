@@ -5,9 +5,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,13 +17,18 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/heap"
 )
 
 // It serves whom it wrote the kubeconfig for, nobody else, and only on loopback.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("GOMEMLIMIT", "")
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+	const container = 3 << 30
 	options := &Options{DataDir: filepath.Join(dir, "data"), KubeconfigOut: filepath.Join(dir, "kubeconfig"),
-		BootstrapServers: []string{"127.0.0.1:1"}, Controllers: true}
+		BootstrapServers: []string{"127.0.0.1:1"}, Controllers: true,
+		Machine: fstest.MapFS{"proc/self/cgroup": {Data: []byte("0::/\n")}, "sys/fs/cgroup/memory.max": {Data: []byte(strconv.Itoa(container))}}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, options) }()
@@ -54,6 +61,9 @@ func TestRun(t *testing.T) {
 		}
 		_, err = client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 		ready = err == nil
+	}
+	if limit := heap.Limit(); limit != container/100*80 {
+		t.Errorf("the garbage collector's limit is %d", limit)
 	}
 	k, err := client.KafkaV1beta1().Kafkas("default").Get(ctx, "local", metav1.GetOptions{})
 	if err != nil {

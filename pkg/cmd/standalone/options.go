@@ -3,7 +3,9 @@ package standalone
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 
 	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
@@ -19,13 +21,15 @@ type Options struct {
 	KubeconfigOut string
 	// BootstrapServers are the brokers of the Kafka object default/local.
 	BootstrapServers []string
+	// Machine is the file system in which the memory limit of the process is found; without it none is kept to.
+	Machine fs.FS
 	// Controllers says that topics are carried out here that were stored while their brokers were away.
 	Controllers bool
 }
 
 // NewOptions sets the defaults.
 func NewOptions() *Options {
-	return &Options{DataDir: "kafka-apiserver-data", Port: 8443, KubeconfigOut: "kubeconfig", Controllers: true}
+	return &Options{DataDir: "kafka-apiserver-data", Port: 8443, KubeconfigOut: "kubeconfig", Controllers: true, Machine: os.DirFS("/")}
 }
 
 // AddFlags adds the flags.
