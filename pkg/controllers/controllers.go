@@ -32,6 +32,8 @@ type Config struct {
 	Targets *target.Resolver
 	// Recorder may be nil: then nobody is told of what happens.
 	Recorder events.EventRecorder
+	// ReplicasPerBroker is how many replicas of partitions a Kafka takes for each of its brokers; 0 for any number.
+	ReplicasPerBroker int
 	// Images, RunAsUser and StorageIdentity are the Kafka controller's, TopicWorkers is the topic controller's; see there.
 	Images          map[string]string
 	RunAsUser       *int64
@@ -72,7 +74,7 @@ func New(cfg Config) (*Set, error) {
 	topics, topicErr := topic.New(topic.Config{
 		Kafka: cfg.Kafka, Informers: informers, Targets: cfg.Targets,
 		Connect:  func(t broker.Target) topic.Cluster { return cfg.Gateway.Cluster(t) },
-		Recorder: cfg.Recorder, Workers: cfg.TopicWorkers,
+		Recorder: cfg.Recorder, Workers: cfg.TopicWorkers, ReplicasPerBroker: cfg.ReplicasPerBroker,
 		Budget: budget, Metrics: cfg.Metrics,
 	})
 	if err := errors.Join(externalErr, topicErr); err != nil {

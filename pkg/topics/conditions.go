@@ -22,7 +22,7 @@ const (
 	// ReasonOutcomeUnknown says that a large request was sent and that it is not known what came of it. It may have ended the brokers,
 	// so it is not sent again for the same spec. Stalls.
 	ReasonOutcomeUnknown = "OutcomeUnknown"
-	// ReasonTooManyPartitions says that more partitions are asked for than one request may add. Stalls.
+	// ReasonTooManyPartitions says that more partitions are asked for than one request may add, or than the cluster takes. Stalls.
 	ReasonTooManyPartitions = "TooManyPartitions"
 	// ReasonConfigNotKept says that brokers accept settings and have others again whenever they are looked at. Stalls.
 	ReasonConfigNotKept = "ConfigNotKept"

@@ -49,6 +49,9 @@ type Hooks struct {
 	Remake func(context.Context) error
 	// Made is called as soon as a topic was made.
 	Made func(OnBrokers)
+	// Reserve is called before so many partitions of so many replicas each are added, 0 for what is left to the brokers, and released
+	// when that has ended. problem says why the cluster does not take them.
+	Reserve func(ctx context.Context, partitions, replicas int32) (release func(), problem string, err error)
 	// Aside runs a call that shares its request to the brokers with others.
 	Aside func(context.Context, func())
 }
@@ -242,6 +245,14 @@ func create(ctx context.Context, brokers Brokers, want Desired, d Decision, hook
 			}
 		}
 	}
+	release, problem, err := hooks.reserve(ctx, ptr.Deref(want.Spec.Partitions, 0), ptr.Deref(want.Spec.Replicas, 0))
+	if err != nil {
+		return nil, broker.Topic{}, err
+	}
+	defer release()
+	if problem != "" {
+		return &Outcome{Verdict: waiting(ReasonTooManyPartitions, problem)}, broker.Topic{}, nil
+	}
 	return Make(ctx, brokers, want.Name, want.Spec, want.Tombstoned, hooks)
 }
 
@@ -290,21 +301,12 @@ func change(ctx context.Context, brokers Brokers, want Desired, seen Seen, d Dec
 			return Outcome{}, err
 		}
 	}
-	done, have := d.Outcome, *d.Outcome.Have
+	done := d.Outcome
 	if d.Changes.Grow > 0 {
-		if err := hooks.stands(ctx); err != nil {
-			return Outcome{}, err
+		var err error
+		if done, err = grow(ctx, brokers, want, d, hooks); err != nil || done.Reason == ReasonOutcomeUnknown {
+			return done, err
 		}
-		err := brokers.CreatePartitions(ctx, want.Name, d.Changes.Grow, nil, false)
-		switch {
-		case broker.IsUnknownOutcome(err) && Large(d.Changes.Grow-have.Partitions, have.Replicas):
-			done.Verdict = Unconfirmed(want.Name)
-			return done, nil
-		case err != nil:
-			return Outcome{}, err
-		}
-		have.Partitions = d.Changes.Grow
-		done.Have = &have
 	}
 	if len(d.Changes.Set)+len(d.Changes.Remove) == 0 {
 		return done, nil
@@ -321,11 +323,46 @@ func change(ctx context.Context, brokers Brokers, want Desired, seen Seen, d Dec
 	return done, hooks.stands(ctx)
 }
 
+// grow adds partitions to the topic.
+func grow(ctx context.Context, brokers Brokers, want Desired, d Decision, hooks Hooks) (Outcome, error) {
+	done, have := d.Outcome, *d.Outcome.Have
+	release, problem, err := hooks.reserve(ctx, d.Changes.Grow-have.Partitions, have.Replicas)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer release()
+	if problem != "" {
+		done.Verdict = waiting(ReasonTooManyPartitions, problem)
+		return done, nil
+	}
+	if err := hooks.stands(ctx); err != nil {
+		return Outcome{}, err
+	}
+	err = brokers.CreatePartitions(ctx, want.Name, d.Changes.Grow, nil, false)
+	switch {
+	case broker.IsUnknownOutcome(err) && Large(d.Changes.Grow-have.Partitions, have.Replicas):
+		done.Verdict = Unconfirmed(want.Name)
+		return done, nil
+	case err != nil:
+		return Outcome{}, err
+	}
+	have.Partitions = d.Changes.Grow
+	done.Have = &have
+	return done, nil
+}
+
 func (h Hooks) stands(ctx context.Context) error {
 	if h.Stands == nil {
 		return nil
 	}
 	return h.Stands(ctx)
+}
+
+func (h Hooks) reserve(ctx context.Context, partitions, replicas int32) (release func(), problem string, err error) {
+	if h.Reserve == nil {
+		return func() {}, "", nil
+	}
+	return h.Reserve(ctx, partitions, replicas)
 }
 
 func (h Hooks) aside(ctx context.Context, call func()) {

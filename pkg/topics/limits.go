@@ -27,6 +27,10 @@ func TooManyAtOnce(have, want int32) string {
 // 4,000 of a broker that Kafka's maintainers advise (KIP-578).
 const DefaultReplicasPerBroker = 4_000
 
+// ReplicasPerBrokerUsage is the text of the flag --replicas-per-broker.
+const ReplicasPerBrokerUsage = "How many replicas of partitions a Kafka takes for each of its brokers; a create or a growth that would exceed it is refused. " +
+	"0 for any number. Give the API server and the controllers the same: these carry out what was stored while brokers were away."
+
 // Load is what a cluster holds.
 type Load struct {
 	// Brokers counts those that are alive or that host a replica, so that the restart of one does not change what fits.
@@ -57,13 +61,22 @@ func LoadOf(snapshot *broker.Snapshot) Load {
 // TooMany says why a cluster does not take some more partitions of some replicas each; "" when it does. perBroker is how many replicas a
 // broker is to hold at most, 0 or less for any number.
 func (l Load) TooMany(partitions, replicas int32, perBroker int) string {
-	added := int64(max(partitions, 0)) * int64(max(replicas, 1))
-	limit := int64(l.Brokers) * int64(perBroker)
-	if perBroker <= 0 || added == 0 || int64(l.Replicas)+added <= limit {
+	n := added(partitions, replicas)
+	if l.holds(n, perBroker) {
 		return ""
 	}
 	return fmt.Sprintf("the cluster has %d replicas of partitions on %d brokers and takes at most %d, which is %d a broker; this would add %d",
-		l.Replicas, l.Brokers, limit, perBroker, added)
+		l.Replicas, l.Brokers, int64(l.Brokers)*int64(perBroker), perBroker, n)
+}
+
+// holds tells whether so many more replicas fit.
+func (l Load) holds(added int64, perBroker int) bool {
+	return perBroker <= 0 || added == 0 || int64(l.Replicas)+added <= int64(l.Brokers)*int64(perBroker)
+}
+
+// added is how many replicas some partitions have. Those that are left to the brokers count as 1.
+func added(partitions, replicas int32) int64 {
+	return int64(max(partitions, 0)) * int64(max(replicas, 1))
 }
 
 // largeRequest is from how many replicas on a request is large: what any broker carries is below it. A large request whose outcome is

@@ -188,6 +188,8 @@ func (p *process) work(ctx context.Context) error {
 		StorageIdentity: types.NamespacedName{Namespace: p.options.Namespace, Name: storage.IdentityConfigMap},
 		TopicWorkers:    p.options.TopicWorkers,
 		Metrics:         p.metrics,
+
+		ReplicasPerBroker: p.options.ReplicasPerBroker,
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	fakediscovery "k8s.io/client-go/discovery/fake"
@@ -16,6 +17,8 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/cmd/serve"
 )
 
 func TestValidateSaysAllThatIsWrong(t *testing.T) {
@@ -33,6 +36,19 @@ func TestValidateSaysAllThatIsWrong(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("does not say %s: %v", want, err)
 		}
+	}
+}
+
+// What the API server refuses at once the controllers do not carry out later.
+func TestTheControllersTakeAsManyReplicasABroker(t *testing.T) {
+	options := NewOptions()
+	flags := pflag.NewFlagSet("controllers", pflag.ContinueOnError)
+	options.AddFlags(flags)
+	if options.ReplicasPerBroker != serve.NewOptions().ReplicasPerBroker {
+		t.Errorf("the default is %d", options.ReplicasPerBroker)
+	}
+	if err := flags.Parse([]string{"--replicas-per-broker=7"}); err != nil || options.ReplicasPerBroker != 7 {
+		t.Errorf("%d, %v", options.ReplicasPerBroker, err)
 	}
 }
 

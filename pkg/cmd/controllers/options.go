@@ -12,6 +12,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 const (
@@ -35,6 +36,8 @@ type Options struct {
 	BindAddress string
 	// TopicWorkers is the number of topics of one Kafka in work at once.
 	TopicWorkers int
+	// ReplicasPerBroker is how many replicas of partitions a Kafka takes for each of its brokers.
+	ReplicasPerBroker int
 	// KafkaImages replaces images by release.
 	KafkaImages map[string]string
 	// RunAsUser is the user of Kafka's pods: a number, runAsAuto or runAsPlatform.
@@ -51,6 +54,8 @@ func NewOptions() *Options {
 		BindAddress:  ":8081",
 		TopicWorkers: 64,
 		RunAsUser:    runAsAuto,
+
+		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
 	}
 }
 
@@ -61,6 +66,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "Work only while holding the lease.")
 	flags.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "Address of /healthz, /readyz and /metrics.")
 	flags.IntVar(&o.TopicWorkers, "topic-workers", o.TopicWorkers, "Number of KafkaTopics of one Kafka in work at once.")
+	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, topics.ReplicasPerBrokerUsage)
 	flags.StringToStringVar(&o.KafkaImages, "kafka-image", o.KafkaImages, "Image of a release of Kafka, as 4.3.1=registry.example.org/kafka:4.3.1; can be repeated.")
 	flags.StringSliceVar(&o.AllowExternalAddresses, "allow-external-addresses", o.AllowExternalAddresses, target.AllowAddressesUsage)
 	flags.StringVar(&o.RunAsUser, "run-as-user", o.RunAsUser, "User of Kafka's pods: a number, \"platform\" to leave it to the platform, or \"auto\": platform on OpenShift, 1000 elsewhere.")

@@ -104,7 +104,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.Int64Var(&o.EtcdQuotaBytes, "embedded-etcd-quota-bytes", o.EtcdQuotaBytes, "Size at which the embedded etcd takes deletions only. 0 means somewhat less than half of the volume of --data-dir, up to 4 GiB: a defragmentation writes a second database beside the first.")
 	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "Namespace of this server: its serving authority and the identity of its storage are kept there. Defaults to $POD_NAMESPACE.")
 	flags.StringVar(&o.ServiceName, "service-name", o.ServiceName, "Name of the Service in front of this server, for its serving certificate.")
-	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, "How many replicas of partitions a Kafka takes for each of its brokers; a create or a growth that would exceed it is refused. 0 for any number.")
+	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, topics.ReplicasPerBrokerUsage)
 	flags.StringSliceVar(&o.AllowExternalAddresses, "allow-external-addresses", o.AllowExternalAddresses, target.AllowAddressesUsage)
 	// The generic server accepts these and ignores them under the storage factory in use.
 	for _, name := range []string{"storage-media-type", "etcd-servers-overrides", "storage-backend"} {

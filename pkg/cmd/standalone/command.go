@@ -40,7 +40,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/heap"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
-	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 const (
@@ -121,7 +120,7 @@ func Run(ctx context.Context, options *Options) error {
 	}
 	gateway := broker.New(broker.Options{ClientID: "kafka-apiserver", AnswerBytes: heap.AnswerBytes()})
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
-		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
+		ReplicasPerBroker: options.ReplicasPerBroker,
 		Etcd:              client, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),
 		Gateway: gateway, Clock: clock.RealClock{}, Metrics: loops,
 	}}).Complete().New()
@@ -192,7 +191,7 @@ func (o *Options) addHooks(server *apiserver.Server, gateway *broker.Gateway, lo
 		"local-kafka": func(ctx context.Context) error { return o.ensureKafka(ctx, client) },
 	}
 	if o.Controllers {
-		set, err := controllers.New(controllers.Config{Kafka: client, Gateway: gateway, Metrics: loops})
+		set, err := controllers.New(controllers.Config{Kafka: client, Gateway: gateway, Metrics: loops, ReplicasPerBroker: o.ReplicasPerBroker})
 		if err != nil {
 			return fmt.Errorf("build the controllers: %w", err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Options are the flags of the stand-alone server.
@@ -25,11 +27,14 @@ type Options struct {
 	Machine fs.FS
 	// Controllers says that topics are carried out here that were stored while their brokers were away.
 	Controllers bool
+	// ReplicasPerBroker is how many replicas of partitions a Kafka takes for each of its brokers.
+	ReplicasPerBroker int
 }
 
 // NewOptions sets the defaults.
 func NewOptions() *Options {
-	return &Options{DataDir: "kafka-apiserver-data", Port: 8443, KubeconfigOut: "kubeconfig", Controllers: true, Machine: os.DirFS("/")}
+	return &Options{DataDir: "kafka-apiserver-data", Port: 8443, KubeconfigOut: "kubeconfig", Controllers: true, Machine: os.DirFS("/"),
+		ReplicasPerBroker: topics.DefaultReplicasPerBroker}
 }
 
 // AddFlags adds the flags.
@@ -38,6 +43,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.Port, "port", o.Port, "Port on 127.0.0.1 to serve on; 0 takes a free one, which the kubeconfig names.")
 	flags.StringVar(&o.KubeconfigOut, "kubeconfig-out", o.KubeconfigOut, "Kubeconfig to write, with a new token at each start.")
 	flags.StringSliceVar(&o.BootstrapServers, "bootstrap-servers", o.BootstrapServers, "Brokers (host:port) of the Kafka object local in the namespace default.")
+	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, topics.ReplicasPerBrokerUsage)
 	flags.BoolVar(&o.Controllers, "controllers", o.Controllers, "Run the controllers in this process, too.")
 }
 

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 func parse(t *testing.T, args ...string) *Options {
@@ -21,6 +23,12 @@ func parse(t *testing.T, args ...string) *Options {
 func TestDefaultsAreValid(t *testing.T) {
 	if err := parse(t).Validate(); err != nil {
 		t.Error(err)
+	}
+	if n := parse(t).ReplicasPerBroker; n != topics.DefaultReplicasPerBroker {
+		t.Errorf("a broker takes %d replicas", n)
+	}
+	if n := parse(t, "--replicas-per-broker=7").ReplicasPerBroker; n != 7 {
+		t.Errorf("a broker takes %d replicas, want 7", n)
 	}
 	if err := parse(t, "--bootstrap-servers=a:9092,b:9092", "--bootstrap-servers=[::1]:9092").Validate(); err != nil {
 		t.Error(err)

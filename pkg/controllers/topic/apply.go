@@ -37,6 +37,9 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 		Stands:   w.stands,
 		TakeOver: w.takeOver,
 		Made:     w.made,
+		Reserve: func(ctx context.Context, partitions, replicas int32) (func(), string, error) {
+			return c.capacity.Reserve(ctx, w.cluster, clusterKey(topic).String(), partitions, replicas)
+		},
 		// All topics whose brokers are back go into few requests: three nodes take less than half as long for a thousand of them then.
 		Aside: c.loop.Aside,
 	})

@@ -24,6 +24,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/jitter"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Cluster is what the controller asks and tells a cluster's brokers.
@@ -53,6 +54,8 @@ type Config struct {
 	Connect func(broker.Target) Cluster
 	// Recorder may be nil: then nobody is told.
 	Recorder events.EventRecorder
+	// ReplicasPerBroker is how many replicas of partitions a cluster takes for each broker; 0 for any number.
+	ReplicasPerBroker int
 	// Workers is the number of topics of one cluster in work at once; 64 when 0. What they ask of the brokers at the same time goes
 	// into shared requests, so that many are faster than few.
 	Workers int
@@ -69,6 +72,7 @@ type Controller struct {
 	connect  func(broker.Target) Cluster
 	recorder events.EventRecorder
 	clock    clock.WithTicker
+	capacity *topics.Capacity
 
 	informers kafkainformers.SharedInformerFactory
 	synced    []cache.InformerSynced
@@ -111,6 +115,7 @@ func New(cfg Config) (*Controller, error) {
 	}
 	c := &Controller{
 		client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, recorder: cfg.Recorder, clock: cfg.Clock, informers: cfg.Informers,
+		capacity: topics.NewCapacity(cfg.ReplicasPerBroker, cfg.Clock),
 	}
 	if cfg.Budget == nil {
 		cfg.Budget = loop.NewBudget(loop.DefaultSyncs, loop.DefaultAsides)

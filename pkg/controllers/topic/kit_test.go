@@ -57,6 +57,8 @@ type brokers struct {
 	deleted []broker.TopicID
 	// capacity is how many partitions brokers can add at once; more end them before they answer. 0 is any number.
 	capacity int32
+	// perBroker is how many replicas the controller lets each broker have; 0 for any number.
+	perBroker int
 	// understood is what brokers make of a value of a setting; nil for the value itself.
 	understood func(key, value string) string
 	// alters counts changes of settings, and grows those of partitions.
@@ -268,7 +270,7 @@ type bench struct {
 func newBench(t *testing.T, b *brokers, objects ...runtime.Object) *bench {
 	client := kafkafake.NewSimpleClientset(objects...)
 	recorder := events.NewFakeRecorder(10_000)
-	c, err := New(Config{Kafka: client, Connect: func(broker.Target) Cluster { return b }, Recorder: recorder})
+	c, err := New(Config{Kafka: client, ReplicasPerBroker: b.perBroker, Connect: func(broker.Target) Cluster { return b }, Recorder: recorder})
 	if err != nil {
 		t.Fatal(err)
 	}

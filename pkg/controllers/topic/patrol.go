@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -145,7 +146,9 @@ func (c *Controller) check(topic *v1beta1.KafkaTopic) {
 
 // settled tells whether the status says all there is to say of the spec of today, so that only the brokers can have news.
 func settled(topic *v1beta1.KafkaTopic) bool {
-	return carriedOut(topic) || says(topic, topics.ReasonOutcomeUnknown) || says(topic, topics.ReasonTooManyPartitions)
+	return carriedOut(topic) || says(topic, topics.ReasonOutcomeUnknown) ||
+		// That the cluster takes no more can end by itself.
+		says(topic, topics.ReasonTooManyPartitions) && topics.TooManyAtOnce(topic.Status.Partitions, ptr.Deref(topic.Spec.Partitions, 0)) != ""
 }
 
 // carriedOut tells whether the brokers had what the spec of today asks for, so that what they have now was done outside.

@@ -119,6 +119,46 @@ func TestMorePartitionsThanARequestMayAddAreNotAskedFor(t *testing.T) {
 	})
 }
 
+// What was stored while no broker could be asked is held to the bound that it would have been held to.
+func TestMoreReplicasThanAClusterTakesAreNotAskedFor(t *testing.T) {
+	for name, topicIsThere := range map[string]bool{"create": false, "growth": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				on := &brokers{perBroker: topics.DefaultReplicasPerBroker, alive: map[int32]broker.BrokerInfo{0: {}}}
+				topic := topicObject(func(t *v1beta1.KafkaTopic) {
+					t.Spec.Partitions, t.Spec.Replicas = ptr.To[int32](4100), ptr.To[int32](1)
+				})
+				if topicIsThere {
+					topic.Status.TopicID = on.put("orders", 1, 1, nil).ID.String()
+				}
+				b := newBench(t, on, kafkaObject(), topic)
+				defer b.stop()
+				b.expectReady(metav1.ConditionFalse, topics.ReasonTooManyPartitions)
+				b.expectStalled(topics.ReasonTooManyPartitions)
+				if on.creates+on.grows != 0 {
+					t.Errorf("the brokers were asked for %d topics and %d growths", on.creates, on.grows)
+				}
+				if topicIsThere && on.configs["orders"]["retention.ms"] != "1000" {
+					t.Error("the settings are left as they were")
+				}
+				b.client.ClearActions()
+				b.wait(10 * time.Minute)
+				if w := b.writes(); len(w) > 0 {
+					t.Errorf("written: %v", w)
+				}
+				on.do(func() { on.alive = map[int32]broker.BrokerInfo{0: {}, 1: {}} })
+				b.wait(lastLook)
+				b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+				b.expectStalled("")
+				if have := on.topics["orders"]; len(have.Partitions) != 4100 {
+					t.Errorf("the brokers have %d partitions", len(have.Partitions))
+				}
+				b.quiet()
+			})
+		})
+	}
+}
+
 // The cache may not have heard that a wish was taken back. Partitions never become fewer again.
 func TestAWishThatWasTakenBackIsNotCarriedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

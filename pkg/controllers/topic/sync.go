@@ -103,7 +103,7 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return 0, err
 	}
 	c.recheck.forget(key)
-	if done.Reason == topics.ReasonTopicExists {
+	if done.Reason == topics.ReasonTopicExists || done.Reason == topics.ReasonTooManyPartitions {
 		return maxRetry, nil
 	}
 	return 0, nil

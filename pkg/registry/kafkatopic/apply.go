@@ -57,7 +57,12 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 		Name: topic.TopicName(), Spec: planned(topic), TopicID: topic.Status.TopicID, AdoptTopicID: topic.Spec.AdoptTopicID,
 		// A topic that was there when the brokers were asked was compared with the spec then.
 		Absent: absent, Judged: !absent,
-	}, topics.Hooks{Remake: func(ctx context.Context) error { return p.topics.Remake(ctx, topic) }})
+	}, topics.Hooks{
+		Remake: func(ctx context.Context) error { return p.topics.Remake(ctx, topic) },
+		Reserve: func(ctx context.Context, partitions, replicas int32) (func(), string, error) {
+			return p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), partitions, replicas)
+		},
+	})
 	return outcome{onBrokers: done.Have, made: done.Made, verdict: done.Verdict}, err
 }
 

@@ -25,9 +25,14 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 	if err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}
-	if problem := k.tooMany(ctx, cluster, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField); problem != nil {
+	release, problem, err := k.reserve(ctx, cluster, topic, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField)
+	switch {
+	case err != nil:
+		return brokered.Outcome[*kafka.KafkaTopic]{}, refusedOrUnknown(err, topic)
+	case problem != nil:
 		return brokered.Outcome[*kafka.KafkaTopic]{}, resolver.Invalid(topic, problem)
 	}
+	defer release()
 	done, taken, err := k.create(ctx, cluster, topic, gone)
 	switch {
 	case err != nil:

@@ -38,7 +38,7 @@ type verdict = brokered.Verdict[*kafka.KafkaTopic]
 
 // judgeNew asks whether the brokers would make a topic.
 func (k kind) judgeNew(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) (verdict, error) {
-	if problem := k.tooMany(ctx, cluster, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField); problem != nil {
+	if problem := k.tooMany(ctx, cluster, topic, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField); problem != nil {
 		return verdict{}, resolver.Invalid(topic, problem)
 	}
 	would, err := cluster.CreateTopic(ctx, newTopic(topic), true)
@@ -118,7 +118,7 @@ func (k kind) judgeExisting(ctx context.Context, cluster *broker.Cluster, topic,
 	}
 	steps := topics.Compare(planned(topic), have, config)
 	if steps.Grow > 0 {
-		if problem := k.tooMany(ctx, cluster, int32(len(have.Partitions)), steps.Grow, int32(have.ReplicationFactor()), partitionsField); problem != nil {
+		if problem := k.tooMany(ctx, cluster, topic, int32(len(have.Partitions)), steps.Grow, int32(have.ReplicationFactor()), partitionsField); problem != nil {
 			return resolver.Invalid(topic, problem)
 		}
 		if err := cluster.CreatePartitions(ctx, have.Name, steps.Grow, nil, true); err != nil {

@@ -2,36 +2,32 @@ package kafkatopic
 
 import (
 	"context"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 var partitionsField = field.NewPath("spec", "partitions")
 
-// loadAge is how old the picture of a cluster may be against which a large request is held.
-const loadAge = time.Minute
-
-// tooMany says why the brokers are not asked to give a topic of have partitions as many as are wanted; nil when they are. Brokers make room
-// for what they are asked for before they refuse it, which can end them. What a cluster holds is only looked at for large requests: it
-// takes its whole metadata.
-func (p *plane) tooMany(ctx context.Context, cluster *broker.Cluster, have, want, replicas int32, path *field.Path) *field.Error {
+// reserve lets the brokers be asked to give a topic of have partitions as many as are wanted, until it is released; problem says why not. Brokers
+// make room for what they are asked for before they refuse it, which can end them.
+func (p *plane) reserve(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have, want, replicas int32, path *field.Path) (release func(), problem *field.Error, err error) {
 	if problem := topics.TooManyAtOnce(have, want); problem != "" {
-		return field.Invalid(path, want, problem)
+		return func() {}, field.Invalid(path, want, problem), nil
 	}
-	if want <= have || !topics.Large(want-have, replicas) {
-		return nil
+	release, words, err := p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), want-have, replicas)
+	if words != "" {
+		problem = field.Invalid(path, want, words)
 	}
-	snapshot, err := cluster.Snapshot(ctx, loadAge)
-	if err != nil {
-		// Who cannot say what the cluster holds leaves it to the brokers.
-		return nil
-	}
-	if problem := topics.LoadOf(snapshot).TooMany(want-have, replicas, p.replicasPerBroker); problem != "" {
-		return field.Invalid(path, want, problem)
-	}
-	return nil
+	return release, problem, err
+}
+
+// tooMany says why the brokers would not be asked for so many; nil when they would, and when they are away, which is found out by asking them.
+func (p *plane) tooMany(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have, want, replicas int32, path *field.Path) *field.Error {
+	release, problem, _ := p.reserve(ctx, cluster, topic, have, want, replicas, path)
+	release()
+	return problem
 }

@@ -82,7 +82,7 @@ func (p *plane) askForAssignment(ctx context.Context, t resolver.Target, next, o
 		return change, nil
 	}
 	have, total := int32(len(t.Have.Partitions)), int32(len(t.Have.Partitions)+len(change.added))
-	if problem := p.tooMany(ctx, t.Cluster, have, total, int32(t.Have.ReplicationFactor()), field.NewPath("spec")); problem != nil {
+	if problem := p.tooMany(ctx, t.Cluster, t.Topic, have, total, int32(t.Have.ReplicationFactor()), field.NewPath("spec")); problem != nil {
 		return change, invalidPartitions(t, problem)
 	}
 	if err := t.Cluster.CreatePartitions(ctx, t.Have.Name, total, change.added, true); err != nil {
@@ -140,6 +140,15 @@ func validateBrokers(ctx context.Context, t resolver.Target, next, old *kafka.Ka
 // assign adds partitions first: brokers refuse to grow a topic that is being reassigned.
 func (p *plane) assign(ctx context.Context, t resolver.Target, _ *kafka.KafkaTopicPartitions, change assignmentDiff) (assignmentDiff, error) {
 	if len(change.added) > 0 {
+		have := int32(len(t.Have.Partitions))
+		release, problem, err := p.reserve(ctx, t.Cluster, t.Topic, have, have+int32(len(change.added)), int32(t.Have.ReplicationFactor()), field.NewPath("spec"))
+		switch {
+		case err != nil:
+			return change, assignmentRefused(err, t)
+		case problem != nil:
+			return change, invalidPartitions(t, problem)
+		}
+		defer release()
 		if _, err := p.grow(ctx, t, int32(len(t.Have.Partitions)+len(change.added)), change.added, nil); err != nil {
 			return change, assignmentRefused(err, t)
 		}

@@ -24,8 +24,8 @@ type plane struct {
 	*resolver.Resolver
 	access access
 	clock  clock.Clock
-	// replicasPerBroker is how many replicas of partitions a cluster takes for each broker; 0 for any number.
-	replicasPerBroker int
+	// capacity is how many replicas of partitions clusters take.
+	capacity *topics.Capacity
 	// topics is the write path of the kind.
 	topics *brokered.Store[*kafka.KafkaTopic, *broker.Cluster]
 	late   lateClusters

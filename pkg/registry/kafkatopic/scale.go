@@ -56,13 +56,21 @@ func newScale(p *plane) *Scale {
 		},
 		Ask: func(ctx context.Context, t resolver.Target, next, _ *autoscalingv1.Scale) (growth, error) {
 			want := next.Spec.Replicas
-			if problem := p.tooMany(ctx, t.Cluster, int32(len(t.Have.Partitions)), want, int32(t.Have.ReplicationFactor()), sub.ReplicasField); problem != nil {
-				return growth{}, apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), t.Topic.Name, field.ErrorList{problem})
+			if problem := p.tooMany(ctx, t.Cluster, t.Topic, int32(len(t.Have.Partitions)), want, int32(t.Have.ReplicationFactor()), sub.ReplicasField); problem != nil {
+				return growth{}, invalidScale(t, problem)
 			}
 			return growth{partitions: want}, nil
 		},
 		Foresee: foreseeGrowth,
 		Do: func(ctx context.Context, t resolver.Target, next *autoscalingv1.Scale, plan growth) (growth, error) {
+			release, problem, err := p.reserve(ctx, t.Cluster, t.Topic, int32(len(t.Have.Partitions)), plan.partitions, int32(t.Have.ReplicationFactor()), sub.ReplicasField)
+			switch {
+			case err != nil:
+				return plan, growthRefused(err, t)
+			case problem != nil:
+				return plan, invalidScale(t, problem)
+			}
+			defer release()
 			stored, err := p.grow(ctx, t, plan.partitions, nil, func(topic *kafka.KafkaTopic) {
 				if err := sub.TakeOwners(topic, scaledField, next); err != nil {
 					klog.FromContext(ctx).Error(err, "Owners of a number not noted", "topic", klog.KObj(topic))
@@ -147,6 +155,10 @@ func (p *plane) grow(ctx context.Context, t resolver.Target, partitions int32, a
 // scaledTo shows the number that is wanted, which brokers that were away may not have yet, and the number that is there.
 func scaledTo(topic *kafka.KafkaTopic, partitions int32) *autoscalingv1.Scale {
 	return sub.ScaleOf(topic, sub.Replicas{Desired: max(ptr.Deref(topic.Spec.Partitions, 0), partitions), Current: partitions})
+}
+
+func invalidScale(t resolver.Target, problem *field.Error) error {
+	return apierrors.NewInvalid(autoscalingv1.SchemeGroupVersion.WithKind("Scale").GroupKind(), t.Topic.Name, field.ErrorList{problem})
 }
 
 func growthRefused(err error, t resolver.Target) error {

@@ -23,6 +23,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/views"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // sweeperName is the sweeper's in metrics.
@@ -80,7 +81,7 @@ func NewStorage(config Config) (*Storage, error) {
 		return nil, err
 	}
 	find := &resolver.Resolver{Clusters: config.Clusters}
-	plane := &plane{Resolver: find, access: access{kafkaaccess.New(config.Authorizer)}, clock: config.Clock, replicasPerBroker: config.ReplicasPerBroker}
+	plane := &plane{Resolver: find, access: access{kafkaaccess.New(config.Authorizer)}, clock: config.Clock, capacity: topics.NewCapacity(config.ReplicasPerBroker, config.Clock)}
 	plane.topics = brokered.NewStore(brokered.Config[*kafka.KafkaTopic, *broker.Cluster]{
 		Kind: kind{plane}, Objects: store, RecordStrategy: outcomeStrategy{strategy}, Guard: config.Guard, Claims: config.Claims,
 		Servers: config.Servers, Clock: config.Clock, HasQuota: config.HasQuota, Metrics: config.Metrics, SweeperName: sweeperName,
