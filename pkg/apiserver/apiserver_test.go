@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	typed "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/typed/kafka/v1beta1"
 )
@@ -141,14 +142,14 @@ func TestForeignStorageIsNeverNotFound(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(t *testing.T, s *apiservertest.Server){
 		"emptied": func(t *testing.T, s *apiservertest.Server) {
-			if _, err := s.Etcd.Delete(t.Context(), apiservertest.EtcdPrefix, clientv3.WithPrefix()); err != nil {
+			if _, err := s.Etcd.Delete(t.Context(), apiserver.EtcdPrefix, clientv3.WithPrefix()); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"somebody else's": func(t *testing.T, s *apiservertest.Server) {
 			if _, err := s.Etcd.Txn(t.Context()).Then(
-				clientv3.OpDelete(apiservertest.EtcdPrefix+"/kafka.openshift.io", clientv3.WithPrefix()),
-				clientv3.OpPut(apiservertest.EtcdPrefix+"/identity", "theirs"),
+				clientv3.OpDelete(apiserver.EtcdPrefix+"/kafka.openshift.io", clientv3.WithPrefix()),
+				clientv3.OpPut(apiserver.EtcdPrefix+"/identity", "theirs"),
 			).Commit(); err != nil {
 				t.Fatal(err)
 			}

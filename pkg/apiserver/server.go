@@ -24,6 +24,9 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
+// EtcdPrefix is the prefix of everything that is stored, unless the administrator of an etcd names another.
+const EtcdPrefix = "/registry/kafka.openshift.io"
+
 // ExtraConfig is what this server needs beyond the generic one.
 type ExtraConfig struct {
 	// Etcd is a client of the etcd that the storages use, and EtcdPrefix the prefix of everything in it.

@@ -33,9 +33,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-// EtcdPrefix is the prefix of everything that the server stores.
-const EtcdPrefix = "/registry/kafka.openshift.io"
-
 // startLimit bounds the start of a server, which usually takes a second.
 const startLimit = 60 * time.Second
 
@@ -112,7 +109,7 @@ func (s *Server) start(options Options) error {
 		s.closers = append(s.closers, etcd.Close)
 		s.endpoint, s.identity = etcd.Endpoint(), filepath.Join(dir, "identity")
 	}
-	recommended := genericoptions.NewRecommendedOptions(EtcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
+	recommended := genericoptions.NewRecommendedOptions(apiserver.EtcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
 	recommended.Etcd.StorageConfig.EncodeVersioner = runtime.NewMultiGroupVersioner(v1beta1.SchemeGroupVersion,
 		schema.GroupKind{Group: v1beta1.GroupName})
 	recommended.Etcd.StorageConfig.Transport.ServerList = []string{s.endpoint}
@@ -123,7 +120,7 @@ func (s *Server) start(options Options) error {
 	if options.KV != nil {
 		s.Etcd.KV = options.KV(s.Etcd.KV)
 	}
-	s.Claims = storage.NewClaims(s.Etcd, EtcdPrefix)
+	s.Claims = storage.NewClaims(s.Etcd, apiserver.EtcdPrefix)
 	generic, err := s.genericConfig(recommended.Etcd, filepath.Join(dir, "certificates"))
 	if err != nil {
 		return err
@@ -133,7 +130,7 @@ func (s *Server) start(options Options) error {
 	}
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
-		Etcd:              s.Etcd, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(s.identity), SharedEtcd: options.Shared || options.Beside != nil,
+		Etcd:              s.Etcd, EtcdPrefix: apiserver.EtcdPrefix, Host: storage.FileRecord(s.identity), SharedEtcd: options.Shared || options.Beside != nil,
 		Gateway: s.gateway(options.Gateway), Secrets: options.Secrets, Addresses: options.Addresses, Clock: s.Clock, Metrics: options.Metrics,
 	}}).Complete().New()
 	if err != nil {

@@ -31,11 +31,8 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-const (
-	etcdPrefix = "/registry/kafka.openshift.io"
-	// notStarted stands for the embedded etcd's endpoint until it is up; the generic options want one.
-	notStarted = "unix:///embedded"
-)
+// notStarted stands for the embedded etcd's endpoint until it is up; the generic options want one.
+const notStarted = "unix:///embedded"
 
 // Options are the flags of the server.
 type Options struct {
@@ -67,7 +64,7 @@ func init() {
 func NewOptions() *Options {
 	codec := apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion)
 	o := &Options{
-		Recommended: genericoptions.NewRecommendedOptions(etcdPrefix, codec),
+		Recommended: genericoptions.NewRecommendedOptions(apiserver.EtcdPrefix, codec),
 		ServerRun:   genericoptions.NewServerRunOptions(),
 		DataDir:     "/var/lib/kafka-apiserver",
 		Namespace:   "kafka-system",

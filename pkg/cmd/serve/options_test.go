@@ -12,6 +12,7 @@ import (
 	featuretesting "k8s.io/component-base/featuregate/testing"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/admission/ownerreferences"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 )
 
 func parse(t *testing.T, args ...string) *Options {
@@ -34,7 +35,7 @@ func TestDefaults(t *testing.T) {
 	if port := options.Recommended.SecureServing.BindPort; port != 6443 {
 		t.Errorf("the port is %d, which needs privileges or is another's", port)
 	}
-	if options.Recommended.Etcd.StorageConfig.Prefix != etcdPrefix {
+	if options.Recommended.Etcd.StorageConfig.Prefix != apiserver.EtcdPrefix {
 		t.Errorf("the prefix is %s", options.Recommended.Etcd.StorageConfig.Prefix)
 	}
 	// kube-apiserver cannot send a proxied body twice: a write that meets a connection being closed is a 503

@@ -43,9 +43,8 @@ import (
 )
 
 const (
-	// EtcdFolder is where the embedded etcd is in the data folder, and EtcdPrefix the prefix of everything in it.
+	// EtcdFolder is where the embedded etcd is in the data folder.
 	EtcdFolder = "etcd"
-	EtcdPrefix = "/registry/kafka.openshift.io"
 	// kafkaName and kafkaNamespace are the Kafka object for --bootstrap-servers.
 	kafkaName      = "local"
 	kafkaNamespace = "default"
@@ -121,7 +120,7 @@ func Run(ctx context.Context, options *Options) error {
 	gateway := broker.New(broker.Options{ClientID: "kafka-apiserver", AnswerBytes: heap.AnswerBytes()})
 	server, err := (&apiserver.Config{Generic: generic, Extra: apiserver.ExtraConfig{
 		ReplicasPerBroker: options.ReplicasPerBroker,
-		Etcd:              client, EtcdPrefix: EtcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),
+		Etcd:              client, EtcdPrefix: apiserver.EtcdPrefix, Host: storage.FileRecord(filepath.Join(options.DataDir, "storage-identity")),
 		Gateway: gateway, Clock: clock.RealClock{}, Metrics: loops,
 	}}).Complete().New()
 	if err != nil {
@@ -141,7 +140,7 @@ func Run(ctx context.Context, options *Options) error {
 }
 
 func (o *Options) etcdOptions(endpoint string) *genericoptions.EtcdOptions {
-	recommended := genericoptions.NewRecommendedOptions(EtcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
+	recommended := genericoptions.NewRecommendedOptions(apiserver.EtcdPrefix, apiserver.Codecs.LegacyCodec(v1beta1.SchemeGroupVersion))
 	recommended.Etcd.StorageConfig.EncodeVersioner = runtime.NewMultiGroupVersioner(v1beta1.SchemeGroupVersion,
 		schema.GroupKind{Group: v1beta1.GroupName})
 	recommended.Etcd.StorageConfig.Transport.ServerList = []string{endpoint}

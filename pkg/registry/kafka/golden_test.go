@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 )
 
 // What is stored by one release is what the next one finds. The objects in testdata/stored are never changed, only added to: whatever
@@ -51,7 +51,7 @@ func stayUpdatable(t *testing.T, resource string, raw []byte) {
 	stored.SetNamespace(namespace)
 	if raw, err := stored.MarshalJSON(); err != nil {
 		t.Fatal(err)
-	} else if _, err := server.Etcd.Put(t.Context(), strings.Join([]string{apiservertest.EtcdPrefix, v1beta1.GroupName, resource, namespace, name}, "/"), string(raw)); err != nil {
+	} else if _, err := server.Etcd.Put(t.Context(), strings.Join([]string{apiserver.EtcdPrefix, v1beta1.GroupName, resource, namespace, name}, "/"), string(raw)); err != nil {
 		t.Fatal(err)
 	}
 	client := server.Client.KafkaV1beta1().RESTClient()

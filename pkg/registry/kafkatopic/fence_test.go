@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
@@ -144,7 +145,7 @@ func TestACreateWaitsForAFence(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	lives, err := first.Etcd.Get(t.Context(), apiservertest.EtcdPrefix+"/servers/", clientv3.WithPrefix(), clientv3.WithKeysOnly())
+	lives, err := first.Etcd.Get(t.Context(), apiserver.EtcdPrefix+"/servers/", clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func (p part) address() string { return filepath.Join(p.Dir, "controllers.addres
 
 // StorageIn is the folder of the etcd of an API server on a folder, and the prefix of what is in it.
 func StorageIn(dir string) (etcd, prefix string) {
-	return filepath.Join(dir, standalone.EtcdFolder), standalone.EtcdPrefix
+	return filepath.Join(dir, standalone.EtcdFolder), apiserver.EtcdPrefix
 }
 
 // Main runs a part and ends the process, if it was started as one. A program that uses this package calls it first.
