@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
@@ -58,16 +57,12 @@ func (w *work) record(ctx context.Context, done topics.Outcome) error {
 	c, topic := w.controller, w.topic
 	next := topic.DeepCopy()
 	if have := done.Have; have != nil {
-		if have.Partitions > 0 && (next.Spec.Partitions == nil || *next.Spec.Partitions < have.Partitions) {
-			next.Spec.Partitions = ptr.To(have.Partitions)
+		open := topics.Open[v1beta1.TopicDeletionPolicy]{Partitions: &next.Spec.Partitions, Replicas: &next.Spec.Replicas}
+		if w.adopted {
+			// An open one means Delete, which is not worth a write of each of thousands of topics that were made.
+			open.DeletionPolicy = &next.Spec.DeletionPolicy
 		}
-		if next.Spec.Replicas == nil && have.Replicas > 0 {
-			next.Spec.Replicas = ptr.To(have.Replicas)
-		}
-		if w.adopted && next.Spec.DeletionPolicy == "" {
-			// Its records were somebody's before.
-			next.Spec.DeletionPolicy = v1beta1.TopicRetain
-		}
+		topics.Fill(open, *have, w.adopted)
 	}
 	if !equality.Semantic.DeepEqual(next.Spec, topic.Spec) {
 		if topic.Status.TopicID != done.Have.ID.String() {

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"k8s.io/klog/v2"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -101,22 +100,13 @@ func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
 
 // fillSpec writes to a spec what it left to the brokers, or was done outside, and returns the fields that it has changed.
 func fillSpec(topic *kafka.KafkaTopic, done outcome) (filled []fieldpath.Path) {
-	fill := func(field string) { filled = append(filled, fieldpath.MakePathOrDie("spec", field)) }
-	have := done.onBrokers
-	if n := have.Partitions; n > 0 && ptr.Deref(topic.Spec.Partitions, 0) < n {
-		grow(topic, n)
-		fill("partitions")
+	spec, wanted := &topic.Spec, topic.Spec.Partitions
+	open := topics.Open[kafka.TopicDeletionPolicy]{Partitions: &spec.Partitions, Replicas: &spec.Replicas, DeletionPolicy: &spec.DeletionPolicy}
+	for _, name := range topics.Fill(open, *done.onBrokers, done.retain) {
+		filled = append(filled, fieldpath.MakePathOrDie("spec", name))
 	}
-	if n := have.Replicas; topic.Spec.Replicas == nil && n > 0 {
-		topic.Spec.Replicas = ptr.To(n)
-		fill("replicas")
-	}
-	if topic.Spec.DeletionPolicy == "" {
-		topic.Spec.DeletionPolicy = kafka.TopicDelete
-		if done.retain {
-			topic.Spec.DeletionPolicy = kafka.TopicRetain
-		}
-		fill("deletionPolicy")
+	if spec.Partitions != wanted {
+		grownFrom(topic, wanted)
 	}
 	return filled
 }

@@ -96,10 +96,15 @@ func keepGrowth(ctx context.Context, topic, before *kafka.KafkaTopic) {
 
 // grow writes a number of partitions to a spec that somebody else than its writer has made.
 func grow(topic *kafka.KafkaTopic, partitions int32) {
-	if topic.Spec.Partitions != nil && topic.Status.GrownFrom == 0 {
-		topic.Status.GrownFrom = *topic.Spec.Partitions
-	}
+	grownFrom(topic, topic.Spec.Partitions)
 	topic.Spec.Partitions = &partitions
+}
+
+// grownFrom notes the number that a spec had before it first grew by itself.
+func grownFrom(topic *kafka.KafkaTopic, partitions *int32) {
+	if partitions != nil && topic.Status.GrownFrom == 0 {
+		topic.Status.GrownFrom = *partitions
+	}
 }
 
 func (strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList {
