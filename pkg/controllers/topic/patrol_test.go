@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -316,6 +319,48 @@ func TestAControllerKilledInsideABatchLosesAndDoublesNothing(t *testing.T) {
 		}
 		if len(on.topics) != 100 || len(on.deleted) != 0 {
 			t.Errorf("%d topics, %d deleted", len(on.topics), len(on.deleted))
+		}
+	})
+}
+
+// What a policy or a quota of Kubernetes refuses of the controller is told on the object, and not asked for every five seconds for ever.
+func TestWhatKubernetesRefusesIsAskedRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &brokers{}, kafkaObject(), topicObject())
+		defer b.stop()
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+		var refusing atomic.Bool
+		var refused atomic.Int32
+		b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			if action.GetSubresource() != "" || !refusing.Load() {
+				return false, nil, nil
+			}
+			refused.Add(1)
+			return true, nil, apierrors.NewForbidden(v1beta1.Resource("kafkatopics"), "orders", errors.New("at most three partitions, says the policy"))
+		})
+		refusing.Store(true)
+		b.brokers.do(func() {
+			have := b.brokers.topics["orders"]
+			have.Partitions = append(slices.Clone(have.Partitions), broker.Partition{ID: 3, Replicas: make([]int32, 2)})
+			b.brokers.topics["orders"] = have
+		})
+		b.wait(10 * time.Minute)
+		// Every 30 seconds or so, after a few that were sooner.
+		if n := refused.Load(); n == 0 || n > 40 {
+			t.Errorf("it was asked for %d times in ten minutes", n)
+		}
+		b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
+		if message := meta.FindStatusCondition(b.topic().Status.Conditions, v1beta1.ConditionReady).Message; !strings.Contains(message, "says the policy") {
+			t.Errorf("the object says %q", message)
+		}
+		if !meta.IsStatusConditionTrue(b.topic().Status.Conditions, v1beta1.ConditionStalled) {
+			t.Error("it is not told that this waits for a person")
+		}
+		refusing.Store(false)
+		b.wait(time.Minute)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+		if n := *b.topic().Spec.Partitions; n != 4 {
+			t.Errorf("the spec has %d partitions", n)
 		}
 	})
 }

@@ -96,11 +96,16 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return c.refused.again(key, topic, c.clock.Now()),
 			c.report(ctx, topic, topics.Outcome{Verdict: topics.NotApplied(err, broker.Outline(err).Error())})
 	}
+	if err := w.record(ctx, done); apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+		// A policy or a quota of Kubernetes: it says the same again until somebody changes it, or the topic.
+		done.Verdict = topics.NotApplied(err, err.Error())
+		done.Stalled = true
+		return c.refused.again(key, topic, c.clock.Now()), c.report(ctx, w.topic, done)
+	} else if err != nil {
+		return 0, err
+	}
 	for _, other := range c.refused.accepted(key, clusterKey(topic)) {
 		c.loop.Add(other)
-	}
-	if err := w.record(ctx, done); err != nil {
-		return 0, err
 	}
 	c.recheck.forget(key)
 	if done.Reason == topics.ReasonTopicExists || done.Reason == topics.ReasonTooManyPartitions {
