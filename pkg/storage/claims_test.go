@@ -282,3 +282,47 @@ func TestNothingIsClaimedForAnObjectThatExists(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What was wanted is remembered until its id is known, each once, the newest first, and not without a bound.
+func TestAClaimRemembersWhatWasWanted(t *testing.T) {
+	var c Claim
+	all := func() (told []string) {
+		for _, wanted := range c.AllWanted() {
+			told = append(told, string(wanted))
+		}
+		return told
+	}
+	if c.Remade() || all() != nil {
+		t.Errorf("nothing was wanted, and %v is told", all())
+	}
+	for _, wanted := range []string{"1", "2", "2", "3", "1"} {
+		c.Want([]byte(wanted))
+	}
+	if want := []string{"1", "3", "2"}; !slices.Equal(all(), want) {
+		t.Errorf("wanted are %v, want %v", all(), want)
+	}
+	for i := range 2 * maxFormerlyWanted {
+		c.Want(fmt.Appendf(nil, "%d", 100+i))
+	}
+	if got := all(); len(got) != 1+maxFormerlyWanted || got[0] != "115" || got[maxFormerlyWanted] != "107" {
+		t.Errorf("wanted are %v", got)
+	}
+	if c.ID = "id"; !c.Remade() {
+		t.Error("what is wanted beside an id is not made anew")
+	}
+	if c.Want(nil); c.Remade() || all() != nil || c.FormerlyWanted != nil {
+		t.Errorf("%v is told after it was forgotten", all())
+	}
+}
+
+// A uid that is not known may be that of any Kafka.
+func TestAClaimIsOfOneKafka(t *testing.T) {
+	for _, tc := range []struct {
+		claimed, asked types.UID
+		of             bool
+	}{{"a", "a", true}, {"a", "b", false}, {"", "b", true}, {"a", "", true}} {
+		if c := (Claim{ClusterUID: tc.claimed}); c.OfKafka(tc.asked) != tc.of {
+			t.Errorf("a claim of Kafka %q is of Kafka %q: %v", tc.claimed, tc.asked, !tc.of)
+		}
+	}
+}
