@@ -73,7 +73,7 @@ func (w *write[T, H]) findHost(ctx context.Context, obj T) error {
 	var none T
 	var err error
 	w.host, w.hostUID, err = w.store.kind.Host(ctx, obj, none, w.applied)
-	if w.store.kind.Away(err) {
+	if w.store.backend.Away(err) {
 		w.away = err
 		return w.store.kind.JudgeAlone(obj, none)
 	}
@@ -100,11 +100,11 @@ func (w *write[T, H]) judgeCreate(ctx context.Context, obj T) error {
 	defer cancel()
 	var none T
 	w.verdict, err = s.kind.Judge(asking, w.host, obj, none, w.leftover(standing))
-	if s.kind.Away(err) {
+	if s.backend.Away(err) {
 		w.away = err
 		return nil
 	}
-	return err
+	return s.refused(err, obj.GetName())
 }
 
 // around implements creation: claim, brokers, object. The claim's id is written while the object is: both take as long as a disk does.
@@ -156,14 +156,14 @@ func (w *write[T, H]) make(ctx context.Context, obj T, left Leftover) (Outcome[T
 		switch {
 		case err == nil:
 			return done, nil
-		case kind.Away(err):
+		case w.store.backend.Away(err):
 			w.away = err
-		case kind.Unknown(err):
+		case w.store.backend.Unknown(err):
 			// Whether the brokers have it is for the controller to find out, which goes on from here.
 			w.failed = err
 			return kind.Failed(err), nil
 		default:
-			return Outcome[T]{}, err
+			return Outcome[T]{}, w.store.refused(err, obj.GetName())
 		}
 	}
 	return kind.Unreachable(w.away), nil

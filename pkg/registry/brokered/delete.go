@@ -128,7 +128,7 @@ func (s *Store[T, H]) Standing(ctx context.Context, obj T) (id string, mayAdopt 
 	}
 	_, uid, err := s.kind.Host(ctx, obj, obj, false)
 	switch {
-	case err != nil && !s.kind.Away(err):
+	case err != nil && !s.backend.Away(err):
 		return "", false, nil, err
 	case !standing.OfKafka(uid):
 		return standing.ID, false, nil, nil

@@ -52,7 +52,7 @@ type Verdict[T any] struct {
 }
 
 // Kind is what the library has to know of a kind of objects T that are placed on hosts H. Errors that it returns to callers are API
-// errors, except for those that Away knows.
+// errors, or those of the Backend, which become some.
 type Kind[T Object, H any] interface {
 	// Name is the name that an object claims, and that it has on the brokers.
 	Name(obj T) storage.Name
@@ -74,14 +74,8 @@ type Kind[T Object, H any] interface {
 	Claimed(ctx context.Context, obj T, standing *storage.Claim) error
 
 	// Host is where an object is placed, with the uid of its Kafka. applied says that the object is the first of a manifest that is
-	// applied, so that its host may follow. An error for which Away is true lets the object be stored without asking anybody.
+	// applied, so that its host may follow. An error for which Backend.Away is true lets the object be stored without asking anybody.
 	Host(ctx context.Context, obj, before T, applied bool) (H, types.UID, error)
-	// HostOf is the host of a claim, with the uid of its Kafka; found is false when it is gone, and what it had with it.
-	HostOf(ctx context.Context, claim *storage.Claim) (host H, uid types.UID, found bool, err error)
-	// Away tells whether an error says that nobody could be asked, and so that nothing has happened.
-	Away(err error) bool
-	// Unknown tells whether an error leaves open whether anything has happened.
-	Unknown(err error) bool
 
 	// Concerns tells whether an update is of any interest to the brokers.
 	Concerns(obj, before T) bool

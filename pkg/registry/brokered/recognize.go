@@ -24,7 +24,7 @@ func (s *Sweeper[T, H]) recognize(ctx context.Context, obj T) error {
 	if fenced, err := s.store.fenced(ctx, c); err != nil || fenced {
 		return err
 	}
-	host, uid, found, err := s.store.kind.HostOf(ctx, c)
+	host, uid, found, err := s.store.backend.Host(ctx, c.Cluster)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,8 @@ type Servers interface {
 
 // Config is what a Store is made of.
 type Config[T Object, H any] struct {
-	Kind Kind[T, H]
+	Kind    Kind[T, H]
+	Backend Backend[H]
 	// Objects is the store of the kind, complete. NewStore wraps its storage.
 	Objects *genericregistry.Store
 	// RecordStrategy is the strategy by which outcomes are written to stored objects.
@@ -66,6 +67,7 @@ type Store[T Object, H any] struct {
 	// outcomes is the same store under the strategy of outcomes.
 	outcomes *stored.Store
 	kind     Kind[T, H]
+	backend  Backend[H]
 	claims   Claims
 	servers  Servers
 	clock    clock.WithTicker
@@ -77,7 +79,7 @@ type Store[T Object, H any] struct {
 
 // NewStore makes the storage of a kind's objects one that brokers hear of.
 func NewStore[T Object, H any](config Config[T, H]) *Store[T, H] {
-	s := &Store[T, H]{kind: config.Kind, claims: config.Claims, servers: config.Servers, clock: config.Clock, hasQuota: config.HasQuota}
+	s := &Store[T, H]{kind: config.Kind, backend: config.Backend, claims: config.Claims, servers: config.Servers, clock: config.Clock, hasQuota: config.HasQuota}
 	s.Sweeper = &Sweeper[T, H]{store: s, guard: config.Guard, metrics: config.Metrics, name: config.SweeperName, wake: make(chan struct{}, 1)}
 	objects := config.Objects
 	objects.Storage.Storage = &notifying{Interface: objects.Storage.Storage, deleting: s.noteDeletion}
@@ -193,7 +195,7 @@ func (s *Store[T, H]) Delete(ctx context.Context, name string, validate rest.Val
 	}
 	if err := s.Sweeper.finish(ctx, gone); err != nil {
 		format := "the object is deleted, its %s is not yet"
-		if s.kind.Away(err) || apierrors.IsTimeout(err) {
+		if s.backend.Away(err) || apierrors.IsTimeout(err) {
 			format = "the object is deleted; its %s is deleted when the brokers are back"
 		}
 		live.Warn(ctx, fmt.Sprintf(format, s.kind.Name(gone).Kind), err)

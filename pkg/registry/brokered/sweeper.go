@@ -120,7 +120,7 @@ func (s *Sweeper[T, H]) sweepCluster(ctx context.Context, cluster types.Namespac
 	for len(names) > 0 {
 		name := names[0]
 		names = names[1:]
-		if s.store.kind.Away(look(name)) {
+		if s.store.backend.Away(look(name)) {
 			left += len(names)
 			names = nil
 		}
@@ -133,7 +133,7 @@ func (s *Sweeper[T, H]) sweepCluster(ctx context.Context, cluster types.Namespac
 		running.Wait()
 	}
 	logger := klog.FromContext(ctx)
-	if s.store.kind.Away(lastErr) {
+	if s.store.backend.Away(lastErr) {
 		// Said again and again while an outage lasts, which the Kafka's status tells.
 		logger = logger.V(2)
 	}
@@ -159,11 +159,11 @@ func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) (err e
 	switch {
 	case done:
 		s.pending.clear(name, asked)
-	case err != nil && !s.store.kind.Away(err):
+	case err != nil && !s.store.backend.Away(err):
 		s.pending.refused(name, asked, s.store.clock.Now())
 	}
 	failure := err
-	if s.store.kind.Away(err) {
+	if s.store.backend.Away(err) {
 		// Brokers that are away are no failure of this loop, as of no controller: the name waits.
 		failure = nil
 	}
@@ -253,7 +253,7 @@ func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Cl
 	if c.Retain || c.Wanted == nil {
 		return c, nil
 	}
-	host, uid, found, err := s.store.kind.HostOf(ctx, c)
+	host, uid, found, err := s.store.backend.Host(ctx, c.Cluster)
 	if err != nil {
 		return c, err
 	}
@@ -280,7 +280,7 @@ func (s *Sweeper[T, H]) remove(ctx context.Context, c *storage.Claim, ids []stri
 	if len(ids) == 0 {
 		return nil
 	}
-	host, _, found, err := s.store.kind.HostOf(ctx, c)
+	host, _, found, err := s.store.backend.Host(ctx, c.Cluster)
 	if !found || err != nil {
 		return err
 	}

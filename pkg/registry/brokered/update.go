@@ -46,11 +46,11 @@ func (w *write[T, H]) validateUpdate(validate rest.ValidateObjectUpdateFunc) res
 			defer cancel()
 			w.verdict, err = s.kind.Judge(asking, w.host, o, before, Leftover{})
 		}
-		if s.kind.Away(err) {
+		if s.backend.Away(err) {
 			w.away = err
 			return s.kind.JudgeAlone(o, before)
 		}
-		return err
+		return s.refused(err, o.GetName())
 	}
 }
 
@@ -115,7 +115,7 @@ func (w *write[T, H]) carryOut(ctx context.Context, obj T) runtime.Object {
 	if err != nil {
 		w.failed = err
 		done = s.kind.Failed(err)
-		if s.kind.Away(err) {
+		if s.backend.Away(err) {
 			done = s.kind.Unreachable(err)
 		}
 	}

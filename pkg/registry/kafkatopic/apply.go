@@ -10,7 +10,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -30,7 +29,7 @@ type outcome struct {
 
 func unreachable(err error) outcome {
 	verdict := topics.Unreachable(live.Line(err))
-	var missing *resolver.NoKafkaError
+	var missing *live.NoKafkaError
 	if errors.As(err, &missing) {
 		verdict.Reason = topics.ReasonClusterNotFound
 	}

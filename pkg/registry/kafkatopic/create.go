@@ -12,6 +12,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -126,9 +127,12 @@ func adopted(topic *kafka.KafkaTopic, have broker.Topic) outcome {
 
 var errTaken = errors.New("somebody else made a topic of that name meanwhile; try again")
 
+// brokers tell what an error of theirs means.
+var brokers live.Brokers
+
 // refusedOrUnknown is a broker's refusal as an API error. That nobody could be asked, and that the outcome is not known, stays as it is.
 func refusedOrUnknown(err error, topic *kafka.KafkaTopic) error {
-	if err == nil || (kind{}).Away(err) || (kind{}).Unknown(err) {
+	if err == nil || brokers.Away(err) || brokers.Unknown(err) {
 		return err
 	}
 	return resolver.Refusal(err, topic)

@@ -3,12 +3,10 @@ package kafkatopic
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -16,7 +14,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
-	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -113,31 +110,6 @@ func (k kind) Host(ctx context.Context, topic, before *kafka.KafkaTopic, applied
 	}
 	cluster, err := k.Clusters.Connect(host)
 	return cluster, host.UID, err
-}
-
-// HostOf implements brokered.Kind.
-func (k kind) HostOf(ctx context.Context, claim *storage.Claim) (*broker.Cluster, types.UID, bool, error) {
-	host, err := k.Clusters.Kafka(ctx, claim.Cluster.Namespace, claim.Cluster.Name)
-	if apierrors.IsNotFound(err) {
-		return nil, "", false, nil
-	}
-	if err != nil {
-		return nil, "", false, err
-	}
-	cluster, err := k.Clusters.Ask(ctx, host)
-	return cluster, host.UID, err == nil, err
-}
-
-// Away implements brokered.Kind.
-func (kind) Away(err error) bool {
-	var missing *resolver.NoKafkaError
-	return errors.As(err, &missing) || live.IsAway(err)
-}
-
-// Unknown implements brokered.Kind.
-func (kind) Unknown(err error) bool {
-	var status apierrors.APIStatus
-	return broker.IsUnknownOutcome(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &status) && apierrors.IsTimeout(err)
 }
 
 // Concerns implements brokered.Kind.

@@ -12,7 +12,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
-	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
@@ -63,7 +62,7 @@ func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 		return nil
 	}
 	k, err := r.plane.FindKafka(ctx, topic)
-	var missing *resolver.NoKafkaError
+	var missing *live.NoKafkaError
 	switch {
 	case errors.As(err, &missing):
 		// Its topics went with it.

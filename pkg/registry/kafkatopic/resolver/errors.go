@@ -23,13 +23,6 @@ const (
 	codeInvalidConfig            = 40
 )
 
-// NoKafkaError says that a topic's Kafka does not exist.
-type NoKafkaError struct{ Namespace, Name string }
-
-func (e *NoKafkaError) Error() string {
-	return fmt.Sprintf("there is no Kafka %q in namespace %q", e.Name, e.Namespace)
-}
-
 // Foreign refuses to do anything to a topic that somebody made in the place of an object's own; nil when it is the object's.
 func Foreign(topic *kafka.KafkaTopic, have broker.Topic) *field.Error {
 	if topics.Mine(topic.Status.TopicID, topic.Spec.AdoptTopicID, have) {

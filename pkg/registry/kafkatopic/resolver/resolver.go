@@ -68,19 +68,19 @@ func (r *Resolver) Topic(ctx context.Context, name string) (*kafka.KafkaTopic, e
 // Kafka reads the Kafka of a topic; one that does not exist is a mistake in the topic.
 func (r *Resolver) Kafka(ctx context.Context, topic *kafka.KafkaTopic) (*kafka.Kafka, error) {
 	k, err := r.FindKafka(ctx, topic)
-	var missing *NoKafkaError
+	var missing *live.NoKafkaError
 	if errors.As(err, &missing) {
 		return nil, Invalid(topic, field.Invalid(field.NewPath("spec", "clusterRef", "name"), missing.Name, missing.Error()))
 	}
 	return k, err
 }
 
-// FindKafka is Kafka for who goes on without a Kafka: then the error is a *NoKafkaError.
+// FindKafka is Kafka for who goes on without a Kafka: then the error is a *live.NoKafkaError.
 func (r *Resolver) FindKafka(ctx context.Context, topic *kafka.KafkaTopic) (*kafka.Kafka, error) {
 	namespace, name := topic.ClusterNamespace(), topic.Spec.ClusterRef.Name
 	k, err := r.Clusters.Kafka(ctx, namespace, name)
 	if apierrors.IsNotFound(err) {
-		return nil, &NoKafkaError{Namespace: namespace, Name: name}
+		return nil, &live.NoKafkaError{Namespace: namespace, Name: name}
 	}
 	return k, err
 }

@@ -1,0 +1,53 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+)
+
+// NoKafkaError says that a Kafka does not exist to which an object refers.
+type NoKafkaError struct{ Namespace, Name string }
+
+func (e *NoKafkaError) Error() string {
+	return fmt.Sprintf("there is no Kafka %q in namespace %q", e.Name, e.Namespace)
+}
+
+// Brokers are the backend of what Kafka's brokers keep; see brokered.Backend.
+type Brokers struct{ *Clusters }
+
+// Host implements brokered.Backend.
+func (b Brokers) Host(ctx context.Context, of types.NamespacedName) (*broker.Cluster, types.UID, bool, error) {
+	k, err := b.Kafka(ctx, of.Namespace, of.Name)
+	if apierrors.IsNotFound(err) {
+		return nil, "", false, nil
+	}
+	if err != nil {
+		return nil, "", false, err
+	}
+	cluster, err := b.Ask(ctx, k)
+	return cluster, k.UID, err == nil, err
+}
+
+// Away implements brokered.Backend. A Kafka that does not exist has no brokers that anybody could ask.
+func (Brokers) Away(err error) bool {
+	var missing *NoKafkaError
+	return errors.As(err, &missing) || IsAway(err)
+}
+
+// Unknown implements brokered.Backend.
+func (Brokers) Unknown(err error) bool {
+	var status apierrors.APIStatus
+	return broker.IsUnknownOutcome(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &status) && apierrors.IsTimeout(err)
+}
+
+// Refused implements brokered.Backend.
+func (Brokers) Refused(err error, gr schema.GroupResource, name, field string) *apierrors.StatusError {
+	return Refused(err, gr, name, field)
+}
