@@ -234,6 +234,14 @@ func follow(ctx context.Context, brokers Brokers, topic broker.Topic) (broker.To
 
 // create makes the topic. Without an outcome and an error the topic returned has the name.
 func create(ctx context.Context, brokers Brokers, want Desired, d Decision, hooks Hooks) (done *Outcome, taken broker.Topic, err error) {
+	release, problem, err := hooks.reserve(ctx, ptr.Deref(want.Spec.Partitions, 0), ptr.Deref(want.Spec.Replicas, 0))
+	if err != nil {
+		return nil, broker.Topic{}, err
+	}
+	defer release()
+	if problem != "" {
+		return &Outcome{Verdict: waiting(ReasonTooManyPartitions, problem)}, broker.Topic{}, nil
+	}
 	if d.Again {
 		// A deletion may be that of the object's owner.
 		if err := hooks.stands(ctx); err != nil {
@@ -244,14 +252,6 @@ func create(ctx context.Context, brokers Brokers, want Desired, d Decision, hook
 				return nil, broker.Topic{}, err
 			}
 		}
-	}
-	release, problem, err := hooks.reserve(ctx, ptr.Deref(want.Spec.Partitions, 0), ptr.Deref(want.Spec.Replicas, 0))
-	if err != nil {
-		return nil, broker.Topic{}, err
-	}
-	defer release()
-	if problem != "" {
-		return &Outcome{Verdict: waiting(ReasonTooManyPartitions, problem)}, broker.Topic{}, nil
 	}
 	return Make(ctx, brokers, want.Name, want.Spec, want.Tombstoned, hooks)
 }

@@ -218,6 +218,19 @@ func TestASmallRequestWhoseBrokersWentIsAnError(t *testing.T) {
 	}
 }
 
+// What the cluster has no room for is not noted as being made again either.
+func TestNothingIsMadeAgainWithoutRoom(t *testing.T) {
+	on := &cluster{}
+	note := func(context.Context) error { on.done = append(on.done, "noted"); return nil }
+	got, err := Converge(t.Context(), on, Desired{Name: "orders", Spec: Spec{Partitions: ptr.To[int32](300)}, TopicID: "gone"}, Hooks{Stands: note, Remake: note,
+		Reserve: func(context.Context, int32, int32) (func(), string, error) {
+			return func() {}, "the cluster is full", nil
+		}})
+	if err != nil || got.Reason != ReasonTooManyPartitions || !got.Stalled || got.Message != "the cluster is full" || len(on.done) != 0 {
+		t.Errorf("%+v, %v after %v", got.Verdict, err, on.done)
+	}
+}
+
 // What the object says meanwhile decides about each step that cannot be taken back.
 func TestNothingIsDoneForAnObjectThatMoved(t *testing.T) {
 	moved := errors.New("moved")
