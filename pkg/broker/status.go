@@ -120,7 +120,12 @@ func refusedStatus(err error, first *Error, gr schema.GroupResource, name, field
 		causes = append(causes, metav1.StatusCause{Type: causeType(class, e), Message: words(e), Field: field})
 	}
 	message := fmt.Sprintf("%s: %s", first.Op, strings.Join(messages, "; "))
-	if class == classInvalid {
+	switch {
+	case isTooLarge(first):
+		message = fmt.Sprintf("%s: it is more than the brokers do in one request, which no right in Kubernetes changes: %s", first.Op, strings.Join(messages, "; "))
+	case first.Code == codePolicyViolation:
+		message = fmt.Sprintf("%s: a policy of the brokers refuses it, which no right in Kubernetes changes: %s", first.Op, strings.Join(messages, "; "))
+	case class == classInvalid:
 		message = fmt.Sprintf("%s %q is invalid: %s%s", gr.String(), name, prefix(field), strings.Join(messages, "; "))
 	}
 	status := newStatus(class, message, gr, name, retry)

@@ -119,3 +119,17 @@ func TestStatusOfFailures(t *testing.T) {
 		t.Error("a status is not passed on")
 	}
 }
+
+// "Forbidden" alone reads as if a right in Kubernetes were missing.
+func TestStatusTellsPoliciesFromRights(t *testing.T) {
+	for words, mention := range map[string]string{
+		"Unable to perform excessively large batch operation.":  "more than the brokers do in one request",
+		"Excessively large number of partitions per request.":   "more than the brokers do in one request",
+		"Topic should have at least 3 replicas, says our rules": "a policy of the brokers refuses it",
+	} {
+		s := Status(newError("create topic", "orders", codePolicyViolation, &words, 0), topicsResource, "orders", "").ErrStatus
+		if s.Reason != metav1.StatusReasonForbidden || !strings.Contains(s.Message, mention) || !strings.Contains(s.Message, words) {
+			t.Errorf("%s: %q", s.Reason, s.Message)
+		}
+	}
+}

@@ -125,7 +125,7 @@ func decideMissing(want Desired) Decision {
 	case want.Unconfirmed:
 		return Decision{Step: StepNone, Outcome: Outcome{Verdict: Unconfirmed(want.Name)}}
 	}
-	if problem := TooManyAtOnce(0, ptr.Deref(want.Spec.Partitions, 0)); problem != "" {
+	if problem := TooManyAtOnce(0, ptr.Deref(want.Spec.Partitions, 0), want.Spec.Config); problem != "" {
 		return Decision{Step: StepNone, Outcome: Outcome{Verdict: waiting(ReasonTooManyPartitions, problem)}}
 	}
 	return Decision{Step: StepCreate, Again: want.TopicID != ""}
@@ -142,7 +142,7 @@ func decideChange(want Desired, seen Seen) Decision {
 		}
 	}
 	d.Outcome = Outcome{Have: &have, Verdict: AsSpecified(want.Name, want.Spec, have)}
-	if problem := TooManyAtOnce(have.Partitions, d.Changes.Grow); problem != "" {
+	if problem := TooManyAtOnce(have.Partitions, d.Changes.Grow, nil); problem != "" {
 		d.Changes.Grow = 0
 		d.Outcome.Verdict = waiting(ReasonTooManyPartitions, problem)
 	} else if d.Changes.Grow > 0 && want.Unconfirmed {

@@ -7,18 +7,30 @@ import (
 )
 
 // MaxAdded is the number of partitions that one request may add. A KRaft controller writes a record for each, and no operation of a
-// user may write more (org.apache.kafka.controller.QuorumController.MAX_RECORDS_PER_USER_OP). Brokers of 4.3 refuse more only after
-// they have made room for all of them in memory, which two billion end.
+// user may write more (org.apache.kafka.controller.QuorumController.MAX_RECORDS_PER_USER_OP). A new topic has a record of its own, and
+// one for each of its settings, and one that clears the eligible leader replicas where it sets min.insync.replicas. Brokers of 4.3 refuse more only after they have made room for all of them in memory, which two billion end.
 const MaxAdded = 10_000
 
-// TooManyAtOnce says why a topic cannot grow from have partitions, 0 for a topic that is to be made, to want; "" when it can.
-func TooManyAtOnce(have, want int32) string {
-	added := int64(want) - int64(have)
-	if added <= MaxAdded {
-		return ""
-	}
+const minInSyncReplicas = "min.insync.replicas"
+
+// TooManyAtOnce says why a topic cannot grow from have partitions, 0 for a topic that is to be made with a configuration, to want; "" when
+// it can.
+func TooManyAtOnce(have, want int32, config map[string]string) string {
 	if have == 0 {
-		return fmt.Sprintf("a topic can be created with at most %d partitions, and grow afterwards", MaxAdded)
+		most := MaxAdded - 1 - len(config)
+		if _, set := config[minInSyncReplicas]; set {
+			most--
+		}
+		switch {
+		case int(want) <= max(most, 1):
+			return ""
+		case len(config) > 0:
+			return fmt.Sprintf("a topic with these settings can be created with at most %d partitions, and grow afterwards", most)
+		}
+		return fmt.Sprintf("a topic can be created with at most %d partitions, and grow afterwards", most)
+	}
+	if int64(want)-int64(have) <= MaxAdded {
+		return ""
 	}
 	return fmt.Sprintf("at most %d partitions can be added at once, so that the topic can have %d now", MaxAdded, int64(have)+MaxAdded)
 }

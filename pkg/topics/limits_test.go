@@ -8,14 +8,18 @@ import (
 )
 
 func TestTooManyAtOnce(t *testing.T) {
+	two := map[string]string{"retention.ms": "5", "cleanup.policy": "compact"}
+	clears := map[string]string{"retention.ms": "5", "min.insync.replicas": "2"}
 	for _, tc := range []struct {
 		have, want int32
+		config     map[string]string
 		says       string
 	}{
-		{0, 10_000, ""}, {0, 10_001, "at most 10000 partitions"}, {1, 10_001, ""}, {1, 10_002, "can have 10001 now"},
-		{1, 2_000_000_000, "can have 10001 now"}, {2_147_483_647, 2_147_483_647, ""}, {5, 3, ""}, {0, 0, ""},
+		{0, 9_999, nil, ""}, {0, 10_000, nil, "at most 9999 partitions"}, {0, 9_997, two, ""}, {0, 9_998, two, "with these settings can be created with at most 9997 partitions"},
+		{1, 10_001, nil, ""}, {1, 10_001, two, ""}, {1, 10_002, nil, "can have 10001 now"},
+		{1, 2_000_000_000, nil, "can have 10001 now"}, {2_147_483_647, 2_147_483_647, nil, ""}, {5, 3, nil, ""}, {0, 0, nil, ""}, {0, 9_997, clears, "at most 9996"}, {0, 9_996, clears, ""},
 	} {
-		if got := TooManyAtOnce(tc.have, tc.want); (got == "") != (tc.says == "") || !strings.Contains(got, tc.says) {
+		if got := TooManyAtOnce(tc.have, tc.want, tc.config); (got == "") != (tc.says == "") || !strings.Contains(got, tc.says) {
 			t.Errorf("from %d to %d: %q, want %q", tc.have, tc.want, got, tc.says)
 		}
 	}

@@ -148,7 +148,7 @@ func (c *Controller) check(topic *v1beta1.KafkaTopic) {
 func settled(topic *v1beta1.KafkaTopic) bool {
 	return carriedOut(topic) || says(topic, topics.ReasonOutcomeUnknown) ||
 		// That the cluster takes no more can end by itself.
-		says(topic, topics.ReasonTooManyPartitions) && topics.TooManyAtOnce(topic.Status.Partitions, ptr.Deref(topic.Spec.Partitions, 0)) != ""
+		says(topic, topics.ReasonTooManyPartitions) && topics.TooManyAtOnce(topic.Status.Partitions, ptr.Deref(topic.Spec.Partitions, 0), topic.Spec.Config) != ""
 }
 
 // carriedOut tells whether the brokers had what the spec of today asks for, so that what they have now was done outside.

@@ -144,13 +144,13 @@ func disagreements(topic, before *kafka.KafkaTopic, have broker.Topic, config []
 // JudgeAlone implements brokered.Kind: by what the brokers are known to have. A wish that they never heard of can be taken back.
 func (kind) JudgeAlone(topic, before *kafka.KafkaTopic) error {
 	if before == nil {
-		if problem := topics.TooManyAtOnce(0, ptr.Deref(topic.Spec.Partitions, 0)); problem != "" {
+		if problem := topics.TooManyAtOnce(0, ptr.Deref(topic.Spec.Partitions, 0), topic.Spec.Config); problem != "" {
 			return resolver.Invalid(topic, field.Invalid(partitionsField, *topic.Spec.Partitions, problem))
 		}
 		return nil
 	}
 	var errs field.ErrorList
-	if problem := topics.TooManyAtOnce(before.Status.Partitions, ptr.Deref(topic.Spec.Partitions, 0)); problem != "" {
+	if problem := topics.TooManyAtOnce(before.Status.Partitions, ptr.Deref(topic.Spec.Partitions, 0), topic.Spec.Config); problem != "" {
 		errs = append(errs, field.Invalid(partitionsField, *topic.Spec.Partitions, problem))
 	}
 	if was, is := before.Status.Partitions, topic.Spec.Partitions; is != nil && *is < was {

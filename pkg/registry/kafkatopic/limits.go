@@ -15,7 +15,7 @@ var partitionsField = field.NewPath("spec", "partitions")
 // reserve lets the brokers be asked to give a topic of have partitions as many as are wanted, until it is released; problem says why not. Brokers
 // make room for what they are asked for before they refuse it, which can end them.
 func (p *plane) reserve(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have, want, replicas int32, path *field.Path) (release func(), problem *field.Error, err error) {
-	if problem := topics.TooManyAtOnce(have, want); problem != "" {
+	if problem := topics.TooManyAtOnce(have, want, topic.Spec.Config); problem != "" {
 		return func() {}, field.Invalid(path, want, problem), nil
 	}
 	release, words, err := p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), want-have, replicas)
