@@ -247,8 +247,9 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 	} else {
 		_, err = shareWrite(ctx, c, c.shared.grow, op, topic, grow)
 	}
-	if CodeOf(err) == codeInvalidPartitions {
-		// Somebody may have been faster.
+	if CodeOf(err) == codeInvalidPartitions && len(before.Partitions) < int(total) {
+		// Somebody was faster: the controller says that there are as many, or more. Other brokers may not have heard of them yet.
+		c.expected.created(c.opts.Clock.Now(), c.settleTime(), topic, before.ID, int(total))
 		if t, ok, lookErr := c.topicNow(ctx, topic); lookErr == nil && ok && len(t.Partitions) == int(total) {
 			return nil
 		}

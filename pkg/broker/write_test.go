@@ -193,6 +193,60 @@ func TestAReadKnowsOfTheWriteBeforeIt(t *testing.T) {
 	}
 }
 
+// The controller says that a topic has the partitions already, and the broker that was asked before and is asked again has not heard of them.
+func TestAGrowthThatIsDoneAlreadyIsASuccess(t *testing.T) {
+	opts := unhurried
+	opts.Clock = newFakeClock()
+	b := newBench(t, opts)
+	ctx := testContext(t)
+	created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 4, Replicas: 1}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.cluster.CreatePartitions(ctx, "orders", 6, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	// Another has added them.
+	b.cluster.expected.clear()
+	b.kafka.ControlKey(int16(kmsg.CreatePartitions), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
+		topic := kmsg.NewCreatePartitionsResponseTopic()
+		topic.Topic, topic.ErrorCode, topic.ErrorMessage = "orders", codeInvalidPartitions, kmsg.StringPtr("Topic already has 6 partition(s).")
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	var late atomic.Int32
+	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		asked := req.(*kmsg.MetadataRequest).Topics
+		if len(asked) != 1 || late.Add(1) > 4 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		for id, addr := range b.kafka.ListenAddrs() {
+			broker := kmsg.NewMetadataResponseBroker()
+			info, _ := splitAddr(addr)
+			broker.NodeID, broker.Host, broker.Port = int32(id), info.Host, info.Port
+			resp.Brokers = append(resp.Brokers, broker)
+		}
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic, topic.TopicID = asked[0].Topic, created.ID
+		for i := range 4 {
+			partition := kmsg.NewMetadataResponseTopicPartition()
+			partition.Partition, partition.Replicas, partition.ISR = int32(i), []int32{0}, []int32{0}
+			topic.Partitions = append(topic.Partitions, partition)
+		}
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	if err := b.cluster.CreatePartitions(ctx, "orders", 6, nil, false); err != nil {
+		t.Error(err)
+	}
+	if late.Load() != 5 {
+		t.Errorf("%d questions, want 5", late.Load())
+	}
+}
+
 // A broker that has not heard of a topic is not believed in ZooKeeper mode, where the controller alone knows.
 func TestOnlyTheControllerSaysThatATopicIsMissing(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))

@@ -202,7 +202,17 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 			// Another was faster, or the broker that was asked had not heard of it: nobody has compared this topic with the spec.
 			seen.Asked, seen.Found, want.Judged = true, true, false
 		case StepChange:
-			return change(ctx, brokers, want, seen, d, hooks)
+			done, refused := change(ctx, brokers, want, seen, d, hooks)
+			if d.Changes.Grow == 0 || broker.CodeOf(refused) != codeInvalidPartitions {
+				return done, refused
+			}
+			// Partitions only grow: when there are enough by now, somebody else has added them, or a request of ours did whose answer was lost.
+			var topic broker.Topic
+			var found bool
+			if topic, found, err = brokers.Topic(ctx, want.Name); err == nil && (!found || topic.ID != seen.Topic.ID || len(topic.Partitions) < int(d.Changes.Grow)) {
+				return done, refused
+			}
+			seen, want.TopicID = Seen{Asked: true, Found: true, Topic: topic}, topic.ID.String()
 		default:
 			return d.Outcome, nil
 		}

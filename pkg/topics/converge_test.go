@@ -24,6 +24,8 @@ type cluster struct {
 	forbidden bool
 	// held is how many creates are refused because a deleted topic holds the name.
 	held int
+	// grown is what the topic has when it is looked at again after a growth; 0 for what it had.
+	grown int
 	// err is what writes end in, after they were done if lost is not set.
 	err error
 	// done are the writes, in order.
@@ -32,6 +34,7 @@ type cluster struct {
 
 var (
 	errHeld = &broker.Error{Op: "create topic", Object: "orders", Code: 36, Name: "TOPIC_ALREADY_EXISTS", Message: "Topic 'orders' is marked for deletion."}
+	errHas  = &broker.Error{Op: "create partitions", Object: "orders", Code: 37, Name: "INVALID_PARTITIONS", Message: "Topic already has 6 partition(s)."}
 	errLost = &broker.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: &broker.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}}
 )
 
@@ -77,6 +80,10 @@ func (c *cluster) CreateTopic(_ context.Context, t broker.NewTopic, validateOnly
 
 func (c *cluster) CreatePartitions(_ context.Context, _ string, total int32, _ [][]int32, _ bool) error {
 	c.done = append(c.done, fmt.Sprintf("grow to %d", total))
+	if c.grown > 0 {
+		have := topic(c.grown)
+		c.have = &have
+	}
 	return c.err
 }
 
@@ -161,6 +168,10 @@ func TestConverge(t *testing.T) {
 			cluster: cluster{have: moving(3), moves: moves(3)}, reason: ReasonReplicasDiffer, stalled: true, have: &OnBrokers{id, 3, 2}},
 		{rule: "moves that brokers do not tell are not known", want: Desired{Spec: three, TopicID: mine},
 			cluster: cluster{have: moving(3), config: right, forbidden: true}, reason: ReasonReplicasDiffer, stalled: true, have: &OnBrokers{id, 3, 3}},
+		{rule: "a growth that is done already is one", want: Desired{Spec: spec(6), TopicID: mine}, cluster: cluster{have: on(3), config: right, grown: 6, err: errHas},
+			done: []string{"stands", "grow to 6"}, reason: ReasonReady, have: &OnBrokers{id, 6, 2}},
+		{rule: "so is one that others went beyond", want: Desired{Spec: spec(6), TopicID: mine}, cluster: cluster{have: on(3), config: right, grown: 8, err: errHas},
+			done: []string{"stands", "grow to 6"}, reason: ReasonReady, have: &OnBrokers{id, 8, 2}},
 		{rule: "other replicas wait for a person", want: Desired{Spec: Spec{Replicas: ptr.To[int32](3)}, TopicID: mine}, cluster: cluster{have: on(3)},
 			reason: ReasonReplicasDiffer, stalled: true, have: &OnBrokers{id, 3, 2}},
 		{rule: "no request asks for more than brokers bear", want: Desired{Spec: spec(2_000_000_000), Absent: true}, reason: ReasonTooManyPartitions, stalled: true},
@@ -214,6 +225,16 @@ func TestASmallRequestWhoseBrokersWentIsAnError(t *testing.T) {
 		}
 		if _, err := Converge(t.Context(), on, want, Hooks{}); !errors.Is(err, errLost) {
 			t.Errorf("%+v: %v", want, err)
+		}
+	}
+}
+
+func TestAGrowthThatBrokersRefuseIsAnError(t *testing.T) {
+	have := topic(3)
+	for _, grown := range []int{0, 4} {
+		on := &cluster{have: &have, grown: grown, err: errHas}
+		if _, err := Converge(t.Context(), on, Desired{Name: "orders", Spec: Spec{Partitions: ptr.To[int32](6)}, TopicID: have.ID.String()}, Hooks{}); !errors.Is(err, errHas) {
+			t.Errorf("with %d partitions: %v", grown, err)
 		}
 	}
 }
