@@ -28,6 +28,8 @@ const (
 	ReasonConfigNotKept = "ConfigNotKept"
 	// ReasonTopicExists says that a topic of the name is there and is not what the spec says, so that it is not taken over. Stalls.
 	ReasonTopicExists = "TopicExists"
+	// ReasonDeletionPending says that the topic of the name is what a deleted object left, and is about to be deleted.
+	ReasonDeletionPending = "DeletionPending"
 	// ReasonTopicReplaced says that the object's topic is gone and another has its name. Stalls.
 	ReasonTopicReplaced = "TopicReplaced"
 	// ReasonAdopting says that a topic of the name was there already and is about to be taken over.

@@ -47,6 +47,9 @@ type Hooks struct {
 	TakeOver func(context.Context, broker.TopicID) error
 	// Remake is called before a topic is made in the place of one that the object had. Nothing is made if it fails.
 	Remake func(context.Context) error
+	// Leaving tells whether a topic is what a deleted object left, which is about to be deleted. It is called before a topic counts as
+	// somebody else's.
+	Leaving func(context.Context, broker.TopicID) (bool, error)
 	// Made is called as soon as a topic was made.
 	Made func(OnBrokers)
 	// Reserve is called before so many partitions of so many replicas each are added, 0 for what is left to the brokers, and released
@@ -214,7 +217,14 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 			}
 			seen, want.TopicID = Seen{Asked: true, Found: true, Topic: topic}, topic.ID.String()
 		default:
-			return d.Outcome, nil
+			if d.Outcome.Reason != ReasonTopicExists || hooks.Leaving == nil {
+				return d.Outcome, nil
+			}
+			leaving, err := hooks.Leaving(ctx, seen.Topic.ID)
+			if leaving {
+				return Outcome{Verdict: DeletionPending(want.Name)}, nil
+			}
+			return d.Outcome, err
 		}
 		if err != nil {
 			return Outcome{}, err

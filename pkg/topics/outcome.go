@@ -72,6 +72,15 @@ func NotApplied(err error, message string) Verdict {
 	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: Permanent(err)}
 }
 
+// DeletionPending says that a topic of the name is there that a deleted object left. It goes by itself.
+func DeletionPending(name string) Verdict {
+	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonDeletionPending,
+		Message: fmt.Sprintf("topic %s on the brokers is that of a deleted KafkaTopic and is about to be deleted; this one's is made then", name)}
+}
+
+// CauseDeletionPending is the cause of a conflict over a topic that a deleted object left and that is about to be deleted.
+const CauseDeletionPending metav1.CauseType = "TopicDeletionPending"
+
 // Exists says that a topic of the name is there that the object may not have.
 func Exists(message string) Verdict { return waiting(ReasonTopicExists, message) }
 

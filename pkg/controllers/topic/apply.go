@@ -36,6 +36,7 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 	done, err := topics.Converge(ctx, w.cluster, want, topics.Hooks{
 		Stands:   w.stands,
 		TakeOver: w.takeOver,
+		Leaving:  w.leaving,
 		Made:     w.made,
 		Reserve: func(ctx context.Context, partitions, replicas int32) (func(), string, error) {
 			return c.capacity.Reserve(ctx, w.cluster, clusterKey(topic).String(), partitions, replicas)
@@ -45,6 +46,9 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 	})
 	if broker.CodeOf(err) == codeUnknownTopic {
 		return done, errMoved
+	}
+	if apierrors.HasStatusCause(err, topics.CauseDeletionPending) {
+		return topics.Outcome{Verdict: topics.DeletionPending(want.Name)}, nil
 	}
 	if apierrors.IsForbidden(err) {
 		// The API server's words say who can take the topic over, and how.
@@ -125,6 +129,23 @@ func (w *work) takeOver(ctx context.Context, id broker.TopicID) error {
 		c.event(topic, corev1.EventTypeNormal, "TopicAdopted", "Adopt", "Took over topic %s with id %s in the place of %s", name, id, former)
 	}
 	return nil
+}
+
+// leaving asks the API server, which alone knows what former objects left, without telling it anything.
+func (w *work) leaving(ctx context.Context, id broker.TopicID) (bool, error) {
+	next := w.topic.DeepCopy()
+	next.Status.TopicID = id.String()
+	_, err := w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case apierrors.HasStatusCause(err, topics.CauseDeletionPending):
+		return true, nil
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+		// Whether the object may have it is another question.
+		return false, nil
+	case apierrors.IsNotFound(err):
+		return false, errMoved
+	}
+	return false, err
 }
 
 // deleteOrphan deletes, by id, a topic that was made here for an object that is gone, or is another by now. A topic whose name is that of

@@ -158,6 +158,42 @@ func TestATopicThatWasMadeForAnObjectThatIsGoneStaysWithTheNext(t *testing.T) {
 	})
 }
 
+// While brokers were away, an object was deleted and another of its name made.
+func TestWhatAFormerObjectLeftIsWaitedFor(t *testing.T) {
+	for name, partitions := range map[string]int32{"another spec": 1, "the same spec": 3} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				on := &brokers{}
+				left := on.put("orders", partitions, 2, map[string]string{"retention.ms": "1000"})
+				b := newBench(t, on, kafkaObject())
+				defer b.stop()
+				b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
+					update, _ := action.(clienttesting.UpdateAction)
+					topic, ok := update.GetObject().(*v1beta1.KafkaTopic)
+					if !ok || topic.Status.TopicID != left.ID.String() {
+						return false, nil, nil
+					}
+					conflict := apierrors.NewConflict(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), "orders", errors.New("doomed"))
+					conflict.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: topics.CauseDeletionPending}}
+					return true, nil, conflict
+				})
+				if _, err := b.client.KafkaV1beta1().KafkaTopics("streams").Create(t.Context(), topicObject(), metav1.CreateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				b.wait(time.Minute)
+				b.expectReady(metav1.ConditionFalse, topics.ReasonDeletionPending)
+				b.expectStalled("")
+				on.do(func() { delete(on.topics, "orders") })
+				b.wait(2 * againMoved)
+				b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+				if have := on.topics["orders"]; have.ID == left.ID || len(have.Partitions) != 3 {
+					t.Errorf("the brokers have %+v", have)
+				}
+			})
+		})
+	}
+}
+
 func TestATopicThatTheAPIServerDoesNotGiveUsIsNotTouched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		on := &brokers{}

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 
@@ -269,6 +270,14 @@ type bench struct {
 // newBench runs a controller inside a synctest bubble.
 func newBench(t *testing.T, b *brokers, objects ...runtime.Object) *bench {
 	client := kafkafake.NewSimpleClientset(objects...)
+	// The fake API carries dry runs out.
+	client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		update, ok := action.(clienttesting.UpdateActionImpl)
+		if !ok || len(update.UpdateOptions.DryRun) == 0 {
+			return false, nil, nil
+		}
+		return true, update.Object, nil
+	})
 	recorder := events.NewFakeRecorder(10_000)
 	c, err := New(Config{Kafka: client, ReplicasPerBroker: b.perBroker, Connect: func(broker.Target) Cluster { return b }, Recorder: recorder})
 	if err != nil {

@@ -108,6 +108,9 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		c.loop.Add(other)
 	}
 	c.recheck.forget(key)
+	if done.Reason == topics.ReasonDeletionPending {
+		return againMoved, nil
+	}
 	if done.Reason == topics.ReasonTopicExists || done.Reason == topics.ReasonTooManyPartitions {
 		return maxRetry, nil
 	}

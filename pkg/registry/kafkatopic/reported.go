@@ -2,6 +2,7 @@ package kafkatopic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,7 +33,7 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 		return err
 	}
 	if doomed {
-		return conflict("topic id %s is that of a deleted KafkaTopic and is about to be deleted", id)
+		return deletionPending(topic, fmt.Sprintf("topic id %s is that of a deleted KafkaTopic and is about to be deleted", id))
 	}
 	unconfirmed := func(err error) error {
 		return apierrors.NewServiceUnavailable(fmt.Sprintf("status.topicID: whether %s is topic %s is not known: %s", id, topic.TopicName(), live.Line(err)))
@@ -81,6 +82,13 @@ func (p *plane) checkReporter(ctx context.Context, cluster *broker.Cluster, topi
 		"topic %s is on the brokers already, and who made this object had no right to take it over: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id))
 }
 
+// deletionPending is a conflict over what a former object left to be deleted, which whoever asks for it can tell from other conflicts.
+func deletionPending(topic *kafka.KafkaTopic, words string) error {
+	conflict := apierrors.NewConflict(resolver.Resource, topic.Name, errors.New(words))
+	conflict.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: topics.CauseDeletionPending, Message: words}}
+	return conflict
+}
+
 // adopting tells whether a status says that the topic was there before the object.
 func adopting(topic *kafka.KafkaTopic) bool {
 	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
@@ -101,8 +109,7 @@ func (p *plane) mayHave(ctx context.Context, target resolver.Target) error {
 		return err
 	}
 	if doomed {
-		return apierrors.NewConflict(resolver.Resource, topic.Name,
-			fmt.Errorf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
+		return deletionPending(topic, fmt.Sprintf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
 	}
 	if had, err := p.has(ctx, target.Cluster, topic, have); err != nil || had {
 		return err

@@ -8,12 +8,14 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Who goes away after a topic was taken over leaves no object, and what was somebody's before stays.
@@ -155,6 +157,15 @@ func TestAChangeTakesOverNoDoomedTopic(t *testing.T) {
 	topic.Spec.DriftPolicy = v1beta1.DriftReport
 	_, err := topicsOf(server.Client, k).Update(t.Context(), topic, metav1.UpdateOptions{})
 	expectStatus(t, err, 409, "about to be deleted")
+	if !apierrors.HasStatusCause(err, topics.CauseDeletionPending) {
+		t.Errorf("the conflict has no cause: %v", err)
+	}
+	reported := mustGet(t, topic)
+	reported.Status.TopicID = former.Status.TopicID
+	_, err = topicsOf(server.Client, k).UpdateStatus(t.Context(), reported, metav1.UpdateOptions{DryRun: []string{metav1.DryRunAll}})
+	if !apierrors.HasStatusCause(err, topics.CauseDeletionPending) {
+		t.Errorf("the dry run of a status has no cause: %v", err)
+	}
 	if claim := claimOn(t, k, "orders"); claim.ID != "" {
 		t.Errorf("the object has the doomed topic %s: %s", former.Status.TopicID, claim.ID)
 	}
