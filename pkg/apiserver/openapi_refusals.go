@@ -33,6 +33,7 @@ var (
 		http.StatusRequestEntityTooLarge: "Request Entity Too Large: the body, or a record in it, is larger than what is accepted.",
 		http.StatusUnsupportedMediaType:  "Unsupported Media Type: the body is neither JSON nor YAML, or no kind of patch.",
 		http.StatusUnprocessableEntity:   "Invalid: a field has a value that is not accepted, or belongs to another object; details.causes says which.",
+		http.StatusInsufficientStorage:   "Insufficient Storage: the storage of this API is full; reads, watches and deletions go on.",
 	}
 )
 

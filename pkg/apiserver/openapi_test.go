@@ -45,7 +45,7 @@ func TestOpenAPITellsRefusals(t *testing.T) {
 	const topics = "/apis/kafka.openshift.io/v1beta1/namespaces/{namespace}/kafkatopics"
 	read := []int{200, 400, 401, 403, 404, 410, 429, 503, 504}
 	write := func(success ...int) []int {
-		return append(success, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 504)
+		return append(success, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 504, 507)
 	}
 	for operation, want := range map[string][]int{
 		"get " + topics:                        read,
