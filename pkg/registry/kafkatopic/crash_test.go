@@ -98,7 +98,8 @@ func TestManyTopicsOfDeletedObjectsGoInFewRequests(t *testing.T) {
 	if err := topicsOf(server.Client, k).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(start); took > 30*time.Second {
+	// Each that waited for the brokers would take seconds.
+	if took := time.Since(start); took > topics*time.Second {
 		t.Errorf("%d objects went in %s", topics, took)
 	}
 	if n := countObjects(t, k.Object.Namespace); n != 0 {
