@@ -13,7 +13,7 @@ import (
 
 // CreateTopic creates a topic, or with validateOnly asks the brokers whether they would. A refusal has the broker's own words. When
 // the answer is lost, a topic of that name with the partitions, replicas and settings asked for counts as created, unless it is known
-// to be older.
+// to be older. One that has held a record may be older: then the outcome is unknown.
 func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly bool) (CreatedTopic, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
@@ -158,7 +158,7 @@ func createdTopic(r *sarama.CreatableTopicResult) CreatedTopic {
 	return created
 }
 
-// asWanted looks whether a topic exists with what was asked for. That it exists otherwise is an *Error.
+// asWanted looks whether a topic exists with what was asked for, and nothing else yet. That it exists otherwise is an *Error.
 func (c *Cluster) asWanted(ctx context.Context, want NewTopic) (CreatedTopic, bool, error) {
 	topics, err := c.topics(ctx, []string{want.Name})
 	if err != nil {
@@ -179,7 +179,24 @@ func (c *Cluster) asWanted(ctx context.Context, want NewTopic) (CreatedTopic, bo
 		text := "a topic of that name exists, " + diff
 		return CreatedTopic{}, false, newError("create topic", want.Name, codeTopicAlreadyExists, &text, 0)
 	}
+	if fresh, err := c.neverUsed(ctx, t); err != nil || !fresh {
+		return CreatedTopic{}, false, err
+	}
 	return CreatedTopic{ID: t.ID, Partitions: int32(len(t.Partitions)), Replicas: int16(t.ReplicationFactor()), Config: configs[want.Name]}, true, nil
+}
+
+// neverUsed tells whether no partition of a topic is known to have held a record. A partition whose leader is being elected does not say.
+func (c *Cluster) neverUsed(ctx context.Context, t Topic) (bool, error) {
+	offsets, err := c.offsetsOf(ctx, t, ReadUncommitted)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range t.Partitions {
+		if at, told := offsets[p.ID]; !told || at.Err != nil || at.End != 0 {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // difference tells in words how a topic is not what was asked for; "" when it is.

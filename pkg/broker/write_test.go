@@ -116,6 +116,17 @@ func TestALostCreateBesideAnEqualTopicIsAConflict(t *testing.T) {
 	}
 }
 
+// A topic that has held a record may be somebody's, whom the create would take it from.
+func TestALostCreateBesideAUsedTopicIsUnknown(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(3, "orders"))
+	b.produce(t, "orders", 3, 1)
+	b.losing(kmsg.CreateTopics)
+	created, err := b.cluster.CreateTopic(testContext(t), NewTopic{Name: "orders", Partitions: 3, Replicas: -1}, false)
+	if !IsUnknownOutcome(err) {
+		t.Errorf("%+v, error %v, want an unknown outcome", created, err)
+	}
+}
+
 func TestRequestTimedOutIsLookedUp(t *testing.T) {
 	b := newBench(t, Options{})
 	ctx := testContext(t)
