@@ -68,7 +68,7 @@ func (c *Capacity) Reserve(ctx context.Context, brokers Snapshots, cluster strin
 			case <-wait:
 				continue
 			case <-ctx.Done():
-				err = fmt.Errorf("wait for others who add partitions to Kafka %s: %w", cluster, ctx.Err())
+				err = fmt.Errorf("wait for others who add partitions to Kafka %s: %w", cluster, context.Cause(ctx))
 			}
 		}
 		c.leave(cluster, r)
@@ -82,7 +82,7 @@ func (c *Capacity) try(ctx context.Context, brokers Snapshots, r *room, partitio
 	case r.counting <- struct{}{}:
 		defer func() { <-r.counting }()
 	case <-ctx.Done():
-		return false, nil, "", ctx.Err()
+		return false, nil, "", context.Cause(ctx)
 	}
 	n := added(partitions, replicas)
 	if c.clock.Since(r.at) > loadAge || !r.load.holds(r.added+n, c.replicasPerBroker) {

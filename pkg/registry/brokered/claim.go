@@ -146,7 +146,8 @@ func (w *write[T, H]) newClaim(ctx context.Context, obj T) (storage.Claim, error
 	if err != nil {
 		return storage.Claim{}, apierrors.NewInternalError(err)
 	}
-	return storage.Claim{Name: s.kind.Name(obj), ClusterUID: w.hostUID, Owner: ownerOf(obj), Retain: s.kind.Retain(obj), Wanted: wanted,
+	retain, _ := s.kind.Retain(obj)
+	return storage.Claim{Name: s.kind.Name(obj), ClusterUID: w.hostUID, Owner: ownerOf(obj), Retain: retain, Wanted: wanted,
 		MayAdopt: s.kind.MayAdopt(ctx, obj), Server: id, Since: s.clock.Now()}, nil
 }
 
@@ -199,17 +200,18 @@ func (s *Store[T, H]) changeClaim(ctx context.Context, name storage.Name, owner 
 }
 
 // learn writes an id to the claim of an object.
-func (s *Store[T, H]) learn(ctx context.Context, obj T, id string) {
-	if err := s.Learn(ctx, obj, id); err != nil {
+func (s *Store[T, H]) learn(ctx context.Context, obj T, id string, takenOver bool) {
+	if err := s.Learn(ctx, obj, id, takenOver); err != nil {
 		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", s.kind.Name(obj), "id", id)
 	}
 }
 
-// Learn writes to the claim of a stored object what the brokers call what it has there. The caller has asked them.
-func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string) error {
+// Learn writes to the claim of a stored object what the brokers call what it has there, and whether that was somebody's before. The caller has
+// asked them.
+func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver bool) error {
 	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
 		before := *c
-		c.ID, c.Server = id, ""
+		c.ID, c.Server, c.Retain = id, "", c.Retain || takenOver
 		c.Want(nil)
 		return !reflect.DeepEqual(before, *c)
 	})

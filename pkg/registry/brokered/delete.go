@@ -27,7 +27,11 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime
 	}
 	note := func(c *storage.Claim) bool {
 		before := *c
-		c.Retain, c.Server, c.ReportedID = s.kind.Retain(last), "", ""
+		// What the last spec leaves open, the claim knows.
+		if retain, said := s.kind.Retain(last); said {
+			c.Retain = retain
+		}
+		c.Server, c.ReportedID = "", ""
 		if c.ID == "" {
 			c.ReportedID = s.kind.ReportedID(o)
 		}
@@ -76,7 +80,10 @@ func (s *Store[T, H]) release(ctx context.Context, obj T, done Outcome[T]) error
 	if done.ID == "" {
 		return nil
 	}
-	tombstone := storage.Claim{Name: s.kind.Name(obj), ID: done.ID, Owner: ownerOf(obj), Retain: s.kind.Retain(obj), Since: s.clock.Now()}
+	retain, said := s.kind.Retain(obj)
+	// What was not made for the object was somebody's before, whose records are not for it to delete unless it says so.
+	retain = retain || !said && !done.Made
+	tombstone := storage.Claim{Name: s.kind.Name(obj), ID: done.ID, Owner: ownerOf(obj), Retain: retain, Since: s.clock.Now()}
 	defer s.Sweeper.Check(tombstone.Name, 0)
 	for range claimRetries {
 		standing, err := s.claims.Get(ctx, tombstone.Name)
@@ -90,6 +97,8 @@ func (s *Store[T, H]) release(ctx context.Context, obj T, done Outcome[T]) error
 				return nil
 			}
 		case standing.Owner.UID != obj.GetUID() || standing.ID == tombstone.ID:
+			return nil
+		case !done.Made:
 			return nil
 		default:
 			if _, err = s.claims.Update(ctx, standing, func(c *storage.Claim) {
@@ -116,22 +125,32 @@ func (s *Store[T, H]) Tombstoned(ctx context.Context, obj T, id string) (bool, e
 	return standing != nil && slices.Contains(standing.TombstonedIDs, id), nil
 }
 
-// Standing is what the claim of an object says: the id of what the object has, and whether who made the object may take over what is on
-// the brokers already. Otherwise wanted says what may have been made for the object without anybody recording it.
-func (s *Store[T, H]) Standing(ctx context.Context, obj T) (id string, mayAdopt bool, wanted []json.RawMessage, err error) {
+// Standing is what the claim of an object says.
+type Standing struct {
+	// ID is what the object has, Retain that it was somebody's before, and stays unless the object says otherwise.
+	ID     string
+	Retain bool
+	// MayAdopt says that who made the object may take over what is on the brokers already.
+	MayAdopt bool
+	// Wanted is what may have been made for the object without anybody recording it: any of it.
+	Wanted []json.RawMessage
+}
+
+// Standing reads the claim of an object. What it says of another Kafka of the same name than the object's is left out.
+func (s *Store[T, H]) Standing(ctx context.Context, obj T) (Standing, error) {
 	standing, err := s.claims.Get(ctx, s.kind.Name(obj))
 	if err != nil {
-		return "", false, nil, apierrors.NewInternalError(err)
+		return Standing{}, apierrors.NewInternalError(err)
 	}
 	if standing == nil || standing.Owner.UID != obj.GetUID() {
-		return "", false, nil, nil
+		return Standing{}, nil
 	}
 	_, uid, err := s.kind.Host(ctx, obj, obj, false)
 	switch {
 	case err != nil && !s.backend.Away(err):
-		return "", false, nil, err
+		return Standing{}, err
 	case !standing.OfKafka(uid):
-		return standing.ID, false, nil, nil
+		return Standing{ID: standing.ID, Retain: standing.Retain}, nil
 	}
-	return standing.ID, standing.MayAdopt, standing.AllWanted(), nil
+	return Standing{ID: standing.ID, Retain: standing.Retain, MayAdopt: standing.MayAdopt, Wanted: standing.AllWanted()}, nil
 }

@@ -17,12 +17,14 @@ type departure struct {
 	// last is the object as the update has it, and base the version that it was made from.
 	last runtime.Object
 	base string
+	// resource is what errors call the object's.
+	resource schema.GroupResource
 }
 
 type departureKey struct{}
 
-func withDeparture(ctx context.Context) context.Context {
-	return context.WithValue(ctx, departureKey{}, &departure{})
+func withDeparture(ctx context.Context, resource schema.GroupResource) context.Context {
+	return context.WithValue(ctx, departureKey{}, &departure{resource: resource})
 }
 
 // noteDeparture is a genericregistry.Store's ShouldDeleteDuringUpdate, which is asked about an update that leaves no finalizers.
@@ -49,7 +51,7 @@ func lastOf(ctx context.Context, stored runtime.Object) (runtime.Object, error) 
 		return nil, apierrors.NewInternalError(err)
 	}
 	if accessor.GetResourceVersion() != d.base {
-		return nil, apierrors.NewConflict(schema.GroupResource{}, accessor.GetName(), errors.New("the object has been modified; please apply your changes to the latest version and try again"))
+		return nil, apierrors.NewConflict(d.resource, accessor.GetName(), errors.New("the object has been modified; please apply your changes to the latest version and try again"))
 	}
 	return d.last, nil
 }

@@ -28,8 +28,8 @@ type Object interface {
 type Outcome[T any] struct {
 	// ID is what the brokers call what is the object's; "" when nothing of it is known to be there.
 	ID string
-	// Made says that this call made it.
-	Made bool
+	// Made says that this call made it, TakenOver that it was somebody's before it became the object's.
+	Made, TakenOver bool
 	// Record writes the outcome to the object: its status, and what the spec left to the brokers. generation is that of the spec that the
 	// outcome is of: the object may have a newer one by then, whose outcome is not known, or is recorded already.
 	Record func(obj T, generation int64)
@@ -47,8 +47,8 @@ type Leftover struct {
 type Verdict[T any] struct {
 	// Fill writes to the answer of a dry run what the spec leaves to the brokers; nil for nothing.
 	Fill func(obj T)
-	// Absent says that the brokers do not have what the object asks for.
-	Absent bool
+	// Absent says that the brokers do not have what the object asks for, Judged that they have it and that it agrees with the object.
+	Absent, Judged bool
 }
 
 // Kind is what the library has to know of a kind of objects T that are placed on hosts H. Errors that it returns to callers are API
@@ -56,8 +56,9 @@ type Verdict[T any] struct {
 type Kind[T Object, H any] interface {
 	// Name is the name that an object claims, and that it has on the brokers.
 	Name(obj T) storage.Name
-	// Retain tells whether what the object has on the brokers stays when it is deleted.
-	Retain(obj T) bool
+	// Retain tells whether what the object has on the brokers stays when it is deleted. said is false when the object leaves that open: then
+	// what was taken over stays, and everything else goes.
+	Retain(obj T) (retain, said bool)
 	// Wanted is what the object asks the brokers for, to recognize what was made although nobody could record its id.
 	Wanted(obj T) (json.RawMessage, error)
 	// ReportedID is the id that the object's status names.

@@ -50,6 +50,6 @@ func (l *locks) lock(ctx context.Context, name storage.Name) (unlock func(), err
 		}, nil
 	case <-ctx.Done():
 		release()
-		return nil, fmt.Errorf("another request changes %s: %w", name, ctx.Err())
+		return nil, fmt.Errorf("another request changes %s: %w", name, context.Cause(ctx))
 	}
 }

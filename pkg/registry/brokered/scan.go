@@ -108,7 +108,8 @@ func (s *Sweeper[T, H]) restore(ctx context.Context, listed T) {
 	if err != nil || obj.GetUID() != listed.GetUID() || obj.GetDeletionTimestamp() != nil {
 		return
 	}
-	claim := storage.Claim{Name: s.store.kind.Name(obj), Owner: ownerOf(obj), Retain: s.store.kind.Retain(obj), Since: s.store.clock.Now()}
+	retain, _ := s.store.kind.Retain(obj)
+	claim := storage.Claim{Name: s.store.kind.Name(obj), Owner: ownerOf(obj), Retain: retain, Since: s.store.clock.Now()}
 	_, err = s.store.claims.Take(ctx, claim, "")
 	klog.FromContext(ctx).Info("An object had no claim on its name", "claim", claim.Name, "owner", claim.Owner, "err", err)
 }

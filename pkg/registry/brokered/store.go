@@ -145,7 +145,7 @@ func (s *Store[T, H]) Update(ctx context.Context, name string, info rest.Updated
 
 func (s *Store[T, H]) update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, options *metav1.UpdateOptions) (runtime.Object, error) {
 	w := &write[T, H]{store: s, dryRun: dryrun.IsDryRun(options.DryRun)}
-	out, _, err := s.Store.Update(withDeparture(ctx), name, info, create, w.validateUpdate(update), false, options)
+	out, _, err := s.Store.Update(withDeparture(ctx, s.DefaultQualifiedResource), name, info, create, w.validateUpdate(update), false, options)
 	if err != nil {
 		return nil, err
 	}

@@ -161,7 +161,7 @@ func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtim
 	switch {
 	case err == nil:
 		if done.ID != "" {
-			s.learn(writing, obj, done.ID)
+			s.learn(writing, obj, done.ID, done.TakenOver)
 		}
 		return out
 	case apierrors.IsNotFound(err) || apierrors.IsConflict(err):

@@ -37,6 +37,14 @@ var _ sub.Target = standing{}
 // Resource implements sub.Target.
 func (standing) Resource() schema.GroupResource { return resource }
 
+// Begin implements sub.Target.
+func (s standing) Begin(ctx context.Context) error {
+	if err := s.clusters.Begin(ctx, s.cluster); err != nil {
+		return live.Unavailable(err)
+	}
+	return nil
+}
+
 // Parent implements sub.Target.
 func (s standing) Parent() metav1.Object {
 	meta := objectMeta(s.kafka, s.groupID)

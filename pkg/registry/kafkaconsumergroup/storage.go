@@ -42,10 +42,11 @@ func NewStorage(clusters *live.Clusters, kafkas KafkaLister, clock clock.Passive
 
 // place is where a group is, whether it exists or not.
 type place struct {
-	kafka   *kafka.Kafka
-	cluster *broker.Cluster
-	groupID string
-	name    string
+	clusters *live.Clusters
+	kafka    *kafka.Kafka
+	cluster  *broker.Cluster
+	groupID  string
+	name     string
 }
 
 // find reads a group's name and the Kafka in it. A name that no group can have, and a Kafka that does not exist, are not found.
@@ -67,7 +68,7 @@ func find(ctx context.Context, clusters *live.Clusters, name string) (place, err
 	if err != nil {
 		return place{}, live.Unavailable(err)
 	}
-	return place{kafka: k, cluster: cluster, groupID: groupID, name: name}, nil
+	return place{clusters: clusters, kafka: k, cluster: cluster, groupID: groupID, name: name}, nil
 }
 
 // group asks the coordinator; false means that there is no such group.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -48,25 +50,52 @@ func settled(topic *kafka.KafkaTopic, have broker.Topic, made bool) outcome {
 	return outcome{onBrokers: &known, made: made, verdict: topics.AsSpecified(topic.TopicName(), planned(topic), known)}
 }
 
-// apply makes the brokers have what the object says. It can be repeated. absent says that the brokers just said that
-// they do not have the topic.
-func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, absent bool) (outcome, error) {
+// apply makes the brokers have what the object says. It can be repeated. judged is what the brokers just said of this spec, the zero value
+// when they were not asked.
+func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, judged verdict) (outcome, error) {
+	retain, err := p.leftOpen(ctx, topic)
+	if err != nil {
+		return outcome{}, err
+	}
 	done, err := topics.Converge(ctx, cluster, topics.Desired{
 		Name: topic.TopicName(), Spec: planned(topic), TopicID: topic.Status.TopicID, AdoptTopicID: topic.Spec.AdoptTopicID,
 		// A topic that was there when the brokers were asked was compared with the spec then.
-		Absent: absent, Judged: !absent,
+		Absent: judged.Absent, Judged: judged.Judged,
 	}, topics.Hooks{
+		TakeOver: func(ctx context.Context, id broker.TopicID) error {
+			have, found, err := cluster.Topic(ctx, topic.TopicName())
+			if err != nil {
+				return err
+			}
+			if !found || have.ID != id {
+				return apierrors.NewConflict(resolver.Resource, topic.Name, errTaken)
+			}
+			takenOver, err := p.firstID(ctx, resolver.Target{Topic: topic, Cluster: cluster, Have: have})
+			retain = retain || takenOver
+			return err
+		},
 		Remake: func(ctx context.Context) error { return p.topics.Remake(ctx, topic) },
 		Reserve: func(ctx context.Context, partitions, replicas int32) (func(), string, error) {
 			return p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), partitions, replicas)
 		},
 	})
-	return outcome{onBrokers: done.Have, made: done.Made, verdict: done.Verdict}, err
+	return outcome{onBrokers: done.Have, made: done.Made, retain: retain, verdict: done.Verdict}, err
+}
+
+// leftOpen tells whether a topic that has its id, and leaves open what becomes of it, was somebody's before.
+func (p *plane) leftOpen(ctx context.Context, topic *kafka.KafkaTopic) (retain bool, err error) {
+	if topic.Spec.DeletionPolicy != "" || topic.Status.TopicID == "" {
+		return false, nil
+	}
+	standing, err := p.topics.Standing(ctx, topic)
+	return standing.Retain, err
 }
 
 // write puts an outcome of the spec that had a generation into an object. What the brokers chose for a number that the user left open
 // becomes the spec, so does a number that has grown outside. What a newer spec has come to stays.
 func (p *plane) write(topic *kafka.KafkaTopic, generation int64, done outcome) {
+	// Whoever may write the status may have said more than there can be.
+	topic.Status.ObservedGeneration = min(topic.Status.ObservedGeneration, topic.Generation)
 	outdated := topic.Status.ObservedGeneration > generation
 	topic.Status.ObservedGeneration = max(generation, topic.Status.ObservedGeneration)
 	topic.Status.TopicName = topic.TopicName()

@@ -31,7 +31,7 @@ func (k kind) Judge(ctx context.Context, cluster *broker.Cluster, topic, before 
 		judged, err := k.judgeNew(ctx, cluster, topic)
 		return judged, statusUnlessAway(err, topic)
 	}
-	return verdict{Fill: fill(int32(len(have.Partitions)), int32(have.ReplicationFactor()))}, k.judgeExisting(ctx, cluster, topic, before, have)
+	return verdict{Judged: true, Fill: fill(int32(len(have.Partitions)), int32(have.ReplicationFactor()))}, k.judgeExisting(ctx, cluster, topic, before, have)
 }
 
 type verdict = brokered.Verdict[*kafka.KafkaTopic]

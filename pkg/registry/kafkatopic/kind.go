@@ -33,8 +33,8 @@ func (kind) Name(topic *kafka.KafkaTopic) storage.Name {
 }
 
 // Retain implements brokered.Kind.
-func (kind) Retain(topic *kafka.KafkaTopic) bool {
-	return topic.Spec.DeletionPolicy == kafka.TopicRetain
+func (kind) Retain(topic *kafka.KafkaTopic) (retain, said bool) {
+	return topic.Spec.DeletionPolicy == kafka.TopicRetain, topic.Spec.DeletionPolicy != ""
 }
 
 // wantedTopic is what a topic is to be like; numbers that are left to the brokers are nil.
@@ -126,7 +126,7 @@ func (k kind) Unreachable(err error) brokered.Outcome[*kafka.KafkaTopic] {
 func (k kind) Failed(err error) brokered.Outcome[*kafka.KafkaTopic] { return k.outcome(failed(err)) }
 
 func (k kind) outcome(done outcome) brokered.Outcome[*kafka.KafkaTopic] {
-	out := brokered.Outcome[*kafka.KafkaTopic]{Made: done.made, Record: func(topic *kafka.KafkaTopic, generation int64) { k.write(topic, generation, done) }}
+	out := brokered.Outcome[*kafka.KafkaTopic]{Made: done.made, TakenOver: done.retain, Record: func(topic *kafka.KafkaTopic, generation int64) { k.write(topic, generation, done) }}
 	if done.onBrokers != nil && !done.onBrokers.ID.IsZero() {
 		out.ID = done.onBrokers.ID.String()
 	}
@@ -138,7 +138,7 @@ func (k kind) Converge(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	if err := k.Clusters.Begin(ctx, cluster); err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}
-	done, err := k.apply(ctx, cluster, topic, verdict.Absent)
+	done, err := k.apply(ctx, cluster, topic, verdict)
 	if err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}

@@ -2,6 +2,7 @@ package kafkatopic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -54,19 +55,19 @@ func newPartitions(p *plane) *Partitions {
 
 // assignmentDiff is what a new assignment changes.
 type assignmentDiff struct {
-	// moves are the partitions that get other replicas; added are the replica lists of new partitions.
-	moves map[int32][]int32
-	added [][]int32
+	// moves are the partitions that get other replicas, from those that they have; added are the replica lists of new partitions.
+	moves, from map[int32][]int32
+	added       [][]int32
 }
 
 func assignmentChange(old, next *kafka.KafkaTopicPartitions) assignmentDiff {
-	diff := assignmentDiff{moves: map[int32][]int32{}}
+	diff := assignmentDiff{moves: map[int32][]int32{}, from: map[int32][]int32{}}
 	for i, entry := range next.Spec.Partitions {
 		switch {
 		case i >= len(old.Spec.Partitions):
 			diff.added = append(diff.added, entry.Replicas)
 		case !slices.Equal(entry.Replicas, old.Spec.Partitions[i].Replicas):
-			diff.moves[entry.Partition] = entry.Replicas
+			diff.moves[entry.Partition], diff.from[entry.Partition] = entry.Replicas, old.Spec.Partitions[i].Replicas
 		}
 	}
 	return diff
@@ -75,6 +76,9 @@ func assignmentChange(old, next *kafka.KafkaTopicPartitions) assignmentDiff {
 // askForAssignment refuses what the brokers would refuse, and what they would accept and never finish.
 func (p *plane) askForAssignment(ctx context.Context, t resolver.Target, next, old *kafka.KafkaTopicPartitions) (assignmentDiff, error) {
 	change := assignmentChange(old, next)
+	if err := p.notTakenOver(ctx, t); err != nil {
+		return change, err
+	}
 	if err := validateBrokers(ctx, t, next, old, change); err != nil {
 		return change, err
 	}
@@ -153,12 +157,42 @@ func (p *plane) assign(ctx context.Context, t resolver.Target, _ *kafka.KafkaTop
 			return change, assignmentRefused(err, t)
 		}
 	}
-	if len(change.moves) > 0 {
-		if err := t.Cluster.Reassign(ctx, t.Have.Name, change.moves); err != nil {
-			return change, assignmentRefused(err, t)
+	if len(change.moves) == 0 {
+		return change, nil
+	}
+	err := p.topics.Exclusively(ctx, (kind{}).Name(t.Topic), func(ctx context.Context) error {
+		if err := p.unmoved(ctx, t, change); err != nil {
+			return err
 		}
+		return t.Cluster.Reassign(ctx, t.Have.Name, change.moves)
+	})
+	switch {
+	case err == nil:
+	case len(change.added) > 0:
+		// The partitions are there: an error would say that they are not. The moves can be asked for again.
+		live.Warn(ctx, "the partitions are added; the others are not moved, or not all of them", err)
+	default:
+		return change, assignmentRefused(err, t)
 	}
 	return change, nil
+}
+
+// unmoved tells whether the partitions that are to be moved are still where the request has seen them.
+func (p *plane) unmoved(ctx context.Context, t resolver.Target, change assignmentDiff) error {
+	var err error
+	if t.Have, err = p.OnBrokers(ctx, t); err != nil {
+		return err
+	}
+	now, err := views.Assignment(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, entry := range now.Spec.Partitions {
+		if from, moves := change.from[entry.Partition]; moves && !slices.Equal(from, entry.Replicas) {
+			return modified(t)
+		}
+	}
+	return nil
 }
 
 // assigned shows how it stands. The brokers have accepted it: an error would say that they have not.
@@ -180,5 +214,9 @@ func invalidPartitions(t resolver.Target, problems ...*field.Error) error {
 }
 
 func assignmentRefused(err error, t resolver.Target) error {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return err
+	}
 	return live.Refused(err, resolver.Resource, t.Topic.Name, "spec.partitions")
 }

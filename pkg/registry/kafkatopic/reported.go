@@ -11,7 +11,6 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -57,28 +56,33 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 	case !found || have.ID.String() != id:
 		return conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
 	}
-	if err := p.checkReporter(asking, cluster, topic, have); err != nil || dryRun {
+	target := resolver.Target{Topic: topic, Cluster: cluster, Have: have}
+	takenOver, err := p.checkReporter(asking, target)
+	if err != nil || dryRun {
 		return err
 	}
-	return p.topics.Learn(ctx, topic, id)
+	return p.topics.Learn(ctx, topic, id, takenOver)
 }
 
 // checkReporter judges who says that a topic is the object's, when brokers have it under the object's name. Who has the right to all topics
 // of the Kafka, as the controllers do, is believed that it was made for the object, unless it says itself that the topic was there before:
 // then it is taken over, which needs what it needs of everybody.
-func (p *plane) checkReporter(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic) error {
-	id := have.ID.String()
-	if topic.Spec.AdoptTopicID == id || !adopting(topic) && p.access.own(ctx, topic, "") == nil {
-		return nil
+func (p *plane) checkReporter(ctx context.Context, target resolver.Target) (takenOver bool, err error) {
+	topic, id := target.Topic, target.Have.ID.String()
+	switch {
+	case topic.Spec.AdoptTopicID == id:
+		return true, nil
+	case !adopting(topic) && p.access.own(ctx, topic, "") == nil:
+		return false, nil
 	}
-	had, err := p.has(ctx, cluster, topic, have)
+	ours, allowed, err := p.has(ctx, target)
 	switch {
 	case live.IsAway(err):
-		return live.Unavailable(err)
-	case err != nil || had:
-		return err
+		return false, live.Unavailable(err)
+	case err != nil || ours || allowed:
+		return !ours, err
 	}
-	return apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
+	return false, apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
 		"topic %s is on the brokers already, and who made this object had no right to take it over: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id))
 }
 
@@ -101,8 +105,12 @@ func adopting(topic *kafka.KafkaTopic) bool {
 func (p *plane) mayHave(ctx context.Context, target resolver.Target) error {
 	topic, have := target.Topic, target.Have
 	id := have.ID.String()
-	if have.ID.IsZero() || topic.Status.TopicID != "" || topic.Spec.AdoptTopicID == id {
+	if have.ID.IsZero() || topic.Status.TopicID == id || topic.Spec.AdoptTopicID == id {
 		return nil
+	}
+	if topic.Status.TopicID != "" {
+		// Somebody made another topic in the place of the object's.
+		return p.access.own(ctx, topic, takingOver(have))
 	}
 	doomed, err := p.topics.Tombstoned(ctx, topic, id)
 	if err != nil {
@@ -111,23 +119,46 @@ func (p *plane) mayHave(ctx context.Context, target resolver.Target) error {
 	if doomed {
 		return deletionPending(topic, fmt.Sprintf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
 	}
-	if had, err := p.has(ctx, target.Cluster, topic, have); err != nil || had {
+	if ours, allowed, err := p.has(ctx, target); err != nil || ours || allowed {
 		return err
 	}
 	return p.access.own(ctx, topic, takingOver(have))
 }
 
-// has tells whether an object may have a topic of its name without anybody's asking: it is known to be the object's, who made the object may
-// take over what is there, or nobody but those who carry out the object can have made it.
-func (p *plane) has(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic) (bool, error) {
-	known, allowed, wanted, err := p.topics.Standing(ctx, topic)
-	if err != nil || allowed || known == have.ID.String() {
-		return err == nil, err
+// has tells whether a topic is an object's: it is known to be, or nobody but those who carry out the object can have made it. Otherwise
+// allowed tells whether who made the object may take over what is there.
+func (p *plane) has(ctx context.Context, target resolver.Target) (ours, allowed bool, err error) {
+	standing, err := p.topics.Standing(ctx, target.Topic)
+	if err != nil || standing.ID == target.Have.ID.String() {
+		return err == nil, false, err
 	}
-	stored, err := (kind{p}).Wanted(topic)
+	stored, err := (kind{p}).Wanted(target.Topic)
 	if err != nil {
-		return false, apierrors.NewInternalError(err)
+		return false, false, apierrors.NewInternalError(err)
 	}
-	left, err := (kind{p}).isLeft(ctx, cluster, have, append(wanted, stored))
-	return left, statusUnlessAway(err, topic)
+	ours, err = (kind{p}).isLeft(ctx, target.Cluster, target.Have, append(standing.Wanted, stored))
+	return ours, standing.MayAdopt, statusUnlessAway(err, target.Topic)
+}
+
+// firstID finds out what becomes of a topic that the brokers have while its object has none yet: the caller must be allowed to have it, and
+// it stays with an object that does not say otherwise when it was somebody's before.
+func (p *plane) firstID(ctx context.Context, target resolver.Target) (takenOver bool, err error) {
+	if target.Topic.Status.TopicID != "" || target.Have.ID.IsZero() {
+		return false, nil
+	}
+	if err := p.mayHave(ctx, target); err != nil {
+		return false, err
+	}
+	ours, _, err := p.has(ctx, target)
+	return !ours, err
+}
+
+// notTakenOver refuses to grow a topic that its object has not taken over yet, because nobody has compared them.
+func (p *plane) notTakenOver(ctx context.Context, target resolver.Target) error {
+	takenOver, err := p.firstID(ctx, target)
+	if err != nil || !takenOver {
+		return err
+	}
+	return apierrors.NewConflict(resolver.Resource, target.Topic.Name, fmt.Errorf(
+		"topic %s was on the brokers before the object, which has not taken it over yet; try again when the object is Ready", target.Topic.TopicName()))
 }

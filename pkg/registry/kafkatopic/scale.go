@@ -2,6 +2,7 @@ package kafkatopic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -56,6 +57,9 @@ func newScale(p *plane) *Scale {
 		},
 		Ask: func(ctx context.Context, t resolver.Target, next, _ *autoscalingv1.Scale) (growth, error) {
 			want := next.Spec.Replicas
+			if err := p.notTakenOver(ctx, t); err != nil {
+				return growth{}, err
+			}
 			if problem := p.tooMany(ctx, t.Cluster, t.Topic, int32(len(t.Have.Partitions)), want, int32(t.Have.ReplicationFactor()), sub.ReplicasField); problem != nil {
 				return growth{}, invalidScale(t, problem)
 			}
@@ -119,7 +123,17 @@ func foreseeGrowth(ctx context.Context, t resolver.Target, _, _ *autoscalingv1.S
 // stored object, too, when its number changes.
 func (p *plane) grow(ctx context.Context, t resolver.Target, partitions int32, assignments [][]int32, change func(*kafka.KafkaTopic)) (*kafka.KafkaTopic, error) {
 	topic, have, stored := t.Topic, t.Have, t.Topic
+	seen := topic.Spec.Partitions
 	err := p.topics.Exclusively(ctx, (kind{}).Name(topic), func(ctx context.Context) error {
+		// Others may have had the name meanwhile.
+		now, found, err := t.Cluster.Topic(ctx, have.Name)
+		if err != nil {
+			return err
+		}
+		if !found || now.ID != have.ID {
+			return modified(t)
+		}
+		have = now
 		if int(partitions) > len(have.Partitions) {
 			if err := t.Cluster.CreatePartitions(ctx, have.Name, partitions, assignments, false); err != nil {
 				return err
@@ -128,17 +142,24 @@ func (p *plane) grow(ctx context.Context, t resolver.Target, partitions int32, a
 				have.Partitions = append(have.Partitions, broker.Partition{ID: i, Leader: -1})
 			}
 		}
-		done := (kind{p}).outcome(settled(topic, have, false))
+		had := settled(topic, have, false)
+		if had.retain, err = p.leftOpen(ctx, topic); err != nil {
+			// What is not known stays.
+			had.retain = true
+			klog.FromContext(ctx).Info("Claim of a topic that was grown not read", "topic", klog.KObj(topic), "err", err)
+		}
+		done := (kind{p}).outcome(had)
 		record := done.Record
 		done.Record = func(topic *kafka.KafkaTopic, generation int64) {
-			if ptr.Deref(topic.Spec.Partitions, 0) != partitions {
+			// More that somebody else has asked for meanwhile is not taken back.
+			if asked := ptr.Deref(topic.Spec.Partitions, 0); asked < partitions || asked > partitions && ptr.Equal(topic.Spec.Partitions, seen) {
 				grow(topic, partitions)
 				if change != nil {
 					change(topic)
 				}
 				if topic.Generation == generation {
 					// The new number makes a new generation (outcomeStrategy), which the brokers already have.
-					defer func() { topic.Status.ObservedGeneration = generation + 1 }()
+					generation++
 				}
 			}
 			record(topic, generation)
@@ -152,6 +173,11 @@ func (p *plane) grow(ctx context.Context, t resolver.Target, partitions int32, a
 	return stored, err
 }
 
+// modified is the conflict of a request whose topic is not the one any more that it was made for.
+func modified(t resolver.Target) error {
+	return apierrors.NewConflict(resolver.Resource, t.Topic.Name, errors.New("topic "+t.Topic.TopicName()+" has been changed meanwhile; look at it and try again"))
+}
+
 // scaledTo shows the number that is wanted, which brokers that were away may not have yet, and the number that is there.
 func scaledTo(topic *kafka.KafkaTopic, partitions int32) *autoscalingv1.Scale {
 	return sub.ScaleOf(topic, sub.Replicas{Desired: max(ptr.Deref(topic.Spec.Partitions, 0), partitions), Current: partitions})
@@ -162,5 +188,8 @@ func invalidScale(t resolver.Target, problem *field.Error) error {
 }
 
 func growthRefused(err error, t resolver.Target) error {
+	if apierrors.IsConflict(err) {
+		return err
+	}
 	return live.Refused(err, resolver.Resource, t.Topic.Name, sub.ReplicasField.String())
 }

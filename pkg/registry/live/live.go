@@ -104,10 +104,12 @@ func IsAway(err error) bool {
 	return errors.Is(err, ErrNotUp) || broker.IsUnreachable(err) && !broker.IsUnknownOutcome(err)
 }
 
-// Deadline bounds the part of a request that asks brokers, leaving the rest of the 34 seconds that the generic
-// handlers allow for answering.
+// RequestTime bounds a request, leaving the rest of the 34 seconds that the generic handlers allow for answering.
+const RequestTime = 28 * time.Second
+
+// Deadline bounds the part of a request that asks brokers.
 func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	return Within(ctx, 28*time.Second)
+	return Within(ctx, RequestTime)
 }
 
 // Unavailable, Refused, Warn and Line do not tell how the cluster is reached, except of an error by Clusters.For.

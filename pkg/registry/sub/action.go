@@ -50,8 +50,11 @@ func (a *Action[T, O, P]) Create(ctx context.Context, name string, obj runtime.O
 	if err != nil {
 		return nil, err
 	}
-	target, err := a.Find(ctx, name)
-	if err != nil {
+	var target T
+	if err := asking(ctx, func(ctx context.Context) (err error) {
+		target, err = a.Find(ctx, name)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	if err := a.complete(target, order); err != nil {
@@ -66,27 +69,38 @@ func (a *Action[T, O, P]) Create(ctx context.Context, name string, obj runtime.O
 			return nil, err
 		}
 	}
+	var answer O
+	if err := asking(ctx, func(ctx context.Context) (err error) {
+		answer, err = a.carryOut(ctx, target, order, dryrun.IsDryRun(options.DryRun))
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// carryOut is what comes after admission.
+func (a *Action[T, O, P]) carryOut(ctx context.Context, target T, order O, dryRun bool) (answer O, err error) {
+	if err := target.Begin(ctx); err != nil {
+		return answer, err
+	}
 	plan, err := a.Ask(ctx, target, order)
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
 	do := a.Do
 	switch {
-	case dryrun.IsDryRun(options.DryRun):
+	case dryRun:
 		do = a.Foresee
 	case a.Once:
 		live.Keep(ctx)
 	}
 	if do != nil {
 		if plan, err = do(ctx, target, plan); err != nil {
-			return nil, err
+			return answer, err
 		}
 	}
-	answer, err := a.Record(ctx, target, order, plan)
-	if err != nil {
-		return nil, err
-	}
-	return answer, nil
+	return a.Record(ctx, target, order, plan)
 }
 
 // complete checks that an order is for the target, and makes its metadata that of the target.

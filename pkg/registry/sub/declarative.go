@@ -42,11 +42,15 @@ var _ rest.Patcher = &Declarative[Target, Object, any]{}
 func (d *Declarative[T, O, P]) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	target, err := d.Target(ctx, name)
-	if err != nil {
-		return nil, false, err
-	}
-	old, err := d.Current(ctx, target)
+	var target T
+	var old O
+	err := asking(ctx, func(ctx context.Context) (err error) {
+		if target, err = d.Target(ctx, name); err != nil {
+			return err
+		}
+		old, err = d.Current(ctx, target)
+		return err
+	})
 	if err != nil {
 		return nil, false, err
 	}
@@ -73,21 +77,33 @@ func (d *Declarative[T, O, P]) Update(ctx context.Context, name string, info res
 	if err != nil {
 		return nil, false, err
 	}
-	plan, err := d.Ask(ctx, target, next, old)
-	if err != nil {
-		return nil, false, err
-	}
-	answer := d.Record
-	if dryrun.IsDryRun(options.DryRun) {
-		answer = d.Foresee
-	} else if plan, err = d.Do(ctx, target, next, plan); err != nil {
-		return nil, false, err
-	}
-	out, err := answer(ctx, target, next, old, plan)
+	var out O
+	err = asking(ctx, func(ctx context.Context) (err error) {
+		out, err = d.carryOut(ctx, target, next, old, dryrun.IsDryRun(options.DryRun))
+		return err
+	})
 	if err != nil {
 		return nil, false, err
 	}
 	return out, missing != nil, nil
+}
+
+// carryOut is what comes after admission.
+func (d *Declarative[T, O, P]) carryOut(ctx context.Context, target T, next, old O, dryRun bool) (out O, err error) {
+	if err := target.Begin(ctx); err != nil {
+		return out, err
+	}
+	plan, err := d.Ask(ctx, target, next, old)
+	if err != nil {
+		return out, err
+	}
+	if dryRun {
+		return d.Foresee(ctx, target, next, old, plan)
+	}
+	if plan, err = d.Do(ctx, target, next, plan); err != nil {
+		return out, err
+	}
+	return d.Record(ctx, target, next, old, plan)
 }
 
 // next is the object that the caller wants, if the request is for the one that is there.

@@ -21,10 +21,14 @@ import (
 )
 
 // found is an object of a request.
-type found struct{ metav1.ObjectMeta }
+type found struct {
+	metav1.ObjectMeta
+	journal *journal
+}
 
 func (found) Resource() schema.GroupResource { return kafka.Resource("kafkatopics") }
 func (f found) Parent() metav1.Object        { return &f.ObjectMeta }
+func (f found) Begin(context.Context) error  { return f.journal.step("begin") }
 
 // journal notes the steps of a request, of which one fails.
 type journal struct {
@@ -63,7 +67,7 @@ func (j *journal) find(ctx context.Context, name string) (found, error) {
 	if name != orders.Name {
 		return found{}, apierrors.NewNotFound(kafka.Resource("kafkatopics"), name)
 	}
-	return found{orders}, j.step("find")
+	return found{orders, j}, j.step("find")
 }
 
 func (j *journal) action() write {
@@ -176,10 +180,10 @@ var kinds = map[string]struct {
 	write        func(*journal) write
 	steps, tried []string
 }{
-	"action": {(*journal).action, []string{"find", "validate", "admit", "ask", "do", "record"},
-		[]string{"find", "validate", "admit", "ask", "foresee", "record"}},
-	"declarative": {(*journal).declarative, []string{"find", "validate", "admit", "ask", "do", "record"},
-		[]string{"find", "validate", "admit", "ask", "foresee"}},
+	"action": {(*journal).action, []string{"find", "validate", "admit", "begin", "ask", "do", "record"},
+		[]string{"find", "validate", "admit", "begin", "ask", "foresee", "record"}},
+	"declarative": {(*journal).declarative, []string{"find", "validate", "admit", "begin", "ask", "do", "record"},
+		[]string{"find", "validate", "admit", "begin", "ask", "foresee"}},
 	"transition": {(*journal).transition, []string{"find", "validate", "admit", "do"}, []string{"find", "validate", "admit", "foresee"}},
 }
 

@@ -1,6 +1,7 @@
 package sub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -19,6 +20,8 @@ type Target interface {
 	Resource() schema.GroupResource
 	// Parent is the metadata that the body of a request is compared with.
 	Parent() metav1.Object
+	// Begin counts the request among those that wait for the target's brokers, after admission. Its error is one of the API.
+	Begin(ctx context.Context) error
 }
 
 // sameObject refuses a body that is for another object than the request: for another name, or for one that was deleted since.

@@ -35,7 +35,11 @@ var _ rest.Patcher = &Transition[any, Object, Object]{}
 func (t *Transition[T, P, O]) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	target, err := t.Find(ctx, name)
+	var target T
+	err := asking(ctx, func(ctx context.Context) (err error) {
+		target, err = t.Find(ctx, name)
+		return err
+	})
 	if err != nil {
 		return nil, false, err
 	}

@@ -70,10 +70,18 @@ func (t Type[O]) invalid(name string, problems field.ErrorList) error {
 	return apierrors.NewInvalid(t.Kind, name, problems)
 }
 
+// asking does a part of a request that asks brokers. Those whose brokers keep them waiting are few, so it is not to last longer than that:
+// admission, which may be slow too, is no part of it.
+func asking(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := live.Deadline(ctx)
+	defer cancel()
+	return ask(ctx)
+}
+
 // deadline bounds a request. Of a shorter time that its client has set a part is left for the answer: when that time is over the server
 // answers by itself, and does not say that something may have been done.
 func deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	inner, cancel := live.Deadline(ctx)
+	inner, cancel := context.WithTimeout(ctx, live.RequestTime)
 	at, ok := ctx.Deadline()
 	if !ok {
 		return inner, cancel

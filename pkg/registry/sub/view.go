@@ -23,11 +23,15 @@ var _ rest.Getter = &View[any, runtime.Object]{}
 func (v *View[T, O]) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	target, err := v.Find(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	shown, err := v.Show(ctx, target)
+	var shown O
+	err := asking(ctx, func(ctx context.Context) error {
+		target, err := v.Find(ctx, name)
+		if err != nil {
+			return err
+		}
+		shown, err = v.Show(ctx, target)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,8 @@ type Target struct {
 	Cluster *broker.Cluster
 	// Have is the zero value where the brokers were not asked yet.
 	Have broker.Topic
+
+	resolver *Resolver
 }
 
 var _ sub.Target = Target{}
@@ -46,6 +48,14 @@ func (Target) Resource() schema.GroupResource { return Resource }
 
 // Parent implements sub.Target.
 func (t Target) Parent() metav1.Object { return t.Topic }
+
+// Begin implements sub.Target.
+func (t Target) Begin(ctx context.Context) error {
+	if err := t.resolver.Clusters.Begin(ctx, t.Cluster); err != nil {
+		return live.Unavailable(t.resolver.InWords(ctx, t.Topic, err))
+	}
+	return nil
+}
 
 // Meta is the metadata of a view of the topic.
 func (t Target) Meta() metav1.ObjectMeta {
@@ -96,7 +106,7 @@ func (r *Resolver) Look(ctx context.Context, name string) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	target := Target{Topic: topic}
+	target := Target{Topic: topic, resolver: r}
 	if target.Cluster, err = r.Clusters.Ask(ctx, k); err != nil {
 		return Target{}, live.Unavailable(r.InWords(ctx, topic, err))
 	}
@@ -112,7 +122,16 @@ func (r *Resolver) Records(ctx context.Context, name string) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	return target, r.MayHave(ctx, target)
+	return target, r.mayHave(ctx, target)
+}
+
+// mayHave is MayHave for who waits for the answer.
+func (r *Resolver) mayHave(ctx context.Context, target Target) error {
+	err := r.MayHave(ctx, target)
+	if live.IsAway(err) {
+		return live.Unavailable(r.InWords(ctx, target.Topic, err))
+	}
+	return err
 }
 
 // Own is Records for who does something to the topic: another one in the place of the object's own is refused, and no retry mends that.
@@ -124,7 +143,7 @@ func (r *Resolver) Own(ctx context.Context, name string) (Target, error) {
 	if problem := Foreign(target.Topic, target.Have); problem != nil {
 		return Target{}, Invalid(target.Topic, problem)
 	}
-	return target, r.MayHave(ctx, target)
+	return target, r.mayHave(ctx, target)
 }
 
 // Reach finds a topic and the way to its brokers, for views: nothing is asked of them yet.
@@ -143,7 +162,7 @@ func (r *Resolver) Reach(ctx context.Context, name string) (Target, error) {
 	case err != nil:
 		return Target{}, err
 	}
-	return Target{Topic: topic, Cluster: cluster}, nil
+	return Target{Topic: topic, Cluster: cluster, resolver: r}, nil
 }
 
 // InWords is an error about asking a topic's brokers as the caller is to see it: how they are reached is for who may see the Kafka.
