@@ -80,7 +80,11 @@ func TestClocksThatJump(t *testing.T) {
 	topicTool(t, cluster.Kafka, "--delete --topic "+lost)
 	harness.Eventually(t, 3*agreeWithin, "a topic that was deleted outside is made again", func() string {
 		if now := ids(t, server.Client, n)[lost]; now == before {
-			return "its object has the old id"
+			object, err := server.Client.KafkaV1beta1().KafkaTopics(n).Get(t.Context(), lost, metav1.GetOptions{})
+			if err != nil {
+				return err.Error()
+			}
+			return fmt.Sprintf("its object has the old id, and says %+v", object.Status.Conditions)
 		}
 		return settled(t, server.Client, n, cluster.Kafka)
 	})
