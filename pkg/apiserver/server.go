@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -75,22 +76,20 @@ func (c *Config) Complete() CompletedConfig {
 // Server is a server that is ready to run.
 type Server struct {
 	Generic *genericapiserver.GenericAPIServer
-	gateway *broker.Gateway
+	// beside is what requests need until the last of them is answered.
+	beside []func(context.Context)
 }
 
 // Run serves until ctx ends, and then until the last request is answered.
 func (s *Server) Run(ctx context.Context) error {
-	// Post-start hooks end before the last requests do, and these may still ask brokers.
-	gatewayCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		s.gateway.Run(gatewayCtx)
-	}()
-	defer func() {
-		stop()
-		<-stopped
-	}()
+	// Post-start hooks end before the last requests do. These may still ask brokers, and keep other servers from what they change.
+	requests, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, run := range s.beside {
+		running.Go(func() { run(requests) })
+	}
+	defer running.Wait()
+	defer stop()
 	return s.Generic.PrepareRun().RunWithContext(ctx)
 }
 
@@ -156,7 +155,6 @@ func (c CompletedConfig) New() (*Server, error) {
 			guard.Run(ctx)
 		},
 		"cluster-claims": kafkas.Clusters.Identities.Run,
-		"servers":        servers.Run,
 		"topic-sweeper":  topics.Topic.Sweeper.Run,
 		"topic-logs":     topics.Log.Run,
 	} {
@@ -167,5 +165,5 @@ func (c CompletedConfig) New() (*Server, error) {
 			return nil, fmt.Errorf("add the hook %s: %w", name, err)
 		}
 	}
-	return &Server{Generic: generic, gateway: c.Extra.Gateway}, nil
+	return &Server{Generic: generic, beside: []func(context.Context){c.Extra.Gateway.Run, servers.Run}}, nil
 }

@@ -16,8 +16,8 @@ import (
 var unguarded = map[string]string{
 	"crash/crash.go func":                         "this is the guard",
 	"crash/crash.go g.running.Go":                 "this is the guard",
-	"apiserver/server.go func":                    "a loop that works for everybody",
 	"apiserver/server.go run":                     "a loop that works for everybody",
+	"apiserver/server.go running.Go":              "a loop that works for everybody",
 	"broker/batch.go b.run":                       "a loop that works for everybody, which guards each of its requests",
 	"broker/pool.go l.close":                      "closes a socket",
 	"cmd/serve/command.go func":                   "waits for the end of the storage",
