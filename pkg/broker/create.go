@@ -179,24 +179,15 @@ func (c *Cluster) asWanted(ctx context.Context, want NewTopic) (CreatedTopic, bo
 		text := "a topic of that name exists, " + diff
 		return CreatedTopic{}, false, newError("create topic", want.Name, codeTopicAlreadyExists, &text, 0)
 	}
-	if fresh, err := c.neverUsed(ctx, t); err != nil || !fresh {
+	fresh, err := c.neverUsed(ctx, t)
+	if CodeOf(err) != 0 {
+		// A leader that is being elected will say.
+		err = nil
+	}
+	if err != nil || !fresh {
 		return CreatedTopic{}, false, err
 	}
 	return CreatedTopic{ID: t.ID, Partitions: int32(len(t.Partitions)), Replicas: int16(t.ReplicationFactor()), Config: configs[want.Name]}, true, nil
-}
-
-// neverUsed tells whether no partition of a topic is known to have held a record. A partition whose leader is being elected does not say.
-func (c *Cluster) neverUsed(ctx context.Context, t Topic) (bool, error) {
-	offsets, err := c.offsetsOf(ctx, t, ReadUncommitted)
-	if err != nil {
-		return false, err
-	}
-	for _, p := range t.Partitions {
-		if at, told := offsets[p.ID]; !told || at.Err != nil || at.End != 0 {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 // difference tells in words how a topic is not what was asked for; "" when it is.

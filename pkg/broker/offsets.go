@@ -35,6 +35,30 @@ func (c *Cluster) OffsetsOf(ctx context.Context, topic Topic, isolation Isolatio
 	return c.offsetsOf(ctx, topic, isolation)
 }
 
+// NeverUsed tells whether no partition of a topic ever held a record.
+func (c *Cluster) NeverUsed(ctx context.Context, topic Topic) (bool, error) {
+	ctx, done := c.begin(ctx)
+	defer done()
+	return c.neverUsed(ctx, topic)
+}
+
+func (c *Cluster) neverUsed(ctx context.Context, topic Topic) (bool, error) {
+	offsets, err := c.offsetsOf(ctx, topic, ReadUncommitted)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range topic.Partitions {
+		at, told := offsets[p.ID]
+		switch {
+		case at.Err != nil:
+			return false, at.Err
+		case !told || at.End != 0:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 func (c *Cluster) offsetsOf(ctx context.Context, t Topic, isolation Isolation) (map[int32]PartitionOffsets, error) {
 	ends, err := c.offsetsAt(ctx, t, isolation, sarama.OffsetOldest, sarama.OffsetNewest)
 	if err != nil {

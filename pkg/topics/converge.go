@@ -44,7 +44,7 @@ type Hooks struct {
 	// any more what was read: others may have carried out a newer spec, or delete the topic.
 	Stands func(context.Context) error
 	// TakeOver is called before anything is done to a topic whose id is not Desired.TopicID. Nothing is done if it fails.
-	TakeOver func(context.Context, broker.TopicID) error
+	TakeOver func(context.Context, broker.Topic) error
 	// Remake is called before a topic is made in the place of one that the object had. Nothing is made if it fails.
 	Remake func(context.Context) error
 	// Leaving tells whether a topic is what a deleted object left, which is about to be deleted. It is called before a topic counts as
@@ -317,7 +317,7 @@ func known(told, asked int32) int32 {
 // change takes the topic over, grows it and sets its settings.
 func change(ctx context.Context, brokers Brokers, want Desired, seen Seen, d Decision, hooks Hooks) (Outcome, error) {
 	if d.TakeOver && hooks.TakeOver != nil {
-		if err := hooks.TakeOver(ctx, seen.Topic.ID); err != nil {
+		if err := hooks.TakeOver(ctx, seen.Topic); err != nil {
 			return Outcome{}, err
 		}
 	}

@@ -193,7 +193,7 @@ func TestConverge(t *testing.T) {
 				tc.want.Name = "orders"
 				got, err := Converge(t.Context(), &on, tc.want, Hooks{
 					Stands:   func(context.Context) error { on.done = append(on.done, "stands"); return nil },
-					TakeOver: func(context.Context, broker.TopicID) error { on.done = append(on.done, "take over"); return nil },
+					TakeOver: func(context.Context, broker.Topic) error { on.done = append(on.done, "take over"); return nil },
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -264,7 +264,7 @@ func TestNothingIsDoneForAnObjectThatMoved(t *testing.T) {
 		on := &cluster{have: &have}
 		_, err := Converge(t.Context(), on, want, Hooks{
 			Stands:   func(context.Context) error { return moved },
-			TakeOver: func(context.Context, broker.TopicID) error { return moved },
+			TakeOver: func(context.Context, broker.Topic) error { return moved },
 		})
 		if !errors.Is(err, moved) || len(on.done) != 0 {
 			t.Errorf("%+v: %v after %v", want, err, on.done)

@@ -8,7 +8,8 @@ import (
 
 // MaxAdded is the number of partitions that one request may add. A KRaft controller writes a record for each, and no operation of a
 // user may write more (org.apache.kafka.controller.QuorumController.MAX_RECORDS_PER_USER_OP). A new topic has a record of its own, and
-// one for each of its settings, and one that clears the eligible leader replicas where it sets min.insync.replicas. Brokers of 4.3 refuse more only after they have made room for all of them in memory, which two billion end.
+// one for each of its settings, and one that clears the eligible leader replicas where it sets min.insync.replicas. Brokers of 4.3 refuse
+// more only after they have made room for all of them in memory, which two billion end.
 const MaxAdded = 10_000
 
 const minInSyncReplicas = "min.insync.replicas"

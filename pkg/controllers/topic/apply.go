@@ -114,8 +114,8 @@ func (w *work) stands(ctx context.Context) error {
 
 // takeOver records the id of a topic that the object does not have. Before anything is done to it the API server must agree that it is
 // this object's: it may be what a former owner left to be deleted.
-func (w *work) takeOver(ctx context.Context, id broker.TopicID) error {
-	c, topic, former := w.controller, w.topic, w.topic.Status.TopicID
+func (w *work) takeOver(ctx context.Context, have broker.Topic) error {
+	c, topic, former, id := w.controller, w.topic, w.topic.Status.TopicID, have.ID
 	made, _ := c.unrecorded.get(w.key)
 	w.adopted = former == "" && (made.id != id || id.IsZero())
 	if err := w.recordID(ctx, id, w.adopted); err != nil {

@@ -6026,7 +6026,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicSpec(ref common.ReferenceCallback) 
 					},
 					"deletionPolicy": {
 						SchemaProps: spec.SchemaProps{
-							Description: "deletionPolicy says what becomes of the topic when this object is deleted: Delete or Retain. Left out, it becomes Delete when this object makes the topic, and Retain when it takes over one that was on the brokers already.\n\nPossible enum values:\n - `\"Delete\"` deletes the topic and its records with the object.\n - `\"Retain\"` keeps the topic and its records.",
+							Description: "deletionPolicy says what becomes of the topic when this object is deleted: Delete or Retain. Left out, it is Delete for a topic that was made for this object, and Retain for one that was on the brokers already and was taken over.\n\nPossible enum values:\n - `\"Delete\"` deletes the topic and its records with the object.\n - `\"Retain\"` keeps the topic and its records.",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Delete", "Retain"},

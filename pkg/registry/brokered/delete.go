@@ -80,25 +80,24 @@ func (s *Store[T, H]) release(ctx context.Context, obj T, done Outcome[T]) error
 	if done.ID == "" {
 		return nil
 	}
-	retain, said := s.kind.Retain(obj)
-	// What was not made for the object was somebody's before, whose records are not for it to delete unless it says so.
-	retain = retain || !said && !done.Made
+	retain, _ := s.kind.Retain(obj)
 	tombstone := storage.Claim{Name: s.kind.Name(obj), ID: done.ID, Owner: ownerOf(obj), Retain: retain, Since: s.clock.Now()}
 	defer s.Sweeper.Check(tombstone.Name, 0)
+	if !done.Made {
+		return nil
+	}
 	for range claimRetries {
 		standing, err := s.claims.Get(ctx, tombstone.Name)
 		switch {
 		case err != nil:
 			return apierrors.NewInternalError(err)
-		case standing == nil && (!done.Made || tombstone.Retain):
+		case standing == nil && tombstone.Retain:
 			return nil
 		case standing == nil:
 			if standing, err = s.claims.Take(ctx, tombstone, ""); err == nil && standing.ID == tombstone.ID {
 				return nil
 			}
 		case standing.Owner.UID != obj.GetUID() || standing.ID == tombstone.ID:
-			return nil
-		case !done.Made:
 			return nil
 		default:
 			if _, err = s.claims.Update(ctx, standing, func(c *storage.Claim) {

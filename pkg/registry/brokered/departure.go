@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 )
 
 // departure is the update that takes the last finalizer of an object that was deleted. The generic registry deletes the object then as it
@@ -51,7 +52,7 @@ func lastOf(ctx context.Context, stored runtime.Object) (runtime.Object, error) 
 		return nil, apierrors.NewInternalError(err)
 	}
 	if accessor.GetResourceVersion() != d.base {
-		return nil, apierrors.NewConflict(d.resource, accessor.GetName(), errors.New("the object has been modified; please apply your changes to the latest version and try again"))
+		return nil, apierrors.NewConflict(d.resource, accessor.GetName(), errors.New(genericregistry.OptimisticLockErrorMsg))
 	}
 	return d.last, nil
 }

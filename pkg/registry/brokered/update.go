@@ -143,8 +143,9 @@ func (s *Store[T, H]) newest(ctx context.Context, obj T) (T, error) {
 	return o, nil
 }
 
-// Record writes an outcome to a stored object, and returns it. obj is the version of it that was carried out. What is on the brokers is done: when the outcome cannot be written the
-// caller is told, and the object is returned with what is known. It outlives the request, whose time may be over.
+// Record writes an outcome to a stored object, and returns it. obj is the version of it that was carried out. What is on the brokers is
+// done: when the outcome cannot be written the caller is told, and the object is returned with what is known. It outlives the request,
+// whose time may be over.
 func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtime.Object {
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()

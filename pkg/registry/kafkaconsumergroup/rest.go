@@ -55,17 +55,14 @@ func (*REST) GetSingularName() string { return "kafkaconsumergroup" }
 func (r *REST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
 	ctx, cancel := live.Deadline(ctx)
 	defer cancel()
-	at, err := find(ctx, r.clusters, name)
+	at, err := findGroup(ctx, r.clusters, name)
+	if err == nil {
+		err = at.missing()
+	}
 	if err != nil {
 		return nil, err
 	}
-	g, found, err := at.group(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		return nil, at.notFound()
-	}
+	g := at.group
 	obj := view(at.kafka, g)
 	obj.Status.Assignor = g.Assignor
 	for _, m := range g.Members {

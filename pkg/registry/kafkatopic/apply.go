@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
@@ -62,15 +61,8 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 		// A topic that was there when the brokers were asked was compared with the spec then.
 		Absent: judged.Absent, Judged: judged.Judged,
 	}, topics.Hooks{
-		TakeOver: func(ctx context.Context, id broker.TopicID) error {
-			have, found, err := cluster.Topic(ctx, topic.TopicName())
-			if err != nil {
-				return err
-			}
-			if !found || have.ID != id {
-				return apierrors.NewConflict(resolver.Resource, topic.Name, errTaken)
-			}
-			takenOver, err := p.firstID(ctx, resolver.Target{Topic: topic, Cluster: cluster, Have: have})
+		TakeOver: func(ctx context.Context, have broker.Topic) error {
+			takenOver, err := p.takesOver(ctx, resolver.Target{Topic: topic, Cluster: cluster, Have: have})
 			retain = retain || takenOver
 			return err
 		},

@@ -105,7 +105,7 @@ func (k kind) isLeft(ctx context.Context, cluster *broker.Cluster, have broker.T
 	if same, err := k.isWanted(ctx, cluster, have, left); err != nil || !same {
 		return false, err
 	}
-	return neverUsed(ctx, cluster, have)
+	return cluster.NeverUsed(ctx, have)
 }
 
 // create creates the topic; otherwise the topic returned has its name, which may be because somebody was faster.
@@ -127,12 +127,9 @@ func adopted(topic *kafka.KafkaTopic, have broker.Topic) outcome {
 
 var errTaken = errors.New("somebody else made a topic of that name meanwhile; try again")
 
-// brokers tell what an error of theirs means.
-var brokers live.Brokers
-
 // refusedOrUnknown is a broker's refusal as an API error. That nobody could be asked, and that the outcome is not known, stays as it is.
 func refusedOrUnknown(err error, topic *kafka.KafkaTopic) error {
-	if err == nil || brokers.Away(err) || brokers.Unknown(err) {
+	if brokers := (live.Brokers{}); err == nil || brokers.Away(err) || brokers.Unknown(err) {
 		return err
 	}
 	return resolver.Refusal(err, topic)

@@ -157,7 +157,7 @@ func (k kind) Find(ctx context.Context, cluster *broker.Cluster, claim *storage.
 		return "", err
 	}
 	if have.ID.String() != claim.ReportedID {
-		if empty, err := neverUsed(ctx, cluster, have); err != nil || !empty {
+		if empty, err := cluster.NeverUsed(ctx, have); err != nil || !empty {
 			return "", err
 		}
 	}
@@ -183,24 +183,6 @@ func (kind) isWanted(ctx context.Context, cluster *broker.Cluster, have broker.T
 		}
 	}
 	return false, nil
-}
-
-// neverUsed tells whether no partition of a topic ever held a record.
-func neverUsed(ctx context.Context, cluster *broker.Cluster, have broker.Topic) (bool, error) {
-	offsets, err := cluster.OffsetsOf(ctx, have, broker.ReadUncommitted)
-	if err != nil {
-		return false, err
-	}
-	for _, p := range have.Partitions {
-		o, told := offsets[p.ID]
-		switch {
-		case o.Err != nil:
-			return false, o.Err
-		case !told || o.End != 0:
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 // Remove implements brokered.Kind.

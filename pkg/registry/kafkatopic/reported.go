@@ -99,30 +99,42 @@ func adopting(topic *kafka.KafkaTopic) bool {
 	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == topics.ReasonAdopting
 }
 
-// mayHave refuses to do anything to a topic of which the object is not known to be the owner: its object was stored while nobody could be
-// asked, so that the topic may have been somebody's before, or what a former object left to be deleted. nil when it is the object's, when
-// nobody else can have used it, or when who made the object, or who asks now, may take it over.
+// mayHave refuses to do anything to a topic that the object takes over when it does, and may not.
 func (p *plane) mayHave(ctx context.Context, target resolver.Target) error {
+	_, err := p.takesOver(ctx, target)
+	return err
+}
+
+// takesOver tells whether a topic was somebody's before an object that does something to it: its object was stored while nobody could be
+// asked, or somebody made another topic in the place of its own. The error is that the object may not have it, or that it is what a former
+// object left to be deleted. It is nil when the topic is the object's, when nobody else can have used it, or when who made the object, or
+// who asks now, may take it over.
+func (p *plane) takesOver(ctx context.Context, target resolver.Target) (bool, error) {
 	topic, have := target.Topic, target.Have
 	id := have.ID.String()
-	if have.ID.IsZero() || topic.Status.TopicID == id || topic.Spec.AdoptTopicID == id {
-		return nil
-	}
-	if topic.Status.TopicID != "" {
-		// Somebody made another topic in the place of the object's.
-		return p.access.own(ctx, topic, takingOver(have))
+	switch {
+	case have.ID.IsZero(), topic.Status.TopicID == id:
+		return false, nil
+	case topic.Spec.AdoptTopicID == id:
+		return true, nil
+	case topic.Status.TopicID != "":
+		return true, p.access.own(ctx, topic, takingOver(have))
 	}
 	doomed, err := p.topics.Tombstoned(ctx, topic, id)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if doomed {
-		return deletionPending(topic, fmt.Sprintf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
+		return false, deletionPending(topic, fmt.Sprintf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
 	}
-	if ours, allowed, err := p.has(ctx, target); err != nil || ours || allowed {
-		return err
+	ours, allowed, err := p.has(ctx, target)
+	switch {
+	case err != nil:
+		return false, err
+	case ours, allowed:
+		return !ours, nil
 	}
-	return p.access.own(ctx, topic, takingOver(have))
+	return true, p.access.own(ctx, topic, takingOver(have))
 }
 
 // has tells whether a topic is an object's: it is known to be, or nobody but those who carry out the object can have made it. Otherwise
@@ -140,22 +152,9 @@ func (p *plane) has(ctx context.Context, target resolver.Target) (ours, allowed 
 	return ours, standing.MayAdopt, statusUnlessAway(err, target.Topic)
 }
 
-// firstID finds out what becomes of a topic that the brokers have while its object has none yet: the caller must be allowed to have it, and
-// it stays with an object that does not say otherwise when it was somebody's before.
-func (p *plane) firstID(ctx context.Context, target resolver.Target) (takenOver bool, err error) {
-	if target.Topic.Status.TopicID != "" || target.Have.ID.IsZero() {
-		return false, nil
-	}
-	if err := p.mayHave(ctx, target); err != nil {
-		return false, err
-	}
-	ours, _, err := p.has(ctx, target)
-	return !ours, err
-}
-
 // notTakenOver refuses to grow a topic that its object has not taken over yet, because nobody has compared them.
 func (p *plane) notTakenOver(ctx context.Context, target resolver.Target) error {
-	takenOver, err := p.firstID(ctx, target)
+	takenOver, err := p.takesOver(ctx, target)
 	if err != nil || !takenOver {
 		return err
 	}

@@ -56,16 +56,9 @@ func newScale(p *plane) *Scale {
 			return validateScale(t, next)
 		},
 		Ask: func(ctx context.Context, t resolver.Target, next, _ *autoscalingv1.Scale) (growth, error) {
-			want := next.Spec.Replicas
-			if err := p.notTakenOver(ctx, t); err != nil {
-				return growth{}, err
-			}
-			if problem := p.tooMany(ctx, t.Cluster, t.Topic, int32(len(t.Have.Partitions)), want, int32(t.Have.ReplicationFactor()), sub.ReplicasField); problem != nil {
-				return growth{}, invalidScale(t, problem)
-			}
-			return growth{partitions: want}, nil
+			return growth{partitions: next.Spec.Replicas}, p.notTakenOver(ctx, t)
 		},
-		Foresee: foreseeGrowth,
+		Foresee: p.foreseeGrowth,
 		Do: func(ctx context.Context, t resolver.Target, next *autoscalingv1.Scale, plan growth) (growth, error) {
 			release, problem, err := p.reserve(ctx, t.Cluster, t.Topic, int32(len(t.Have.Partitions)), plan.partitions, int32(t.Have.ReplicationFactor()), sub.ReplicasField)
 			switch {
@@ -109,8 +102,12 @@ func validateScale(t resolver.Target, scale *autoscalingv1.Scale) field.ErrorLis
 	return field.ErrorList{problem}
 }
 
-func foreseeGrowth(ctx context.Context, t resolver.Target, _, _ *autoscalingv1.Scale, plan growth) (*autoscalingv1.Scale, error) {
-	if int(plan.partitions) > len(t.Have.Partitions) {
+func (p *plane) foreseeGrowth(ctx context.Context, t resolver.Target, _, _ *autoscalingv1.Scale, plan growth) (*autoscalingv1.Scale, error) {
+	have := int32(len(t.Have.Partitions))
+	if problem := p.tooMany(ctx, t.Cluster, t.Topic, have, plan.partitions, int32(t.Have.ReplicationFactor()), sub.ReplicasField); problem != nil {
+		return nil, invalidScale(t, problem)
+	}
+	if plan.partitions > have {
 		if err := t.Cluster.CreatePartitions(ctx, t.Have.Name, plan.partitions, nil, true); err != nil {
 			return nil, growthRefused(err, t)
 		}

@@ -9,10 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 )
-
-// errModified is what the generic registry says of a resourceVersion that is not the newest.
-var errModified = errors.New("the object has been modified; please apply your changes to the latest version and try again")
 
 // Target is what a request is about, as it was found.
 type Target interface {
@@ -50,7 +48,7 @@ func sameVersion(gr schema.GroupResource, newest, body metav1.Object, modified e
 		return nil
 	}
 	if modified == nil {
-		modified = errModified
+		modified = errors.New(genericregistry.OptimisticLockErrorMsg)
 	}
 	return apierrors.NewConflict(gr, body.GetName(), modified)
 }

@@ -100,8 +100,8 @@ type KafkaTopicSpec struct {
 	// +optional
 	AdoptTopicID string `json:"adoptTopicID,omitempty"`
 	// deletionPolicy says what becomes of the topic when this object is deleted:
-	// Delete or Retain. Left out, it becomes Delete when this object makes the topic, and Retain when it takes over
-	// one that was on the brokers already.
+	// Delete or Retain. Left out, it is Delete for a topic that was made for this object, and Retain for one that was on
+	// the brokers already and was taken over.
 	// +optional
 	DeletionPolicy TopicDeletionPolicy `json:"deletionPolicy,omitempty"`
 }

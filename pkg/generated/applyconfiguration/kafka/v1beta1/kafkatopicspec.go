@@ -38,8 +38,8 @@ type KafkaTopicSpecApplyConfiguration struct {
 	// here, the object takes it over. Ids that no topic has mean nothing.
 	AdoptTopicID *string `json:"adoptTopicID,omitempty"`
 	// deletionPolicy says what becomes of the topic when this object is deleted:
-	// Delete or Retain. Left out, it becomes Delete when this object makes the topic, and Retain when it takes over
-	// one that was on the brokers already.
+	// Delete or Retain. Left out, it is Delete for a topic that was made for this object, and Retain for one that was on
+	// the brokers already and was taken over.
 	DeletionPolicy *kafkav1beta1.TopicDeletionPolicy `json:"deletionPolicy,omitempty"`
 }
 
