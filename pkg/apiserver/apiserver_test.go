@@ -126,6 +126,18 @@ func TestReadinessDoesNotDependOnBrokers(t *testing.T) {
 	}
 }
 
+// A server that has just started reads what is stored into its watch caches, and refuses lists and watches until then: it is not ready.
+func TestReadinessWaitsForWatchCaches(t *testing.T) {
+	t.Parallel()
+	raw, err := server.Client.Discovery().RESTClient().Get().AbsPath("/readyz").Param("verbose", "true").DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(raw), "[+]poststarthook/storage-readiness ok") {
+		t.Errorf("readiness does not ask for the watch caches: %s", raw)
+	}
+}
+
 // listCached lists what the watch cache holds, until that has heard of the damage: before, it may answer as ever, but never with less.
 func listCached(t *testing.T, topics typed.KafkaTopicInterface) (err error) {
 	t.Helper()

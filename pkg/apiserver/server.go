@@ -148,6 +148,10 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err := generic.AddReadyzChecks(healthz.NamedCheck("storage-identity", func(*http.Request) error { return guard.Err() })); err != nil {
 		return nil, fmt.Errorf("add the readiness check of the storage identity: %w", err)
 	}
+	// Until the watch caches have read what is stored, lists and watches are refused with 429.
+	if err := generic.AddPostStartHook("storage-readiness", generic.StorageReadinessHook.Hook); err != nil {
+		return nil, fmt.Errorf("add the hook storage-readiness: %w", err)
+	}
 	for name, run := range map[string]func(context.Context){
 		"storage-identity-guard": func(ctx context.Context) {
 			// A failure shows in readyz, and every read tries again.

@@ -49,6 +49,11 @@ func (b *bed) herd(ctx context.Context) (s stampede, err error) {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, g.close()) }()
+	// Until its storage is ready a server refuses its own informers.
+	before, err := g.refused(ctx)
+	if err != nil {
+		return s, err
+	}
 	if err := g.startControllers(ctx); err != nil {
 		return s, err
 	}
@@ -63,15 +68,11 @@ func (b *bed) herd(ctx context.Context) (s stampede, err error) {
 	if _, s.peak, err = g.controllers.Memory(); err != nil {
 		return s, err
 	}
-	content, err := g.server.Metrics(ctx)
+	refused, err := g.refused(ctx)
 	if err != nil {
-		return s, fmt.Errorf("read the metrics of the API server: %w", err)
+		return s, err
 	}
-	for line := range strings.Lines(string(content)) {
-		if strings.Contains(line, `code="429"`) {
-			s.refused += total([]byte(line), "apiserver_request_total")
-		}
-	}
+	s.refused = refused - before
 	// A process gives back little of what it once had, so one that has only met what is settled tells what that takes.
 	if err := g.controllers.Stop(); err != nil {
 		return s, err
@@ -87,4 +88,19 @@ func (b *bed) herd(ctx context.Context) (s stampede, err error) {
 	}
 	b.stampede = &s
 	return s, nil
+}
+
+// refused is how many requests the API server has answered with 429 since it was started.
+func (g *grounds) refused(ctx context.Context) (float64, error) {
+	content, err := g.server.Metrics(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read the metrics of the API server: %w", err)
+	}
+	refused := 0.0
+	for line := range strings.Lines(string(content)) {
+		if strings.Contains(line, `code="429"`) {
+			refused += total([]byte(line), "apiserver_request_total")
+		}
+	}
+	return refused, nil
 }

@@ -36,6 +36,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/heap"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
@@ -154,6 +155,8 @@ func genericConfig(options *Options, listener net.Listener, endpoint, token stri
 	if err := run.ComponentGlobalsRegistry.Set(); err != nil {
 		return nil, err
 	}
+	// Nothing queues here: what is above the bound is refused. The controllers of clusters that return together write at once.
+	run.MaxMutatingRequestsInFlight += loop.DefaultSyncs
 	if err := run.Complete(); err != nil {
 		return nil, err
 	}
