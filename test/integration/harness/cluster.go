@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
@@ -128,8 +129,13 @@ func (c *Cluster) startServers(ctx context.Context) error {
 	if err := c.build(ctx); err != nil {
 		return err
 	}
+	return c.serve(ctx)
+}
+
+// serve starts a host, whose kube-apiserver has some flags besides those of all hosts, and kafka-apiserver behind it.
+func (c *Cluster) serve(ctx context.Context, flags ...string) error {
 	var err error
-	if c.Host, err = startHost(ctx, c.dir, c.Programs); err != nil {
+	if c.Host, err = startHost(ctx, c.dir, c.Programs, flags...); err != nil {
 		return err
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.Host.AdminKubeconfig)
@@ -147,6 +153,20 @@ func (c *Cluster) startServers(ctx context.Context) error {
 		return err
 	}
 	return c.startAggregated(ctx)
+}
+
+// Another is a cluster of its own, without brokers, whose kube-apiserver has these flags besides those of all hosts. It ends with the test.
+func (c *Cluster) Another(t *testing.T, flags ...string) *Cluster {
+	t.Helper()
+	other := &Cluster{Root: c.Root, Programs: c.Programs, Binary: c.Binary, dir: t.TempDir()}
+	other.logs = filepath.Join(other.dir, "logs")
+	t.Cleanup(func() { other.Close(false) })
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := other.serve(ctx, flags...); err != nil {
+		t.Fatal(err)
+	}
+	return other
 }
 
 // build finds the binaries of Kubernetes, which are built once into a cache, and builds our own.

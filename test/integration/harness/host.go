@@ -38,12 +38,14 @@ type Host struct {
 	ServerKubeconfig      string
 	ControllersKubeconfig string
 
-	programs  map[string]string
+	programs map[string]string
+	// flags are kube-apiserver's, besides those of all hosts.
+	flags     []string
 	processes []*Process
 }
 
-func startHost(ctx context.Context, dir string, programs map[string]string) (*Host, error) {
-	h := &Host{Dir: dir, programs: programs}
+func startHost(ctx context.Context, dir string, programs map[string]string, flags ...string) (*Host, error) {
+	h := &Host{Dir: dir, programs: programs, flags: flags}
 	if err := h.start(ctx); err != nil {
 		h.kill()
 		return nil, fmt.Errorf("start a Kubernetes: %w", err)
@@ -104,7 +106,7 @@ func (h *Host) startAPIServer(ctx context.Context, etcd string) error {
 		return err
 	}
 	in := func(name string) string { return filepath.Join(keys, name) }
-	process, err := StartProcess("kube-apiserver", filepath.Join(h.Dir, "kube-apiserver.log"), h.programs["kube-apiserver"],
+	args := append([]string{h.programs["kube-apiserver"],
 		"--etcd-servers", etcd, "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", fmt.Sprint(ports[0]),
 		// Without a certificate of its own it makes one for its address.
 		"--cert-dir", keys,
@@ -117,7 +119,8 @@ func (h *Host) startAPIServer(ctx context.Context, etcd string) error {
 		"--requestheader-client-ca-file", in("front-proxy-ca.crt"), "--requestheader-allowed-names", "front-proxy",
 		"--requestheader-username-headers", "X-Remote-User", "--requestheader-group-headers", "X-Remote-Group",
 		"--requestheader-extra-headers-prefix", "X-Remote-Extra-",
-		"--proxy-client-cert-file", in("front-proxy.crt"), "--proxy-client-key-file", in("front-proxy.key"))
+		"--proxy-client-cert-file", in("front-proxy.crt"), "--proxy-client-key-file", in("front-proxy.key")}, h.flags...)
+	process, err := StartProcess("kube-apiserver", filepath.Join(h.Dir, "kube-apiserver.log"), args...)
 	if err != nil {
 		return err
 	}
