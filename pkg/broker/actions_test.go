@@ -124,6 +124,47 @@ func TestALostAnswerToAnElectionIsLookedUp(t *testing.T) {
 	}
 }
 
+// What was elected before a controller was lost is told, and so is what was not asked for any more.
+func TestAnElectionThatEndsHalfwayIsTold(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(2*maxElections+1, "orders"))
+	topic := b.mustTopic(t, "orders")
+	all := make([]int32, len(topic.Partitions))
+	for i := range all {
+		all[i] = int32(i)
+	}
+	var asked atomic.Int32
+	b.kafka.ControlKey(int16(kmsg.ElectLeaders), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		resp := req.ResponseKind().(*kmsg.ElectLeadersResponse)
+		if asked.Add(1) > 1 {
+			resp.ErrorCode = codePolicyViolation
+			return resp, nil, true
+		}
+		elected := kmsg.NewElectLeadersResponseTopic()
+		elected.Topic = "orders"
+		for _, id := range req.(*kmsg.ElectLeadersRequest).Topics[0].Partitions {
+			partition := kmsg.NewElectLeadersResponseTopicPartition()
+			partition.Partition = id
+			elected.Partitions = append(elected.Partitions, partition)
+		}
+		resp.Topics = append(resp.Topics, elected)
+		return resp, nil, true
+	})
+	got, err := b.cluster.ElectLeaders(testContext(t), topic, PreferredElection, all)
+	if err != nil || len(got) != len(all) {
+		t.Fatalf("%d results, %v", len(got), err)
+	}
+	for id, one := range got {
+		switch refused, left := id >= maxElections, id >= 2*maxElections; {
+		case (one.Err != nil) != refused, (CodeOf(one.Err) == codePolicyViolation) != (refused && !left):
+			t.Fatalf("partition %d: %+v", id, one)
+		}
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("the controller was asked %d times, want not again after it refused", n)
+	}
+}
+
 func TestAnElectionCanBeForeseen(t *testing.T) {
 	replicas := []int32{1, 2, 3}
 	for _, tc := range []struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,28 +42,41 @@ const (
 const maxElections = 1000
 
 // ElectLeaders has the controller elect leaders of some partitions of a topic whose metadata the caller has just read. The map has an
-// entry for each; the call fails when the controller could not be asked, or when it is not known what it did.
+// entry for each; the call fails when the controller could not be asked about any, or when it is not known what it did. What fails later
+// fails for the partitions that were left by then.
 func (c *Cluster) ElectLeaders(ctx context.Context, topic Topic, kind ElectionType, partitions []int32) (map[int32]Election, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
 	const op = "elect leaders"
 	defer c.Invalidate()
-	wanted := slices.Clone(partitions)
 	errs := map[int32]error{}
-	for chunk := range slices.Chunk(wanted, maxElections) {
+	var asked, failed bool
+	for chunk := range slices.Chunk(partitions, maxElections) {
+		if failed {
+			for _, id := range chunk {
+				errs[id] = errors.New(op + " " + partitionObject(topic.Name, id) + ": not asked for, because the request for other partitions failed")
+			}
+			continue
+		}
 		answer, err := c.electLeaders(ctx, topic.Name, kind, chunk)
 		err = c.confirm(ctx, op, topic.Name, err, func(ctx context.Context) (bool, error) {
 			now, err := c.reassignableTopic(ctx, op, topic.Name)
 			return err == nil && elected(now, kind, chunk), err
 		})
-		if err != nil {
+		switch {
+		case err == nil:
+			maps.Copy(errs, answer)
+			asked = true
+		case !asked:
 			return nil, err
-		}
-		for id, refusal := range answer {
-			errs[id] = refusal
+		default:
+			failed = true
+			for _, id := range chunk {
+				errs[id] = err
+			}
 		}
 	}
-	now := c.afterElection(ctx, topic, kind, slices.DeleteFunc(wanted, func(id int32) bool { return errs[id] != nil }))
+	now := c.afterElection(ctx, topic, kind, slices.DeleteFunc(slices.Clone(partitions), func(id int32) bool { return errs[id] != nil }))
 	result := make(map[int32]Election, len(partitions))
 	for _, id := range partitions {
 		e := Election{Before: leaderOf(topic, id), After: leaderOf(now, id), Err: errs[id]}

@@ -69,7 +69,7 @@ func elected(ctx context.Context, t resolver.Target, order *kafka.KafkaTopicElec
 		row := kafka.PartitionElection{Partition: id, Result: kafka.ResultDone, LeaderBefore: result.Before, LeaderAfter: result.After}
 		switch {
 		case result.Err != nil:
-			row.Result, row.Message = kafka.ResultRefused, live.Line(result.Err)
+			row.Result, row.Message = resultOf(result.Err), live.Line(result.Err)
 			failures = append(failures, result.Err)
 		case result.Needless:
 			row.Result = kafka.ResultUnchanged
