@@ -41,6 +41,15 @@ func (s *Snapshot) has(name string, id TopicID) bool {
 	return s != nil && !id.IsZero() && s.Topics[name].ID == id
 }
 
+// lacks tells whether no topic of a name was there.
+func (s *Snapshot) lacks(name string) bool {
+	if s == nil || s.unread[name] {
+		return false
+	}
+	_, found := s.Topics[name]
+	return !found
+}
+
 // Invalidate makes the next Snapshot ask the brokers. The write methods do it themselves.
 func (c *Cluster) Invalidate() {
 	c.mu.Lock()
@@ -71,9 +80,14 @@ func (c *Cluster) takeSnapshot(ctx context.Context) (*Snapshot, error) {
 		}
 		s.Topics = make(map[string]Topic, len(resp.Topics))
 		for _, t := range resp.Topics {
-			if t.Err == sarama.ErrNoError {
-				s.Topics[t.Name] = topicOf(t)
+			if topic, err := topicOf(t); err == nil && t.Err == sarama.ErrNoError {
+				s.Topics[t.Name] = topic
+				continue
 			}
+			if s.unread == nil {
+				s.unread = map[string]bool{}
+			}
+			s.unread[t.Name] = true
 		}
 		if !expected.met(s.Topics) {
 			if err := c.pause(ctx, pause); err != nil {

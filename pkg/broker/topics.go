@@ -1,8 +1,10 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -135,16 +137,18 @@ func (a metadataAnswer) throttle() time.Duration { return throttleOf(a.resp) }
 // read makes sense of the answer. A name that Kafka does not allow is one that no topic has.
 func (a *metadataAnswer) read() {
 	a.directory = directoryOf(a.resp, a.kraft)
-	a.topics = make(map[string]Topic, len(a.resp.Topics))
+	a.topics, a.refused = make(map[string]Topic, len(a.resp.Topics)), map[string]error{}
 	for _, t := range a.resp.Topics {
 		switch code := int16(t.Err); code {
 		case 0:
-			a.topics[t.Name] = topicOf(t)
+			topic, err := topicOf(t)
+			if err != nil {
+				a.refused[t.Name] = err
+				continue
+			}
+			a.topics[t.Name] = topic
 		case codeUnknownTopicOrPartition, codeInvalidTopic:
 		default:
-			if a.refused == nil {
-				a.refused = map[string]error{}
-			}
 			a.refused[t.Name] = newError("describe topic", t.Name, code, nil, 0)
 		}
 	}
@@ -195,7 +199,22 @@ func directoryOf(resp *sarama.MetadataResponse, kraft bool) directory {
 	return newDirectory(info, resp.ControllerID)
 }
 
-func topicOf(t *sarama.TopicMetadata) Topic {
+// complete sorts the partitions of a topic as a broker tells of it, and refuses one that cannot be: partitions are numbered from 0 on, and
+// there is one at least. Everybody counts on it, and brokers of external clusters are whoever answers there.
+func (t *Topic) complete() error {
+	slices.SortFunc(t.Partitions, func(a, b Partition) int { return cmp.Compare(a.ID, b.ID) })
+	for i, p := range t.Partitions {
+		if p.ID != int32(i) {
+			return fmt.Errorf("describe topic %s: the broker's answer has %d partitions, and there is none with the id %d", t.Name, len(t.Partitions), i)
+		}
+	}
+	if len(t.Partitions) == 0 {
+		return fmt.Errorf("describe topic %s: the broker's answer has no partitions", t.Name)
+	}
+	return nil
+}
+
+func topicOf(t *sarama.TopicMetadata) (Topic, error) {
 	topic := Topic{Name: t.Name, ID: TopicID(t.Uuid), Internal: t.IsInternal, Partitions: make([]Partition, 0, len(t.Partitions))}
 	for _, p := range t.Partitions {
 		partition := Partition{ID: p.ID, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, Replicas: p.Replicas, ISR: p.Isr, Offline: p.OfflineReplicas}
@@ -204,8 +223,7 @@ func topicOf(t *sarama.TopicMetadata) Topic {
 		}
 		topic.Partitions = append(topic.Partitions, partition)
 	}
-	slices.SortFunc(topic.Partitions, func(a, b Partition) int { return int(a.ID - b.ID) })
-	return topic
+	return topic, topic.complete()
 }
 
 // TopicByID asks for the live metadata of one topic by id; false means that no topic has that id.
@@ -243,7 +261,7 @@ type topicByID struct {
 	found bool
 }
 
-// askTopicsByID sends one Metadata request for all calls.
+// askTopicsByID sends one Metadata request for all calls, or two to brokers that know ids and do not look up by them.
 func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topicByID]) error {
 	const op = "describe topic"
 	d, err := c.directory(ctx, false)
@@ -273,6 +291,9 @@ func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topi
 		// See secondHand.
 		resp, err = askController(ctx, c, true, lookUp, func(*kmsg.MetadataResponse) bool { return false })
 	}
+	if IsNotSupported(err) {
+		return c.findTopicsByID(ctx, d, calls)
+	}
 	if err != nil {
 		return err
 	}
@@ -280,7 +301,8 @@ func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topi
 	for _, t := range resp.Topics {
 		switch id := TopicID(t.TopicID); t.ErrorCode {
 		case 0:
-			said[id] = answer[topicByID]{value: topicByID{topicOfKmsg(t), true}}
+			topic, err := topicOfKmsg(t)
+			said[id] = answer[topicByID]{value: topicByID{topic, err == nil}, err: err}
 		case codeUnknownTopicID, codeUnknownTopicOrPartition:
 		default:
 			said[id] = answer[topicByID]{err: newError(op, id.String(), t.ErrorCode, nil, millis(resp.ThrottleMillis))}
@@ -292,7 +314,38 @@ func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topi
 	return nil
 }
 
-func topicOfKmsg(t kmsg.MetadataResponseTopic) Topic {
+// findTopicsByID looks for ids among all topics.
+func (c *Cluster) findTopicsByID(ctx context.Context, d *directory, calls []*call[TopicID, topicByID]) error {
+	var said metadataAnswer
+	var err error
+	if all := c.metadataOf(nil); d.kraft {
+		said, err = askAny(ctx, c, all)
+	} else {
+		said, err = askController(ctx, c, true, all, func(metadataAnswer) bool { return false })
+	}
+	if err != nil {
+		return err
+	}
+	byID := make(map[TopicID]*sarama.TopicMetadata, len(said.resp.Topics))
+	for _, t := range said.resp.Topics {
+		byID[TopicID(t.Uuid)] = t
+	}
+	for _, k := range calls {
+		t, found := byID[k.query]
+		switch {
+		case !found:
+			k.answer(topicByID{}, nil)
+		case t.Err != sarama.ErrNoError:
+			k.answer(topicByID{}, newError("describe topic", k.query.String(), int16(t.Err), nil, said.throttle()))
+		default:
+			topic, err := topicOf(t)
+			k.answer(topicByID{topic, err == nil}, err)
+		}
+	}
+	return nil
+}
+
+func topicOfKmsg(t kmsg.MetadataResponseTopic) (Topic, error) {
 	topic := Topic{ID: TopicID(t.TopicID), Internal: t.IsInternal, Partitions: make([]Partition, 0, len(t.Partitions))}
 	if t.Topic != nil {
 		topic.Name = *t.Topic
@@ -304,8 +357,7 @@ func topicOfKmsg(t kmsg.MetadataResponseTopic) Topic {
 		}
 		topic.Partitions = append(topic.Partitions, partition)
 	}
-	slices.SortFunc(topic.Partitions, func(a, b Partition) int { return int(a.ID - b.ID) })
-	return topic
+	return topic, topic.complete()
 }
 
 // settlePause and maxSettlePause are the times between two looks at a broker that has not yet heard of a write, which grow: it has
