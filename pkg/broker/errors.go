@@ -103,6 +103,18 @@ func IsUnknownOutcome(err error) bool { var e *UnknownOutcomeError; return error
 // IsNotSupported tells whether err says that the cluster lacks what was asked for (ZooKeeper mode, older release).
 func IsNotSupported(err error) bool { return CodeOf(err) == codeUnsupportedVersion }
 
+// RetryAfter is how long to wait with a request that exceeds a quota of the brokers; 0 for other errors.
+func RetryAfter(err error) time.Duration {
+	var e *Error
+	if !errors.As(err, &e) || e.Code != codeThrottled {
+		return 0
+	}
+	return max(e.RetryAfter, time.Second)
+}
+
+// maxRetryAfter bounds what a broker asks to wait: quotas are kept over some seconds, and brokers of external clusters say what they like.
+const maxRetryAfter = 5 * time.Minute
+
 // CodeOf is the Kafka error code in err, or 0.
 func CodeOf(err error) int16 {
 	var e *Error
@@ -114,7 +126,7 @@ func CodeOf(err error) int16 {
 
 // newError makes an Error of what a broker said; retryAfter is how long it asks to be left alone.
 func newError(op, object string, code int16, message *string, retryAfter time.Duration) *Error {
-	e := &Error{Op: op, Object: object, Code: code, Name: codeName(code), Retriable: kafkaCodes[code].retriable, RetryAfter: retryAfter}
+	e := &Error{Op: op, Object: object, Code: code, Name: codeName(code), Retriable: kafkaCodes[code].retriable, RetryAfter: min(max(retryAfter, 0), maxRetryAfter)}
 	if message != nil {
 		e.Message = *message
 	}

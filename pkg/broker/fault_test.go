@@ -345,3 +345,16 @@ func TestThrottlingIsAnError(t *testing.T) {
 		t.Errorf("reads in another lane: %v", err)
 	}
 }
+
+// What brokers ask to wait is bounded, too.
+func TestAnAskedPauseIsBounded(t *testing.T) {
+	for asked, want := range map[int32]int32{-5: 1, 0: 1, 7000: 7, 2147483647: 300} {
+		refusal := newError("create topic", "orders", codeThrottled, nil, millis(asked))
+		if got := int32(RetryAfter(refusal).Seconds()); got != want {
+			t.Errorf("asked to wait %d ms: %d s, want %d", asked, got, want)
+		}
+	}
+	if got := RetryAfter(newError("create topic", "orders", codePolicyViolation, nil, millis(7000))); got != 0 {
+		t.Errorf("a refusal for good is tried again after %v", got)
+	}
+}

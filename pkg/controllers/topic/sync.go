@@ -90,6 +90,10 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 	case broker.IsUnreachable(err):
 		c.wait(at, key)
 		return 0, c.reportUnreachable(ctx, topic, kafka)
+	case broker.RetryAfter(err) > 0:
+		// Brokers say when their quota of changes allows the next one.
+		klog.FromContext(ctx).V(2).Info("Brokers throttle changes of topics, will try again", "topic", key, "err", err)
+		return broker.RetryAfter(err), nil
 	case transient(err):
 		return 0, err
 	default:
