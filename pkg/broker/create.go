@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,17 +26,26 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 		return share(ctx, c, c.shared.validateCreate, op, topic.Name, topic)
 	}
 	before := c.LastSnapshot()
+	absent := before.lacks(topic.Name)
 	result, err := shareWrite(ctx, c, c.shared.create, op, topic.Name, topic)
 	err = c.confirm(ctx, op, topic.Name, err, func(ctx context.Context) (bool, error) {
+		have, found, err := c.topicNow(ctx, topic.Name)
+		if err != nil || !found {
+			absent = absent || err == nil
+			return false, err
+		}
 		var ok bool
-		var err error
-		result, ok, err = c.asWanted(ctx, topic)
+		result, ok, err = c.asWanted(ctx, topic, have)
 		if ok && before.has(topic.Name, result.ID) {
 			text := "a topic of that name exists, and did before this create"
 			return false, newError(op, topic.Name, codeTopicAlreadyExists, &text, 0)
 		}
 		return ok, err
 	})
+	var unknown *UnknownOutcomeError
+	if errors.As(err, &unknown) {
+		unknown.Absent = absent
+	}
 	if err == nil {
 		c.expected.created(c.opts.Clock.Now(), c.settleTime(), topic.Name, result.ID, max(1, int(result.Partitions)))
 	}
@@ -158,16 +168,8 @@ func createdTopic(r *sarama.CreatableTopicResult) CreatedTopic {
 	return created
 }
 
-// asWanted looks whether a topic exists with what was asked for, and nothing else yet. That it exists otherwise is an *Error.
-func (c *Cluster) asWanted(ctx context.Context, want NewTopic) (CreatedTopic, bool, error) {
-	topics, err := c.topics(ctx, []string{want.Name})
-	if err != nil {
-		return CreatedTopic{}, false, err
-	}
-	t, ok := topics[want.Name]
-	if !ok {
-		return CreatedTopic{}, false, nil
-	}
+// asWanted looks whether a topic is what was asked for, and nothing else yet. That it is something else is an *Error.
+func (c *Cluster) asWanted(ctx context.Context, want NewTopic, t Topic) (CreatedTopic, bool, error) {
 	configs, err := c.topicConfigs(ctx, []string{want.Name})
 	if err != nil {
 		if CodeOf(err) == codeUnknownTopicOrPartition {

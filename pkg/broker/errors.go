@@ -54,6 +54,9 @@ type UnknownOutcomeError struct {
 	Op     string
 	Object string
 	Err    error
+	// Absent says of a create that the brokers did not have the object: when they were looked at after it was sent, or else when all that
+	// they have was looked at before. What they have of it later, as asked for and never used, is what it made.
+	Absent bool
 }
 
 func (e *UnknownOutcomeError) Error() string {
@@ -99,6 +102,13 @@ func IsUnreachable(err error) bool { var e *UnreachableError; return errors.As(e
 
 // IsUnknownOutcome tells whether err says that a write may or may not have happened.
 func IsUnknownOutcome(err error) bool { var e *UnknownOutcomeError; return errors.As(err, &e) }
+
+// MayAppear tells whether err says that what was to be created was not there, and may be yet: its create was sent, and nobody knows what
+// came of it.
+func MayAppear(err error) bool {
+	var e *UnknownOutcomeError
+	return errors.As(err, &e) && e.Absent
+}
 
 // IsNotSupported tells whether err says that the cluster lacks what was asked for (ZooKeeper mode, older release).
 func IsNotSupported(err error) bool { return CodeOf(err) == codeUnsupportedVersion }

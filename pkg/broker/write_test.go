@@ -74,8 +74,8 @@ func TestAWriteThatDidNotHappenIsSaidToBeUnknown(t *testing.T) {
 		return nil, kerr.UnknownServerError, true
 	})
 	_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false)
-	if !IsUnknownOutcome(err) {
-		t.Errorf("error %v, want an unknown outcome", err)
+	if !MayAppear(err) {
+		t.Errorf("error %v, want an unknown outcome of a topic that was not there", err)
 	}
 	if n := b.network.requests(int16(kmsg.CreateTopics)); n != 1 {
 		t.Errorf("the write was sent %d times", n)
@@ -122,8 +122,49 @@ func TestALostCreateBesideAUsedTopicIsUnknown(t *testing.T) {
 	b.produce(t, "orders", 3, 1)
 	b.losing(kmsg.CreateTopics)
 	created, err := b.cluster.CreateTopic(testContext(t), NewTopic{Name: "orders", Partitions: 3, Replicas: -1}, false)
-	if !IsUnknownOutcome(err) {
-		t.Errorf("%+v, error %v, want an unknown outcome", created, err)
+	if !IsUnknownOutcome(err) || MayAppear(err) {
+		t.Errorf("%+v, error %v, want an unknown outcome of a topic that may have been there", created, err)
+	}
+}
+
+// Brokers that nobody can look at any more tell nothing. What all of them had before does, as far as it is known.
+func TestWhatWasNotThereBeforeALostCreateMayAppear(t *testing.T) {
+	for name, tc := range map[string]struct {
+		looked bool
+		topic  string
+		want   bool
+	}{
+		"nobody has looked": {topic: "orders"},
+		"it was not there":  {looked: true, topic: "orders", want: true},
+		"it was there":      {looked: true, topic: "payments"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "payments"))
+			ctx := testContext(t)
+			if _, err := b.cluster.Describe(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if tc.looked {
+				if _, err := b.cluster.Snapshot(ctx, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.network.set(func() {
+				b.network.rule = func(_ string, key int16) verdict {
+					switch kmsg.Key(key) {
+					case kmsg.CreateTopics:
+						return loseAnswer
+					case kmsg.Metadata:
+						return cut
+					}
+					return pass
+				}
+			})
+			_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: tc.topic, Partitions: 1, Replicas: 1}, false)
+			if !IsUnknownOutcome(err) || MayAppear(err) != tc.want {
+				t.Errorf("%v: may appear %v, want %v", err, MayAppear(err), tc.want)
+			}
+		})
 	}
 }
 

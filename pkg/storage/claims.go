@@ -73,6 +73,9 @@ type Claim struct {
 	Wanted json.RawMessage `json:"wanted,omitempty"`
 	// FormerlyWanted is what the owner asked for before that, the newest first. It may have been made, too.
 	FormerlyWanted []json.RawMessage `json:"formerlyWanted,omitempty"`
+	// Unanswered says that the brokers were asked for what is wanted when they did not have the name, and that nobody knows what came of it:
+	// what they have of it later, and nobody has used, was made for the owner.
+	Unanswered bool `json:"unanswered,omitempty"`
 	// MayAdopt says that who made the owner may take over what is on the brokers already.
 	MayAdopt bool `json:"mayAdopt,omitempty"`
 	// TombstonedIDs are what former owners had on the brokers and is still to be deleted.
@@ -99,6 +102,7 @@ func (c *Claim) Want(wanted json.RawMessage) {
 		}
 	}
 	c.Wanted, c.FormerlyWanted = wanted, former
+	c.Unanswered = c.Unanswered && wanted != nil
 }
 
 // Remade tells whether something may have been made in the place of what has the ID.

@@ -34,6 +34,8 @@ const (
 	ReasonTopicReplaced = "TopicReplaced"
 	// ReasonAdopting says that a topic of the name was there already and is about to be taken over.
 	ReasonAdopting = "Adopting"
+	// ReasonFound says that the topic that was made for the object is on the brokers, and is compared with the spec.
+	ReasonFound = "Found"
 	// ReasonTopicMissing says that the topic was deleted outside, and that the drift policy is to leave it so. Stalls.
 	ReasonTopicMissing = "TopicMissing"
 	// ReasonReplicasDiffer says that the topic has another number of replicas. Stalls.

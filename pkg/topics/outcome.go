@@ -48,6 +48,8 @@ type Outcome struct {
 	Have *OnBrokers
 	// Made says that this call made the topic.
 	Made bool
+	// Unanswered says that this call asked for the topic, which was not there, and that nobody knows what came of it.
+	Unanswered bool
 	// Reverted tells the settings that were changed outside and set back.
 	Reverted string
 }
@@ -80,6 +82,9 @@ func DeletionPending(name string) Verdict {
 
 // CauseDeletionPending is the cause of a conflict over a topic that a deleted object left and that is about to be deleted.
 const CauseDeletionPending metav1.CauseType = "TopicDeletionPending"
+
+// CauseMade is the cause of a conflict over a topic that is reported as taken over, and was made for the object.
+const CauseMade metav1.CauseType = "TopicMade"
 
 // Exists says that a topic of the name is there that the object may not have.
 func Exists(message string) Verdict { return waiting(ReasonTopicExists, message) }

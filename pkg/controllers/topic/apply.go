@@ -44,6 +44,9 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 		// All topics whose brokers are back go into few requests: three nodes take less than half as long for a thousand of them then.
 		Aside: c.loop.Aside,
 	})
+	if done.Unanswered || broker.MayAppear(err) {
+		c.unanswered.put(w.key, topic.UID)
+	}
 	if broker.CodeOf(err) == codeUnknownTopic {
 		return done, errMoved
 	}
@@ -97,6 +100,10 @@ func (w *work) desired() topics.Desired {
 // what is written to the object then finds out (ifGone), and what is left by a crash in between the API server's sweeper looks for.
 // Asking before the create would only make that rarer, by a request for each of thousands of topics whose brokers are back.
 func (w *work) made(have topics.OnBrokers) {
+	if have.ID.IsZero() {
+		// Brokers before 2.8: there is nothing by which it could be told from another topic of its name, or deleted.
+		return
+	}
 	w.controller.unrecorded.put(w.key, unrecordedTopic{owner: w.topic.UID, name: v1beta1.TopicName(w.topic), id: have.ID, kafka: clusterKey(w.topic), at: w.at,
 		retain: w.topic.Spec.DeletionPolicy == v1beta1.TopicRetain})
 }
@@ -118,17 +125,40 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic) error {
 	c, topic, former, id := w.controller, w.topic, w.topic.Status.TopicID, have.ID
 	made, _ := c.unrecorded.get(w.key)
 	w.adopted = former == "" && (made.id != id || id.IsZero())
-	if err := w.recordID(ctx, id, w.adopted); err != nil {
+	if w.adopted {
+		late, err := w.late(ctx, have)
+		if err != nil {
+			return err
+		}
+		w.adopted = !late
+	}
+	err := w.recordID(ctx, id, w.adopted)
+	if w.adopted && apierrors.HasStatusCause(err, topics.CauseMade) {
+		// By a create of the API server's, which alone knows.
+		w.adopted = false
+		w.made(topics.Known(have))
+		err = w.recordID(ctx, id, false)
+	}
+	if err != nil {
 		return err
 	}
 	switch name := v1beta1.TopicName(topic); {
-	case made.id == id && !id.IsZero():
+	case made.id == id && !id.IsZero(), former == "" && !w.adopted:
 	case former == "":
 		c.event(topic, corev1.EventTypeNormal, "TopicAdopted", "Adopt", "Topic %s was on the brokers already, as specified", name)
 	default:
 		c.event(topic, corev1.EventTypeNormal, "TopicAdopted", "Adopt", "Took over topic %s with id %s in the place of %s", name, id, former)
 	}
 	return nil
+}
+
+// late tells whether a topic that is as specified is what a create of this process made whose answer was lost. One that was used may be
+// somebody's.
+func (w *work) late(ctx context.Context, have broker.Topic) (bool, error) {
+	if asked, known := w.controller.unanswered.get(w.key); !known || asked != w.topic.UID {
+		return false, nil
+	}
+	return w.cluster.NeverUsed(ctx, have)
 }
 
 // leaving asks the API server, which alone knows what former objects left, without telling it anything.

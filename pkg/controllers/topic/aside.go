@@ -57,3 +57,7 @@ func (a aside) DeleteTopic(ctx context.Context, id broker.TopicID) (err error) {
 	a.loop.Aside(ctx, func() { err = a.Cluster.DeleteTopic(ctx, id) })
 	return err
 }
+
+func (a aside) NeverUsed(ctx context.Context, topic broker.Topic) (bool, error) {
+	return loop.Await(ctx, a.loop, func() (bool, error) { return a.Cluster.NeverUsed(ctx, topic) })
+}

@@ -39,6 +39,7 @@ type Cluster interface {
 	CreatePartitions(ctx context.Context, topic string, total int32, assignments [][]int32, validateOnly bool) error
 	AlterTopicConfig(ctx context.Context, topic string, set map[string]string, remove []string, validateOnly bool) error
 	DeleteTopic(ctx context.Context, id broker.TopicID) error
+	NeverUsed(ctx context.Context, topic broker.Topic) (bool, error)
 }
 
 var _ Cluster = (*broker.Cluster)(nil)
@@ -90,6 +91,8 @@ type Controller struct {
 	// recheck are topics that are as specified and that are compared with the brokers nevertheless.
 	recheck    memory[struct{}]
 	unrecorded memory[unrecordedTopic]
+	// unanswered are the uids of topics that were asked for when they were not there, and may appear yet.
+	unanswered memory[types.UID]
 
 	// patrol compares the topics of whole clusters with the brokers; its keys are Kafkas.
 	patrol  *loop.Loop

@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+var errLost = errors.New("the connection was closed")
+
 // lastLook is when a cluster has been looked at since something happened to it: loops add a fifth to pauses, or take it.
 const lastLook = patrolEvery * 6 / 5
 
@@ -58,6 +60,8 @@ type brokers struct {
 	deleted []broker.TopicID
 	// capacity is how many partitions brokers can add at once; more end them before they answer. 0 is any number.
 	capacity int32
+	// used says that topics have held records.
+	used bool
 	// perBroker is how many replicas the controller lets each broker have; 0 for any number.
 	perBroker int
 	// understood is what brokers make of a value of a setting; nil for the value itself.
@@ -212,6 +216,12 @@ func (b *brokers) DeleteTopic(_ context.Context, id broker.TopicID) error {
 		}
 	}
 	return b.answer()
+}
+
+func (b *brokers) NeverUsed(context.Context, broker.Topic) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.used, b.answer()
 }
 
 // put makes a topic; the caller holds the lock.

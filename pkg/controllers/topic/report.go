@@ -29,7 +29,11 @@ func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) e
 	next.Status.TopicID, next.Status.ReplacementID = id.String(), ""
 	next.Status.TopicName = v1beta1.TopicName(w.topic)
 	if adopting || meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady) == nil {
-		topics.SetConditions(&next.Status.Conditions, topics.Verdict{Status: metav1.ConditionFalse, Reason: topics.ReasonAdopting, Message: "the topic is on the brokers and is compared with the spec"},
+		reason := topics.ReasonFound
+		if adopting {
+			reason = topics.ReasonAdopting
+		}
+		topics.SetConditions(&next.Status.Conditions, topics.Verdict{Status: metav1.ConditionFalse, Reason: reason, Message: "the topic is on the brokers and is compared with the spec"},
 			next.Spec.DriftPolicy, next.Status.ObservedGeneration, w.controller.clock.Now())
 	}
 	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(w.topic.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
@@ -37,6 +41,7 @@ func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) e
 		return w.ifGone(ctx, err)
 	}
 	w.controller.unrecorded.forget(w.key)
+	w.controller.unanswered.forget(w.key)
 	stored.DeepCopyInto(w.topic)
 	return nil
 }
@@ -90,6 +95,9 @@ func (w *work) record(ctx context.Context, done topics.Outcome) error {
 		return w.ifGone(ctx, err)
 	}
 	c.unrecorded.forget(w.key)
+	if done.Have != nil {
+		c.unanswered.forget(w.key)
+	}
 	return nil
 }
 

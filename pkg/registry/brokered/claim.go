@@ -217,6 +217,21 @@ func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver boo
 	})
 }
 
+// noteUnanswered writes to the claim of a stored object that what it asks for may appear yet. What is made in the place of what it had is
+// looked for here; everything else is found when the brokers are asked for it again.
+func (s *Store[T, H]) noteUnanswered(ctx context.Context, obj T) {
+	name := s.kind.Name(obj)
+	err := s.changeClaim(ctx, name, ownerOf(obj), func(c *storage.Claim) bool {
+		changed := c.Wanted != nil && !c.Unanswered
+		c.Unanswered = c.Unanswered || changed
+		return changed
+	})
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Not written to the claim that what it is on may appear yet", "claim", name)
+	}
+	s.Sweeper.Check(name, requestFirst)
+}
+
 // want writes to the claim of a stored object what the object asks the Kafka with a uid for, so that it is recognized when nobody can record
 // its id.
 func (s *Store[T, H]) want(ctx context.Context, obj T, uid types.UID) error {

@@ -169,20 +169,25 @@ func (w *write[T, H]) make(ctx context.Context, obj T, left Leftover) (Outcome[T
 	return kind.Unreachable(w.away), nil
 }
 
-// note writes to the claim what the brokers call what was made. Without it the object's status and the sweeper find out later.
+// note writes to the claim what the brokers call what was made, or that it may appear yet. Without it the object's status and the sweeper
+// find out later.
 func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outcome[T]) *storage.Claim {
-	if done.ID == "" {
+	if done.ID == "" && !done.Unanswered {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	now, err := w.store.claims.Update(ctx, claim, func(c *storage.Claim) {
+		if done.ID == "" {
+			c.Unanswered = true
+			return
+		}
 		// The object is not known to be stored: Server goes on saying so. When it never is, what was somebody's before stays.
 		c.ID, c.TombstonedIDs, c.Retain = done.ID, nil, c.Retain || !done.Made
 		c.Want(nil)
 	})
 	if err != nil {
-		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", claim.Name, "id", done.ID)
+		klog.FromContext(ctx).Error(err, "What was made is not written to the claim", "claim", claim.Name, "id", done.ID)
 		w.store.Sweeper.Check(claim.Name, requestFirst)
 		return nil
 	}

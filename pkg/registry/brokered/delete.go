@@ -133,6 +133,8 @@ type Standing struct {
 	MayAdopt bool
 	// Wanted is what may have been made for the object without anybody recording it: any of it.
 	Wanted []json.RawMessage
+	// Unanswered says that the brokers were asked for it when it was not there, and that nobody knows what came of it.
+	Unanswered bool
 }
 
 // Standing reads the claim of an object. What it says of another Kafka of the same name than the object's is left out.
@@ -151,5 +153,6 @@ func (s *Store[T, H]) Standing(ctx context.Context, obj T) (Standing, error) {
 	case !standing.OfKafka(uid):
 		return Standing{ID: standing.ID, Retain: standing.Retain}, nil
 	}
-	return Standing{ID: standing.ID, Retain: standing.Retain, MayAdopt: standing.MayAdopt, Wanted: standing.AllWanted()}, nil
+	return Standing{ID: standing.ID, Retain: standing.Retain, MayAdopt: standing.MayAdopt, Wanted: standing.AllWanted(),
+		Unanswered: standing.Unanswered}, nil
 }

@@ -30,6 +30,8 @@ type Outcome[T any] struct {
 	ID string
 	// Made says that this call made it, TakenOver that it was somebody's before it became the object's.
 	Made, TakenOver bool
+	// Unanswered says that this call asked for it when it was not there, and that nobody knows what came of it: it may appear yet.
+	Unanswered bool
 	// Record writes the outcome to the object: its status, and what the spec left to the brokers. generation is that of the spec that the
 	// outcome is of: the object may have a newer one by then, whose outcome is not known, or is recorded already.
 	Record func(obj T, generation int64)

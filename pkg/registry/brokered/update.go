@@ -161,8 +161,11 @@ func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtim
 		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
 	switch {
 	case err == nil:
-		if done.ID != "" {
+		switch {
+		case done.ID != "":
 			s.learn(writing, obj, done.ID, done.TakenOver)
+		case done.Unanswered:
+			s.noteUnanswered(writing, obj)
 		}
 		return out
 	case apierrors.IsNotFound(err) || apierrors.IsConflict(err):

@@ -22,6 +22,8 @@ type outcome struct {
 	onBrokers *topics.OnBrokers
 	// made says that this write made it.
 	made bool
+	// unanswered says that this write asked for it, and that it may appear yet.
+	unanswered bool
 	// retain says that the topic was somebody's before, so that it stays with an object that leaves that open.
 	retain bool
 	// verdict is what the object's conditions say of it.
@@ -41,7 +43,7 @@ func failed(err error) outcome {
 	if live.IsAway(err) {
 		return unreachable(err)
 	}
-	return outcome{verdict: topics.NotApplied(err, live.Line(err))}
+	return outcome{verdict: topics.NotApplied(err, live.Line(err)), unanswered: broker.MayAppear(err)}
 }
 
 func settled(topic *kafka.KafkaTopic, have broker.Topic, made bool) outcome {
@@ -71,7 +73,7 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 			return p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), partitions, replicas)
 		},
 	})
-	return outcome{onBrokers: done.Have, made: done.Made, retain: retain, verdict: done.Verdict}, err
+	return outcome{onBrokers: done.Have, made: done.Made, unanswered: done.Unanswered, retain: retain, verdict: done.Verdict}, err
 }
 
 // leftOpen tells whether a topic that has its id, and leaves open what becomes of it, was somebody's before.

@@ -114,7 +114,7 @@ func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	if err != nil || made == nil {
 		return nil, taken, err
 	}
-	return &outcome{onBrokers: made.Have, made: made.Made, verdict: made.Verdict}, taken, nil
+	return &outcome{onBrokers: made.Have, made: made.Made, unanswered: made.Unanswered, verdict: made.Verdict}, taken, nil
 }
 
 // adopted is the outcome of a create that has taken over what was there. Its records were somebody's before, so that they stay when

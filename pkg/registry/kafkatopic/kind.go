@@ -126,7 +126,7 @@ func (k kind) Unreachable(err error) brokered.Outcome[*kafka.KafkaTopic] {
 func (k kind) Failed(err error) brokered.Outcome[*kafka.KafkaTopic] { return k.outcome(failed(err)) }
 
 func (k kind) outcome(done outcome) brokered.Outcome[*kafka.KafkaTopic] {
-	out := brokered.Outcome[*kafka.KafkaTopic]{Made: done.made, TakenOver: done.retain, Record: func(topic *kafka.KafkaTopic, generation int64) { k.write(topic, generation, done) }}
+	out := brokered.Outcome[*kafka.KafkaTopic]{Made: done.made, Unanswered: done.unanswered, TakenOver: done.retain, Record: func(topic *kafka.KafkaTopic, generation int64) { k.write(topic, generation, done) }}
 	if done.onBrokers != nil && !done.onBrokers.ID.IsZero() {
 		out.ID = done.onBrokers.ID.String()
 	}

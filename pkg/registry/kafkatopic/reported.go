@@ -57,39 +57,50 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 		return conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
 	}
 	target := resolver.Target{Topic: topic, Cluster: cluster, Have: have}
-	takenOver, err := p.checkReporter(asking, target)
-	if err != nil || dryRun {
+	held, err := p.checkReporter(asking, target)
+	if err != nil {
 		return err
 	}
-	return p.topics.Learn(ctx, topic, id, takenOver)
+	if held.made && adopting(topic) {
+		// Who reports it cannot know, and would keep it as somebody else's.
+		return conflictOver(topic, topics.CauseMade, fmt.Sprintf("topic %s was made for the object by a request whose answer was lost, and is not taken over", topic.TopicName()))
+	}
+	if dryRun {
+		return nil
+	}
+	return p.topics.Learn(ctx, topic, id, !held.ours)
 }
 
 // checkReporter judges who says that a topic is the object's, when brokers have it under the object's name. Who has the right to all topics
 // of the Kafka, as the controllers do, is believed that it was made for the object, unless it says itself that the topic was there before:
 // then it is taken over, which needs what it needs of everybody.
-func (p *plane) checkReporter(ctx context.Context, target resolver.Target) (takenOver bool, err error) {
+func (p *plane) checkReporter(ctx context.Context, target resolver.Target) (holding, error) {
 	topic, id := target.Topic, target.Have.ID.String()
 	switch {
 	case topic.Spec.AdoptTopicID == id:
-		return true, nil
+		return holding{}, nil
 	case !adopting(topic) && p.access.own(ctx, topic, "") == nil:
-		return false, nil
+		return holding{ours: true}, nil
 	}
-	ours, allowed, err := p.has(ctx, target)
+	held, err := p.has(ctx, target)
 	switch {
 	case live.IsAway(err):
-		return false, live.Unavailable(err)
-	case err != nil || ours || allowed:
-		return !ours, err
+		return held, live.Unavailable(err)
+	case err != nil || held.ours || held.allowed:
+		return held, err
 	}
-	return false, apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
+	return held, apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
 		"topic %s is on the brokers already, and who made this object had no right to take it over: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id))
 }
 
 // deletionPending is a conflict over what a former object left to be deleted, which whoever asks for it can tell from other conflicts.
 func deletionPending(topic *kafka.KafkaTopic, words string) error {
+	return conflictOver(topic, topics.CauseDeletionPending, words)
+}
+
+func conflictOver(topic *kafka.KafkaTopic, cause metav1.CauseType, words string) error {
 	conflict := apierrors.NewConflict(resolver.Resource, topic.Name, errors.New(words))
-	conflict.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: topics.CauseDeletionPending, Message: words}}
+	conflict.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: cause, Message: words}}
 	return conflict
 }
 
@@ -127,29 +138,41 @@ func (p *plane) takesOver(ctx context.Context, target resolver.Target) (bool, er
 	if doomed {
 		return false, deletionPending(topic, fmt.Sprintf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
 	}
-	ours, allowed, err := p.has(ctx, target)
+	held, err := p.has(ctx, target)
 	switch {
 	case err != nil:
 		return false, err
-	case ours, allowed:
-		return !ours, nil
+	case held.ours, held.allowed:
+		return !held.ours, nil
 	}
 	return true, p.access.own(ctx, topic, takingOver(have))
 }
 
-// has tells whether a topic is an object's: it is known to be, or nobody but those who carry out the object can have made it. Otherwise
-// allowed tells whether who made the object may take over what is there.
-func (p *plane) has(ctx context.Context, target resolver.Target) (ours, allowed bool, err error) {
+// holding is what is known of whose a topic is that an object finds on the brokers.
+type holding struct {
+	// ours says that it is the object's: it is known to be, or it is as wanted and nobody has used it.
+	ours bool
+	// made says that it is the object's, although nobody knows its id yet, and came after brokers without it were asked for it.
+	made bool
+	// allowed says that who made the object may take over what is there.
+	allowed bool
+}
+
+// has tells whose a topic is.
+func (p *plane) has(ctx context.Context, target resolver.Target) (holding, error) {
 	standing, err := p.topics.Standing(ctx, target.Topic)
-	if err != nil || standing.ID == target.Have.ID.String() {
-		return err == nil, false, err
+	if err != nil {
+		return holding{}, err
+	}
+	if standing.ID == target.Have.ID.String() {
+		return holding{ours: true}, nil
 	}
 	stored, err := (kind{p}).Wanted(target.Topic)
 	if err != nil {
-		return false, false, apierrors.NewInternalError(err)
+		return holding{}, apierrors.NewInternalError(err)
 	}
-	ours, err = (kind{p}).isLeft(ctx, target.Cluster, target.Have, append(standing.Wanted, stored))
-	return ours, standing.MayAdopt, statusUnlessAway(err, target.Topic)
+	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Have, append(standing.Wanted, stored))
+	return holding{ours: ours, made: ours && standing.ID == "" && standing.Unanswered, allowed: standing.MayAdopt}, statusUnlessAway(err, target.Topic)
 }
 
 // notTakenOver refuses to grow a topic that its object has not taken over yet, because nobody has compared them.

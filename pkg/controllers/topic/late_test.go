@@ -1,0 +1,97 @@
+package topic
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
+)
+
+// A create of the controller's is carried out when it does not look any more. What it made was made for the object, unless somebody may have
+// used it, or had it before.
+func TestWhatALostCreateMadeLateIsMade(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		// absent says that the topic was not there when the create was sent, used that it has held a record since.
+		absent, used bool
+		want         v1beta1.TopicDeletionPolicy
+	}{
+		{name: "not there before", absent: true},
+		{name: "used since", absent: true, used: true, want: v1beta1.TopicRetain},
+		{name: "there before, perhaps", want: v1beta1.TopicRetain},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				on := &brokers{refuse: &broker.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: errLost, Absent: tc.absent}}
+				b := newBench(t, on, kafkaObject(), topicObject())
+				defer b.stop()
+				on.do(func() {
+					on.refuse, on.used = nil, tc.used
+					on.put("orders", 3, 2, map[string]string{"retention.ms": "1000"})
+				})
+				b.wait(time.Minute)
+				b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+				b.expectPolicy(tc.want)
+			})
+		})
+	}
+}
+
+// A create of the API server's is known to the API server alone.
+func TestWhatTheAPIServerKnowsToBeMadeIsNotAdopted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{away: true}
+		on.put("orders", 3, 2, map[string]string{"retention.ms": "1000"})
+		b := newBench(t, on, kafkaObject(), topicObject())
+		defer b.stop()
+		b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			next, ok := action.(clienttesting.UpdateAction).GetObject().(*v1beta1.KafkaTopic)
+			if ok {
+				if ready := meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady); ready != nil && ready.Reason == topics.ReasonAdopting {
+					conflict := apierrors.NewConflict(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), next.Name, errLost)
+					conflict.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: topics.CauseMade}}
+					return true, nil, conflict
+				}
+			}
+			return false, nil, nil
+		})
+		on.do(func() { on.away = false })
+		b.wait(time.Minute)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+		b.expectPolicy("")
+	})
+}
+
+func (b *bench) expectPolicy(want v1beta1.TopicDeletionPolicy) {
+	b.t.Helper()
+	if got := b.topic().Spec.DeletionPolicy; got != want {
+		b.t.Errorf("the policy is %q, want %q", got, want)
+	}
+	adopted := strings.Contains(strings.Join(b.told(), "\n"), "TopicAdopted")
+	if adopted != (want == v1beta1.TopicRetain) {
+		b.t.Errorf("it is told to be adopted: %v", adopted)
+	}
+}
+
+// Brokers before 2.8 give no ids: there is nothing by which a topic could be deleted whose object is gone.
+func TestATopicWithoutAnIDIsNoOrphan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &brokers{away: true}, kafkaObject(), topicObject())
+		defer b.stop()
+		w := &work{controller: b.controller, topic: topicObject()}
+		w.made(topics.OnBrokers{Partitions: 3, Replicas: 2})
+		if _, known := b.controller.unrecorded.get(w.key); known {
+			t.Error("it is to be deleted by the id that nothing has")
+		}
+	})
+}
