@@ -30,14 +30,18 @@ const (
 	ReasonTopicExists = "TopicExists"
 	// ReasonDeletionPending says that the topic of the name is what a deleted object left, and is about to be deleted.
 	ReasonDeletionPending = "DeletionPending"
-	// ReasonTopicReplaced says that the object's topic is gone and another has its name. Stalls.
+	// ReasonTopicReplaced says that the object's topic is gone, or the one that it is to adopt, and another has its name. Stalls.
 	ReasonTopicReplaced = "TopicReplaced"
 	// ReasonAdopting says that a topic of the name was there already and is about to be taken over.
 	ReasonAdopting = "Adopting"
 	// ReasonFound says that the topic that was made for the object is on the brokers, and is compared with the spec.
 	ReasonFound = "Found"
-	// ReasonTopicMissing says that the topic was deleted outside, and that the drift policy is to leave it so. Stalls.
+	// ReasonTopicMissing says that the topic was deleted outside, and that the drift policy is to leave it so, or that the one that is to be
+	// adopted is not there. Stalls.
 	ReasonTopicMissing = "TopicMissing"
+	// ReasonRecreating says that the topic was deleted outside and is made again. It is said before it is done, so that what is on the brokers
+	// afterwards is known to be the object's, whoever has seen it made.
+	ReasonRecreating = "Recreating"
 	// ReasonReplicasDiffer says that the topic has another number of replicas. Stalls.
 	ReasonReplicasDiffer = "ReplicasDiffer"
 )

@@ -2,9 +2,7 @@ package topics
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,6 +32,8 @@ type Desired struct {
 	ReportOnly bool
 	// NotKept is the message of an object that has ReasonConfigNotKept: settings that it tells of are not set back again.
 	NotKept string
+	// Remaking says that the object's topic had gone and was about to be made again. Another that is as the spec says is the one that was made.
+	Remaking bool
 	// Unconfirmed says that the object has ReasonOutcomeUnknown: what it still lacks is not asked for again.
 	Unconfirmed bool
 }
@@ -101,16 +101,13 @@ type Decision struct {
 // Decide says what to do next about a topic. It is pure.
 func Decide(want Desired, seen Seen) Decision {
 	switch {
-	case !seen.Asked && !want.Absent:
+	case !seen.Asked && (!want.Absent || want.adopts()):
 		return Decision{Step: StepAsk}
 	case !seen.Found:
 		return decideMissing(want)
-	case !Mine(want.TopicID, want.AdoptTopicID, seen.Topic):
-		v := waiting(ReasonTopicReplaced, Replaced(want.TopicID, seen.Topic))
-		v.Replacement = seen.Topic.ID.String()
-		return Decision{Step: StepNone, Outcome: Outcome{Verdict: v}}
-	case !seen.Followed && Known(seen.Topic).Replicas != ptr.Deref(want.Spec.Replicas, 0):
-		// While partitions move they have the replicas of both places, which is no number that anybody wanted.
+	case !want.Remaking && !Mine(want.TopicID, want.AdoptTopicID, seen.Topic):
+		return decideReplaced(want, seen.Topic)
+	case !seen.Followed && MayMove(want.Spec, seen.Topic):
 		return Decision{Step: StepFollow}
 	case !seen.Described:
 		return Decision{Step: StepDescribe}
@@ -118,8 +115,27 @@ func Decide(want Desired, seen Seen) Decision {
 	return decideChange(want, seen)
 }
 
+func decideReplaced(want Desired, have broker.Topic) Decision {
+	v := waiting(ReasonTopicReplaced, want.notMine(have))
+	v.Replacement = have.ID.String()
+	return Decision{Step: StepNone, Outcome: Outcome{Verdict: v}}
+}
+
+// adopts tells whether the object has no topic and is to take over one that has an id.
+func (d Desired) adopts() bool { return d.TopicID == "" && d.AdoptTopicID != "" }
+
+// notMine says that a topic of the name is not the object's.
+func (d Desired) notMine(have broker.Topic) string {
+	if d.adopts() {
+		return NotThere(d.Name, d.AdoptTopicID, &have)
+	}
+	return Replaced(d.TopicID, have)
+}
+
 func decideMissing(want Desired) Decision {
 	switch {
+	case want.adopts():
+		return Decision{Step: StepNone, Outcome: Outcome{Verdict: waiting(ReasonTopicMissing, NotThere(want.Name, want.AdoptTopicID, nil))}}
 	case want.TopicID != "" && want.CarriedOut && want.ReportOnly:
 		const message = "the topic was deleted on the brokers"
 		v := waiting(ReasonTopicMissing, message+"; a write of the spec makes it again")
@@ -138,8 +154,14 @@ func decideChange(want Desired, seen Seen) Decision {
 	have := Known(seen.Topic)
 	id := have.ID.String()
 	d := Decision{Step: StepChange, Changes: Compare(want.Spec, seen.Topic, seen.Config), TakeOver: want.TopicID != id}
-	if want.TopicID == "" && !want.Judged && want.MadeID != id {
-		if problems := Disagreements(want.Spec, seen.Topic, seen.Config, field.NewPath("spec")); len(problems) > 0 {
+	mine := Mine(want.TopicID, want.AdoptTopicID, seen.Topic)
+	if !mine || want.TopicID == "" && !want.Judged && want.MadeID != id {
+		problems := Disagreements(want.Spec, seen.Topic, seen.Config, field.NewPath("spec"))
+		switch {
+		case len(problems) == 0:
+		case !mine:
+			return decideReplaced(want, seen.Topic)
+		default:
 			message := strings.ReplaceAll(problems.ToAggregate().Error(), "\n", "; ")
 			return Decision{Step: StepNone, Outcome: Outcome{Verdict: waiting(ReasonTopicExists, message)}}
 		}
@@ -192,7 +214,7 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 			seen.Topic, seen.Found, err = brokers.Topic(ctx, want.Name)
 			seen.Asked = true
 		case StepFollow:
-			seen.Topic, err = follow(ctx, brokers, seen.Topic)
+			seen.Topic, err = Follow(ctx, brokers, seen.Topic)
 			seen.Followed = true
 		case StepDescribe:
 			seen.Config, err = brokers.TopicConfig(ctx, seen.Topic.Name)
@@ -230,26 +252,6 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 			return Outcome{}, err
 		}
 	}
-}
-
-// follow is a topic as it will be when its partitions have arrived where they move. Brokers that do not tell leave it as it is: before 2.4
-// they cannot, and others may forbid it.
-func follow(ctx context.Context, brokers Brokers, topic broker.Topic) (broker.Topic, error) {
-	moves, err := brokers.ReassignmentsOf(ctx, topic)
-	var refusal *broker.Error
-	if errors.As(err, &refusal) {
-		return topic, nil
-	}
-	if err != nil || len(moves[topic.Name]) == 0 {
-		return topic, err
-	}
-	topic.Partitions = slices.Clone(topic.Partitions)
-	for i, p := range topic.Partitions {
-		if move, moves := moves[topic.Name][p.ID]; moves {
-			topic.Partitions[i].Replicas = move.Target()
-		}
-	}
-	return topic, nil
 }
 
 // create makes the topic. Without an outcome and an error the topic returned has the name.

@@ -74,7 +74,7 @@ func LoadOf(snapshot *broker.Snapshot) Load {
 // TooMany says why a cluster does not take some more partitions of some replicas each; "" when it does. perBroker is how many replicas a
 // broker is to hold at most, 0 or less for any number.
 func (l Load) TooMany(partitions, replicas int32, perBroker int) string {
-	n := added(partitions, replicas)
+	n := l.adds(partitions, replicas)
 	if l.holds(n, perBroker) {
 		return ""
 	}
@@ -87,9 +87,21 @@ func (l Load) holds(added int64, perBroker int) bool {
 	return perBroker <= 0 || added == 0 || int64(l.Replicas)+added <= int64(l.Brokers)*int64(perBroker)
 }
 
-// added is how many replicas some partitions have. Those that are left to the brokers count as 1.
-func added(partitions, replicas int32) int64 {
-	return int64(max(partitions, 0)) * int64(max(replicas, 1))
+// maxOpenReplicas is how many replicas a partition counts as at most whose number is left to the brokers. It is what their default is
+// usually, and what it is for brokers that are run here (see docs/decisions/0008-broker-defaults.md).
+const maxOpenReplicas = 3
+
+// adds is how many replicas some partitions have. What is left to the brokers is not known before it is made: of partitions it counts as one,
+// as Kafka's default is, and of replicas as many as there are brokers, three at most.
+func (l Load) adds(partitions, replicas int32) int64 {
+	open := int32(maxOpenReplicas)
+	if l.Brokers > 0 {
+		open = min(open, int32(l.Brokers))
+	}
+	if replicas > 0 {
+		open = replicas
+	}
+	return int64(max(partitions, 1)) * int64(open)
 }
 
 // largeRequest is from how many replicas on a request is large: what any broker carries is below it. A large request whose outcome is

@@ -38,7 +38,7 @@ func TestAClusterTakesSoManyReplicas(t *testing.T) {
 		perBroker            int
 		fits                 bool
 	}{
-		{3, 2, 4, true}, {4, 2, 4, false}, {7, 0, 4, false}, {6, 0, 4, true}, {0, 2, 1, true}, {1, 1, 0, true},
+		{3, 2, 4, true}, {4, 2, 4, false}, {3, 0, 4, false}, {2, 0, 4, true}, {0, 2, 3, true}, {0, 2, 2, false}, {1, 1, 0, true},
 		{2_000_000_000, 32767, DefaultReplicasPerBroker, false}, {3998, 3, DefaultReplicasPerBroker, true}, {3999, 3, DefaultReplicasPerBroker, false},
 	} {
 		if got := load.TooMany(tc.partitions, tc.replicas, tc.perBroker); (got == "") != tc.fits {

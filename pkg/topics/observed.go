@@ -33,10 +33,26 @@ func Changed(was Observed, have broker.Topic, found bool) bool {
 }
 
 // Mine tells whether a topic on the brokers is the one of an object: the one that it had, or the one that it is to adopt. An object
-// that had none can take any (see Disagreements). Brokers before 2.8 give no ids; there the name is all there is.
+// that had none can take any (see Disagreements), unless it says which. Brokers before 2.8 give no ids; there the name is all there is.
 func Mine(topicID, adoptTopicID string, have broker.Topic) bool {
 	id := have.ID.String()
-	return have.ID.IsZero() || topicID == "" || topicID == id || adoptTopicID == id
+	switch {
+	case adoptTopicID != "" && adoptTopicID == id:
+		return true
+	case topicID == "":
+		return adoptTopicID == ""
+	}
+	return have.ID.IsZero() || topicID == id
+}
+
+// NotThere says that an object is to take over a topic with an id, and has none yet, but no topic of its name has that id; have is the topic
+// of the name, if there is one.
+func NotThere(name, adoptTopicID string, have *broker.Topic) string {
+	if have == nil {
+		return fmt.Sprintf("the brokers have no topic %s, and none is made in the place of the one with id %s that is to be taken over; leave spec.adoptTopicID out to have one made",
+			name, adoptTopicID)
+	}
+	return fmt.Sprintf("topic %s on the brokers has id %s, and not %s; set spec.adoptTopicID to %[2]s to take it over", name, have.ID, adoptTopicID)
 }
 
 // Replaced says that another topic has the name of an object's topic, and how it would be taken over.

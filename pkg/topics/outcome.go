@@ -74,6 +74,15 @@ func NotApplied(err error, message string) Verdict {
 	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: Permanent(err)}
 }
 
+// Recreating says that a topic that went is made again; err is what brokers said to that, nil when they were not asked yet.
+func Recreating(name string, err error) Verdict {
+	v := Verdict{Status: metav1.ConditionFalse, Reason: ReasonRecreating, Message: fmt.Sprintf("topic %s was deleted on the brokers and is made again", name)}
+	if err != nil {
+		v.Message = fmt.Sprintf("topic %s was deleted on the brokers and cannot be made again yet: %s", name, err)
+	}
+	return v
+}
+
 // DeletionPending says that a topic of the name is there that a deleted object left. It goes by itself.
 func DeletionPending(name string) Verdict {
 	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonDeletionPending,

@@ -21,7 +21,7 @@ const codeUnknownTopic = 3
 // work is one sync of one topic.
 type work struct {
 	controller *Controller
-	cluster    Cluster
+	cluster    aside
 	at         broker.Target
 	key        types.NamespacedName
 	topic      *v1beta1.KafkaTopic
@@ -32,14 +32,19 @@ type work struct {
 // apply makes the brokers have the topic, and tells of what was done that nobody asked for.
 func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 	c, topic, before := w.controller, w.topic, *w.topic
+	if err := w.begin(); err != nil {
+		return topics.Outcome{}, err
+	}
+	defer w.end()
 	want := w.desired()
 	done, err := topics.Converge(ctx, w.cluster, want, topics.Hooks{
 		Stands:   w.stands,
 		TakeOver: w.takeOver,
+		Remake:   w.remake,
 		Leaving:  w.leaving,
 		Made:     w.made,
 		Reserve: func(ctx context.Context, partitions, replicas int32) (func(), string, error) {
-			return c.capacity.Reserve(ctx, w.cluster, clusterKey(topic).String(), partitions, replicas)
+			return c.capacity.Reserve(ctx, w.cluster.Cluster, clusterKey(topic).String(), partitions, replicas)
 		},
 		// All topics whose brokers are back go into few requests: three nodes take less than half as long for a thousand of them then.
 		Aside: c.loop.Aside,
@@ -79,7 +84,7 @@ func (w *work) desired() topics.Desired {
 		Name: v1beta1.TopicName(topic), Spec: topics.Spec{Partitions: topic.Spec.Partitions, Replicas: topic.Spec.Replicas, Config: topic.Spec.Config},
 		TopicID: topic.Status.TopicID, AdoptTopicID: topic.Spec.AdoptTopicID,
 		Absent: topic.Status.TopicID == "", CarriedOut: carriedOut(topic), ReportOnly: topic.Spec.DriftPolicy == v1beta1.DriftReport,
-		Unconfirmed: says(topic, topics.ReasonOutcomeUnknown),
+		Unconfirmed: says(topic, topics.ReasonOutcomeUnknown), Remaking: topic.Status.TopicID != "" && recreating(topic),
 	}
 	if !made.id.IsZero() {
 		want.MadeID = made.id.String()
@@ -96,6 +101,39 @@ func (w *work) desired() topics.Desired {
 	return want
 }
 
+// begin remembers whose topic may be made from now on, so that what becomes of it is what its object says last.
+func (w *work) begin() error {
+	c, topic := w.controller, w.topic
+	if made, known := c.unrecorded.get(w.key); known && made.owner == topic.UID {
+		return nil
+	}
+	c.unrecorded.put(w.key, unrecordedTopic{owner: topic.UID, name: v1beta1.TopicName(topic), kafka: clusterKey(topic), at: w.at})
+	// The cache hears of a change before we are told of it.
+	cached, err := c.topics.KafkaTopics(w.key.Namespace).Get(w.key.Name)
+	if err != nil || cached.UID != topic.UID {
+		c.unrecorded.forget(w.key)
+		return errMoved
+	}
+	c.hear(cached)
+	return nil
+}
+
+// hear takes down what an object says becomes of a topic that was made for it.
+func (c *Controller) hear(topic *v1beta1.KafkaTopic) {
+	c.unrecorded.change(types.NamespacedName{Namespace: topic.Namespace, Name: topic.Name}, func(made *unrecordedTopic) {
+		if made.owner == topic.UID {
+			made.retain = topic.Spec.DeletionPolicy == v1beta1.TopicRetain
+		}
+	})
+}
+
+// end forgets what begin has remembered when nothing was made.
+func (w *work) end() {
+	if made, known := w.controller.unrecorded.get(w.key); known && made.id.IsZero() {
+		w.controller.unrecorded.forget(w.key)
+	}
+}
+
 // made remembers a topic until the API server has its id. Its object may be gone, or be another by now, of which the cache has not heard:
 // what is written to the object then finds out (ifGone), and what is left by a crash in between the API server's sweeper looks for.
 // Asking before the create would only make that rarer, by a request for each of thousands of topics whose brokers are back.
@@ -104,8 +142,30 @@ func (w *work) made(have topics.OnBrokers) {
 		// Brokers before 2.8: there is nothing by which it could be told from another topic of its name, or deleted.
 		return
 	}
-	w.controller.unrecorded.put(w.key, unrecordedTopic{owner: w.topic.UID, name: v1beta1.TopicName(w.topic), id: have.ID, kafka: clusterKey(w.topic), at: w.at,
-		retain: w.topic.Spec.DeletionPolicy == v1beta1.TopicRetain})
+	w.controller.unrecorded.change(w.key, func(made *unrecordedTopic) { made.id = have.ID })
+}
+
+// recreating tells whether an object's topic was about to be made again when somebody last wrote of it.
+func recreating(topic *v1beta1.KafkaTopic) bool {
+	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
+	return ready != nil && ready.Reason == topics.ReasonRecreating
+}
+
+// remake says in the status that the topic is made again, before it is: what is found when we were killed in between is known to be the
+// object's then, and so is what is left when the object is deleted.
+func (w *work) remake(ctx context.Context) error {
+	if recreating(w.topic) {
+		return nil
+	}
+	next := w.topic.DeepCopy()
+	next.Status.ObservedGeneration = next.Generation
+	topics.SetConditions(&next.Status.Conditions, topics.Recreating(v1beta1.TopicName(next), nil), next.Spec.DriftPolicy, next.Generation, w.controller.clock.Now())
+	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
+	if err != nil {
+		return w.ifGone(err)
+	}
+	w.topic = stored
+	return nil
 }
 
 // stands looks whether the object is still what the cache says, which may be behind: a deletion on the brokers may be that of the object's
@@ -144,6 +204,8 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic) error {
 	}
 	switch name := v1beta1.TopicName(topic); {
 	case made.id == id && !id.IsZero(), former == "" && !w.adopted:
+	case recreating(topic):
+		c.event(topic, corev1.EventTypeWarning, "TopicRecreated", "Create", "Topic %s was deleted on the brokers and made again, empty", name)
 	case former == "":
 		c.event(topic, corev1.EventTypeNormal, "TopicAdopted", "Adopt", "Topic %s was on the brokers already, as specified", name)
 	default:
@@ -204,6 +266,7 @@ func (c *Controller) deleteOrphan(ctx context.Context, key types.NamespacedName,
 		if err := (aside{c.connect(made.at), c.loop}).DeleteTopic(ctx, made.id); err != nil {
 			return fmt.Errorf("delete topic %s that was made for the deleted KafkaTopic %s: %w", made.name, key, err)
 		}
+		c.capacity.Freed(made.kafka.String())
 	}
 	c.unrecorded.forget(key)
 	return nil

@@ -83,11 +83,12 @@ type Controller struct {
 
 	loop *loop.Loop
 	// unreachable are the topics that wait for brokers, grace those that wait for the request that stored them, and refused those
-	// that brokers refuse.
+	// that brokers refuse. failing are those of which syncs fail for other reasons.
 	unreachable unreachableQueue
 	grace       grace
 	refused     refusals
 	reverts     reverts
+	failing     observations
 	// recheck are topics that are as specified and that are compared with the brokers nevertheless.
 	recheck    memory[struct{}]
 	unrecorded memory[unrecordedTopic]
@@ -118,7 +119,6 @@ func New(cfg Config) (*Controller, error) {
 	}
 	c := &Controller{
 		client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, recorder: cfg.Recorder, clock: cfg.Clock, informers: cfg.Informers,
-		capacity: topics.NewCapacity(cfg.ReplicasPerBroker, cfg.Clock),
 	}
 	if cfg.Budget == nil {
 		cfg.Budget = loop.NewBudget(loop.DefaultSyncs, loop.DefaultAsides)
@@ -126,6 +126,7 @@ func New(cfg Config) (*Controller, error) {
 	c.loop = loop.New(loop.Options{
 		Name: "topic", Workers: cfg.Workers, Lane: c.lane, Budget: cfg.Budget, Clock: cfg.Clock, Metrics: cfg.Metrics,
 	}, c.sync)
+	c.capacity = topics.NewCapacity(cfg.ReplicasPerBroker, cfg.Clock, c.loop.Aside)
 	c.patrol = loop.New(loop.Options{
 		Name: "topic-patrol", Lane: types.NamespacedName.String, Budget: cfg.Budget, Clock: cfg.Clock, Metrics: cfg.Metrics,
 	}, c.compareCluster)
@@ -186,6 +187,9 @@ func (c *Controller) Run(ctx context.Context) {
 func (c *Controller) enqueue(obj any) {
 	if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 		obj = tombstone.Obj
+	}
+	if topic, ok := obj.(*v1beta1.KafkaTopic); ok {
+		c.hear(topic)
 	}
 	if m, err := meta.Accessor(obj); err == nil {
 		c.loop.Add(types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()})

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
@@ -100,6 +102,62 @@ func TestARefusalIsToldInTheBrokersWords(t *testing.T) {
 	})
 }
 
+// What passes is no refusal, and is told nevertheless, once, of the spec of today.
+func TestAFailureThatPassesIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{refuse: &broker.Error{Op: "create topic", Object: "orders", Code: 7, Name: "REQUEST_TIMED_OUT", Retriable: true}}
+		b := newBench(t, on, kafkaObject(), topicObject(func(t *v1beta1.KafkaTopic) {
+			t.Generation, t.Status.ObservedGeneration = 2, 1
+			topics.SetConditions(&t.Status.Conditions, topics.Unreachable("away"), "", 1, time.Now())
+		}))
+		defer b.stop()
+		b.wait(10 * time.Second)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
+		b.expectStalled("")
+		got := b.topic()
+		if ready := meta.FindStatusCondition(got.Status.Conditions, v1beta1.ConditionReady); got.Status.ObservedGeneration != 2 ||
+			ready.ObservedGeneration != 2 || !strings.Contains(ready.Message, "REQUEST_TIMED_OUT") {
+			t.Errorf("the status is %+v", got.Status)
+		}
+		b.client.ClearActions()
+		b.wait(time.Hour)
+		if w := b.writes(); len(w) > 0 {
+			t.Errorf("written again: %v", w)
+		}
+		on.do(func() { on.refuse = nil })
+		b.wait(20 * time.Minute)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+	})
+}
+
+// One that passes at once is not worth a write.
+func TestAFailureThatIsOverIsNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{away: true}
+		b := newBench(t, on, kafkaObject(), topicObject())
+		defer b.stop()
+		b.client.ClearActions()
+		on.do(func() {
+			on.away, on.refuse = false, &broker.Error{Op: "create topic", Object: "orders", Code: 41, Name: "NOT_CONTROLLER", Retriable: true}
+		})
+		for on.tried() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		on.do(func() { on.refuse = nil })
+		b.wait(time.Minute)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+		if w := b.writes(); len(w) != 1 {
+			t.Errorf("written: %v", w)
+		}
+	})
+}
+
+func (b *brokers) tried() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.creates
+}
+
 func TestATopicWithoutAKafka(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, &brokers{}, topicObject())
@@ -123,14 +181,48 @@ func TestATopicWhoseObjectGoesWhileItIsMadeGoesAgain(t *testing.T) {
 		on := &brokers{away: true}
 		b := newBench(t, on, kafkaObject(), topicObject())
 		defer b.stop()
-		b.client.PrependReactor("update", "kafkatopics", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return true, nil, apierrors.NewNotFound(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), "orders")
-		})
+		b.goesWithTheNextUpdate("")
 		on.do(func() { on.away = false })
 		b.wait(3 * time.Second)
 		if len(on.deleted) == 0 || len(on.topics) != 0 {
 			t.Errorf("deleted %v, left %v, want the topic that was made to go", on.deleted, on.topics)
 		}
+	})
+}
+
+// What becomes of a topic is what its object said last, also when that was while it was made.
+func TestATopicThatIsToStayStaysWhenItsObjectGoesWhileItIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{away: true}
+		b := newBench(t, on, kafkaObject(), topicObject())
+		defer b.stop()
+		b.goesWithTheNextUpdate(v1beta1.TopicRetain)
+		on.do(func() { on.away = false })
+		b.wait(time.Minute)
+		if len(on.deleted) != 0 || len(on.topics) != 1 {
+			t.Errorf("deleted %v, left %v", on.deleted, on.topics)
+		}
+		if n := len(b.controller.unrecorded.known); n != 0 {
+			t.Errorf("%d topics are remembered", n)
+		}
+	})
+}
+
+// goesWithTheNextUpdate deletes the object, with a policy that it got last, before somebody updates it.
+func (b *bench) goesWithTheNextUpdate(policy v1beta1.TopicDeletionPolicy) {
+	resource := v1beta1.SchemeGroupVersion.WithResource("kafkatopics")
+	b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		if action.(clienttesting.UpdateAction).GetObject().(*v1beta1.KafkaTopic).Name != "orders" {
+			return false, nil, nil
+		}
+		if obj, err := b.client.Tracker().Get(resource, "streams", "orders"); err == nil {
+			last := obj.(*v1beta1.KafkaTopic).DeepCopy()
+			last.Spec.DeletionPolicy = policy
+			if err := errors.Join(b.client.Tracker().Update(resource, last, "streams"), b.client.Tracker().Delete(resource, "streams", "orders")); err != nil {
+				b.t.Error(err)
+			}
+		}
+		return true, nil, apierrors.NewNotFound(resource.GroupResource(), "orders")
 	})
 }
 
@@ -140,12 +232,7 @@ func TestATopicThatWasMadeForAnObjectThatIsGoneStaysWithTheNext(t *testing.T) {
 		on := &brokers{away: true}
 		b := newBench(t, on, kafkaObject(), topicObject())
 		defer b.stop()
-		b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
-			if action.(clienttesting.UpdateAction).GetObject().(*v1beta1.KafkaTopic).Name != "orders" {
-				return false, nil, nil
-			}
-			return true, nil, apierrors.NewNotFound(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), "orders")
-		})
+		b.goesWithTheNextUpdate("")
 		next := topicObject(func(t *v1beta1.KafkaTopic) { t.Name, t.UID, t.Spec.TopicName = "next", "u", "orders" })
 		if err := b.client.Tracker().Add(next); err != nil {
 			t.Fatal(err)

@@ -300,3 +300,73 @@ func TestAMoveOfAllPartitionsIsNoDifference(t *testing.T) {
 		b.expectReady(metav1.ConditionFalse, topics.ReasonReplicasDiffer)
 	})
 }
+
+// A controller makes a topic again and is killed before its object hears of it.
+func TestATopicThatWasMadeAgainBeforeACrashIsKnown(t *testing.T) {
+	for name, tc := range map[string]struct {
+		partitions int32
+		reason     string
+	}{"what was made": {3, topics.ReasonReady}, "what others made": {1, topics.ReasonTopicReplaced}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				on := &brokers{}
+				b := newBench(t, on, kafkaObject(), topicObject())
+				b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+				former := b.topic().Status.TopicID
+				on.do(func() {
+					delete(on.topics, "orders")
+					// The create is refused as if the process had ended before its answer came.
+					on.refuse = &broker.Error{Op: "create topic", Object: "orders", Code: 7, Name: "REQUEST_TIMED_OUT", Retriable: true}
+				})
+				for on.tried() < 2 {
+					time.Sleep(time.Second)
+				}
+				b.stop()
+				b.expectReady(metav1.ConditionFalse, topics.ReasonRecreating)
+				if on.topics["orders"].ID.String() == former || b.topic().Status.TopicID != former {
+					t.Fatalf("the status has id %s", b.topic().Status.TopicID)
+				}
+				stored := b.topic()
+				on.refuse = nil
+				made := on.put("orders", tc.partitions, 2, map[string]string{"retention.ms": "1000"})
+				b = newBench(t, on, kafkaObject(), stored)
+				defer b.stop()
+				b.wait(lastLook)
+				b.expectReady(map[bool]metav1.ConditionStatus{true: metav1.ConditionTrue, false: metav1.ConditionFalse}[tc.reason == topics.ReasonReady], tc.reason)
+				if id := b.topic().Status.TopicID; (id == made.ID.String()) != (tc.reason == topics.ReasonReady) {
+					t.Errorf("the status has id %s, the topic %s", id, made.ID)
+				}
+				if tc.reason == topics.ReasonReady {
+					b.expectEvent("TopicRecreated")
+				}
+			})
+		})
+	}
+}
+
+// What brokers say to a topic that is made again is told, and not written with each try.
+func TestATopicThatCannotBeMadeAgainIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &brokers{}
+		b := newBench(t, on, kafkaObject(), topicObject())
+		defer b.stop()
+		on.do(func() {
+			delete(on.topics, "orders")
+			on.refuse = &broker.Error{Op: "create topic", Object: "orders", Code: 44, Name: "POLICY_VIOLATION", Message: "no more topics"}
+		})
+		b.wait(2 * lastLook)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonRecreating)
+		b.expectStalled(topics.ReasonRecreating)
+		if message := meta.FindStatusCondition(b.topic().Status.Conditions, v1beta1.ConditionReady).Message; !strings.Contains(message, "no more topics") {
+			t.Errorf("told is %q", message)
+		}
+		b.client.ClearActions()
+		b.wait(time.Hour)
+		if w := b.writes(); len(w) > 0 {
+			t.Errorf("written again: %v", w)
+		}
+		on.do(func() { on.refuse = nil })
+		b.wait(lastLook)
+		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
+	})
+}

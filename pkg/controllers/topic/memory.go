@@ -31,21 +31,32 @@ func (m *memory[T]) get(key types.NamespacedName) (T, bool) {
 	return value, known
 }
 
+// change changes what is known of a topic, if anything is.
+func (m *memory[T]) change(key types.NamespacedName, change func(*T)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if value, known := m.known[key]; known {
+		change(&value)
+		m.known[key] = value
+	}
+}
+
 func (m *memory[T]) forget(key types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.known, key)
 }
 
-// unrecordedTopic is a topic that was made and whose id the API server has not stored yet. It is known to be its object's, and is an
-// orphan when that is gone.
+// unrecordedTopic is a topic that was made, or is about to be, and whose id the API server has not stored yet. It is known to be its object's,
+// and is an orphan when that is gone.
 type unrecordedTopic struct {
 	owner types.UID
 	name  string
+	// id is zero as long as none was made.
 	id    broker.TopicID
 	kafka types.NamespacedName
 	at    broker.Target
-	// retain says that the topic stays when its object is gone.
+	// retain says that the topic stays when its object is gone. It is what the object said last.
 	retain bool
 }
 

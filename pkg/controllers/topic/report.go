@@ -38,7 +38,7 @@ func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) e
 	}
 	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(w.topic.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
 	if err != nil {
-		return w.ifGone(ctx, err)
+		return w.ifGone(err)
 	}
 	w.controller.unrecorded.forget(w.key)
 	w.controller.unanswered.forget(w.key)
@@ -46,12 +46,10 @@ func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) e
 	return nil
 }
 
-// ifGone handles an object that went while its topic was made: nobody else knows of the topic.
-func (w *work) ifGone(ctx context.Context, err error) error {
+// ifGone handles an object that went while its topic was made, of which nobody else knows. It is deleted when the cache has heard of that: with
+// the object's last word on whether it is to stay.
+func (w *work) ifGone(err error) error {
 	if !apierrors.IsNotFound(err) {
-		return err
-	}
-	if err := w.controller.deleteOrphan(ctx, w.key, ""); err != nil {
 		return err
 	}
 	return errMoved
@@ -92,7 +90,7 @@ func (w *work) record(ctx context.Context, done topics.Outcome) error {
 		w.topic = stored
 	}
 	if err := c.report(ctx, w.topic, done); err != nil {
-		return w.ifGone(ctx, err)
+		return w.ifGone(err)
 	}
 	c.unrecorded.forget(w.key)
 	if done.Have != nil {
@@ -110,7 +108,7 @@ func (w *work) noteGrowth(ctx context.Context) error {
 	next.Status.GrownFrom = *next.Spec.Partitions
 	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
 	if err != nil {
-		return w.ifGone(ctx, err)
+		return w.ifGone(err)
 	}
 	w.topic = stored
 	return nil

@@ -22,6 +22,8 @@ const (
 	askTimeout = 15 * time.Second
 	// againMoved is how soon a topic is looked at again that changed under us.
 	againMoved = time.Second
+	// failingFirst is how long syncs of a topic fail, for a reason that passes, until its status says so.
+	failingFirst = 3 * time.Second
 )
 
 // errMoved says that the object or the topic changed under us.
@@ -36,6 +38,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 		c.reverts.forget(key)
 		c.recheck.forget(key)
 		c.unanswered.forget(key)
+		c.failing.forget(key)
 		return 0, c.deleteOrphan(ctx, key, "")
 	}
 	if err != nil || cached.DeletionTimestamp != nil {
@@ -84,6 +87,7 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 	defer cancel()
 	w := &work{controller: c, cluster: aside{c.connect(at), c.loop}, at: at, key: key, topic: topic}
 	done, err := w.apply(asking)
+	topic = w.topic
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
@@ -91,16 +95,22 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 	case broker.IsUnreachable(err):
 		c.wait(at, key)
 		return 0, c.reportUnreachable(ctx, topic, kafka)
+	case apierrors.IsConflict(err) || errors.Is(err, errMoved):
+		return 0, err
 	case broker.RetryAfter(err) > 0:
 		// Brokers say when their quota of changes allows the next one.
 		klog.FromContext(ctx).V(2).Info("Brokers throttle changes of topics, will try again", "topic", key, "err", err)
 		return broker.RetryAfter(err), nil
 	case transient(err):
+		if err := c.reportFailing(ctx, key, topic, err); err != nil {
+			klog.FromContext(ctx).Info("Failure not told", "topic", key, "err", err)
+		}
 		return 0, err
 	default:
-		return c.refused.again(key, topic, c.clock.Now()),
-			c.report(ctx, topic, topics.Outcome{Verdict: topics.NotApplied(err, broker.Outline(err).Error())})
+		c.failing.forget(key)
+		return c.refused.again(key, topic, c.clock.Now()), c.report(ctx, topic, topics.Outcome{Verdict: notApplied(topic, err)})
 	}
+	c.failing.forget(key)
 	if err := w.record(ctx, done); apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
 		// A policy or a quota of Kubernetes: it says the same again until somebody changes it, or the topic.
 		done.Verdict = topics.NotApplied(err, err.Error())
@@ -120,6 +130,28 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return maxRetry, nil
 	}
 	return 0, nil
+}
+
+// reportFailing says that brokers do not do what the spec says, for a reason that passes, of a topic for which that has been so for a while. What
+// the status says of the spec of today stays, whose reason counts.
+func (c *Controller) reportFailing(ctx context.Context, key types.NamespacedName, topic *v1beta1.KafkaTopic, cause error) error {
+	if c.failing.age(key, topic, c.clock.Now()) < failingFirst || settled(topic) || says(topic, topics.ReasonNotApplied) || says(topic, topics.ReasonRecreating) {
+		return nil
+	}
+	verdict := notApplied(topic, cause)
+	verdict.Stalled = false
+	return c.report(ctx, topic, topics.Outcome{Verdict: verdict})
+}
+
+// notApplied says that the brokers do not do what the spec says. That a topic is made again is said until it is: see remake.
+func notApplied(topic *v1beta1.KafkaTopic, err error) topics.Verdict {
+	verdict := topics.NotApplied(err, broker.Outline(err).Error())
+	if recreating(topic) {
+		stalled := verdict.Stalled
+		verdict = topics.Recreating(v1beta1.TopicName(topic), broker.Outline(err))
+		verdict.Stalled = stalled
+	}
+	return verdict
 }
 
 // wait makes a topic wait for its brokers. What they refused before they went is no news of what they say when they are back.
@@ -142,7 +174,7 @@ func (c *Controller) reportUnreachable(ctx context.Context, topic *v1beta1.Kafka
 		verdict.Reason = target.ReasonClusterClaimed
 		verdict.Message = fmt.Sprintf("the brokers of Kafka %s/%s are those of another Kafka; nothing is done on them for this one", kafka.Namespace, kafka.Name)
 	}
-	if settled(topic) || says(topic, verdict.Reason) {
+	if settled(topic) || says(topic, verdict.Reason) || says(topic, topics.ReasonRecreating) {
 		// Or the API server has said it, in its own words.
 		return nil
 	}

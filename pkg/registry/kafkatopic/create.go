@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
@@ -26,6 +27,13 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 	if err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}
+	if topic.Spec.AdoptTopicID != "" {
+		have, err := toAdopt(ctx, cluster, topic, gone)
+		if err != nil {
+			return brokered.Outcome[*kafka.KafkaTopic]{}, err
+		}
+		return k.takeOver(ctx, cluster, topic, have, nil)
+	}
 	release, problem, err := k.reserve(ctx, cluster, topic, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField)
 	switch {
 	case err != nil:
@@ -44,10 +52,26 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 	return k.takeOver(ctx, cluster, topic, taken, left.Wanted)
 }
 
+// toAdopt is the topic that a new object names by its id. None is made in its place.
+func toAdopt(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, gone []string) (broker.Topic, error) {
+	have, found, err := cluster.Topic(ctx, topic.TopicName())
+	if err != nil {
+		return broker.Topic{}, refusedOrUnknown(err, topic)
+	}
+	problem := resolver.NothingToAdopt(topic)
+	if found && !slices.Contains(gone, have.ID.String()) {
+		problem = resolver.Foreign(topic, have)
+	}
+	if problem != nil {
+		return broker.Topic{}, resolver.Invalid(topic, problem)
+	}
+	return have, nil
+}
+
 // deleteFormer deletes former owners' topics: that was decided when their objects were deleted. It returns those that are gone.
 func (k kind) deleteFormer(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, ids []string) (gone []string, err error) {
 	for _, id := range ids {
-		kept, err := remove(ctx, cluster, k.Name(topic), id)
+		kept, err := k.remove(ctx, cluster, k.Name(topic), id)
 		if err != nil {
 			return nil, refusedOrUnknown(err, topic)
 		}
@@ -64,6 +88,9 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	var none brokered.Outcome[*kafka.KafkaTopic]
 	ours, err := k.isLeft(ctx, cluster, have, left)
 	if err != nil {
+		return none, refusedOrUnknown(err, topic)
+	}
+	if have, err = topics.Follow(ctx, cluster, have); err != nil {
 		return none, refusedOrUnknown(err, topic)
 	}
 	config, err := cluster.TopicConfig(ctx, have.Name)

@@ -18,7 +18,7 @@ import (
 // remove deletes a topic by id. An id is only believed to be an object's while brokers have it under the name that the object claimed, or
 // under one that collides with it, or do not have it at all. A topic that the brokers keep for good is told of and counts as done, which
 // kept says: a claim that waited for them to change their mind would keep the name from everybody. The next object can adopt the topic.
-func remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, text string) (kept bool, err error) {
+func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, text string) (kept bool, err error) {
 	id, err := broker.ParseTopicID(text)
 	if err != nil {
 		return false, fmt.Errorf("claim on topic %s: %w", name.Name, err)
@@ -40,6 +40,7 @@ func remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, tex
 	logger := klog.FromContext(ctx).WithValues("topic", name.Name, "id", text)
 	switch {
 	case err == nil:
+		p.capacity.Freed(name.Cluster.String())
 		logger.Info("Topic deleted")
 	case topics.Permanent(err):
 		logger.Info("Topic of a deleted object stays, its brokers refuse to delete it", "err", err)

@@ -95,12 +95,12 @@ func TestAListDoesNotWaitForBrokersThatAreAway(t *testing.T) {
 	mustCreate(t, newTopic(known, "orders"))
 	doomed := mustCreate(t, newTopic(known, "doomed"))
 	listed(t, server.Client, known.Object.Namespace, metav1.ListOptions{})
-	mustCreate(t, newTopic(unknown, "theirs", from(known.Object.Namespace, "")))
 	// A write of our own makes the snapshot old, however young it is.
 	mustDelete(t, doomed)
 	known.Vanish()
 	unknown.Vanish()
 	mustCreate(t, newTopic(known, "later"))
+	mustCreate(t, newTopic(unknown, "theirs", from(known.Object.Namespace, "")))
 	client, warnings := server.Warned(t)
 	start := time.Now()
 	cells, _ := listed(t, client, known.Object.Namespace, metav1.ListOptions{})

@@ -27,9 +27,17 @@ func (k kind) Judge(ctx context.Context, cluster *broker.Cluster, topic, before 
 	if err != nil {
 		return verdict{}, statusUnlessAway(err, topic)
 	}
-	if !found {
+	switch {
+	case !found && topic.Status.TopicID == "" && topic.Spec.AdoptTopicID != "":
+		return verdict{}, resolver.Invalid(topic, resolver.NothingToAdopt(topic))
+	case !found:
 		judged, err := k.judgeNew(ctx, cluster, topic)
 		return judged, statusUnlessAway(err, topic)
+	}
+	if !ptr.Equal(topic.Spec.Replicas, before.Spec.Replicas) || topics.MayMove(planned(topic), have) {
+		if have, err = topics.Follow(ctx, cluster, have); err != nil {
+			return verdict{}, statusUnlessAway(err, topic)
+		}
 	}
 	return verdict{Judged: true, Fill: fill(int32(len(have.Partitions)), int32(have.ReplicationFactor()))}, k.judgeExisting(ctx, cluster, topic, before, have)
 }
@@ -50,6 +58,13 @@ func (k kind) judgeNew(ctx context.Context, cluster *broker.Cluster, topic *kafk
 
 // judgeCreate asks what would become of a create. A topic that is there already would be taken over, or made anew.
 func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, left brokered.Leftover) (verdict, error) {
+	if topic.Spec.AdoptTopicID != "" {
+		have, err := toAdopt(ctx, cluster, topic, left.IDs)
+		if err != nil {
+			return verdict{}, err
+		}
+		return k.judgeTakeOver(ctx, cluster, topic, have)
+	}
 	judged, err := k.judgeNew(ctx, cluster, topic)
 	if broker.CodeOf(err) != codeTopicAlreadyExists {
 		return judged, err
@@ -65,8 +80,17 @@ func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *k
 	if ours, err := k.isLeft(ctx, cluster, have, left.Wanted); err != nil || ours {
 		return verdict{}, statusUnlessAway(err, topic)
 	}
+	return k.judgeTakeOver(ctx, cluster, topic, have)
+}
+
+// judgeTakeOver asks whether a create may have a topic that is on the brokers.
+func (k kind) judgeTakeOver(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic) (verdict, error) {
 	if err := k.access.own(ctx, topic, takingOver(have)); err != nil {
 		return verdict{}, err
+	}
+	have, err := topics.Follow(ctx, cluster, have)
+	if err != nil {
+		return verdict{}, statusUnlessAway(err, topic)
 	}
 	config, err := cluster.TopicConfig(ctx, have.Name)
 	if err != nil {

@@ -186,7 +186,7 @@ func (kind) isWanted(ctx context.Context, cluster *broker.Cluster, have broker.T
 }
 
 // Remove implements brokered.Kind.
-func (kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, id string) error {
-	_, err := remove(ctx, cluster, name, id)
+func (k kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, id string) error {
+	_, err := k.remove(ctx, cluster, name, id)
 	return err
 }

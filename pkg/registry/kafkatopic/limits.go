@@ -13,12 +13,14 @@ import (
 var partitionsField = field.NewPath("spec", "partitions")
 
 // reserve lets the brokers be asked to give a topic of have partitions as many as are wanted, until it is released; problem says why not. Brokers
-// make room for what they are asked for before they refuse it, which can end them.
+// make room for what they are asked for before they refuse it, which can end them. have is 0 for a topic that is to be made, and want and
+// replicas are 0 when they are left to the brokers.
 func (p *plane) reserve(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have, want, replicas int32, path *field.Path) (release func(), problem *field.Error, err error) {
-	if problem := topics.TooManyAtOnce(have, want, topic.Spec.Config); problem != "" {
-		return func() {}, field.Invalid(path, want, problem), nil
+	release = func() {}
+	words := topics.TooManyAtOnce(have, want, topic.Spec.Config)
+	if words == "" && (have == 0 || want > have) {
+		release, words, err = p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), want-have, replicas)
 	}
-	release, words, err := p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), want-have, replicas)
 	if words != "" {
 		problem = field.Invalid(path, want, words)
 	}
@@ -27,7 +29,12 @@ func (p *plane) reserve(ctx context.Context, cluster *broker.Cluster, topic *kaf
 
 // tooMany says why the brokers would not be asked for so many; nil when they would, and when they are away, which is found out by asking them.
 func (p *plane) tooMany(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have, want, replicas int32, path *field.Path) *field.Error {
-	release, problem, _ := p.reserve(ctx, cluster, topic, have, want, replicas, path)
-	release()
-	return problem
+	words := topics.TooManyAtOnce(have, want, topic.Spec.Config)
+	if words == "" && (have == 0 || want > have) {
+		words, _ = p.capacity.Takes(ctx, cluster, clusterOf(topic).String(), want-have, replicas)
+	}
+	if words == "" {
+		return nil
+	}
+	return field.Invalid(path, want, words)
 }

@@ -158,3 +158,32 @@ func TestWhatAChangeMadeAnewGoesWithItsObject(t *testing.T) {
 	k.Return()
 	apiservertest.Eventually(t, "the topic goes", func() bool { return len(k.Topics(t)) == 0 && len(claimsOn(t, k)) == 0 })
 }
+
+// A controller says that it makes a topic again, and is killed before it reports what it made: that goes with the object.
+func TestWhatAControllerMadeAnewGoesWithItsObject(t *testing.T) {
+	t.Parallel()
+	for _, may := range []bool{true, false} {
+		k := server.NewKafka(t, 3)
+		topic := mustCreate(t, newTopic(k, "orders"))
+		client := server.Client
+		if !may {
+			client, _ = server.As(t, without("own"))
+		}
+		k.DeleteTopic(t, "orders")
+		topics.SetConditions(&topic.Status.Conditions, topics.Recreating("orders", nil), "", topic.Generation, metav1.Now().Time)
+		if _, err := topicsOf(client, k).UpdateStatus(t.Context(), topic, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if standing := claimOn(t, k, "orders"); standing.Remade() != may {
+			t.Errorf("said by somebody with the right to all topics (%v): the claim is %+v", may, standing)
+		}
+		if !may {
+			continue
+		}
+		k.CreateTopic(t, "orders", 3, 2)
+		k.Refuse()
+		mustDelete(t, topic)
+		k.Return()
+		apiservertest.Eventually(t, "the topic goes", func() bool { return len(k.Topics(t)) == 0 && len(claimsOn(t, k)) == 0 })
+	}
+}

@@ -20,6 +20,12 @@ import (
 // object's name, it must not be what a former owner left to be deleted, and it must not be somebody else's. It is written to the claim
 // then. An id that they cannot be asked about is not believed: who reports it, and has asked them, tries again.
 func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic, dryRun bool) error {
+	if !dryRun && says(topic, topics.ReasonRecreating) && !says(old, topics.ReasonRecreating) && p.access.own(ctx, topic, "") == nil {
+		// What is made in the place of what the object had goes with the object, whether its id is ever reported or not.
+		if err := p.topics.Remake(ctx, topic); err != nil {
+			return err
+		}
+	}
 	id := topic.Status.TopicID
 	if id == "" || id == old.Status.TopicID {
 		return nil
@@ -105,9 +111,12 @@ func conflictOver(topic *kafka.KafkaTopic, cause metav1.CauseType, words string)
 }
 
 // adopting tells whether a status says that the topic was there before the object.
-func adopting(topic *kafka.KafkaTopic) bool {
+func adopting(topic *kafka.KafkaTopic) bool { return says(topic, topics.ReasonAdopting) }
+
+// says tells whether a status gives a reason for not being ready.
+func says(topic *kafka.KafkaTopic, reason string) bool {
 	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
-	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == topics.ReasonAdopting
+	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == reason
 }
 
 // mayHave refuses to do anything to a topic that the object takes over when it does, and may not.

@@ -81,7 +81,7 @@ func NewStorage(config Config) (*Storage, error) {
 		return nil, err
 	}
 	find := &resolver.Resolver{Clusters: config.Clusters}
-	plane := &plane{Resolver: find, access: access{kafkaaccess.New(config.Authorizer)}, clock: config.Clock, capacity: topics.NewCapacity(config.ReplicasPerBroker, config.Clock)}
+	plane := &plane{Resolver: find, access: access{kafkaaccess.New(config.Authorizer)}, clock: config.Clock, capacity: topics.NewCapacity(config.ReplicasPerBroker, config.Clock, nil)}
 	plane.topics = brokered.NewStore(brokered.Config[*kafka.KafkaTopic, *broker.Cluster]{
 		Kind: kind{plane}, Backend: live.Brokers{Clusters: config.Clusters}, Objects: store, RecordStrategy: outcomeStrategy{strategy}, Guard: config.Guard, Claims: config.Claims,
 		Servers: config.Servers, Clock: config.Clock, HasQuota: config.HasQuota, Metrics: config.Metrics, SweeperName: sweeperName,

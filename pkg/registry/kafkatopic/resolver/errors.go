@@ -31,7 +31,15 @@ func Foreign(topic *kafka.KafkaTopic, have broker.Topic) *field.Error {
 	// The name is the other topic's now.
 	problem := field.Duplicate(field.NewPath("spec", "adoptTopicID"), field.OmitValueType{})
 	problem.Detail = topics.Replaced(topic.Status.TopicID, have)
+	if topic.Status.TopicID == "" {
+		problem.Detail = topics.NotThere(topic.TopicName(), topic.Spec.AdoptTopicID, &have)
+	}
 	return problem
+}
+
+// NothingToAdopt is the problem of an object without a topic that names one to take over, and the brokers have none of its name.
+func NothingToAdopt(topic *kafka.KafkaTopic) *field.Error {
+	return field.Invalid(field.NewPath("spec", "adoptTopicID"), topic.Spec.AdoptTopicID, topics.NotThere(topic.TopicName(), topic.Spec.AdoptTopicID, nil))
 }
 
 // Invalid is the error of a topic with problems.
