@@ -247,7 +247,7 @@ func (s *Store[T, H]) want(ctx context.Context, obj T, uid types.UID) error {
 			c.ClusterUID, c.MayAdopt = uid, false
 			c.Want(nil)
 		}
-		if c.ID == "" {
+		if c.ID == "" && wanted != nil {
 			c.Want(wanted)
 		}
 		return !reflect.DeepEqual(before, *c)

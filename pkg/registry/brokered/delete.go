@@ -38,7 +38,7 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime
 		switch {
 		case c.Retain:
 			c.Want(nil)
-		case c.ID == "" || c.Remade():
+		case wanted != nil && (c.ID == "" || c.Remade()):
 			c.Want(wanted)
 		}
 		return !reflect.DeepEqual(before, *c)

@@ -61,7 +61,8 @@ type Kind[T Object, H any] interface {
 	// Retain tells whether what the object has on the brokers stays when it is deleted. said is false when the object leaves that open: then
 	// what was taken over stays, and everything else goes.
 	Retain(obj T) (retain, said bool)
-	// Wanted is what the object asks the brokers for, to recognize what was made although nobody could record its id.
+	// Wanted is what the object asks the brokers for, to recognize what was made although nobody could record its id; nil when nothing is to
+	// be made for it.
 	Wanted(obj T) (json.RawMessage, error)
 	// ReportedID is the id that the object's status names.
 	ReportedID(obj T) string

@@ -71,6 +71,21 @@ func TestAChangeMakesNoTopicInThePlaceOfTheOneToAdopt(t *testing.T) {
 	}
 }
 
+// Nor does it go with the object, however much it looks like what the object would have made.
+func TestATopicThatIsNotTheOneToAdoptOutlivesTheObject(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	k.Refuse()
+	topic := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.AdoptTopicID = noTopicsID }))
+	k.CreateTopic(t, "orders", 3, 2)
+	mustDelete(t, topic)
+	k.Return()
+	apiservertest.Eventually(t, "the claim goes", func() bool { return len(claimsOn(t, k)) == 0 })
+	if len(k.Topics(t)) != 1 {
+		t.Error("somebody's topic went with an object that never had it")
+	}
+}
+
 // While partitions move they have the replicas of both places, which is no number that anybody wanted.
 func TestAMovingTopicHasTheReplicasOfWhereItMoves(t *testing.T) {
 	t.Parallel()

@@ -44,8 +44,11 @@ type wantedTopic struct {
 	Config     map[string]string `json:"config,omitempty"`
 }
 
-// Wanted implements brokered.Kind.
+// Wanted implements brokered.Kind. Nothing is made for an object that is to take over a topic.
 func (kind) Wanted(topic *kafka.KafkaTopic) (json.RawMessage, error) {
+	if topic.Status.TopicID == "" && topic.Spec.AdoptTopicID != "" {
+		return nil, nil
+	}
 	return json.Marshal(wantedTopic{topic.Spec.Partitions, topic.Spec.Replicas, topic.Spec.Config})
 }
 

@@ -180,7 +180,11 @@ func (p *plane) has(ctx context.Context, target resolver.Target) (holding, error
 	if err != nil {
 		return holding{}, apierrors.NewInternalError(err)
 	}
-	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Have, append(standing.Wanted, stored))
+	wanted := standing.Wanted
+	if stored != nil {
+		wanted = append(wanted, stored)
+	}
+	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Have, wanted)
 	return holding{ours: ours, made: ours && standing.ID == "" && standing.Unanswered, allowed: standing.MayAdopt}, statusUnlessAway(err, target.Topic)
 }
 
