@@ -42,6 +42,26 @@ func TestTopicsOnZooKeeper(t *testing.T) {
 	}
 }
 
+// In ZooKeeper mode a controller has the brokers delete the replicas of a topic after it has said that it is deleted, and its name is taken
+// until then.
+func TestReplaceByForceOnZooKeeper(t *testing.T) {
+	t.Parallel()
+	n := cluster.Namespace(t)
+	newKafka(t, n, cluster.ZooKeeper)
+	manifest := topicManifest(n, "orders", n+".orders", `"partitions":12,"replicas":1`)
+	kubectl(t, manifest, "create -f -")
+	id := kubectl(t, "", "get kafkatopic orders -o jsonpath={.status.topicID} -n "+n)
+	for range 4 {
+		former := id
+		kubectl(t, manifest, "replace --force -f -")
+		kubectl(t, "", "wait kafkatopic/orders --for=condition=Ready --timeout=10s -n "+n)
+		if id = kubectl(t, "", "get kafkatopic orders -o jsonpath={.status.topicID} -n "+n); id == "" || id == former {
+			t.Errorf("the topic's id was %q and is %q", former, id)
+		}
+		expectWords(t, "the brokers' topic", topicTool(t, cluster.ZooKeeper, "--describe --topic "+n+".orders"), "TopicId: "+id, "PartitionCount: 12")
+	}
+}
+
 // One process without any Kubernetes: API server, embedded etcd and the controllers that need none.
 func TestStandalone(t *testing.T) {
 	t.Parallel()
