@@ -260,7 +260,7 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 	if CodeOf(err) == codeInvalidPartitions && len(before.Partitions) < int(total) {
 		// Somebody was faster: the controller says that there are as many, or more. Other brokers may not have heard of them yet.
 		c.expected.created(c.opts.Clock.Now(), c.settleTime(), topic, before.ID, int(total))
-		if t, ok, lookErr := c.topicNow(ctx, topic); lookErr == nil && ok && len(t.Partitions) == int(total) {
+		if t, ok, lookErr := c.topicNow(ctx, topic); lookErr == nil && ok && grow.doneIn(t) {
 			return nil
 		}
 	}
@@ -269,7 +269,7 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 	}
 	err = c.confirm(ctx, op, topic, err, func(ctx context.Context) (bool, error) {
 		t, ok, err := c.topicNow(ctx, topic)
-		return ok && len(t.Partitions) == int(total), err
+		return ok && grow.doneIn(t), err
 	})
 	if err == nil {
 		c.expected.created(c.opts.Clock.Now(), c.settleTime(), topic, before.ID, int(total))
@@ -284,6 +284,20 @@ type growth struct {
 	total       int32
 	added       int
 	assignments [][]int32
+}
+
+// doneIn tells whether a topic has as many partitions as are wanted, the new ones on the replicas that were asked for.
+func (g growth) doneIn(t Topic) bool {
+	if len(t.Partitions) != int(g.total) {
+		return false
+	}
+	first := int(g.total) - len(g.assignments)
+	for _, p := range t.Partitions {
+		if at := int(p.ID) - first; at >= 0 && at < len(g.assignments) && !slices.Equal(p.Replicas, g.assignments[at]) {
+			return false
+		}
+	}
+	return true
 }
 
 var growRules = batchRules[growth]{

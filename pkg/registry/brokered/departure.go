@@ -20,12 +20,15 @@ type departure struct {
 	base string
 	// resource is what errors call the object's.
 	resource schema.GroupResource
+	// outdated says that somebody has written another version since the update was made, so that nothing was deleted.
+	outdated bool
 }
 
 type departureKey struct{}
 
-func withDeparture(ctx context.Context, resource schema.GroupResource) context.Context {
-	return context.WithValue(ctx, departureKey{}, &departure{resource: resource})
+func withDeparture(ctx context.Context, resource schema.GroupResource) (context.Context, *departure) {
+	d := &departure{resource: resource}
+	return context.WithValue(ctx, departureKey{}, d), d
 }
 
 // noteDeparture is a genericregistry.Store's ShouldDeleteDuringUpdate, which is asked about an update that leaves no finalizers.
@@ -41,7 +44,7 @@ func noteDeparture(ctx context.Context, _ string, obj, existing runtime.Object) 
 }
 
 // lastOf is the last version of a stored object that is about to be deleted. When somebody has written another version since an update was
-// made that deletes it, which of both is the last is for the client to say.
+// made that deletes it, the update has to be made from that one, as any other update is.
 func lastOf(ctx context.Context, stored runtime.Object) (runtime.Object, error) {
 	d, ok := ctx.Value(departureKey{}).(*departure)
 	if !ok || d.last == nil {
@@ -52,6 +55,7 @@ func lastOf(ctx context.Context, stored runtime.Object) (runtime.Object, error) 
 		return nil, apierrors.NewInternalError(err)
 	}
 	if accessor.GetResourceVersion() != d.base {
+		d.outdated = true
 		return nil, apierrors.NewConflict(d.resource, accessor.GetName(), errors.New(genericregistry.OptimisticLockErrorMsg))
 	}
 	return d.last, nil

@@ -120,6 +120,7 @@ func (s *Store[T, H]) Update(ctx context.Context, name string, info rest.Updated
 		out, err := s.update(ctx, name, info, create, update, options)
 		return out, false, err
 	}
+	ctx = context.WithValue(ctx, appliedKey{}, true)
 	// A platform's manifests are applied again and again. Looked up in the cache, whether there is an object costs no question to etcd, and
 	// what the cache has not heard of is found out.
 	for _, version := range []string{"0", ""} {
@@ -143,13 +144,29 @@ func (s *Store[T, H]) Update(ctx context.Context, name string, info rest.Updated
 	return nil, false, apierrors.NewConflict(s.DefaultQualifiedResource, name, errors.New("the object is deleted and created by others; try again"))
 }
 
+type appliedKey struct{}
+
+// Applied tells whether an update is a server-side apply, whose writer gives up what he left out. Other writers of whole objects say
+// nothing of it.
+func Applied(ctx context.Context) bool {
+	applied, _ := ctx.Value(appliedKey{}).(bool)
+	return applied
+}
+
+// update makes an update that takes the last finalizer again when somebody has changed the object meanwhile, as the generic registry does
+// with updates that are stored: whether it is for one version of the object is judged there.
 func (s *Store[T, H]) update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, options *metav1.UpdateOptions) (runtime.Object, error) {
-	w := &write[T, H]{store: s, dryRun: dryrun.IsDryRun(options.DryRun)}
-	out, _, err := s.Store.Update(withDeparture(ctx, s.DefaultQualifiedResource), name, info, create, w.validateUpdate(update), false, options)
-	if err != nil {
-		return nil, err
+	for {
+		w := &write[T, H]{store: s, dryRun: dryrun.IsDryRun(options.DryRun)}
+		updating, departing := withDeparture(ctx, s.DefaultQualifiedResource)
+		out, _, err := s.Store.Update(updating, name, info, create, w.validateUpdate(update), false, options)
+		switch {
+		case err == nil:
+			return w.answerUpdate(ctx, out)
+		case !departing.outdated || ctx.Err() != nil:
+			return nil, err
+		}
 	}
-	return w.answerUpdate(ctx, out)
 }
 
 // firstApplied is the object that a server-side apply creates; nil when there is one already, as of a version of the storage.

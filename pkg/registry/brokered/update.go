@@ -2,6 +2,7 @@ package brokered
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -149,24 +150,9 @@ func (s *Store[T, H]) newest(ctx context.Context, obj T) (T, error) {
 func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtime.Object {
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
-	info := rest.DefaultUpdatedObjectInfo(nil, func(_ context.Context, _, old runtime.Object) (runtime.Object, error) {
-		next, ok := old.DeepCopyObject().(T)
-		if !ok || next.GetUID() != obj.GetUID() {
-			return nil, apierrors.NewNotFound(s.DefaultQualifiedResource, obj.GetName())
-		}
-		done.Record(next, obj.GetGeneration())
-		return next, nil
-	})
-	out, _, err := s.outcomes.Update(inNamespace(writing, obj.GetNamespace()), obj.GetName(), info,
-		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
+	out, err := s.record(writing, obj, "", done)
 	switch {
 	case err == nil:
-		switch {
-		case done.ID != "":
-			s.learn(writing, obj, done.ID, done.TakenOver)
-		case done.Unanswered:
-			s.noteUnanswered(writing, obj)
-		}
 		return out
 	case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
 		if err := s.release(writing, obj, done); err != nil {
@@ -182,4 +168,38 @@ func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtim
 	}
 	done.Record(known, obj.GetGeneration())
 	return known
+}
+
+// ErrOutdated says that an object has another version than the one that an outcome was to be recorded on.
+var ErrOutdated = errors.New("the object has been changed meanwhile")
+
+// RecordAt is Record for one version of the object, when nothing was done that an error would hide: of any other version the error is
+// ErrOutdated, and nothing is recorded.
+func (s *Store[T, H]) RecordAt(ctx context.Context, obj T, version string, done Outcome[T]) (runtime.Object, error) {
+	return s.record(ctx, obj, version, done)
+}
+
+// record writes an outcome to the stored object, of one version or of any, and its id to the claim.
+func (s *Store[T, H]) record(ctx context.Context, obj T, version string, done Outcome[T]) (runtime.Object, error) {
+	info := rest.DefaultUpdatedObjectInfo(nil, func(_ context.Context, _, old runtime.Object) (runtime.Object, error) {
+		next, ok := old.DeepCopyObject().(T)
+		switch {
+		case !ok || next.GetUID() != obj.GetUID():
+			return nil, apierrors.NewNotFound(s.DefaultQualifiedResource, obj.GetName())
+		case version != "" && next.GetResourceVersion() != version:
+			return nil, ErrOutdated
+		}
+		done.Record(next, obj.GetGeneration())
+		return next, nil
+	})
+	out, _, err := s.outcomes.Update(inNamespace(ctx, obj.GetNamespace()), obj.GetName(), info,
+		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
+	switch {
+	case err != nil:
+	case done.ID != "":
+		s.learn(ctx, obj, done.ID, done.TakenOver)
+	case done.Unanswered:
+		s.noteUnanswered(ctx, obj)
+	}
+	return out, err
 }

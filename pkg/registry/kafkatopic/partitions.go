@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -16,6 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/views"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
@@ -43,13 +45,10 @@ func newPartitions(p *plane) *Partitions {
 			}
 			return validation.ValidatePartitions(next, old)
 		},
-		Ask: p.askForAssignment,
-		Foresee: func(_ context.Context, _ resolver.Target, next, old *kafka.KafkaTopicPartitions, _ assignmentDiff) (*kafka.KafkaTopicPartitions, error) {
-			next.Status, next.ManagedFields = old.Status, old.ManagedFields
-			return next, nil
-		},
-		Do:     p.assign,
-		Record: p.assigned,
+		Ask:     p.askForAssignment,
+		Foresee: p.foreseeAssignment,
+		Do:      p.assign,
+		Record:  p.assigned,
 	}
 }
 
@@ -73,26 +72,28 @@ func assignmentChange(old, next *kafka.KafkaTopicPartitions) assignmentDiff {
 	return diff
 }
 
-// askForAssignment refuses what the brokers would refuse, and what they would accept and never finish.
+// askForAssignment refuses what the brokers would accept and never finish.
 func (p *plane) askForAssignment(ctx context.Context, t resolver.Target, next, old *kafka.KafkaTopicPartitions) (assignmentDiff, error) {
 	change := assignmentChange(old, next)
 	if err := p.notTakenOver(ctx, t); err != nil {
 		return change, err
 	}
-	if err := validateBrokers(ctx, t, next, old, change); err != nil {
-		return change, err
+	return change, validateBrokers(ctx, t, next, old, change)
+}
+
+// foreseeAssignment asks the brokers about partitions that would be added. When they are added for real, the brokers say so then.
+func (p *plane) foreseeAssignment(ctx context.Context, t resolver.Target, next, old *kafka.KafkaTopicPartitions, change assignmentDiff) (*kafka.KafkaTopicPartitions, error) {
+	if len(change.added) > 0 {
+		have, total := int32(len(t.Have.Partitions)), int32(len(t.Have.Partitions)+len(change.added))
+		if problem := p.tooMany(ctx, t.Cluster, t.Topic, have, total, int32(t.Have.ReplicationFactor()), field.NewPath("spec")); problem != nil {
+			return nil, invalidPartitions(t, problem)
+		}
+		if err := t.Cluster.CreatePartitions(ctx, t.Have.Name, total, change.added, true); err != nil {
+			return nil, assignmentRefused(err, t)
+		}
 	}
-	if len(change.added) == 0 {
-		return change, nil
-	}
-	have, total := int32(len(t.Have.Partitions)), int32(len(t.Have.Partitions)+len(change.added))
-	if problem := p.tooMany(ctx, t.Cluster, t.Topic, have, total, int32(t.Have.ReplicationFactor()), field.NewPath("spec")); problem != nil {
-		return change, invalidPartitions(t, problem)
-	}
-	if err := t.Cluster.CreatePartitions(ctx, t.Have.Name, total, change.added, true); err != nil {
-		return change, assignmentRefused(err, t)
-	}
-	return change, nil
+	next.Status, next.ManagedFields = old.Status, old.ManagedFields
+	return next, nil
 }
 
 // validateBrokers refuses what the brokers would accept and never finish: KRaft takes fenced brokers as targets
@@ -153,7 +154,12 @@ func (p *plane) assign(ctx context.Context, t resolver.Target, _ *kafka.KafkaTop
 			return change, invalidPartitions(t, problem)
 		}
 		defer release()
-		if _, err := p.grow(ctx, t, int32(len(t.Have.Partitions)+len(change.added)), change.added, nil); err != nil {
+		own := func(topic *kafka.KafkaTopic) {
+			if err := stored.OwnFields(topic, p.clock.Now(), scaledField); err != nil {
+				klog.FromContext(ctx).Error(err, "Owners of a number not noted", "topic", klog.KObj(topic))
+			}
+		}
+		if _, err := p.grow(ctx, t, growth{partitions: have + int32(len(change.added)), assignments: change.added, change: own}); err != nil {
 			return change, assignmentRefused(err, t)
 		}
 	}

@@ -130,8 +130,8 @@ func TestADryRunOfScalingAsksTheBrokersOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if scale.Spec.Replicas != 12 || len(k.Topics(t)["orders"].Partitions) != 3 || !slices.Equal(kinds(k), []string{"CreatePartitions?"}) {
-		t.Errorf("answered %+v after %v, the brokers have %d partitions", scale.Spec, kinds(k), len(k.Topics(t)["orders"].Partitions))
+	if scale.Spec.Replicas != 12 || scale.Status.Replicas != 3 || len(k.Topics(t)["orders"].Partitions) != 3 || !slices.Equal(kinds(k), []string{"CreatePartitions?"}) {
+		t.Errorf("answered %+v after %v, the brokers have %d partitions", scale, kinds(k), len(k.Topics(t)["orders"].Partitions))
 	}
 	if got := mustGet(t, topic); got.ResourceVersion != topic.ResourceVersion {
 		t.Error("the object was changed")

@@ -62,7 +62,7 @@ type Storage struct {
 
 // NewStorage builds the storages. Nothing is asked of any broker.
 func NewStorage(config Config) (*Storage, error) {
-	strategy := newStrategy(config.Scheme)
+	strategy := newStrategy(config.Scheme, config.Clock)
 	store := &genericregistry.Store{
 		NewFunc:                   func() runtime.Object { return &kafka.KafkaTopic{} },
 		NewListFunc:               func() runtime.Object { return &kafka.KafkaTopicList{} },

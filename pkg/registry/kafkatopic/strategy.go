@@ -17,11 +17,14 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage/names"
 	"k8s.io/apiserver/pkg/warning"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 )
 
@@ -29,6 +32,7 @@ import (
 type strategy struct {
 	runtime.ObjectTyper
 	names.NameGenerator
+	clock clock.PassiveClock
 }
 
 // statusStrategy is for controllers: they own the status.
@@ -48,8 +52,8 @@ var (
 	_ rest.RESTUpdateStrategy  = outcomeStrategy{}
 )
 
-func newStrategy(typer runtime.ObjectTyper) strategy {
-	return strategy{ObjectTyper: typer, NameGenerator: names.SimpleNameGenerator}
+func newStrategy(typer runtime.ObjectTyper, clock clock.PassiveClock) strategy {
+	return strategy{ObjectTyper: typer, NameGenerator: names.SimpleNameGenerator, clock: clock}
 }
 
 func (strategy) NamespaceScoped() bool { return true }
@@ -65,21 +69,40 @@ func (strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
 	topic.Generation = 1
 }
 
-func (strategy) PrepareForUpdate(ctx context.Context, obj, old runtime.Object) {
+func (s strategy) PrepareForUpdate(ctx context.Context, obj, old runtime.Object) {
 	topic, before := obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic)
 	topic.Status = before.Status
-	// A user who leaves a number to the brokers keeps the one they chose.
-	if topic.Spec.Partitions == nil {
-		topic.Spec.Partitions = before.Spec.Partitions
-	}
-	if topic.Spec.Replicas == nil {
-		topic.Spec.Replicas = before.Spec.Replicas
-	}
-	if topic.Spec.DeletionPolicy == "" {
-		topic.Spec.DeletionPolicy = before.Spec.DeletionPolicy
-	}
+	s.keepLeftOut(ctx, topic, before)
 	keepGrowth(ctx, topic, before)
 	bumpGeneration(topic, before)
+}
+
+// keepLeftOut has a user who leaves a number to the brokers keep the one they chose. It goes on being whose it was; what the only one who
+// applied it gives up is this server's.
+func (s strategy) keepLeftOut(ctx context.Context, topic, before *kafka.KafkaTopic) {
+	var kept []fieldpath.Path
+	keep := func(name string) { kept = append(kept, fieldpath.MakePathOrDie("spec", name)) }
+	if topic.Spec.Partitions == nil && before.Spec.Partitions != nil {
+		topic.Spec.Partitions = before.Spec.Partitions
+		keep("partitions")
+	}
+	if topic.Spec.Replicas == nil && before.Spec.Replicas != nil {
+		topic.Spec.Replicas = before.Spec.Replicas
+		keep("replicas")
+	}
+	if topic.Spec.DeletionPolicy == "" && before.Spec.DeletionPolicy != "" {
+		topic.Spec.DeletionPolicy = before.Spec.DeletionPolicy
+		keep("deletionPolicy")
+	}
+	var err error
+	if brokered.Applied(ctx) {
+		err = stored.OwnFields(topic, s.clock.Now(), kept...)
+	} else {
+		err = stored.KeepOwners(topic, before, kept...)
+	}
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Owners of fields that were left out not noted", "topic", klog.KObj(topic))
+	}
 }
 
 // keepGrowth lets a manifest be applied again whose topic has grown by other means since. The number in it is smaller than that of the

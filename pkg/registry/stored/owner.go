@@ -28,15 +28,15 @@ func OwnFields(obj metav1.Object, at time.Time, paths ...fieldpath.Path) error {
 		APIVersion: v1beta1.SchemeGroupVersion.String(), FieldsType: "FieldsV1"}
 	owned := taken
 	for _, entry := range entries {
-		if entry.Subresource != "" || entry.FieldsV1 == nil {
+		if entry.FieldsV1 == nil {
 			next = append(next, entry)
 			continue
 		}
-		set := &fieldpath.Set{}
-		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
-			return fmt.Errorf("read the fields of manager %s: %w", entry.Manager, err)
+		set, err := fieldsOf(entry)
+		if err != nil {
+			return err
 		}
-		if entry.Manager == mine.Manager && entry.Operation == mine.Operation && entry.APIVersion == mine.APIVersion {
+		if sameManager(entry, mine) {
 			owned = owned.Union(set)
 			continue
 		}
@@ -49,23 +49,84 @@ func OwnFields(obj metav1.Object, at time.Time, paths ...fieldpath.Path) error {
 		if left.Empty() {
 			continue
 		}
-		raw, err := left.ToJSON()
-		if err != nil {
-			return fmt.Errorf("write the fields of manager %s: %w", entry.Manager, err)
+		if err := setFields(&entry, left); err != nil {
+			return err
 		}
-		entry.FieldsV1 = metav1.NewFieldsV1(string(raw))
 		next = append(next, entry)
 	}
-	raw, err := owned.ToJSON()
-	if err != nil {
-		return fmt.Errorf("write the fields of manager %s: %w", mine.Manager, err)
+	if err := setFields(&mine, owned); err != nil {
+		return err
 	}
-	mine.FieldsV1 = metav1.NewFieldsV1(string(raw))
 	now := metav1.NewTime(at.Truncate(time.Second))
 	mine.Time = &now
 	next = append(next, mine)
 	slices.SortStableFunc(next, inOrder)
 	obj.SetManagedFields(next)
+	return nil
+}
+
+// KeepOwners leaves some fields of an object to who managed them in its version before: an update that said nothing of them has them from
+// there. An object without any managers is left so.
+func KeepOwners(obj, before metav1.Object, paths ...fieldpath.Path) error {
+	entries := obj.GetManagedFields()
+	if len(entries) == 0 || len(paths) == 0 {
+		return nil
+	}
+	kept := fieldpath.NewSet(paths...)
+	next := slices.Clone(entries)
+	for _, was := range before.GetManagedFields() {
+		had, err := fieldsOf(was)
+		if err != nil {
+			return err
+		}
+		mine := had.Intersection(kept)
+		if mine.Empty() {
+			continue
+		}
+		at := slices.IndexFunc(next, func(e metav1.ManagedFieldsEntry) bool { return sameManager(e, was) })
+		if at < 0 {
+			at = len(next)
+			next = append(next, was)
+			next[at].FieldsV1 = nil
+		}
+		has, err := fieldsOf(next[at])
+		if err != nil {
+			return err
+		}
+		if all := has.Union(mine); all.Equals(had) {
+			// Nothing has changed for this manager, not even when.
+			next[at] = was
+		} else if err := setFields(&next[at], all); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(next, inOrder)
+	obj.SetManagedFields(next)
+	return nil
+}
+
+func sameManager(a, b metav1.ManagedFieldsEntry) bool {
+	return a.Manager == b.Manager && a.Operation == b.Operation && a.APIVersion == b.APIVersion && a.Subresource == b.Subresource
+}
+
+// fieldsOf are the fields of a manager.
+func fieldsOf(entry metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
+	set := &fieldpath.Set{}
+	if entry.FieldsV1 == nil {
+		return set, nil
+	}
+	if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
+		return nil, fmt.Errorf("read the fields of manager %s: %w", entry.Manager, err)
+	}
+	return set, nil
+}
+
+func setFields(entry *metav1.ManagedFieldsEntry, set *fieldpath.Set) error {
+	raw, err := set.ToJSON()
+	if err != nil {
+		return fmt.Errorf("write the fields of manager %s: %w", entry.Manager, err)
+	}
+	entry.FieldsV1 = metav1.NewFieldsV1(string(raw))
 	return nil
 }
 

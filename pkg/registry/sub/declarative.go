@@ -2,6 +2,7 @@ package sub
 
 import (
 	"context"
+	"errors"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,7 +31,7 @@ type Declarative[T Target, O Object, P any] struct {
 	Ask func(ctx context.Context, target T, next, old O) (P, error)
 	// Foresee is the answer to a dry run.
 	Foresee func(ctx context.Context, target T, next, old O, plan P) (O, error)
-	// Do does it. Its errors say that nothing was done, or that it is not known.
+	// Do does it. Its errors say that nothing was done, or that it is not known. An Outdated one has the request start again.
 	Do func(ctx context.Context, target T, next O, plan P) (P, error)
 	// Record is the answer.
 	Record func(ctx context.Context, target T, next, old O, plan P) (O, error)
@@ -39,9 +40,23 @@ type Declarative[T Target, O Object, P any] struct {
 var _ rest.Patcher = &Declarative[Target, Object, any]{}
 
 // Update implements rest.Updater. As everywhere, a patch needs an object that exists, while a put by somebody who may create can make it.
+// A request whose target somebody changes meanwhile starts again, as an update of a stored object does.
 func (d *Declarative[T, O, P]) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
+	for {
+		out, created, err := d.update(ctx, name, info, create, update, options)
+		var changed *outdated
+		switch {
+		case !errors.As(err, &changed):
+			return out, created, err
+		case ctx.Err() != nil:
+			return nil, false, changed.conflict
+		}
+	}
+}
+
+func (d *Declarative[T, O, P]) update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
 	var target T
 	var old O
 	err := asking(ctx, func(ctx context.Context) (err error) {

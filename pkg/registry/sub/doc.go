@@ -10,6 +10,9 @@
 //  7. otherwise the work;
 //  8. the record of it, which is the answer.
 //
+// A declarative object whose target somebody changes between the second step and the seventh has its request start again: what it is for is
+// what is there when it is done.
+//
 // So nobody is asked for what is not valid or not admitted, nothing is done in a dry run, and nothing is answered that was not done.
 // Streams are none of these: they implement rest.Connecter themselves.
 package sub

@@ -52,3 +52,19 @@ func sameVersion(gr schema.GroupResource, newest, body metav1.Object, modified e
 	}
 	return apierrors.NewConflict(gr, body.GetName(), modified)
 }
+
+// Outdated is the conflict of a request whose target somebody has changed since it was found, and for which nothing was done. When the
+// request is for one version of the target, it is answered so. Otherwise it is one for what is there now.
+func Outdated(gr schema.GroupResource, name string) error {
+	return &outdated{apierrors.NewConflict(gr, name, errors.New(genericregistry.OptimisticLockErrorMsg))}
+}
+
+// IsOutdated tells whether an error is one of Outdated.
+func IsOutdated(err error) bool {
+	var changed *outdated
+	return errors.As(err, &changed)
+}
+
+type outdated struct{ conflict *apierrors.StatusError }
+
+func (o *outdated) Error() string { return o.conflict.Error() }
