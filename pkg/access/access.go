@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -15,6 +17,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // Reviewer answers Questions. Make it with New.
@@ -74,6 +77,45 @@ func (r Reviewer) May(ctx context.Context, q Question) (allowed bool, reason str
 		return true, "", nil
 	}
 	return false, reason, err
+}
+
+const (
+	// maxNamespaces is about how many namespaces one request asks. Whatever a cluster is shared by, its answer must not use up the reviews
+	// that all requests share.
+	maxNamespaces = 256
+	// namespacesAtOnce is how many it asks about at the same time.
+	namespacesAtOnce = 8
+)
+
+// Namespaces tells in which of some namespaces, in their order, somebody may do something to all objects of a kind. One question about all namespaces spares
+// the others to who may do it everywhere. The authorizer remembers its answers for a while. unasked counts the last namespaces, about which
+// nobody was asked because they are too many. What cannot be found out is not allowed.
+func (r Reviewer) Namespaces(ctx context.Context, q Question, namespaces []string) (allowed func(namespace string) bool, unasked int) {
+	ask := func(namespace string) bool {
+		in := q
+		in.Namespace = namespace
+		may, _, err := r.May(ctx, in)
+		return may && err == nil
+	}
+	if len(namespaces) == 0 || ask(metav1.NamespaceAll) {
+		return func(string) bool { return true }, 0
+	}
+	asked := namespaces[:min(len(namespaces), maxNamespaces)]
+	answers := make([]bool, len(asked))
+	places := make(chan struct{}, namespacesAtOnce)
+	var running crash.Group
+	for i, namespace := range asked {
+		places <- struct{}{}
+		running.Go(func() {
+			defer func() { <-places }()
+			answers[i] = ask(namespace)
+		})
+	}
+	running.Wait()
+	return func(namespace string) bool {
+		at, known := slices.BinarySearch(asked, namespace)
+		return known && answers[at]
+	}, len(namespaces) - len(asked)
 }
 
 // Require is nil when somebody may do something, else the 403 of a request about an object of this API's group. The purpose says what

@@ -2,15 +2,17 @@ package kafka
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/warning"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
-	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
@@ -43,7 +45,7 @@ func (s *Storage) NewTopics(managed ManagedTopics) *Topics {
 			if err != nil {
 				return nil, err
 			}
-			return hostedView(t, snapshot, managers, mayGetTopics(ctx, s.Clusters.Access)), nil
+			return hostedView(t, snapshot, managers, mayGetTopics(ctx, s.Clusters.Access, snapshot, managers)), nil
 		},
 	}
 }
@@ -73,17 +75,18 @@ func hostedView(t reached, snapshot *broker.Snapshot, managers map[string]kafka.
 }
 
 // mayGetTopics tells in which namespaces the caller may get KafkaTopics, so that who sees a Kafka's topics does not learn the names of other
-// tenants' objects. It asks once for all namespaces, and then once for each.
-func mayGetTopics(ctx context.Context, ask access.Reviewer) func(namespace string) bool {
-	known := map[string]bool{}
-	may := func(namespace string) bool {
-		allowed, asked := known[namespace]
-		if !asked {
-			// What cannot be found out is not told.
-			allowed, _, _ = ask.May(ctx, access.Question{Verb: "get", Resource: v1beta1.SchemeGroupVersion.WithResource("kafkatopics"), Namespace: namespace})
-			known[namespace] = allowed
+// tenants' objects. It asks about the namespaces of those that are shown.
+func mayGetTopics(ctx context.Context, ask access.Reviewer, snapshot *broker.Snapshot, managers map[string]kafka.TopicReference) func(namespace string) bool {
+	namespaces := map[string]struct{}{}
+	for name := range snapshot.Topics {
+		if manager, managed := managers[name]; managed {
+			namespaces[manager.Namespace] = struct{}{}
 		}
-		return allowed
 	}
-	return func(namespace string) bool { return may(metav1.NamespaceAll) || may(namespace) }
+	// What cannot be found out is not told.
+	may, unasked := ask.Namespaces(ctx, access.Question{Verb: "get", Resource: access.Topics}, slices.Sorted(maps.Keys(namespaces)))
+	if unasked > 0 {
+		warning.AddWarning(ctx, "", fmt.Sprintf("which objects manage the topics of %d more namespaces is not told: it is to who may get KafkaTopics in all namespaces", unasked))
+	}
+	return may
 }
