@@ -3,6 +3,8 @@ package kafkatopic_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -118,6 +120,25 @@ func TestAnswersHaveNoManagedFields(t *testing.T) {
 			}
 			if fields := answer.GetManagedFields(); fields != nil {
 				t.Errorf("%s %v: the answer has managedFields %v", what, dryRun, fields)
+			}
+		}
+	}
+}
+
+func TestARefusalSaysEachCauseOnce(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	topic := mustCreate(t, newTopic(k, "orders"))
+	long := map[string]string{"a": strings.Repeat("x", 300<<10)}
+	_, created := create(server.Client, newTopic(k, "other", func(topic *v1beta1.KafkaTopic) { topic.Annotations = long }))
+	_, patched := topicsOf(server.Client, k).Patch(t.Context(), topic.Name, types.MergePatchType, asJSON(t, map[string]any{"metadata": map[string]any{"annotations": long, "uid": "other"}}),
+		metav1.PatchOptions{})
+	for what, err := range map[string]error{"create": created, "update": patched} {
+		expectStatus(t, err, 422, "metadata.annotations")
+		causes := err.(apierrors.APIStatus).Status().Details.Causes
+		for i, cause := range causes {
+			if slices.Contains(causes[:i], cause) {
+				t.Errorf("%s: said twice: %+v", what, cause)
 			}
 		}
 	}

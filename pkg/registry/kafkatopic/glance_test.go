@@ -9,7 +9,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 )
@@ -108,7 +110,7 @@ func TestAListDoesNotWaitForBrokersThatAreAway(t *testing.T) {
 		t.Errorf("a list took %s", took)
 	}
 	expectRow(t, cells["orders"], int64(3), int64(2), int64(0), int64(0))
-	expectRow(t, cells["later"], int64(3), int64(2), "unknown", "unknown")
+	expectRow(t, cells["later"], "unknown", "unknown", "unknown", "unknown")
 	expectRow(t, cells["theirs"], int64(3), int64(2), "unknown", "unknown")
 	texts := warnings.Take()
 	if len(texts) != 2 {
@@ -157,4 +159,17 @@ func TestAWatchOfTablesAsksNobody(t *testing.T) {
 	if got := asked.Load(); got != 0 {
 		t.Errorf("the brokers were asked %d times", got)
 	}
+}
+
+// What is asked for is no number of what is there.
+func TestAListShowsNoNumbersOfATopicThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	namespace := server.Namespace()
+	topic := newTopic(&apiservertest.Kafka{Object: &v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Name: "later", Namespace: namespace}}}, "orders")
+	body := asJSON(t, map[string]any{"apiVersion": "kafka.openshift.io/v1beta1", "kind": "KafkaTopic", "metadata": map[string]any{"name": topic.Name}, "spec": topic.Spec})
+	if _, err := server.Client.KafkaV1beta1().KafkaTopics(namespace).Patch(t.Context(), topic.Name, types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	cells, _ := listed(t, server.Client, namespace, metav1.ListOptions{})
+	expectRow(t, cells["orders"], "unknown", "unknown", "unknown", "unknown")
 }

@@ -78,7 +78,7 @@ func TestTopicTable(t *testing.T) {
 	if message, _ := rows[0][9].(string); message == "" {
 		t.Error("the row of a topic that is not ready does not say why")
 	}
-	expectRow(t, rows[0], "later", "k", 3.0, nil, "False", nil, "later", "unknown", "unknown", nil)
+	expectRow(t, rows[0], "later", "k", "unknown", "unknown", "False", nil, "later", "unknown", "unknown", nil)
 	expectRow(t, rows[1], "orders", "k", 3.0, 2.0, "True", nil, "orders", "unknown", "unknown", "")
 
 	k.Return()

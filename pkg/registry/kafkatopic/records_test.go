@@ -3,12 +3,14 @@ package kafkatopic_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/admission"
@@ -142,7 +144,13 @@ func TestBadRecordsAreRefusedByName(t *testing.T) {
 	} {
 		for _, dryRun := range [][]string{nil, {metav1.DryRunAll}} {
 			_, err := write(server.Client, k, "orders", tt.records, dryRun...)
-			t.Run(name, func(t *testing.T) { expectStatus(t, err, tt.code, tt.says...) })
+			t.Run(name, func(t *testing.T) {
+				expectStatus(t, err, tt.code, tt.says...)
+				var refusal apierrors.APIStatus
+				if errors.As(err, &refusal) && tt.code == 422 && refusal.Status().Details.Kind != "KafkaTopicRecords" {
+					t.Errorf("the path is one of %s: %v", refusal.Status().Details.Kind, err)
+				}
+			})
 		}
 	}
 	if n := written(t, k, "orders"); n != 0 {

@@ -16,12 +16,15 @@ const (
 	columnOffline         = 8
 )
 
+// unknown is what a column shows that the brokers were not heard about.
+const unknown = "unknown"
+
 var topicTable = table.Convertor[*kafka.KafkaTopic]{
 	Columns: []metav1.TableColumnDefinition{
 		table.Name(),
 		table.Column("Cluster", "string", "The Kafka that hosts the topic."),
-		table.Column("Partitions", "integer", "Number of partitions."),
-		table.Column("Replicas", "integer", "Number of replicas of each partition."),
+		table.Column("Partitions", "string", "Number of partitions that the brokers have, or unknown."),
+		table.Column("Replicas", "string", "Number of replicas of each partition, or unknown."),
 		table.Column("Ready", "string", "Whether the topic is on the brokers as its spec says."),
 		table.Age(),
 		table.Wide("Topic", "string", "The topic's name on the brokers."),
@@ -35,21 +38,17 @@ var topicTable = table.Convertor[*kafka.KafkaTopic]{
 			cluster = ns + "/" + cluster
 		}
 		return [][]any{{
-			topic.Name, cluster, number(topic.Status.Partitions, topic.Spec.Partitions),
-			number(topic.Status.Replicas, topic.Spec.Replicas),
+			topic.Name, cluster, number(topic.Status.Partitions), number(topic.Status.Replicas),
 			table.Condition(topic.Status.Conditions, v1beta1.ConditionReady), table.Since(topic.CreationTimestamp),
-			topic.TopicName(), "unknown", "unknown", table.Message(topic.Status.Conditions, v1beta1.ConditionReady),
+			topic.TopicName(), unknown, unknown, table.Message(topic.Status.Conditions, v1beta1.ConditionReady),
 		}}
 	},
 }
 
-// number shows what the brokers have, or else what is asked for.
-func number(observed int32, asked *int32) any {
-	switch {
-	case observed > 0:
+// number shows what the brokers are known to have, which is not what is asked for.
+func number(observed int32) any {
+	if observed > 0 {
 		return int64(observed)
-	case asked != nil:
-		return int64(*asked)
 	}
-	return nil
+	return unknown
 }

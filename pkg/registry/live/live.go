@@ -136,12 +136,25 @@ func Refused(err error, gr schema.GroupResource, name, field string) *apierrors.
 		details.RetryAfterSeconds = 0
 	}
 	if kind := kinds[gr.Resource]; kind != "" && apierrors.IsInvalid(status) && details.Kind == gr.Resource {
-		details.Kind = kind
-		if rest, ok := strings.CutPrefix(status.ErrStatus.Message, gr.String()+" "); ok {
-			status.ErrStatus.Message = schema.GroupKind{Group: gr.Group, Kind: kind}.String() + " " + rest
-		}
+		rename(status, gr.String(), schema.GroupKind{Group: gr.Group, Kind: kind})
 	}
 	return status
+}
+
+// InvalidBody is the refusal of an object as one of the body of a request about it, of another kind.
+func InvalidBody(status *apierrors.StatusError, body schema.GroupKind) *apierrors.StatusError {
+	if details := status.ErrStatus.Details; details != nil {
+		rename(status, schema.GroupKind{Group: details.Group, Kind: details.Kind}.String(), body)
+	}
+	return status
+}
+
+// rename has a refusal name a kind in the place of what it is called.
+func rename(status *apierrors.StatusError, called string, kind schema.GroupKind) {
+	status.ErrStatus.Details.Kind = kind.Kind
+	if rest, ok := strings.CutPrefix(status.ErrStatus.Message, called+" "); ok {
+		status.ErrStatus.Message = kind.String() + " " + rest
+	}
 }
 
 // Warn sends a warning to the client. A header with a line break in it would be dropped without a word.

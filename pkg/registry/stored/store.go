@@ -6,7 +6,9 @@ package stored
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -63,11 +65,28 @@ func (s *Store) verify(ctx context.Context) error {
 // doubt is an error as it is answered: a storage that is full says so, and "not found" is only true of one that is ours.
 func (s *Store) doubt(ctx context.Context, err error) error {
 	if !apierrors.IsNotFound(err) {
-		return storage.Explain(err)
+		return storage.Explain(distinct(err))
 	}
 	if foreign := s.verify(ctx); foreign != nil {
 		return foreign
 	}
+	return err
+}
+
+// distinct says each cause of a refusal once. The generic registry judges metadata before the strategy does, which cannot leave that out,
+// because it also judges what comes another way.
+func distinct(err error) error {
+	var refusal *apierrors.StatusError
+	if !errors.As(err, &refusal) || refusal.ErrStatus.Details == nil {
+		return err
+	}
+	var causes []metav1.StatusCause
+	for _, cause := range refusal.ErrStatus.Details.Causes {
+		if !slices.Contains(causes, cause) {
+			causes = append(causes, cause)
+		}
+	}
+	refusal.ErrStatus.Details.Causes = causes
 	return err
 }
 
@@ -127,7 +146,7 @@ func (s *Store) Create(ctx context.Context, obj runtime.Object, validate rest.Va
 		return nil, err
 	}
 	created, err := s.Store.Create(ctx, obj, s.checkedCreate(validate, options.DryRun), options)
-	return created, storage.Explain(err)
+	return created, storage.Explain(distinct(err))
 }
 
 // Update implements rest.Updater.

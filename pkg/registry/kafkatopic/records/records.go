@@ -155,8 +155,10 @@ func recordRefusal(err error, name string) error {
 	status := live.Refused(at.Err, gr, name, path.String())
 	if !apierrors.IsInvalid(status) {
 		status.ErrStatus.Message = path.String() + ": " + status.ErrStatus.Message
+		return status
 	}
-	return status
+	// The path is one of the body, not of the topic.
+	return live.InvalidBody(status, kafka.Kind("KafkaTopicRecords"))
 }
 
 func recordResultsOf(written []broker.WrittenRecord) []kafka.TopicRecordResult {

@@ -20,7 +20,7 @@ import (
 const sizesWait = 500 * time.Millisecond
 
 // ShowPartitions asks for everything at once, as far as one answer does not need another: it takes as long as Metadata and the slowest of
-// the others. Only where the partitions are must be known; what else is not told is left out, with a warning.
+// the others. Only where the partitions are must be known; what else is not told is left out, and told of.
 func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target) (*kafka.KafkaTopicPartitions, error) {
 	eligible := ask(func() (map[int32]broker.EligibleLeaders, error) {
 		return t.Cluster.EligibleLeaders(ctx, t.Topic.TopicName())
@@ -48,12 +48,24 @@ func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target
 	} else if !broker.IsNotSupported(err) {
 		live.Warn(ctx, "eligible leader replicas are not known", err)
 	}
-	if dirs, err := sizes(); err != nil {
-		live.Warn(ctx, "sizes on disk are not known", err)
-	} else {
-		showLogs(view, t.Have, dirs)
+	dirs, err := sizes()
+	if err != nil {
+		dirs = unanswered(t.Have, err)
 	}
+	showLogs(view, t.Have, dirs)
 	return view, nil
+}
+
+// unanswered is what brokers say that did not tell their sizes. Each replica says so: most who look at partitions are not shown sizes, and a
+// warning would be about nothing that they see.
+func unanswered(have broker.Topic, err error) broker.LogDirs {
+	dirs := broker.LogDirs{Brokers: map[int32]broker.BrokerLogDirs{}}
+	for _, p := range have.Partitions {
+		for _, id := range p.Replicas {
+			dirs.Brokers[id] = broker.BrokerLogDirs{Err: err}
+		}
+	}
+	return dirs
 }
 
 // ask starts a question and returns what waits for its answer.
