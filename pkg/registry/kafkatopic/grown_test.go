@@ -1,6 +1,7 @@
 package kafkatopic_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,16 +11,14 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 )
 
 // A manifest says again and again how many partitions its topic has, whatever others have made of it meanwhile.
 func TestAnUnchangedManifestOfAGrownTopicIsNoChange(t *testing.T) {
 	t.Parallel()
-	for _, way := range ways {
-		if way.creates || way.name == "scale" || way.name == "status" {
-			continue
-		}
-		t.Run(way.name, func(t *testing.T) {
+	for _, way := range specWays {
+		t.Run(string(way), func(t *testing.T) {
 			t.Parallel()
 			k := server.NewKafka(t, 3)
 			user, warnings := server.Warned(t)
@@ -34,7 +33,7 @@ func TestAnUnchangedManifestOfAGrownTopicIsNoChange(t *testing.T) {
 					manifest := mustGet(t, topic)
 					generation := manifest.Generation
 					manifest.Spec.Partitions, manifest.ResourceVersion = ptr.To[int32](2), ""
-					request := way.send(t, client, manifest)
+					request := topicWrites.Request(t, client, way, manifest)
 					if dryRun != "" {
 						request = request.Param("dryRun", dryRun)
 					}
@@ -52,9 +51,9 @@ func TestAnUnchangedManifestOfAGrownTopicIsNoChange(t *testing.T) {
 			}
 			manifest := mustGet(t, topic)
 			manifest.Spec.Partitions = ptr.To[int32](1)
-			expectStatus(t, way.send(t, client, manifest).Do(t.Context()).Error(), 422, "spec.partitions", "only grow")
+			expectStatus(t, topicWrites.Request(t, client, way, manifest).Do(t.Context()).Error(), 422, "spec.partitions", "only grow")
 			manifest.Spec.Partitions = ptr.To[int32](8)
-			if err := way.send(t, client, manifest).Do(t.Context()).Error(); err != nil {
+			if err := topicWrites.Request(t, client, way, manifest).Do(t.Context()).Error(); err != nil {
 				t.Fatal(err)
 			}
 			if have := k.Topics(t)["orders"]; len(have.Partitions) != 8 {
@@ -72,22 +71,19 @@ func TestATerminatingTopicIsNotChangedAnyMore(t *testing.T) {
 	topic := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Finalizers = []string{"example.com/hold"} }))
 	mustDelete(t, topic)
 	reason := validation.GoingAway(nil).Detail
-	for _, way := range ways {
-		if way.creates || way.name == "status" {
-			continue
-		}
+	for _, way := range append(slices.Clone(specWays), apiservertest.WayScale) {
 		for what, change := range map[string]func(*v1beta1.KafkaTopic){
 			"partitions": func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](5) },
 			"config":     func(topic *v1beta1.KafkaTopic) { topic.Spec.Config = v1beta1.TopicConfig{"retention.ms": "1000"} },
 		} {
-			if way.name == "scale" && what != "partitions" {
+			if way == apiservertest.WayScale && what != "partitions" {
 				continue
 			}
-			t.Run(way.name+"/"+what, func(t *testing.T) {
+			t.Run(string(way)+"/"+what, func(t *testing.T) {
 				changed := mustGet(t, topic)
 				change(changed)
 				changed.DeletionTimestamp = nil // so that the patches leave the finalizers alone
-				expectStatus(t, way.send(t, client, changed).Do(t.Context()).Error(), 422, reason)
+				expectStatus(t, topicWrites.Request(t, client, way, changed).Do(t.Context()).Error(), 422, reason)
 			})
 		}
 	}
@@ -103,7 +99,7 @@ func TestATerminatingTopicIsNotChangedAnyMore(t *testing.T) {
 	}
 	retained := mustGet(t, topic)
 	retained.Spec.DeletionPolicy = v1beta1.TopicRetain
-	if err := putTopic(t, client, retained).Do(t.Context()).Error(); err != nil {
+	if err := topicWrites.Request(t, client, apiservertest.WayPut, retained).Do(t.Context()).Error(); err != nil {
 		t.Error(err)
 	}
 }

@@ -5,26 +5,30 @@ import (
 	"fmt"
 	"testing"
 
-	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
-	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 )
 
-// way is one of the ways in which a KafkaTopic is written.
-type way struct {
-	name string
-	// creates says that there is no object before.
-	creates bool
-	send    func(t *testing.T, client rest.Interface, topic *v1beta1.KafkaTopic) *rest.Request
+// topicWrites is how KafkaTopics are written, and what no guard of theirs has to do with.
+var topicWrites = apiservertest.Guarded[*v1beta1.KafkaTopic]{
+	Kind: "KafkaTopic", Resource: "kafkatopics",
+	Replicas: func(topic *v1beta1.KafkaTopic) int32 { return *topic.Spec.Partitions },
+	Beside: map[apiservertest.Way]apiservertest.Answer{
+		apiservertest.WayPutCreate:        {Code: 404, Why: "an update makes no topic"},
+		apiservertest.WayStatus:           {Code: 200, Why: "a status says nothing of the spec"},
+		apiservertest.WayDelete:           {Code: 200, Why: "a delete says nothing of the spec"},
+		apiservertest.WayDeleteCollection: {Code: 200, Why: "a delete says nothing of the spec"},
+	},
 }
+
+// specWays are the ways in which the spec of a topic that is there is written.
+var specWays = []apiservertest.Way{apiservertest.WayPut, apiservertest.WayJSONPatch, apiservertest.WayMergePatch, apiservertest.WayStrategicPatch, apiservertest.WayApply}
 
 func asJSON(t *testing.T, value any) []byte {
 	t.Helper()
@@ -39,142 +43,95 @@ func object(request *rest.Request, topic *v1beta1.KafkaTopic) *rest.Request {
 	return request.Namespace(topic.Namespace).Resource("kafkatopics").Name(topic.Name)
 }
 
-// patched sends the spec and the finalizers of an object as one of the kinds of patches.
-func patched(kind types.PatchType) func(*testing.T, rest.Interface, *v1beta1.KafkaTopic) *rest.Request {
-	return func(t *testing.T, client rest.Interface, topic *v1beta1.KafkaTopic) *rest.Request {
+// offence arranges that a write is refused. offend makes an object that a guard refuses; there is an object before, with a uid, or not.
+func offence(offend func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic)) func(*testing.T, apiservertest.Way) apiservertest.Attempt[*v1beta1.KafkaTopic] {
+	return func(t *testing.T, way apiservertest.Way) apiservertest.Attempt[*v1beta1.KafkaTopic] {
 		t.Helper()
-		var body []byte
-		switch kind {
-		case types.JSONPatchType:
-			steps := []any{map[string]any{"op": "replace", "path": "/spec", "value": topic.Spec}}
-			if topic.DeletionTimestamp != nil {
-				steps = append(steps, map[string]any{"op": "remove", "path": "/metadata/finalizers"})
-			}
-			body = asJSON(t, steps)
-		case types.ApplyPatchType:
-			body = asJSON(t, map[string]any{"apiVersion": "kafka.openshift.io/v1beta1", "kind": "KafkaTopic",
-				"metadata": map[string]any{"name": topic.Name, "namespace": topic.Namespace}, "spec": topic.Spec})
-		default:
-			patch := map[string]any{"spec": topic.Spec}
-			if topic.DeletionTimestamp != nil {
-				patch["metadata"] = map[string]any{"finalizers": nil}
-			}
-			body = asJSON(t, patch)
+		k := server.NewKafka(t, 3)
+		topic := newTopic(k, "orders")
+		var stored *v1beta1.KafkaTopic
+		switch {
+		case way == apiservertest.WayLastFinalizer:
+			topic.Finalizers = []string{"example.com/hold"}
+			mustDelete(t, mustCreate(t, topic))
+			stored = mustGet(t, topic)
+		case !way.Creates():
+			stored = mustCreate(t, topic)
 		}
-		request := object(client.Patch(kind), topic).Body(body)
-		if kind == types.ApplyPatchType {
-			request = request.Param("fieldManager", "test").Param("force", "true")
+		if stored != nil {
+			topic = stored.DeepCopy()
 		}
-		return request
+		offend(t, k, topic)
+		before := k.Topics(t)
+		return apiservertest.Attempt[*v1beta1.KafkaTopic]{Object: topic, Unchanged: func(t *testing.T) {
+			t.Helper()
+			if got := k.Topics(t); !equality.Semantic.DeepEqual(got, before) {
+				t.Errorf("the brokers had %+v and have %+v", before, got)
+			}
+			got, err := topicsOf(server.Client, k).Get(t.Context(), "orders", metav1.GetOptions{})
+			switch {
+			case stored == nil:
+				if !apierrors.IsNotFound(err) {
+					t.Errorf("it is there: %v", err)
+				}
+				if claims := claimsOn(t, k); len(claims) != 0 {
+					t.Errorf("claims are left: %v", claims)
+				}
+			case err != nil:
+				t.Error(err)
+			case !equality.Semantic.DeepEqual(got.Spec, stored.Spec):
+				t.Errorf("the spec was stored: %+v", got.Spec)
+			}
+		}}
 	}
 }
 
-func putTopic(t *testing.T, client rest.Interface, topic *v1beta1.KafkaTopic) *rest.Request {
-	t.Helper()
-	return object(client.Put(), topic).Body(asJSON(t, topic))
-}
-
-// ways write a spec, each in its own way.
-var ways = []way{
-	{name: "POST", creates: true, send: func(t *testing.T, client rest.Interface, topic *v1beta1.KafkaTopic) *rest.Request {
-		return client.Post().Namespace(topic.Namespace).Resource("kafkatopics").Body(asJSON(t, topic))
-	}},
-	{name: "apply that creates", creates: true, send: patched(types.ApplyPatchType)},
-	{name: "PUT", send: putTopic},
-	{name: "JSON patch", send: patched(types.JSONPatchType)},
-	{name: "merge patch", send: patched(types.MergePatchType)},
-	{name: "strategic merge patch", send: patched(types.StrategicMergePatchType)},
-	{name: "apply", send: patched(types.ApplyPatchType)},
-	{name: "scale", send: func(t *testing.T, client rest.Interface, topic *v1beta1.KafkaTopic) *rest.Request {
-		return object(client.Put(), topic).SubResource("scale").Body(asJSON(t, &autoscalingv1.Scale{
-			ObjectMeta: metav1.ObjectMeta{Name: topic.Name, Namespace: topic.Namespace}, Spec: autoscalingv1.ScaleSpec{Replicas: *topic.Spec.Partitions}}))
-	}},
-	{name: "status", send: func(t *testing.T, client rest.Interface, topic *v1beta1.KafkaTopic) *rest.Request {
-		return putTopic(t, client, topic).SubResource("status")
-	}},
-}
-
-// Each guard of a spec is crossed with each way of a write, for real and in a dry run: nothing is stored, and nothing done.
+// Nothing that a guard of a spec refuses is stored or done, whichever way it comes.
 func TestEveryGuardIsOnEveryWay(t *testing.T) {
 	t.Parallel()
 	user, _ := server.As(t, without("own"))
-	for _, guard := range []struct {
-		name   string
-		client versioned.Interface
-		// offend makes an object that the guard refuses; there is an object before or not.
-		offend func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic)
-		code   int32
-		words  string
-		// never names the ways that do not write what the guard is about.
-		never []string
-	}{
-		{"what is somebody's needs own", user, func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
-			t.Helper()
-			if topic.UID == "" {
-				k.CreateTopic(t, topic.Name, 3, 2)
-				return
-			}
-			k.DeleteTopic(t, topic.Name)
-			k.CreateTopic(t, topic.Name, 3, 2)
-			topic.Spec.AdoptTopicID = k.Topics(t)[topic.Name].ID
-		}, 403, `"own"`, []string{"scale", "status"}},
-		{"two billion partitions are too many", server.Client, func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
-			topic.Spec.Partitions = ptr.To[int32](2_000_000_000)
-		}, 422, "partitions", []string{"status"}},
-		{"ten thousand are added at most", server.Client, func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
-			topic.Spec.Partitions = ptr.To[int32](10_004)
-		}, 422, "at most", []string{"status"}},
-		{"a cluster takes so many", server.Client, func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
-			topic.Spec.Partitions = ptr.To[int32](9_000)
-		}, 422, "takes at most", []string{"status"}},
-		{"brokers refuse", server.Client, func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
-			topic.Spec.Replicas = ptr.To[int32](9)
-		}, 422, "spec.replicas", []string{"scale", "status"}},
-	} {
-		for _, way := range ways {
-			for _, dry := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/%s/dry run %t", guard.name, way.name, dry), func(t *testing.T) {
-					t.Parallel()
-					k := server.NewKafka(t, 3)
-					topic := newTopic(k, "orders")
-					var stored *v1beta1.KafkaTopic
-					if !way.creates {
-						stored = mustCreate(t, topic)
-						topic = stored.DeepCopy()
-					}
-					guard.offend(t, k, topic)
-					for _, name := range guard.never {
-						if name == way.name {
-							return
-						}
-					}
-					before := k.Topics(t)
-					request := way.send(t, guard.client.KafkaV1beta1().RESTClient(), topic)
-					if dry {
-						request = request.Param("dryRun", metav1.DryRunAll)
-					}
-					expectStatus(t, request.Do(t.Context()).Error(), guard.code, guard.words)
-					if got := k.Topics(t); !equality.Semantic.DeepEqual(got, before) {
-						t.Errorf("the brokers had %+v and have %+v", before, got)
-					}
-					got, err := topicsOf(server.Client, k).Get(t.Context(), topic.Name, metav1.GetOptions{})
-					switch {
-					case stored == nil:
-						if !apierrors.IsNotFound(err) {
-							t.Errorf("it is there: %v", err)
-						}
-						if claims := claimsOn(t, k); len(claims) != 0 {
-							t.Errorf("claims are left: %v", claims)
-						}
-					case err != nil:
-						t.Error(err)
-					case !equality.Semantic.DeepEqual(got.Spec, stored.Spec):
-						t.Errorf("the spec was stored: %+v", got.Spec)
-					}
-				})
-			}
-		}
+	client := server.Client.KafkaV1beta1().RESTClient()
+	partitions := func(number int32) func(*testing.T, apiservertest.Way) apiservertest.Attempt[*v1beta1.KafkaTopic] {
+		return offence(func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = &number })
 	}
+	going := apiservertest.Answer{Code: 422, Why: "the spec of what is about to go is not changed any more"}
+	table := topicWrites
+	table.Guards = []apiservertest.Guard[*v1beta1.KafkaTopic]{
+		{
+			Name: "what is somebody's needs own", Client: user.KafkaV1beta1().RESTClient(), Code: 403, Words: `"own"`,
+			Arrange: offence(func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
+				t.Helper()
+				if topic.UID == "" {
+					k.CreateTopic(t, topic.Name, 3, 2)
+					return
+				}
+				k.DeleteTopic(t, topic.Name)
+				k.CreateTopic(t, topic.Name, 3, 2)
+				topic.Spec.AdoptTopicID = k.Topics(t)[topic.Name].ID
+			}),
+			Beside: map[apiservertest.Way]apiservertest.Answer{
+				apiservertest.WayScale:         {Code: 422, Why: "a scale takes over nothing: the topic is not the object's"},
+				apiservertest.WayLastFinalizer: going,
+			},
+		},
+		{Name: "two billion partitions are too many", Client: client, Code: 422, Words: "partitions", Arrange: partitions(2_000_000_000),
+			Beside: map[apiservertest.Way]apiservertest.Answer{apiservertest.WayLastFinalizer: going}},
+		{Name: "ten thousand are added at most", Client: client, Code: 422, Words: "at most", Arrange: partitions(10_004),
+			Beside: map[apiservertest.Way]apiservertest.Answer{apiservertest.WayLastFinalizer: going}},
+		{Name: "a cluster takes so many", Client: client, Code: 422, Words: "takes at most", Arrange: partitions(9_000),
+			Beside: map[apiservertest.Way]apiservertest.Answer{apiservertest.WayLastFinalizer: going}},
+		{
+			Name: "brokers refuse", Client: client, Code: 422, Words: "spec.replicas",
+			Arrange: offence(func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
+				topic.Spec.Replicas = ptr.To[int32](9)
+			}),
+			Beside: map[apiservertest.Way]apiservertest.Answer{
+				apiservertest.WayScale:         {Code: 200, Why: "a scale says nothing of replicas"},
+				apiservertest.WayLastFinalizer: going,
+			},
+		},
+	}
+	table.Test(t)
 }
 
 // Whichever way an object goes, its last spec decides whether its topic stays.
@@ -183,24 +140,17 @@ func TestTheLastSpecDecides(t *testing.T) {
 	deletion := func(policy v1beta1.TopicDeletionPolicy) func(*v1beta1.KafkaTopic) {
 		return func(topic *v1beta1.KafkaTopic) { topic.Spec.DeletionPolicy = policy }
 	}
-	ends := []way{
-		{name: "DELETE", send: func(_ *testing.T, client rest.Interface, topic *v1beta1.KafkaTopic) *rest.Request {
-			return object(client.Delete(), topic)
-		}},
-		{name: "deletecollection", send: func(_ *testing.T, client rest.Interface, topic *v1beta1.KafkaTopic) *rest.Request {
-			return client.Delete().Namespace(topic.Namespace).Resource("kafkatopics")
-		}},
+	type way struct {
+		name string
+		by   apiservertest.Way
+		// terminating says that the last finalizer goes, atOnce that the same request says what stays.
+		terminating, atOnce bool
 	}
-	for _, finish := range []way{ways[2], ways[3], ways[4], ways[5]} {
-		finish.name = "the last finalizer, by " + finish.name
-		ends = append(ends, finish)
-	}
-	// What takes the last finalizer may say at the same time what stays.
-	atOnce := map[string]bool{}
-	for _, finish := range ends[2:] {
-		finish.name += " that says so"
-		atOnce[finish.name] = true
-		ends = append(ends, finish)
+	ends := []way{{name: "DELETE", by: apiservertest.WayDelete}, {name: "deletecollection", by: apiservertest.WayDeleteCollection}}
+	// An apply does not take a finalizer that it has not set.
+	for _, by := range specWays[:4] {
+		ends = append(ends, way{name: "the last finalizer, by " + string(by), by: by, terminating: true},
+			way{name: "the last finalizer, by " + string(by) + " that says so", by: by, terminating: true, atOnce: true})
 	}
 	for _, end := range ends {
 		for was, is := range map[v1beta1.TopicDeletionPolicy]v1beta1.TopicDeletionPolicy{
@@ -210,31 +160,30 @@ func TestTheLastSpecDecides(t *testing.T) {
 				t.Parallel()
 				k := server.NewKafka(t, 3)
 				topic := newTopic(k, "orders", deletion(was))
-				terminating := end.name != "DELETE" && end.name != "deletecollection"
-				if terminating {
+				if end.terminating {
 					topic.Finalizers = []string{"example.com/hold"}
 				}
 				topic = mustCreate(t, topic)
-				if terminating {
+				if end.terminating {
 					mustDelete(t, topic)
 					topic = mustGet(t, topic)
 				}
 				topic.Spec.DeletionPolicy = is
 				client := server.Client.KafkaV1beta1().RESTClient()
-				if !atOnce[end.name] {
-					if err := putTopic(t, client, topic).Do(t.Context()).Error(); err != nil {
+				if !end.atOnce {
+					if err := topicWrites.Request(t, client, apiservertest.WayPut, topic).Do(t.Context()).Error(); err != nil {
 						t.Fatal(err)
 					}
 					topic = mustGet(t, topic)
 				}
 				topic.Finalizers = nil
-				if err := end.send(t, client, topic).Param("dryRun", metav1.DryRunAll).Do(t.Context()).Error(); err != nil {
+				if err := topicWrites.Request(t, client, end.by, topic).Param("dryRun", metav1.DryRunAll).Do(t.Context()).Error(); err != nil {
 					t.Errorf("dry run: %v", err)
 				}
 				if id := k.Topics(t)["orders"].ID; id != topic.Status.TopicID || len(claimsOn(t, k)) != 1 {
 					t.Errorf("after a dry run the topic is %q, the claims are %v", id, claimsOn(t, k))
 				}
-				if err := end.send(t, client, topic).Do(t.Context()).Error(); err != nil {
+				if err := topicWrites.Request(t, client, end.by, topic).Do(t.Context()).Error(); err != nil {
 					t.Fatal(err)
 				}
 				apiservertest.Eventually(t, "its claim goes", func() bool { return len(claimsOn(t, k)) == 0 })
@@ -253,11 +202,11 @@ func TestAnApplyDoesNotDependOnTheWatchCache(t *testing.T) {
 	client := server.Client.KafkaV1beta1().RESTClient()
 	topic := newTopic(k, "orders")
 	for i := range 30 {
-		if err := patched(types.ApplyPatchType)(t, client, topic).Do(t.Context()).Error(); err != nil {
+		if err := topicWrites.Request(t, client, apiservertest.WayApply, topic).Do(t.Context()).Error(); err != nil {
 			t.Fatalf("apply %d: %v", i, err)
 		}
 		topic.Spec.Config = v1beta1.TopicConfig{"retention.ms": fmt.Sprint(1000 + i)}
-		if err := patched(types.ApplyPatchType)(t, client, topic).Do(t.Context()).Error(); err != nil {
+		if err := topicWrites.Request(t, client, apiservertest.WayApply, topic).Do(t.Context()).Error(); err != nil {
 			t.Fatalf("apply %d again: %v", i, err)
 		}
 		mustDelete(t, topic)
