@@ -9,6 +9,8 @@ import (
 const (
 	// ManagedBy is the value of app.kubernetes.io/managed-by on all objects rendered here.
 	ManagedBy = "kafka-apiserver"
+	// AppName is the value of app.kubernetes.io/name on all objects rendered here.
+	AppName = "kafka"
 
 	// LabelCluster holds the name of the Kafka that an object belongs to.
 	LabelCluster = "kafka.openshift.io/cluster"
@@ -110,7 +112,7 @@ func BrokerAddress(namespace, cluster string, id int32) string {
 // Labels are the labels of an object of a Kafka.
 func Labels(cluster, component string) map[string]string {
 	return map[string]string{
-		LabelName:      "kafka",
+		LabelName:      AppName,
 		LabelInstance:  cluster,
 		LabelComponent: component,
 		LabelManagedBy: ManagedBy,

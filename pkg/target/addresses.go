@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
@@ -41,9 +43,14 @@ var special = map[netip.Prefix]string{
 // nat64 are the addresses by which hosts without IPv4 reach those that have nothing else (RFC 6052).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// AllowAddressesUsage is the text of the flag --allow-external-addresses.
-const AllowAddressesUsage = "Networks, addresses and names of hosts, separated by commas, where external Kafkas may be although they are loopback, link-local " +
-	"or multicast addresses, metadata services or API servers."
+const (
+	// AllowAddressesUsage is the text of the flag --allow-external-addresses.
+	AllowAddressesUsage = "Networks, addresses and names of hosts, separated by commas, where external Kafkas may be although they are loopback, link-local " +
+		"or multicast addresses, metadata services, API servers, pods of Kafkas that are run here, or in --deny-external-addresses."
+	// DenyAddressesUsage is the text of the flag --deny-external-addresses.
+	DenyAddressesUsage = "Networks and addresses, separated by commas, where external Kafkas must not be, such as the network of the nodes. " +
+		"What --allow-external-addresses names may be all the same."
+)
 
 // APIServers are the hosts of the Kubernetes that this process is part of: as it is reached, and as pods are told.
 func APIServers(url string) []string {
@@ -58,18 +65,44 @@ func APIServers(url string) []string {
 	return append(hosts, strings.Trim(url, "[]"))
 }
 
-// errServer is why the API server is not dialled.
-var errServer = errors.New("it is an API server")
+// errServer is why the API server is not dialled, errNode why a Kafka that is run here is not.
+var (
+	errServer = errors.New("it is an API server")
+	errNode   = errors.New("it is a pod of a Kafka that is run here: refer to that Kafka instead")
+)
+
+// Places are where external Kafkas may be and where they must not.
+type Places struct {
+	// Allow are networks, addresses and names of hosts that may be although they are reserved or denied.
+	Allow []string
+	// Deny are networks and addresses that must not be.
+	Deny []string
+	// Reserved are the hosts of API servers.
+	Reserved []string
+
+	endpoints *endpoints
+}
+
+// Around is Places with what is reserved in the Kubernetes that this process is part of: the API servers behind its url, the Service of
+// our own, and what is behind the Services of both and of Kafkas that are run here, as Addresses.Run watches it.
+func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName) (Places, error) {
+	p.Reserved = append(APIServers(url), api.Name+"."+api.Namespace+".svc")
+	var err error
+	p.endpoints, err = newEndpoints(host, api)
+	return p, err
+}
 
 // Addresses decide where external Kafkas may be. This server dials what whoever makes a Kafka names, and what brokers name, from where it
 // is: its own host, the host's network and the API servers are nothing that others could reach.
 type Addresses struct {
-	allowed []netip.Prefix
-	hosts   []string
+	allowed, denied []netip.Prefix
+	hosts           []string
 	// reserved are the hosts of API servers.
-	reserved []string
-	resolve  func(ctx context.Context, host string) ([]netip.Addr, error)
-	clock    clock.PassiveClock
+	reserved  []string
+	endpoints *endpoints
+
+	resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	clock   clock.PassiveClock
 
 	mu       sync.Mutex
 	resolved []netip.Addr
@@ -78,30 +111,56 @@ type Addresses struct {
 
 var _ broker.Addresses = &Addresses{}
 
-// NewAddresses builds Addresses. What is allowed are networks, addresses and names of hosts; reserved are the hosts of API servers.
-func NewAddresses(allow, reserved []string, clock clock.PassiveClock) (*Addresses, error) {
-	a := &Addresses{clock: clock, resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
+// NewAddresses builds Addresses.
+func NewAddresses(places Places, clock clock.PassiveClock) (*Addresses, error) {
+	a := &Addresses{endpoints: places.endpoints, clock: clock, resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}}
-	for _, host := range reserved {
+	for _, host := range places.Reserved {
 		if host != "" && !slices.Contains(a.reserved, host) {
 			a.reserved = append(a.reserved, host)
 		}
 	}
 	var errs []error
-	for _, entry := range allow {
-		if prefix, err := netip.ParsePrefix(entry); err == nil {
-			a.allowed = append(a.allowed, prefix.Masked())
-		} else if ip, err := netip.ParseAddr(entry); err == nil {
-			ip = ip.Unmap()
-			a.allowed = append(a.allowed, netip.PrefixFrom(ip, ip.BitLen()))
+	for _, entry := range places.Allow {
+		if network, ok := parseNetwork(entry); ok {
+			a.allowed = append(a.allowed, network)
 		} else if entry == "" || strings.ContainsAny(entry, "/:*, ") {
-			errs = append(errs, fmt.Errorf("%q is neither a network, such as 10.0.0.0/8, nor an address nor the name of a host", entry))
+			errs = append(errs, fmt.Errorf("--allow-external-addresses: %q is neither a network, such as 10.0.0.0/8, nor an address nor the name of a host", entry))
 		} else {
 			a.hosts = append(a.hosts, canonical(entry))
 		}
 	}
+	for _, entry := range places.Deny {
+		// A name would deny nothing: another one leads to the same place.
+		network, ok := parseNetwork(entry)
+		if !ok {
+			errs = append(errs, fmt.Errorf("--deny-external-addresses: %q is neither a network, such as 10.0.0.0/8, nor an address", entry))
+			continue
+		}
+		a.denied = append(a.denied, network)
+	}
 	return a, errors.Join(errs...)
+}
+
+// Run keeps true what is reserved, until ctx ends.
+func (a *Addresses) Run(ctx context.Context) {
+	if a.endpoints != nil {
+		a.endpoints.run(ctx)
+	}
+}
+
+// parseNetwork reads a network, or an address as the network of one.
+func parseNetwork(text string) (netip.Prefix, bool) {
+	if prefix, err := netip.ParsePrefix(text); err == nil {
+		return prefix.Masked(), true
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	ip = ip.WithZone("").Unmap()
+	return netip.PrefixFrom(ip, ip.BitLen()), true
 }
 
 func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
@@ -122,10 +181,15 @@ func (a *Addresses) IP(ctx context.Context, ip netip.Addr) error {
 	if what := kindOf(ip); what != "" {
 		return fmt.Errorf("it is %s, which --allow-external-addresses does not name", what)
 	}
+	for _, network := range a.denied {
+		if network.Contains(ip) {
+			return fmt.Errorf("--deny-external-addresses names %s", network)
+		}
+	}
 	if slices.Contains(a.servers(ctx), ip) {
 		return errServer
 	}
-	return nil
+	return a.endpoints.judge(ctx, ip)
 }
 
 // Literal judges the host of a bootstrap address before anything is stored or resolved; nil when it may be, or when it is a name that

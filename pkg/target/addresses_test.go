@@ -16,7 +16,7 @@ import (
 
 func newAddresses(t *testing.T, allow ...string) *Addresses {
 	t.Helper()
-	a, err := NewAddresses(allow, []string{"10.96.0.1", "kubernetes.default.svc", "", "10.96.0.1"}, clocktesting.NewFakePassiveClock(time.Unix(1_700_000_000, 0)))
+	a, err := NewAddresses(Places{Allow: allow, Reserved: []string{"10.96.0.1", "kubernetes.default.svc", "", "10.96.0.1"}}, clocktesting.NewFakePassiveClock(time.Unix(1_700_000_000, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestAllowedAddresses(t *testing.T) {
 		t.Error("names")
 	}
 	// What the administrator names counts, also where an API server is.
-	beside, err := NewAddresses([]string{"127.0.0.0/8"}, []string{"127.0.0.1"}, clocktesting.NewFakePassiveClock(time.Now()))
+	beside, err := NewAddresses(Places{Allow: []string{"127.0.0.0/8"}, Reserved: []string{"127.0.0.1"}}, clocktesting.NewFakePassiveClock(time.Now()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestAllowedAddresses(t *testing.T) {
 		t.Errorf("what the administrator allows beside an API server: %v", err)
 	}
 	for _, entry := range []string{"10.0.0.0/33", "", "a b", "*.example.com", "host:9092"} {
-		if _, err := NewAddresses([]string{entry}, nil, nil); err == nil || !strings.Contains(err.Error(), "network") {
+		if _, err := NewAddresses(Places{Allow: []string{entry}}, nil); err == nil || !strings.Contains(err.Error(), "network") {
 			t.Errorf("%q: %v", entry, err)
 		}
 	}
@@ -111,5 +111,23 @@ func TestOnlyExternalKafkasAreRestricted(t *testing.T) {
 	}
 	if at, _ := New(nil, clocktesting.NewFakePassiveClock(time.Now())).Restrict(nil).Of(external); at.Within != nil {
 		t.Errorf("no restriction is one: %+v", at)
+	}
+}
+
+// What the administrator denies may be allowed in parts.
+func TestDeniedAddresses(t *testing.T) {
+	a, err := NewAddresses(Places{Allow: []string{"10.1.2.0/24"}, Deny: []string{"10.0.0.0/8", "2001:db8::7"}}, clocktesting.NewFakePassiveClock(time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ip, fine := range map[string]bool{"10.1.1.1": false, "::ffff:10.1.1.1": false, "64:ff9b::a01:101": false, "2001:db8::7": false, "10.1.2.3": true, "192.0.2.1": true, "2001:db8::8": true} {
+		if err := a.Literal(t.Context(), ip); (err == nil) != fine || err != nil && !strings.Contains(err.Error(), "--deny-external-addresses names") {
+			t.Errorf("%s: %v", ip, err)
+		}
+	}
+	for _, entry := range []string{"", "nodes.example.com", "10.0.0.0/33", "10.0.0.1:443"} {
+		if _, err := NewAddresses(Places{Deny: []string{entry}}, nil); err == nil || !strings.Contains(err.Error(), "--deny-external-addresses") {
+			t.Errorf("%q: %v", entry, err)
+		}
 	}
 }

@@ -154,9 +154,9 @@ func newProcess(config *rest.Config, options *Options) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	addresses, err := target.NewAddresses(options.AllowExternalAddresses, target.APIServers(config.Host), clock.RealClock{})
+	addresses, err := options.addresses(config.Host, host)
 	if err != nil {
-		return nil, fmt.Errorf("--allow-external-addresses: %w", err)
+		return nil, err
 	}
 	gateway := broker.New(broker.Options{ClientID: component, AnswerBytes: heap.AnswerBytes()})
 	return &process{addresses: addresses, host: host, client: client, gateway: gateway, metrics: metrics, runAsUser: user, options: options}, nil
@@ -196,7 +196,7 @@ func (p *process) work(ctx context.Context) error {
 	}
 	var running sync.WaitGroup
 	tuner := heap.Tuner{Headroom: heapHeadroom, Clock: clock.RealClock{}}
-	for _, run := range []func(context.Context){p.gateway.Run, set.Run, tuner.Run} {
+	for _, run := range []func(context.Context){p.addresses.Run, p.gateway.Run, set.Run, tuner.Run} {
 		running.Go(func() { run(ctx) })
 	}
 	running.Wait()

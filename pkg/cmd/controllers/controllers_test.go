@@ -26,13 +26,13 @@ func TestValidateSaysAllThatIsWrong(t *testing.T) {
 		t.Errorf("the defaults: %v", err)
 	}
 	err := (&Options{
-		BindAddress: "8081", TopicWorkers: -1, RunAsUser: "root", AllowExternalAddresses: []string{"10.0.0.0/33"},
+		BindAddress: "8081", TopicWorkers: -1, RunAsUser: "root", AllowExternalAddresses: []string{"10.0.0.0/33"}, DenyExternalAddresses: []string{"node1"},
 		KafkaImages: map[string]string{"1.0": "x", "4.3.1": ""},
 	}).Validate()
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"--namespace", "--bind-address", "--topic-workers", "--run-as-user", "--allow-external-addresses", `"1.0"`, "no image for release 4.3.1"} {
+	for _, want := range []string{"--namespace", "--bind-address", "--topic-workers", "--run-as-user", "--allow-external-addresses", "--deny-external-addresses", "--service-name", `"1.0"`, "no image for release 4.3.1"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("does not say %s: %v", want, err)
 		}

@@ -112,7 +112,7 @@ func Run(ctx context.Context, options *Options) error {
 	if err != nil {
 		return fmt.Errorf("build the client of the host: %w", err)
 	}
-	addresses, err := options.addresses(generic.ClientConfig)
+	addresses, err := options.addresses(generic.ClientConfig.Host, host)
 	if err != nil {
 		return err
 	}
@@ -136,6 +136,9 @@ func Run(ctx context.Context, options *Options) error {
 	}
 	tuner := heap.Tuner{Headroom: heapHeadroom, Clock: clock.RealClock{}}
 	if err := server.Generic.AddPostStartHook("heap-tuner", hook(tuner.Run)); err != nil {
+		return err
+	}
+	if err := server.Generic.AddPostStartHook("external-addresses", hook(addresses.Run)); err != nil {
 		return err
 	}
 	if etcd != nil {

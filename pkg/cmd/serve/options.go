@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apiserver/pkg/admission"
@@ -20,6 +21,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
@@ -47,8 +49,9 @@ type Options struct {
 	ServiceName string
 	// ReplicasPerBroker is how many replicas of partitions a Kafka takes for each of its brokers.
 	ReplicasPerBroker int
-	// AllowExternalAddresses are networks, addresses and hosts where external Kafkas may be although others must not.
-	AllowExternalAddresses []string
+	// AllowExternalAddresses are networks, addresses and hosts where external Kafkas may be although others must not, DenyExternalAddresses
+	// networks and addresses where they must not.
+	AllowExternalAddresses, DenyExternalAddresses []string
 
 	embedded bool
 }
@@ -103,6 +106,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.ServiceName, "service-name", o.ServiceName, "Name of the Service in front of this server, for its serving certificate.")
 	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, topics.ReplicasPerBrokerUsage)
 	flags.StringSliceVar(&o.AllowExternalAddresses, "allow-external-addresses", o.AllowExternalAddresses, target.AllowAddressesUsage)
+	flags.StringSliceVar(&o.DenyExternalAddresses, "deny-external-addresses", o.DenyExternalAddresses, target.DenyAddressesUsage)
 	// The generic server accepts these and ignores them under the storage factory in use.
 	for _, name := range []string{"storage-media-type", "etcd-servers-overrides", "storage-backend"} {
 		if flag := flags.Lookup(name); flag != nil {
@@ -140,15 +144,24 @@ func (o *Options) Validate() error {
 	if o.ServiceName == "" {
 		errs = append(errs, errors.New("--service-name must not be empty"))
 	}
-	if _, err := target.NewAddresses(o.AllowExternalAddresses, nil, nil); err != nil {
-		errs = append(errs, fmt.Errorf("--allow-external-addresses: %w", err))
+	if _, err := target.NewAddresses(o.places(), nil); err != nil {
+		errs = append(errs, err)
 	}
 	return utilerrors.NewAggregate(errs)
 }
 
+// places are where external Kafkas may be, as far as flags say it.
+func (o *Options) places() target.Places {
+	return target.Places{Allow: o.AllowExternalAddresses, Deny: o.DenyExternalAddresses}
+}
+
 // addresses are where external Kafkas may be.
-func (o *Options) addresses(host *rest.Config) (*target.Addresses, error) {
-	return target.NewAddresses(o.AllowExternalAddresses, append(target.APIServers(host.Host), o.ServiceName+"."+o.Namespace+".svc"), clock.RealClock{})
+func (o *Options) addresses(url string, host kubernetes.Interface) (*target.Addresses, error) {
+	places, err := o.places().Around(host, url, types.NamespacedName{Namespace: o.Namespace, Name: o.ServiceName})
+	if err != nil {
+		return nil, err
+	}
+	return target.NewAddresses(places, clock.RealClock{})
 }
 
 func (o *Options) hostConfig() (*rest.Config, error) {

@@ -122,7 +122,7 @@ func TestWithoutEtcdServersItIsEmbedded(t *testing.T) {
 }
 
 func TestValidateReturnsAllErrors(t *testing.T) {
-	options := parse(t, "--data-dir=", "--namespace=", "--service-name=", "--secure-port=70000", "--allow-external-addresses=10.0.0.0/8,host:9092",
+	options := parse(t, "--data-dir=", "--namespace=", "--service-name=", "--secure-port=70000", "--allow-external-addresses=10.0.0.0/8,host:9092", "--deny-external-addresses=node1",
 		"--embedded-etcd-quota-bytes=-1")
 	// Complete sets feature gates, once in a process.
 	options.embedded = true
@@ -131,7 +131,7 @@ func TestValidateReturnsAllErrors(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, flag := range []string{"--data-dir", "--namespace", "--service-name", "--secure-port", "--allow-external-addresses", "--embedded-etcd-quota-bytes"} {
+	for _, flag := range []string{"--data-dir", "--namespace", "--service-name", "--secure-port", "--allow-external-addresses", "--deny-external-addresses", "--embedded-etcd-quota-bytes"} {
 		if !strings.Contains(err.Error(), flag) {
 			t.Errorf("the error does not name %s: %v", flag, err)
 		}

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -44,7 +45,9 @@ func (a addresses) check(ctx context.Context, change stored.Change) error {
 			// Validation says so.
 			continue
 		}
-		if err := a.allowed.Literal(ctx, host); err != nil {
+		if err := a.allowed.Literal(ctx, host); errors.Is(err, target.ErrEndpointsUnknown) {
+			return apierrors.NewServiceUnavailable(err.Error())
+		} else if err != nil {
 			errs = append(errs, field.Invalid(path.Index(i), server, "not a place for an external cluster: "+err.Error()))
 		} else if here, is := a.runHere(ctx, host); is && !a.allowed.Host(host) {
 			errs = append(errs, field.Invalid(path.Index(i), server, fmt.Sprintf("Kafka %s is run here: refer to it instead", here)))

@@ -1,20 +1,25 @@
 package kafka_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	hostfake "k8s.io/client-go/kubernetes/fake"
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/render"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 func TestWhereExternalKafkasMayBe(t *testing.T) {
 	t.Parallel()
-	allowed, err := target.NewAddresses([]string{"169.254.7.7", "run-here-bootstrap.other"}, []string{"api.example.com"}, clock.RealClock{})
+	allowed, err := target.NewAddresses(target.Places{Allow: []string{"169.254.7.7", "run-here-bootstrap.other"}, Reserved: []string{"api.example.com"}}, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,5 +67,62 @@ func TestWhereExternalKafkasMayBe(t *testing.T) {
 	expectStatus(t, err, 422, "spec.external.bootstrapServers[0]", "loopback")
 	if _, err := kafkas.Patch(t.Context(), k.Name, types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`), metav1.PatchOptions{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is behind the Services of API servers and of Kafkas that are run here has addresses of its own. They are refused on every way.
+func TestExternalKafkasAreNotBehindServices(t *testing.T) {
+	t.Parallel()
+	slice := func(namespace, name, address string, labels map[string]string) *discoveryv1.EndpointSlice {
+		return &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels},
+			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{address}}}}
+	}
+	host := hostfake.NewClientset(
+		slice("default", "kubernetes", "10.240.0.1", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}),
+		slice("kafka-system", "kafka-apiserver-x", "10.244.0.4", map[string]string{discoveryv1.LabelServiceName: "kafka-apiserver"}),
+		slice("streams", "my-cluster-brokers-x", "10.244.0.9", render.Labels("my-cluster", string(render.Broker))))
+	places, err := target.Places{}.Around(host, "", types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := target.NewAddresses(places, clock.RealClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	restricted, err := apiservertest.Start(apiservertest.Options{Addresses: allowed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer restricted.Close()
+	kafkas := restricted.Client.KafkaV1beta1().Kafkas("streams")
+	create := func(server string) error {
+		_, err := kafkas.Create(t.Context(), externalKafka("streams", func(e *v1beta1.ExternalSpec) { e.BootstrapServers = []string{server} }), metav1.CreateOptions{})
+		return err
+	}
+	// It is not known yet.
+	expectStatus(t, create("10.0.0.1:9092"), 503, "endpointslices")
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { allowed.Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+	apiservertest.Eventually(t, "the endpoints are known", func() bool { return create("10.0.0.1:9092") == nil })
+	for server, why := range map[string]string{"10.240.0.1:6443": "API server", "[::ffff:10.240.0.1]:6443": "API server", "10.240.0.1:2379": "API server",
+		"10.244.0.4:6443": "API server", "10.244.0.9:9091": "run here"} {
+		_, err := kafkas.Create(t.Context(), &v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{GenerateName: "theirs-"},
+			Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: []string{server}}}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		expectStatus(t, err, 422, "spec.external.bootstrapServers[0]", why)
+		for kind, patch := range map[types.PatchType]string{
+			types.MergePatchType: `{"spec":{"external":{"bootstrapServers":["` + server + `"]}}}`,
+			types.JSONPatchType:  `[{"op":"replace","path":"/spec/external/bootstrapServers/0","value":"` + server + `"}]`,
+			types.ApplyPatchType: `{"apiVersion":"kafka.openshift.io/v1beta1","kind":"Kafka","metadata":{"name":"applied"},"spec":{"external":{"bootstrapServers":["` + server + `"]}}}`,
+		} {
+			name, options := externalKafka("streams").Name, metav1.PatchOptions{}
+			if kind == types.ApplyPatchType {
+				name, options.FieldManager = "applied", "test"
+			}
+			_, err := kafkas.Patch(t.Context(), name, kind, []byte(patch), options)
+			expectStatus(t, err, 422, "spec.external.bootstrapServers[0]", why)
+		}
 	}
 }

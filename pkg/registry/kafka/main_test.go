@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		var err error
 		var addresses *target.Addresses
 		// Fakes listen on loopback.
-		if addresses, err = target.NewAddresses([]string{"127.0.0.0/8"}, nil, clock.RealClock{}); err == nil {
+		if addresses, err = target.NewAddresses(target.Places{Allow: []string{"127.0.0.0/8"}}, clock.RealClock{}); err == nil {
 			server, err = apiservertest.Start(apiservertest.Options{Secrets: noSecrets{}, Addresses: addresses})
 		}
 		if err != nil {

@@ -1,0 +1,140 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	discoveryinformers "k8s.io/client-go/informers/discovery/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/render"
+)
+
+// endpointsTimeout bounds the wait for the first list of endpoints, which is there some milliseconds after a start.
+const endpointsTimeout = 2 * time.Second
+
+// ErrEndpointsUnknown says that nothing is dialled before it is known what must not be.
+var ErrEndpointsUnknown = errors.New("the EndpointSlices of API servers and of Kafkas that are run here have not been read yet; " +
+	"the service account needs the verbs list and watch on endpointslices.discovery.k8s.io")
+
+// hostAPI is the Service of the host's API servers.
+var hostAPI = types.NamespacedName{Namespace: metav1.NamespaceDefault, Name: "kubernetes"}
+
+// byAddress indexes slices by the addresses in them.
+const byAddress = "address"
+
+// endpoints know the addresses of the pods and machines behind the Services of API servers and of Kafkas that are run here. Of all slices
+// of the host they watch these few, and keep no more of each than its addresses.
+type endpoints struct {
+	servers, nodes []cache.SharedIndexInformer
+	// known is closed when all have been listed.
+	known chan struct{}
+}
+
+// newEndpoints builds endpoints of the host's own Service, that of this API, and those of Kafkas.
+func newEndpoints(host kubernetes.Interface, api types.NamespacedName) (*endpoints, error) {
+	e := &endpoints{known: make(chan struct{})}
+	watch := func(namespace string, selected labels.Set) (cache.SharedIndexInformer, error) {
+		informer := discoveryinformers.NewFilteredEndpointSliceInformer(host, namespace, 0, cache.Indexers{byAddress: addressesOf},
+			func(options *metav1.ListOptions) { options.LabelSelector = selected.String() })
+		return informer, informer.SetTransform(onlyAddresses)
+	}
+	var errs []error
+	for _, service := range []types.NamespacedName{hostAPI, api} {
+		informer, err := watch(service.Namespace, labels.Set{discoveryv1.LabelServiceName: service.Name})
+		e.servers, errs = append(e.servers, informer), append(errs, err)
+	}
+	// Slices have the labels of their Services.
+	informer, err := watch(metav1.NamespaceAll, labels.Set{render.LabelManagedBy: render.ManagedBy, render.LabelName: render.AppName})
+	e.nodes, errs = append(e.nodes, informer), append(errs, err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("watch EndpointSlices: %w", err)
+	}
+	return e, nil
+}
+
+// run watches until ctx ends.
+func (e *endpoints) run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	var synced []cache.InformerSynced
+	for _, informer := range append(e.servers[:len(e.servers):len(e.servers)], e.nodes...) {
+		synced = append(synced, informer.HasSynced)
+		running.Go(func() { informer.RunWithContext(ctx) })
+	}
+	if cache.WaitForCacheSync(ctx.Done(), synced...) {
+		close(e.known)
+	}
+}
+
+// judge returns why nothing is dialled at an address, nil when it is behind none of the Services.
+func (e *endpoints) judge(ctx context.Context, ip netip.Addr) error {
+	if e == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, endpointsTimeout)
+	defer cancel()
+	select {
+	case <-e.known:
+	case <-ctx.Done():
+		return ErrEndpointsUnknown
+	}
+	if have(e.servers, ip) {
+		return errServer
+	}
+	if have(e.nodes, ip) {
+		return errNode
+	}
+	return nil
+}
+
+func have(informers []cache.SharedIndexInformer, ip netip.Addr) bool {
+	for _, informer := range informers {
+		// The index exists: newEndpoints made it.
+		if slices, err := informer.GetIndexer().ByIndex(byAddress, ip.String()); err != nil || len(slices) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyAddresses leaves out of a slice what nobody reads.
+func onlyAddresses(obj any) (any, error) {
+	slice, ok := obj.(*discoveryv1.EndpointSlice)
+	if !ok {
+		return obj, nil
+	}
+	kept := &discoveryv1.EndpointSlice{AddressType: slice.AddressType,
+		ObjectMeta: metav1.ObjectMeta{Namespace: slice.Namespace, Name: slice.Name, UID: slice.UID, ResourceVersion: slice.ResourceVersion}}
+	for _, endpoint := range slice.Endpoints {
+		kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{Addresses: endpoint.Addresses})
+	}
+	return kept, nil
+}
+
+// addressesOf are the addresses in a slice, whether ready or not, as net/netip writes them. Those that are names lead to some that are
+// looked at themselves.
+func addressesOf(obj any) ([]string, error) {
+	slice, ok := obj.(*discoveryv1.EndpointSlice)
+	if !ok {
+		return nil, fmt.Errorf("%T is no EndpointSlice", obj)
+	}
+	var all []string
+	for _, endpoint := range slice.Endpoints {
+		for _, address := range endpoint.Addresses {
+			if ip, err := netip.ParseAddr(address); err == nil {
+				all = append(all, ip.WithZone("").Unmap().String())
+			}
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,139 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	hostfake "k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/render"
+)
+
+var ourService = types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"}
+
+func slice(namespace, name string, labels map[string]string, addresses ...string) *discoveryv1.EndpointSlice {
+	s := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels}}
+	for _, address := range addresses {
+		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Addresses: []string{address}})
+	}
+	return s
+}
+
+// around are Addresses in a host with some slices.
+func around(t *testing.T, host *hostfake.Clientset, allow ...string) *Addresses {
+	t.Helper()
+	places, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := NewAddresses(places, clock.RealClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.resolve = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }
+	var running sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	running.Go(func() { a.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	return a
+}
+
+func TestAddressesBehindServices(t *testing.T) {
+	ofKafka := render.Labels("my-cluster", string(render.Broker))
+	host := hostfake.NewClientset(
+		slice("default", "kubernetes", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}, "10.240.0.1", "2001:db8:0::1"),
+		slice("kafka-system", "kafka-apiserver-x", map[string]string{discoveryv1.LabelServiceName: "kafka-apiserver"}, "10.244.0.4"),
+		slice("streams", "my-cluster-brokers-x", ofKafka, "10.244.0.9", "not.an.address"),
+		// Services of the same names elsewhere, and those of others, are anybody's.
+		slice("streams", "kubernetes", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}, "10.244.1.1"),
+		slice("streams", "other", map[string]string{discoveryv1.LabelServiceName: "other"}, "10.244.1.2"),
+	)
+	var mu sync.Mutex
+	var selectors []string
+	host.PrependReactor("list", "endpointslices", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		selectors = append(selectors, action.GetNamespace()+" "+action.(clienttesting.ListAction).GetListRestrictions().Labels.String())
+		return false, nil, nil
+	})
+	a := around(t, host, "10.240.0.7")
+	<-a.endpoints.known
+	for ip, what := range map[string]string{
+		"10.240.0.1": "API server", "::ffff:10.240.0.1": "API server", "64:ff9b::af0:1": "API server", "2001:db8::1": "API server",
+		"10.244.0.4": "API server", "10.244.0.9": "run here", "10.244.1.1": "", "10.244.1.2": "", "10.240.0.2": "",
+	} {
+		err := a.Literal(t.Context(), ip)
+		if what == "" && err != nil || what != "" && (err == nil || !strings.Contains(err.Error(), what)) {
+			t.Errorf("%s: %v, want %q", ip, err, what)
+		}
+		if err != nil && strings.Contains(err.Error(), "my-cluster") {
+			t.Errorf("%s: whose it is is not for everybody: %v", ip, err)
+		}
+	}
+	// Of a host with a hundred thousand slices these are listed, and nothing else.
+	mu.Lock()
+	slices.Sort(selectors)
+	if want := []string{" app.kubernetes.io/managed-by=kafka-apiserver,app.kubernetes.io/name=kafka", "default kubernetes.io/service-name=kubernetes",
+		"kafka-system kubernetes.io/service-name=kafka-apiserver"}; !slices.Equal(selectors, want) {
+		t.Errorf("listed %q", selectors)
+	}
+	mu.Unlock()
+	// What changes is followed: the pods of a Kafka come and go.
+	if _, err := host.DiscoveryV1().EndpointSlices("streams").Update(t.Context(), slice("streams", "my-cluster-brokers-x", ofKafka, "10.244.0.10"), metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := host.DiscoveryV1().EndpointSlices("default").Create(t.Context(), slice("default", "kubernetes-2", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}, "10.240.0.7", "10.240.0.8"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	allowed := func(ip string) bool { return a.IP(t.Context(), netip.MustParseAddr(ip)) == nil }
+	if err := wait.PollUntilContextCancel(t.Context(), time.Millisecond, true, func(context.Context) (bool, error) {
+		return allowed("10.244.0.9") && !allowed("10.244.0.10") && !allowed("10.240.0.8"), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !allowed("10.240.0.7") {
+		t.Error("what the administrator allows counts beside an API server too")
+	}
+}
+
+// A guard that does not know yet what it guards lets nobody pass, except where it has nothing to say.
+func TestNothingIsDialledBeforeTheEndpointsAreKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// Nobody runs them.
+		places, err := Places{Allow: []string{"10.1.0.0/16"}}.Around(hostfake.NewClientset(), "", ourService)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places.Reserved = nil
+		a, err := NewAddresses(places, clock.RealClock{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Literal(t.Context(), "10.2.0.1"); !errors.Is(err, ErrEndpointsUnknown) || !strings.Contains(err.Error(), "endpointslices") {
+			t.Errorf("got %v", err)
+		}
+		if err := a.Literal(t.Context(), "10.1.0.1"); err != nil {
+			t.Errorf("what is allowed: %v", err)
+		}
+		if err := a.Literal(t.Context(), "127.0.0.1"); err == nil || errors.Is(err, ErrEndpointsUnknown) {
+			t.Errorf("what is reserved in every host: %v", err)
+		}
+	})
+}
