@@ -1,5 +1,5 @@
 // Package kafkaconfig knows which of Apache Kafka's settings belong to the cluster and not to its user, which texts are the same value
-// of a setting, and which names a cluster can have. It is pure and tiny so that many share it; it never looks at a cluster.
+// of a setting, what settings the brokers of a release have, and which names a cluster can have. It is pure; it never looks at a cluster.
 package kafkaconfig
 
 import (

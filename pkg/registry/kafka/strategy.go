@@ -78,11 +78,11 @@ func (strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field
 }
 
 func (strategy) WarningsOnCreate(_ context.Context, obj runtime.Object) []string {
-	return validation.ExternalWarnings(obj.(*kafka.Kafka).Spec.External)
+	return validation.KafkaWarnings(obj.(*kafka.Kafka), nil)
 }
 
-func (strategy) WarningsOnUpdate(_ context.Context, obj, _ runtime.Object) []string {
-	return validation.ExternalWarnings(obj.(*kafka.Kafka).Spec.External)
+func (strategy) WarningsOnUpdate(_ context.Context, obj, old runtime.Object) []string {
+	return validation.KafkaWarnings(obj.(*kafka.Kafka), old.(*kafka.Kafka))
 }
 
 func (strategy) Canonicalize(runtime.Object)                   {}

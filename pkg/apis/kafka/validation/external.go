@@ -160,8 +160,8 @@ func validateSecretKey(key string, path *field.Path) field.ErrorList {
 	return errs
 }
 
-// ExternalWarnings are what the author of a Kafka should know although it is accepted.
-func ExternalWarnings(external *kafka.ExternalSpec) []string {
+// externalWarnings are what the author of an external Kafka should know although it is accepted.
+func externalWarnings(external *kafka.ExternalSpec) []string {
 	if external == nil || external.TLS != nil || external.Authentication == nil {
 		return nil
 	}

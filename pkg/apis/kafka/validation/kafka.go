@@ -26,12 +26,15 @@ import (
 // StatefulSet controller puts on each pod.
 const maxClusterName = kafkaconfig.MaxClusterName
 
-// smallestHeap is what a Kafka process needs to start at all.
-var smallestHeap = resource.MustParse("64Mi")
+// smallestStorage is what a node needs to start: ZooKeeper alone sets 64 MiB aside for its next transactions.
+var smallestStorage = resource.MustParse("128Mi")
 
 // KafkaName checks a Kafka's name. It has the shape of apivalidation.ValidateNameFunc.
 func KafkaName(name string, prefix bool) []string {
-	problems := apivalidation.NameIsDNS1035Label(name, prefix)
+	// Of two limits the smaller is told.
+	problems := slices.DeleteFunc(apivalidation.NameIsDNS1035Label(name, prefix), func(problem string) bool {
+		return problem == validation.MaxLenError(validation.DNS1035LabelMaxLength)
+	})
 	if len(name) > maxClusterName {
 		problems = append(problems, validation.MaxLenError(maxClusterName))
 	}
@@ -135,21 +138,19 @@ func validateKafkaSpec(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList 
 	if spec.ZooKeeper != nil && spec.Controllers != nil {
 		errs = append(errs, field.Forbidden(path.Child("controllers"), "a cluster keeps its metadata either in ZooKeeper or in KRaft controllers: leave out zookeeper or controllers"))
 	}
-	errs = append(errs, validateBrokers(spec.Brokers, path.Child("brokers"))...)
+	errs = append(errs, validateBrokers(spec.Brokers, spec.Version, path.Child("brokers"))...)
 	persistent := spec.Brokers.Storage.Type == kafka.PersistentClaim
 	if c := spec.Controllers; c != nil {
 		at := path.Child("controllers")
 		errs = append(errs, validateQuorumSize(c.Replicas, at.Child("replicas"))...)
 		errs = append(errs, validateMetadataStorage(&c.Storage, persistent, at.Child("storage"))...)
-		errs = append(errs, validateResources(&c.Resources, at.Child("resources"))...)
-		errs = append(errs, validateJVM(c.JVM, at.Child("jvm"))...)
+		errs = append(errs, validateProcess(&c.Resources, c.JVM, at)...)
 	}
 	if z := spec.ZooKeeper; z != nil {
 		at := path.Child("zookeeper")
 		errs = append(errs, validateQuorumSize(z.Replicas, at.Child("replicas"))...)
 		errs = append(errs, validateMetadataStorage(&z.Storage, persistent, at.Child("storage"))...)
-		errs = append(errs, validateResources(&z.Resources, at.Child("resources"))...)
-		errs = append(errs, validateJVM(z.JVM, at.Child("jvm"))...)
+		errs = append(errs, validateProcess(&z.Resources, z.JVM, at)...)
 	}
 	return errs
 }
@@ -166,14 +167,13 @@ func isHostPort(address string) bool {
 	return net.ParseIP(host) != nil || len(validation.IsDNS1123Subdomain(strings.ToLower(host))) == 0
 }
 
-func validateBrokers(b *kafka.BrokersSpec, path *field.Path) field.ErrorList {
+func validateBrokers(b *kafka.BrokersSpec, release string, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	if r := b.Replicas; r == nil || *r < 1 || *r > MaxBrokers {
 		errs = append(errs, field.Invalid(path.Child("replicas"), b.Replicas, fmt.Sprintf("must be from 1 to %d", MaxBrokers)))
 	}
 	errs = append(errs, validateStorage(&b.Storage, path.Child("storage"))...)
-	errs = append(errs, validateResources(&b.Resources, path.Child("resources"))...)
-	errs = append(errs, validateJVM(b.JVM, path.Child("jvm"))...)
+	errs = append(errs, validateProcess(&b.Resources, b.JVM, path)...)
 	config := path.Child("config")
 	if large := validateSettings(b.Config, config); large != nil {
 		return append(errs, large...)
@@ -187,6 +187,10 @@ func validateBrokers(b *kafka.BrokersSpec, path *field.Path) field.ErrorList {
 			errs = append(errs, field.Forbidden(at, "the cluster manages this setting itself"))
 		case strings.ContainsAny(value, "\r\n"):
 			errs = append(errs, field.Invalid(at, value, "must be one line"))
+		default:
+			if problem := kafkaconfig.BrokerProblem(release, key, value); problem != "" {
+				errs = append(errs, field.Invalid(at, value, problem))
+			}
 		}
 	}
 	return errs
@@ -228,8 +232,8 @@ func validateStorage(s *kafka.StorageSpec, path *field.Path) field.ErrorList {
 	default:
 		errs = append(errs, field.NotSupported(path.Child("type"), s.Type, []kafka.StorageType{kafka.PersistentClaim, kafka.Ephemeral}))
 	}
-	if s.Size != nil && s.Size.Sign() <= 0 {
-		errs = append(errs, field.Invalid(path.Child("size"), s.Size.String(), "must be greater than zero"))
+	if s.Size != nil && s.Size.Cmp(smallestStorage) < 0 {
+		errs = append(errs, field.Invalid(path.Child("size"), s.Size.String(), "must be at least "+smallestStorage.String()))
 	}
 	return errs
 }
@@ -293,31 +297,6 @@ func validateResources(r *kafka.ResourceRequirements, path *field.Path) field.Er
 		if limit, ok := r.Limits[name]; ok && request.Cmp(limit) > 0 {
 			errs = append(errs, field.Invalid(path.Child("requests").Key(string(name)), request.String(),
 				fmt.Sprintf("must not be more than the limit of %s", limit.String())))
-		}
-	}
-	return errs
-}
-
-func validateJVM(j *kafka.JVMSpec, path *field.Path) field.ErrorList {
-	if j == nil {
-		return nil
-	}
-	var errs field.ErrorList
-	if j.Heap != nil && j.Heap.Cmp(smallestHeap) < 0 {
-		errs = append(errs, field.Invalid(path.Child("heap"), j.Heap.String(), "must be at least "+smallestHeap.String()))
-	}
-	if many := atMost(len(j.Options), MaxJVMOptions, path.Child("options")); many != nil {
-		return append(errs, many...)
-	}
-	for i, option := range j.Options {
-		at := path.Child("options").Index(i)
-		switch {
-		case len(option) > MaxJVMOption:
-			errs = append(errs, field.TooLong(at, nil, MaxJVMOption))
-		case !jvmOption.MatchString(option):
-			errs = append(errs, field.Invalid(at, option, "must be one option of the java command without white space or shell characters, such as -XX:+UseZGC"))
-		case strings.HasPrefix(option, "-Xmx") || strings.HasPrefix(option, "-Xms"):
-			errs = append(errs, field.Forbidden(at, "set the heap with jvm.heap"))
 		}
 	}
 	return errs

@@ -120,10 +120,10 @@ func TestValidateKafka(t *testing.T) {
 		{"brokers have a number", func(s *kafka.KafkaSpec) { s.Brokers.Replicas = nil }, []refusal{{"spec.brokers.replicas", "from 1 to 1000"}}},
 
 		{"claims have a size", func(s *kafka.KafkaSpec) { s.Brokers.Storage.Size = nil }, []refusal{{"spec.brokers.storage.size", "100Gi"}}},
-		{"a size is positive", func(s *kafka.KafkaSpec) { s.Brokers.Storage = claims("0") }, []refusal{{"spec.brokers.storage.size", "greater than zero"}}},
+		{"a size is positive", func(s *kafka.KafkaSpec) { s.Brokers.Storage = claims("0") }, []refusal{{"spec.brokers.storage.size", "at least 128Mi"}}},
 		{"an emptyDir's limit is positive", func(s *kafka.KafkaSpec) {
 			s.Brokers.Storage = kafka.StorageSpec{Type: kafka.Ephemeral, Size: ptr.To(resource.MustParse("-1Gi"))}
-		}, []refusal{{"spec.brokers.storage.size", "greater than zero"}}},
+		}, []refusal{{"spec.brokers.storage.size", "at least 128Mi"}}},
 		{"storage types are two", func(s *kafka.KafkaSpec) { s.Brokers.Storage.Type = "NFS" }, []refusal{{"spec.brokers.storage.type", `"PersistentClaim", "Ephemeral"`}}},
 		{"a class is a name", func(s *kafka.KafkaSpec) { s.Brokers.Storage.Class = ptr.To("Fast!") }, []refusal{{"spec.brokers.storage.class", "lowercase RFC 1123 subdomain"}}},
 		{rule: "the empty class is the one without provisioner", change: func(s *kafka.KafkaSpec) { s.Brokers.Storage.Class = ptr.To("") }},
@@ -191,6 +191,39 @@ func TestValidateKafka(t *testing.T) {
 		{"a name that cannot end its line", config("a=b", "1"), []refusal{{"spec.brokers.config[a=b]", "no name of a setting"}}},
 		{"a value that cannot end its line", config("a", "1\nnode.id=7"), []refusal{{"spec.brokers.config[a]", "one line"}}},
 
+		{"a setting has a value of its type", config("num.io.threads", "abc"), []refusal{{"spec.brokers.config[num.io.threads]", "Kafka 4.3.1 wants a whole number of at least 1"}}},
+		{"within its range", config("log.cleaner.min.cleanable.ratio", "2"), []refusal{{"spec.brokers.config[log.cleaner.min.cleanable.ratio]", "from 0 to 1"}}},
+		{"or of its list", config("log.cleanup.policy", "shred"), []refusal{{"spec.brokers.config[log.cleanup.policy]", "compact, delete"}}},
+		{"of its release", func(s *kafka.KafkaSpec) {
+			withZooKeeper(s)
+			s.Version = "3.9.2"
+			s.Brokers.Config = map[string]string{"zookeeper.session.timeout.ms": "soon"}
+		}, []refusal{{"spec.brokers.config[zookeeper.session.timeout.ms]", "Kafka 3.9.2 wants a whole number"}}},
+		{rule: "plugins have settings of their own", change: config("not.a.setting", "abc")},
+
+		{"a claim is large enough to start on", func(s *kafka.KafkaSpec) { s.Brokers.Storage = claims("1") }, []refusal{{"spec.brokers.storage.size", "at least 128Mi"}}},
+		{"a controller's too", func(s *kafka.KafkaSpec) {
+			withControllers(s)
+			s.Controllers.Storage = claims("127Mi")
+		}, []refusal{{"spec.controllers.storage.size", "at least 128Mi"}}},
+		{rule: "and no larger", change: func(s *kafka.KafkaSpec) { s.Brokers.Storage = claims("128Mi") }},
+		{"memory is enough to start with", memory("1", ""), []refusal{{"spec.brokers.resources.limits[memory]", "at least 192Mi"}}},
+		{"for half of it as the heap", memory("191Mi", ""), []refusal{{"spec.brokers.resources.limits[memory]", "at least 192Mi"}}},
+		{rule: "and no more", change: memory("192Mi", "")},
+		{"a heap fits into the memory", memory("1Gi", "1Ti"), []refusal{{"spec.brokers.jvm.heap", "leave 96Mi of resources.limits.memory, which is 1Gi"}}},
+		{"with what is beside it", memory("1Gi", "929Mi"), []refusal{{"spec.brokers.jvm.heap", "leave 96Mi"}}},
+		{rule: "as far as there is a limit", change: memory("", "1Ti")},
+		{rule: "to the last byte", change: memory("1Gi", "928Mi")},
+		{"controllers' heaps too", func(s *kafka.KafkaSpec) {
+			withControllers(s)
+			s.Controllers.JVM = &kafka.JVMSpec{Heap: ptr.To(resource.MustParse("1Gi"))}
+			s.Controllers.Resources.Limits = corev1.ResourceList{"memory": resource.MustParse("1Gi")}
+		}, []refusal{{"spec.controllers.jvm.heap", "leave 96Mi"}}},
+		{"ZooKeeper's heaps too", func(s *kafka.KafkaSpec) {
+			withZooKeeper(s)
+			s.ZooKeeper.Resources.Limits = corev1.ResourceList{"memory": resource.MustParse("1")}
+		}, []refusal{{"spec.zookeeper.resources.limits[memory]", "at least 192Mi"}}},
+
 		{"an external cluster has nothing else", func(s *kafka.KafkaSpec) {
 			withControllers(s)
 			withZooKeeper(s)
@@ -206,6 +239,82 @@ func TestValidateKafka(t *testing.T) {
 			expect(t, ValidateKafka(newKafka(tc.change)), tc.want...)
 		})
 	}
+}
+
+// memory sets the limit of brokers' memory, and their heap.
+func memory(limit, heap string) func(*kafka.KafkaSpec) {
+	return func(s *kafka.KafkaSpec) {
+		if limit != "" {
+			s.Brokers.Resources.Limits = corev1.ResourceList{"memory": resource.MustParse(limit)}
+		}
+		if heap != "" {
+			s.Brokers.JVM = &kafka.JVMSpec{Heap: ptr.To(resource.MustParse(heap))}
+		}
+	}
+}
+
+func TestJVMOptions(t *testing.T) {
+	for says, options := range map[string][]string{
+		"": {"-XX:+UseZGC", "-XX:MaxGCPauseMillis=20", "-Xss512k", "-Xlog:gc", "-Xint", "-Dfoo=bar", "-javaagent:/a.jar=7071", "-agentlib:jdwp=x", "-agentpath:/a.so",
+			"--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-verbose:gc", "-ea", "-da:org.apache", "-esa"},
+		"how the Java virtual machine works": {"-version", "--version", "-showversion", "-jar", "-cp", "-classpath", "--class-path=/x", "-p", "--module=x", "-m", "-help", "-?", "-h", "-X",
+			"-Xinternalversion", "-Xlog:help", "-Xshare:dump", "-XX:+PrintFlagsInitial", "-XX:Flags=/tmp/x", "-XX:VMOptionsFile=/tmp/x", "--list-modules", "--dry-run", "-D", "-", "--", "-eabc", "-splash:x"},
+		"such as -XX:+UseZGC": {"@/tmp/args", "kafka.Kafka", ""},
+		"jvm.heap":            {"-Xmx1g", "-Xms1g", "-XX:MaxHeapSize=1g", "-XX:InitialHeapSize=1g", "-XX:MinHeapSize=1g"},
+	} {
+		for _, option := range options {
+			want := []refusal{{"spec.brokers.jvm.options[0]", says}}
+			if says == "" {
+				want = nil
+			}
+			expect(t, ValidateKafka(newKafka(func(s *kafka.KafkaSpec) { s.Brokers.JVM = &kafka.JVMSpec{Options: []string{option}} })), want...)
+		}
+	}
+}
+
+// Rules that came later do not keep anybody from changing something else, and hold for what is changed.
+func TestWhatWasStoredBeforeTheseRules(t *testing.T) {
+	stored := func() *kafka.Kafka {
+		return newKafka(func(s *kafka.KafkaSpec) {
+			memory("1Gi", "1Ti")(s)
+			config("num.io.threads", "abc")(s)
+			s.Brokers.JVM.Options = []string{"-version"}
+			s.Brokers.Storage = claims("1")
+		})
+	}
+	other := stored()
+	other.Labels = map[string]string{"a": "b"}
+	other.Spec.Brokers.Config["log.retention.ms"] = "1000"
+	expect(t, ValidateKafkaUpdate(other, stored()))
+	other.Spec.Brokers.Config["num.io.threads"] = "def"
+	other.Spec.Brokers.JVM.Options[0] = "-jar"
+	other.Spec.Brokers.JVM.Heap = ptr.To(resource.MustParse("2Ti"))
+	expect(t, ValidateKafkaUpdate(other, stored()), refusal{"spec.brokers.config[num.io.threads]", "whole number"},
+		refusal{"spec.brokers.jvm.options[0]", "-jar"}, refusal{"spec.brokers.jvm.heap", "2Ti"})
+}
+
+func TestUnknownSettingsAreWarnedOf(t *testing.T) {
+	k := newKafka(config("not.a.setting", "1"))
+	got := KafkaWarnings(k, nil)
+	if len(got) != 1 || !strings.Contains(got[0], "not.a.setting") || !strings.Contains(got[0], "4.3.1") {
+		t.Errorf("%q", got)
+	}
+	if got := KafkaWarnings(k, k); len(got) != 0 {
+		t.Errorf("what is stored already: %q", got)
+	}
+	k.Spec.Brokers.Config["another"] = ""
+	if got := KafkaWarnings(k, newKafka(config("not.a.setting", "1"))); len(got) != 1 || strings.Contains(got[0], "not.a.setting") || !strings.Contains(got[0], "another") {
+		t.Errorf("%q", got)
+	}
+	if got := KafkaWarnings(newKafka(config("num.io.threads", "1")), nil); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestOneLimitOfANameIsTold(t *testing.T) {
+	k := newKafka(nil)
+	k.Name = strings.Repeat("a", 64)
+	expect(t, ValidateKafka(k), refusal{"metadata.name", "no more than 41"})
 }
 
 func config(key, value string) func(*kafka.KafkaSpec) {

@@ -24,8 +24,8 @@ func TestValidateKafkaUpdate(t *testing.T) {
 		{"a spec stays valid", nil, func(s *kafka.KafkaSpec) { s.Version = "4.2.0" }, []refusal{{"spec.version", `"4.3.1"`}}},
 
 		{"brokers' claims never shrink", nil, func(s *kafka.KafkaSpec) { s.Brokers.Storage = claims("9Gi") }, []refusal{{"spec.brokers.storage.size", "it has 10Gi"}}},
-		{"controllers' claims never shrink", withControllers, func(s *kafka.KafkaSpec) { s.Controllers.Storage = claims("1Mi") }, []refusal{{"spec.controllers.storage.size", "it has 1Gi"}}},
-		{"ZooKeeper's claims never shrink", withZooKeeper, func(s *kafka.KafkaSpec) { s.ZooKeeper.Storage = claims("1Mi") }, []refusal{{"spec.zookeeper.storage.size", "it has 1Gi"}}},
+		{"controllers' claims never shrink", withControllers, func(s *kafka.KafkaSpec) { s.Controllers.Storage = claims("512Mi") }, []refusal{{"spec.controllers.storage.size", "it has 1Gi"}}},
+		{"ZooKeeper's claims never shrink", withZooKeeper, func(s *kafka.KafkaSpec) { s.ZooKeeper.Storage = claims("512Mi") }, []refusal{{"spec.zookeeper.storage.size", "it has 1Gi"}}},
 		{"the type of storage stays: brokers", nil, func(s *kafka.KafkaSpec) { s.Brokers.Storage = emptyDir() }, []refusal{{"spec.brokers.storage.type", "immutable"}}},
 		{"the type of storage stays: controllers", func(s *kafka.KafkaSpec) {
 			withControllers(s)
@@ -67,7 +67,7 @@ func TestASizeThatClaimsNeverGotCanBeTakenBack(t *testing.T) {
 	}{
 		{"to what they have", "1Gi", "1Gi", nil},
 		{"to something in between", "1Gi", "5Gi", nil},
-		{"there are none yet", "0", "1Mi", nil},
+		{"there are none yet", "0", "128Mi", nil},
 		{"below what they have", "1Gi", "512Mi", []refusal{{"spec.brokers.storage.size", "it has 1Gi"}}},
 		{"they have more than the spec says", "20Gi", "9Gi", []refusal{{"spec.brokers.storage.size", "it has 20Gi"}}},
 		{"they have more than the spec says, which stays", "20Gi", "10Gi", nil},
