@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	targets "kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // introduce stores who the cluster is, and where it will be reached, before anything is made for it. The write fails with a
@@ -19,7 +20,7 @@ func (c *Controller) introduce(ctx context.Context, kafka *v1beta1.Kafka, r reco
 	if err != nil {
 		return nil, fmt.Errorf("store the identity of Kafka %s/%s: %w", kafka.Namespace, kafka.Name, err)
 	}
-	if from != "" {
+	if from != "" && !targets.Claimed(stored) {
 		c.event(stored, "ClusterAdopted", "Adopt", "Took over cluster %s, known from %s", r.ClusterID, from)
 	}
 	v1beta1.SetObjectDefaults_Kafka(stored)

@@ -34,6 +34,7 @@ const (
 	reasonNoAnswer        = "BrokersDoNotAnswer"
 	reasonNodesNotReady   = "NodesNotReady"
 	reasonVoterLost       = "VoterLost"
+	reasonCrashLoop       = "CrashLoopBackOff"
 	reasonAsExpected      = "AsExpected"
 	plainListener         = "plain"
 )
@@ -222,7 +223,7 @@ func outdatedPods(o *observation) []string {
 func degradedCondition(o *observation, ready, progressing metav1.Condition) metav1.Condition {
 	c := metav1.Condition{Type: v1beta1.ConditionDegraded, Status: metav1.ConditionTrue}
 	underWay := progressing.Status == metav1.ConditionTrue && (progressing.Reason == reasonCreating || progressing.Reason == reasonScaling)
-	switch lost, down := lostVoters(o), downNodes(o); {
+	switch lost, down, crashing := lostVoters(o), downNodes(o), crashingPods(o); {
 	case len(o.problems) > 0:
 		var messages []string
 		for _, p := range o.problems {
@@ -232,6 +233,9 @@ func degradedCondition(o *observation, ready, progressing metav1.Condition) meta
 	case len(lost) > 0:
 		c.Reason = reasonVoterLost
 		c.Message = fmt.Sprintf("nodes %s do not vote in the metadata quorum with the volume they have", render.FormatIDs(lost))
+	case len(crashing) > 0:
+		// That something is under way is no reason: it does not get there.
+		c.Reason, c.Message = reasonCrashLoop, "pods do not stay up: "+strings.Join(crashing, ", ")
 	case ready.Status != metav1.ConditionTrue && !underWay:
 		c.Reason, c.Message = ready.Reason, ready.Message
 	case len(down) > 0 && !underWay:
@@ -270,6 +274,19 @@ func downNodes(o *observation) []string {
 		}
 	}
 	return down
+}
+
+// crashingPods are the pods whose processes end again and again, each with how.
+func crashingPods(o *observation) []string {
+	var pods []string
+	for _, role := range render.Roles(o.record.Mode) {
+		for _, p := range o.world.pods[role] {
+			if p.Failing != "" {
+				pods = append(pods, fmt.Sprintf("%s (%s)", p.Name, p.Failing))
+			}
+		}
+	}
+	return pods
 }
 
 // again is how soon the brokers have to be asked again.

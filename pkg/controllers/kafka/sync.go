@@ -18,6 +18,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
+	targets "kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 const (
@@ -90,6 +91,10 @@ func (c *Controller) syncManaged(ctx context.Context, kafka *v1beta1.Kafka) (tim
 	if kafka.Status.Mode == "" || mode != v1beta1.ModeZooKeeper && kafka.Status.ClusterID == "" {
 		if kafka, err = c.introduce(ctx, kafka, r, from); err != nil {
 			return 0, err
+		}
+		if targets.Claimed(kafka) {
+			// The id is another Kafka's, and the API server has not stored it: nothing is made until that one is gone.
+			return againSettled, nil
 		}
 	}
 	if r.Storage, err = c.recordedStorage(ctx, kafka, known); err != nil {

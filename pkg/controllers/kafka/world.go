@@ -32,6 +32,8 @@ type pod struct {
 	// Ready pods serve and are not on their way out.
 	Ready    bool
 	Revision string
+	// Failing is how the process of a pod ended that does not stay up; empty for one that does.
+	Failing string
 }
 
 // observe reads the caches.
@@ -62,6 +64,7 @@ func (c *Controller) observe(kafka *v1beta1.Kafka) (*world, error) {
 		}
 		w.pods[role] = append(w.pods[role], pod{
 			Name: p.Name, Ordinal: int32(ordinal), Ready: ready(p), Revision: p.Labels[appsv1.ControllerRevisionHashLabelKey],
+			Failing: failing(p),
 		})
 	}
 	for _, of := range w.pods {
@@ -107,6 +110,30 @@ func ready(p *corev1.Pod) bool {
 	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
+}
+
+// manyRestarts is how often a process has ended that does not come up by itself: one of a new cluster may do so once or twice, while it
+// waits for others.
+const manyRestarts = 3
+
+// failing tells how the process of a pod ended that was started again and again and does not serve; "" of other pods. The kubelet says
+// CrashLoopBackOff only between two attempts, of which that would be news each time.
+func failing(p *corev1.Pod) string {
+	if ready(p) {
+		return ""
+	}
+	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		end := c.LastTerminationState.Terminated
+		if c.RestartCount < manyRestarts || end == nil {
+			continue
+		}
+		how := fmt.Sprintf("container %s ends with code %d", c.Name, end.ExitCode)
+		if end.Reason != "" {
+			how += " (" + end.Reason + ")"
+		}
+		return how
+	}
+	return ""
 }
 
 // readyBelow counts the ready pods with ordinals below n.

@@ -77,29 +77,10 @@ func (r *StatusREST) identify(ctx context.Context, obj, old runtime.Object) (run
 	if !ok || !was {
 		return obj, nil
 	}
-	external := before.Spec.External != nil
-	if external {
-		k.Status.ClusterID = before.Status.ClusterID
-	}
-	if !meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionReady) {
-		return k, nil
-	}
-	id, err := r.clusterID(ctx, before)
-	var claimed *live.ClaimedError
-	var stranger *broker.NotAdmittedError
-	switch {
-	case err == nil && external:
-		k.Status.ClusterID = id
-	case errors.As(err, &claimed):
-		if external && errors.As(err, &stranger) {
-			k.Status.ClusterID = stranger.ID
-		}
-		message := fmt.Sprintf("the brokers are those of Kafka %s, and nothing is done on them for this one", claimed.By)
-		for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionDegraded} {
-			setCondition(k, before, kind, target.ReasonClusterClaimed, message, kind == v1beta1.ConditionDegraded)
-		}
-	case err != nil && external:
-		setCondition(k, before, v1beta1.ConditionReady, reasonNotIdentified, "the API server cannot find out which cluster answers at spec.external.bootstrapServers", false)
+	if before.Spec.External == nil {
+		r.identifyOurs(ctx, k, before)
+	} else {
+		r.identifyTheirs(ctx, k, before)
 	}
 	if equality.Semantic.DeepEqual(k.Status, before.Status) {
 		// Whoever said something else has tried in vain, and when is no news either: nothing is written.
@@ -108,7 +89,61 @@ func (r *StatusREST) identify(ctx context.Context, obj, old runtime.Object) (run
 	return k, nil
 }
 
-// clusterID asks the brokers of which cluster they are, and whether that may be this Kafka's.
+// identifyTheirs asks the brokers of an external Kafka of which cluster they are.
+func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka) {
+	k.Status.ClusterID = before.Status.ClusterID
+	if !meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionReady) {
+		return
+	}
+	id, err := r.clusterID(ctx, before)
+	var claimed *live.ClaimedError
+	var stranger *broker.NotAdmittedError
+	switch {
+	case err == nil:
+		k.Status.ClusterID = id
+	case errors.As(err, &claimed):
+		if errors.As(err, &stranger) {
+			k.Status.ClusterID = stranger.ID
+		}
+		setClaimed(k, before, claimed)
+	default:
+		setCondition(k, before, v1beta1.ConditionReady, reasonNotIdentified, "the API server cannot find out which cluster answers at spec.external.bootstrapServers", false)
+	}
+}
+
+// identifyOurs judges the cluster that a Kafka which is run here is said to be: a claim on a volume says so, and who wrote that is not
+// known. As long as it is another's, it is not this one's, and nothing is started as it.
+func (r *StatusREST) identifyOurs(ctx context.Context, k, before *kafka.Kafka) {
+	ready := meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionReady)
+	var claimed *live.ClaimedError
+	if id := k.Status.ClusterID; id != "" && errors.As(r.clusters.Owns(ctx, before, id), &claimed) {
+		if before.Status.ClusterID == "" {
+			observed, conditions := k.Status.ObservedGeneration, k.Status.Conditions
+			k.Status = *before.Status.DeepCopy()
+			k.Status.ObservedGeneration, k.Status.Conditions = observed, conditions
+		}
+	} else if ready {
+		_, err := r.clusterID(ctx, before)
+		errors.As(err, &claimed)
+	}
+	if claimed != nil {
+		setClaimed(k, before, claimed)
+	}
+}
+
+// setClaimed says that the brokers of a Kafka are another's.
+func setClaimed(k, before *kafka.Kafka, claimed *live.ClaimedError) {
+	message := fmt.Sprintf("the brokers are those of Kafka %s, and nothing is done on them for this one", claimed.By)
+	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionDegraded} {
+		setCondition(k, before, kind, target.ReasonClusterClaimed, message, kind == v1beta1.ConditionDegraded)
+	}
+	if meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionProgressing) {
+		setCondition(k, before, v1beta1.ConditionProgressing, target.ReasonClusterClaimed, message, false)
+	}
+}
+
+// clusterID asks the brokers of which cluster they are, and whether that may be this Kafka's. Each is asked: one that answers for itself may
+// name those of another cluster as the rest of its own, at which requests end.
 func (r *StatusREST) clusterID(ctx context.Context, k *kafka.Kafka) (string, error) {
 	cluster, err := r.clusters.Connect(k)
 	if err != nil {
@@ -117,7 +152,21 @@ func (r *StatusREST) clusterID(ctx context.Context, k *kafka.Kafka) (string, err
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	info, err := cluster.Describe(ctx)
-	return info.ID, err
+	if err != nil {
+		return "", err
+	}
+	versions, err := cluster.BrokerVersions(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, version := range versions {
+		// One that is away is no news about the others.
+		var claimed *live.ClaimedError
+		if errors.As(version.Err, &claimed) {
+			return "", version.Err
+		}
+	}
+	return info.ID, nil
 }
 
 // setCondition writes a condition in the place of what others say of it, and keeps since when it says so.

@@ -2,11 +2,14 @@ package kafka_test
 
 import (
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -84,7 +87,7 @@ func TestASecondKafkaOfACluster(t *testing.T) {
 	expectStatus(t, look(t, second), 403, fake.Object.Namespace+"/k", "id-of-", `"own"`)
 	// The administrator asks, and it is the maker's rights that count.
 	for _, client := range []versioned.Interface{tenant, server.Client} {
-		expectStatus(t, makeTopic(t, client, second, "orders"), 403, fake.Object.Namespace+"/k")
+		expectStatus(t, makeTopic(t, client, second, "orders"), 403, `"own"`)
 		expectStatus(t, makeTopic(t, client, second, "new"), 403)
 	}
 	if topics, err := server.Client.KafkaV1beta1().KafkaTopics(second.Namespace).List(t.Context(), metav1.ListOptions{}); err != nil || len(topics.Items) != 0 {
@@ -259,4 +262,117 @@ func TestAnotherClusterAtTheSameAddresses(t *testing.T) {
 	if strings.Contains(fmt.Sprint(look(t, moved)), "forbidden") {
 		t.Error("refused as what it is")
 	}
+}
+
+// naming makes the broker of one cluster name that of another as the rest of its own.
+func naming(t *testing.T, liar, victim *apiservertest.Kafka) {
+	host, port, err := net.SplitHostPort(victim.ListenAddrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.ParseInt(port, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	liar.ControlKey(int16(kmsg.Metadata), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		liar.KeepControl()
+		response := request.ResponseKind().(*kmsg.MetadataResponse)
+		id := "liar"
+		response.ClusterID = &id
+		response.Brokers = []kmsg.MetadataResponseBroker{{NodeID: 0, Host: host, Port: int32(number)}}
+		return response, nil, true
+	})
+	liar.ControlKey(int16(kmsg.DescribeCluster), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		liar.KeepControl()
+		response := request.ResponseKind().(*kmsg.DescribeClusterResponse)
+		response.ClusterID = "liar"
+		response.Brokers = []kmsg.DescribeClusterResponseBroker{{NodeID: 0, Host: host, Port: int32(number)}}
+		return response, nil, true
+	})
+}
+
+// A cluster whose broker names those of another is not ready before a live request finds that out.
+func TestBrokersThatNameThoseOfAnother(t *testing.T) {
+	t.Parallel()
+	victim, liar := server.NewKafka(t, 1), server.NewKafka(t, 1, kfake.ClusterID("liar"))
+	if err := look(t, victim.Object); err != nil {
+		t.Fatal(err)
+	}
+	naming(t, liar, victim)
+	tenant, _ := server.As(t, withoutOwn)
+	if err := kafkas(liar.Object.Namespace).Delete(t.Context(), liar.Object.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	theirs := at(t, tenant, server.Namespace(), liar)
+	if got := report(t, theirs, "liar"); readyReason(got) != "False ClusterClaimed" {
+		t.Errorf("the status is %+v", got.Status)
+	}
+}
+
+// Brokers that begin to do so later are found out by the first request that ends there, and the status says so without anybody's doing.
+func TestBrokersThatNameThoseOfAnotherLater(t *testing.T) {
+	t.Parallel()
+	victim, liar := server.NewKafka(t, 1), server.NewKafka(t, 1, kfake.ClusterID("later"))
+	if err := look(t, victim.Object); err != nil {
+		t.Fatal(err)
+	}
+	tenant, _ := server.As(t, withoutOwn)
+	if err := kafkas(liar.Object.Namespace).Delete(t.Context(), liar.Object.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	theirs := at(t, tenant, server.Namespace(), liar)
+	if got := report(t, theirs, "later"); readyReason(got) != "True BrokersReady" {
+		t.Fatalf("the status is %+v", got.Status)
+	}
+	naming(t, liar, victim)
+	apiservertest.Eventually(t, "a live request is refused", func() bool { return apierrors.IsForbidden(look(t, theirs)) })
+	apiservertest.Eventually(t, "the status says so", func() bool {
+		k, err := kafkas(theirs.Namespace).Get(t.Context(), theirs.Name, metav1.GetOptions{})
+		return err == nil && readyReason(k) == "False ClusterClaimed"
+	})
+}
+
+// Claims on volumes are written by whoever may write them. A second Kafka that is run here is not the cluster that they say.
+func TestASecondKafkaThatIsRunHere(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	if err := kafkas(fake.Object.Namespace).Delete(t.Context(), fake.Object.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	first := run(t, fake, 1)
+	id := "id-of-" + fake.Object.Namespace
+	if got := report(t, first, id); readyReason(got) != "True BrokersReady" {
+		t.Fatalf("the first is %+v", got.Status)
+	}
+	namespace := server.Namespace()
+	second, err := kafkas(namespace).Create(t.Context(), newKafka(namespace), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	introduce := func() *v1beta1.Kafka {
+		k, err := kafkas(namespace).Get(t.Context(), second.Name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.Status.ClusterID, k.Status.Mode, k.Status.ObservedGeneration = id, v1beta1.ModeCombined, k.Generation
+		k.Status.Quorum = []v1beta1.QuorumVoter{{ID: 0, DirectoryID: "AAAAAAAAAAAAAAAAAAAAAQ"}}
+		k.Status.Listeners = []v1beta1.ListenerStatus{{Name: "plain", Addresses: []string{"127.0.0.1:1"}}}
+		meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: "BrokersNotReady", ObservedGeneration: k.Generation})
+		if k, err = kafkas(namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	if got := introduce(); readyReason(got) != "False ClusterClaimed" || got.Status.ClusterID != "" || len(got.Status.Quorum) != 0 || len(got.Status.Listeners) != 0 {
+		t.Errorf("the second is %+v", got.Status)
+	}
+	if got := report(t, first, id); readyReason(got) != "True BrokersReady" {
+		t.Errorf("the first is %+v", got.Status)
+	}
+	// It may be once the first is gone, as a Kafka that takes over the volumes of a deleted one.
+	if err := kafkas(first.Namespace).Delete(t.Context(), first.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	server.Clock.Step(time.Minute)
+	apiservertest.Eventually(t, "the second takes its place", func() bool { return introduce().Status.ClusterID == id })
 }

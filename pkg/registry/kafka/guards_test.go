@@ -69,7 +69,7 @@ func TestEveryGuardIsOnEveryWay(t *testing.T) {
 	t.Parallel()
 	user, _ := server.As(t, withoutSecret("creds"))
 	client := server.Client.KafkaV1beta1().RESTClient()
-	external := map[apiservertest.Way]apiservertest.Answer{apiservertest.WayScale: {Code: 503, Why: "the brokers of an external Kafka are asked how many they are, and are not there"}}
+	external := map[apiservertest.Way]apiservertest.Answer{apiservertest.WayScale: {Code: 422, Why: "an external Kafka has no scale, whatever it says"}}
 	table := kafkaWrites
 	table.Guards = []apiservertest.Guard[*v1beta1.Kafka]{
 		{
@@ -104,7 +104,7 @@ func there(t *testing.T, k *v1beta1.Kafka, addresses []string, terminating bool)
 	k = mustCreate(t, k)
 	var err error
 	if k.Spec.Brokers != nil {
-		k.Status.ClusterID = "id"
+		k.Status.ClusterID = "id-of-" + k.Namespace
 		k.Status.Listeners = []v1beta1.ListenerStatus{{Name: "plain", BootstrapServers: addresses[0], Addresses: addresses}}
 		if k, err = kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)

@@ -153,14 +153,16 @@ func TestStatusIsTheControllers(t *testing.T) {
 	t.Parallel()
 	namespace := server.Namespace()
 	k := mustCreate(t, newKafka(namespace))
-	k.Status = v1beta1.KafkaStatus{ClusterID: "id", Quorum: []v1beta1.QuorumVoter{{ID: 0, DirectoryID: "a"}}, ObservedGeneration: 1}
+	// The id is nobody else's.
+	id := "id-of-" + namespace
+	k.Status = v1beta1.KafkaStatus{ClusterID: id, Quorum: []v1beta1.QuorumVoter{{ID: 0, DirectoryID: "a"}}, ObservedGeneration: 1}
 	k.Spec.Brokers.Replicas = ptr.To[int32](9)
 	k.Labels = map[string]string{"a": "b"}
 	k, err := kafkas(namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *k.Spec.Brokers.Replicas != 3 || len(k.Labels) != 0 || k.Generation != 1 || k.Status.ClusterID != "id" {
+	if *k.Spec.Brokers.Replicas != 3 || len(k.Labels) != 0 || k.Generation != 1 || k.Status.ClusterID != id {
 		t.Errorf("a status wrote %+v, labels %v, generation %d", k.Spec, k.Labels, k.Generation)
 	}
 	k.Status.Quorum = nil

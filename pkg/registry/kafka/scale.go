@@ -48,6 +48,10 @@ func newScale(kafkas *stored.Store, f finder) *Scale {
 					return scaled{}, err
 				}
 				k := obj.(*kafka.Kafka)
+				if k.Spec.External != nil {
+					return scaled{}, apierrors.NewInvalid(kafka.Kind("Kafka"), name, field.ErrorList{
+						field.Forbidden(field.NewPath("spec", "external"), "the brokers of an external cluster are not run here, and have no scale")})
+				}
 				registered, err := f.registered(ctx, k)
 				return scaled{k, registered}, err
 			},
@@ -88,18 +92,11 @@ func (f finder) registered(ctx context.Context, k *kafka.Kafka) (int32, error) {
 }
 
 func scaleOf(s scaled, k *kafka.Kafka) *autoscalingv1.Scale {
-	desired := replicas(k)
-	if k.Spec.External != nil {
-		desired = s.registered
-	}
-	return sub.ScaleOf(k, sub.Replicas{Desired: desired, Current: s.registered, Selector: k.Status.Selector})
+	return sub.ScaleOf(k, sub.Replicas{Desired: replicas(k), Current: s.registered, Selector: k.Status.Selector})
 }
 
-func validateScale(k *kafka.Kafka, scale *autoscalingv1.Scale) field.ErrorList {
-	switch {
-	case k.Spec.External != nil:
-		return field.ErrorList{field.Forbidden(sub.ReplicasField, "the brokers of an external cluster are not run here")}
-	case scale.Spec.Replicas < 1:
+func validateScale(_ *kafka.Kafka, scale *autoscalingv1.Scale) field.ErrorList {
+	if scale.Spec.Replicas < 1 {
 		return field.ErrorList{field.Invalid(sub.ReplicasField, scale.Spec.Replicas, "a cluster has at least 1 broker")}
 	}
 	return nil

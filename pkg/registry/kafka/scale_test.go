@@ -225,9 +225,15 @@ func TestScalingRefuses(t *testing.T) {
 	if n := replicasOf(t, k); n != 3 {
 		t.Errorf("stored is %d", n)
 	}
-	// The cluster of somebody else cannot be scaled.
+	// The cluster of somebody else cannot be scaled, which needs no answer of its brokers.
+	fake.Vanish()
 	_, err = patchScale(t, fake.Object, `{"spec":{"replicas":4}}`)
-	expectStatus(t, err, 422, "external")
+	expectStatus(t, err, 422, "spec.external")
+	_, err = kafkas(fake.Object.Namespace).GetScale(t.Context(), fake.Object.Name, metav1.GetOptions{})
+	expectStatus(t, err, 422, "spec.external")
+	_, err = kafkas(fake.Object.Namespace).UpdateScale(t.Context(), fake.Object.Name, &autoscalingv1.Scale{
+		ObjectMeta: metav1.ObjectMeta{Name: fake.Object.Name}, Spec: autoscalingv1.ScaleSpec{Replicas: 4}}, metav1.UpdateOptions{})
+	expectStatus(t, err, 422, "spec.external")
 }
 
 func TestAdmissionSeesAScale(t *testing.T) {

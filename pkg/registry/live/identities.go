@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authentication/user"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/access"
@@ -26,6 +27,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 const (
@@ -37,19 +39,51 @@ const (
 	verdictLife = 10 * time.Minute
 	// judgeTimeout bounds one look.
 	judgeTimeout = 5 * time.Second
+	// restateTimeout bounds the write of a status, for which brokers are asked.
+	restateTimeout = 15 * time.Second
 	// claimRetries bounds the attempts to change a claim that others change too.
 	claimRetries = 5
 )
 
-// ClaimedError says that a Kafka's brokers are those of another Kafka. It is a 403 to whoever asks for something of them.
+// ClaimedError says that a Kafka's brokers are those of another Kafka. It is a 403 to whoever asks for something of them, which names the
+// other only to who may get that one; see Clusters.For.
 type ClaimedError struct {
 	// By is the Kafka whose cluster it is.
-	By     types.NamespacedName
-	status *apierrors.StatusError
+	By types.NamespacedName
+	// kafka is the name of the one whose it is not, and ours says that it is run here, so that nobody wrote a spec.external.
+	kafka     string
+	clusterID string
+	ours      bool
+	// named says that its text may name the other.
+	named bool
 }
 
-func (e *ClaimedError) Error() string { return e.status.Error() }
-func (e *ClaimedError) Unwrap() error { return e.status }
+func (e *ClaimedError) Error() string {
+	of, own := "another Kafka", "the verb \"own\" on that one"
+	if e.named {
+		of, own = fmt.Sprintf("Kafka %s, cluster %q", e.By, e.clusterID), ownership(e.By).String()
+	}
+	if e.ours {
+		return "its brokers are those of " + of
+	}
+	return fmt.Sprintf("its brokers are those of %s; who writes spec.external needs %s", of, own)
+}
+
+func (e *ClaimedError) Unwrap() error {
+	return apierrors.NewForbidden(kafka.Resource("kafkas"), e.kafka, errors.New(e.Error()))
+}
+
+// naming is the error for who may know whose the cluster is.
+func (e *ClaimedError) naming() error {
+	named := *e
+	named.named = true
+	return &named
+}
+
+// ownership is what the maker of another Kafka of a cluster needs.
+func ownership(of types.NamespacedName) access.Question {
+	return access.Question{Verb: "own", Resource: access.Kafkas, Namespace: of.Namespace, Name: of.Name}
+}
 
 // KafkaStore reads Kafkas from the storage.
 type KafkaStore interface {
@@ -82,7 +116,7 @@ type Identities struct {
 	Kafkas KafkaStore
 	Access access.Reviewer
 	Clock  clock.WithTicker
-	// Restate writes the status of a Kafka anew, whose cluster another has taken over.
+	// Restate writes the status of a Kafka anew, whose cluster is another's.
 	Restate func(ctx context.Context, kafka types.NamespacedName) error
 
 	mu       sync.Mutex
@@ -168,7 +202,29 @@ func (i *Identities) look(ctx context.Context, k *v1beta1.Kafka, clusterID strin
 		ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 		defer cancel()
 		return i.judge(ctx, k, clusterID)
-	}, func(err error) { i.renew(v, err) })
+	}, func(err error) {
+		i.renew(v, err)
+		i.tell(ctx, k, err)
+	})
+}
+
+// tell has the status of a Kafka say that its cluster is another's, when that has come out and it says something else.
+func (i *Identities) tell(ctx context.Context, k *v1beta1.Kafka, err error) {
+	var claimed *ClaimedError
+	if !errors.As(err, &claimed) || target.Claimed(k) {
+		return
+	}
+	of := types.NamespacedName{Namespace: k.Namespace, Name: k.Name}
+	crash.Go(func() error {
+		ctx, cancel := context.WithTimeout(ctx, restateTimeout)
+		defer cancel()
+		return i.Restate(ctx, of)
+	}, func(err error) {
+		// The next verdict has it said again.
+		if err != nil && !apierrors.IsNotFound(err) {
+			klog.FromContext(ctx).Error(err, "Status not written of a Kafka whose cluster is another's", "kafka", of)
+		}
+	})
 }
 
 // renew notes how a look ended. While etcd does not answer, the last verdict stands for those who do not wait.
@@ -254,14 +310,13 @@ func (i *Identities) release(ctx context.Context, taken storage.ClusterClaim) er
 // second judges a Kafka whose cluster is another's.
 func (i *Identities) second(ctx context.Context, k *v1beta1.Kafka, standing *storage.ClusterClaim) error {
 	first := types.NamespacedName{Namespace: standing.Owner.Namespace, Name: standing.Owner.Name}
-	own := access.Question{Verb: "own", Resource: access.Kafkas, Namespace: first.Namespace, Name: first.Name}
-	why := fmt.Sprintf("its brokers are those of Kafka %s, cluster %q", first, standing.ClusterID)
 	if k.Spec.External != nil {
 		maker, err := i.Makers.Get(ctx, k.UID, fingerprint(k.Spec.External))
 		if err != nil {
 			return apierrors.NewInternalError(err)
 		}
 		if maker != nil {
+			own := ownership(first)
 			own.User = &user.DefaultInfo{Name: maker.Name, UID: maker.UID, Groups: maker.Groups, Extra: maker.Extra}
 			allowed, reason, err := i.Access.May(ctx, own)
 			if allowed {
@@ -271,9 +326,8 @@ func (i *Identities) second(ctx context.Context, k *v1beta1.Kafka, standing *sto
 				return apierrors.NewInternalError(fmt.Errorf("ask for %s: %w", own, err))
 			}
 		}
-		why += fmt.Sprintf("; who writes spec.external needs %s", own)
 	}
-	return &ClaimedError{By: first, status: apierrors.NewForbidden(kafka.Resource("kafkas"), k.Name, errors.New(why))}
+	return &ClaimedError{By: first, kafka: k.Name, clusterID: standing.ClusterID, ours: k.Spec.External == nil}
 }
 
 // Made records who wrote the spec.external of a Kafka that is about to be stored.

@@ -21,7 +21,9 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // bench is what identities are kept in, and how often it was asked.
@@ -35,6 +37,8 @@ type bench struct {
 	takes   int
 	reviews []authorizer.Attributes
 	allow   bool
+	// restated are the Kafkas whose status was to be written anew.
+	restated []string
 }
 
 func (b *bench) Take(_ context.Context, claim storage.ClusterClaim) (*storage.ClusterClaim, bool, error) {
@@ -125,7 +129,13 @@ func (s kafkas) List(context.Context, *metainternalversion.ListOptions) (runtime
 func newBench() (*bench, *Identities, *testingclock.FakeClock) {
 	b := &bench{claims: map[string]storage.ClusterClaim{}, makers: map[types.UID]storage.Maker{}}
 	clock := testingclock.NewFakeClock(time.Unix(1_700_000_000, 0))
-	return b, &Identities{Claims: b, Makers: makers{b}, Kafkas: kafkas{b}, Clock: clock,
+	restate := func(_ context.Context, of types.NamespacedName) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.restated = append(b.restated, of.Name)
+		return nil
+	}
+	return b, &Identities{Restate: restate, Claims: b, Makers: makers{b}, Kafkas: kafkas{b}, Clock: clock,
 		Access: access.New(authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -283,5 +293,78 @@ func TestAPanicOverAVerdictIsItsError(t *testing.T) {
 	b.bug = false
 	if err := first.Admit(t.Context(), "x"); err != nil {
 		t.Errorf("the next look: %v", err)
+	}
+}
+
+// What has come out on a live request is in the status at once, and is not written again while it is there.
+func TestAClaimThatComesOutIsTold(t *testing.T) {
+	b, identities, _ := newBench()
+	told := make(chan string, 1)
+	identities.Restate = func(_ context.Context, of types.NamespacedName) error {
+		told <- of.String()
+		return nil
+	}
+	if err := (gate{identities, b.object("first", true)}).Admit(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	second := b.object("second", true)
+	if err := (gate{identities, second}).Admit(t.Context(), "x"); err == nil {
+		t.Fatal("admitted")
+	}
+	if got := <-told; got != "ns/second" {
+		t.Errorf("the status of %s was written", got)
+	}
+	says := b.object("third", true)
+	says.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: target.ReasonClusterClaimed}}
+	if err := (gate{identities, says}).Admit(t.Context(), "x"); err == nil {
+		t.Fatal("admitted")
+	}
+	// Another one is told of after it, if any.
+	if err := (gate{identities, b.object("fourth", true)}).Admit(t.Context(), "x"); err == nil {
+		t.Fatal("admitted")
+	}
+	if got := <-told; got != "ns/fourth" {
+		t.Errorf("the status of %s was written", got)
+	}
+}
+
+// Whose cluster it is, and which, is for who may get that Kafka.
+func TestWhoMayKnowWhoseAClusterIs(t *testing.T) {
+	b, identities, _ := newBench()
+	first, second := b.object("first", true), b.object("second", true)
+	if err := (gate{identities, first}).Admit(t.Context(), "the-id"); err != nil {
+		t.Fatal(err)
+	}
+	refused := gate{identities, second}.Admit(t.Context(), "the-id")
+	err := error(&broker.NotAdmittedError{Cluster: "ns/second", ID: "the-id", Err: refused})
+	clusters := &Clusters{Access: access.New(authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+		if a.GetVerb() == "get" && a.GetNamespace() == "ns" && (a.GetName() == "second" || a.GetUser().GetName() == "owner") {
+			return authorizer.DecisionAllow, "", nil
+		}
+		return authorizer.DecisionNoOpinion, "", nil
+	}))}
+	as := func(name string) context.Context {
+		return genericapirequest.WithUser(t.Context(), &user.DefaultInfo{Name: name})
+	}
+	for who, tc := range map[string]struct {
+		err   error
+		named bool
+	}{
+		"what is stored":             {err, false},
+		"who may get the second one": {clusters.For(as("tenant"), "ns", "second", err), false},
+		"who may get the first one":  {clusters.For(as("owner"), "ns", "second", err), true},
+	} {
+		refusal := Refused(tc.err, kafka.Resource("kafkas"), "second", "")
+		if refusal.Status().Code != 403 {
+			t.Errorf("%s: %v", who, refusal)
+		}
+		for what, text := range map[string]string{"Line": Line(tc.err), "Refused": refusal.Error()} {
+			if named := strings.Contains(text, "first") && strings.Contains(text, "the-id"); named != tc.named {
+				t.Errorf("%s: %s says %q", who, what, text)
+			}
+			if !tc.named && (strings.Contains(text, "first") || strings.Contains(text, "the-id")) || !strings.Contains(text, `"own"`) {
+				t.Errorf("%s: %s says %q", who, what, text)
+			}
+		}
 	}
 }

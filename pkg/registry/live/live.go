@@ -79,6 +79,18 @@ func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
 	return c.Gateway.Cluster(at), nil
 }
 
+// Owns tells whether a Kafka may be a cluster, and claims the cluster for it where it can. The error is a ClaimedError when it is another's.
+func (c *Clusters) Owns(ctx context.Context, k *kafka.Kafka, clusterID string) error {
+	if c.Identities == nil {
+		return nil
+	}
+	var versioned v1beta1.Kafka
+	if err := v1beta1.Convert_kafka_Kafka_To_v1beta1_Kafka(k, &versioned, nil); err != nil {
+		return apierrors.NewInternalError(fmt.Errorf("convert Kafka %s/%s: %w", k.Namespace, k.Name, err))
+	}
+	return gate{c.Identities, &versioned}.Admit(ctx, clusterID)
+}
+
 // Ask is Connect for a request, with a context of Deadline or Within: a cluster that keeps too many others waiting is one that cannot be
 // reached, and is not asked.
 func (c *Clusters) Ask(ctx context.Context, k *kafka.Kafka) (*broker.Cluster, error) {
