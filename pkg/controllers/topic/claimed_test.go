@@ -88,6 +88,17 @@ func TestTwoKafkasOfOneCluster(t *testing.T) {
 	for _, topic := range []*v1beta1.KafkaTopic{same, more} {
 		apiservertest.Eventually(t, "topic "+topic.Name+" of the second Kafka says whose the cluster is", says(topic, target.ReasonClusterClaimed))
 	}
+	// One that was as specified before says so as well: live requests to it are refused.
+	settled, err := server.Client.KafkaV1beta1().KafkaTopics(more.Namespace).Get(t.Context(), more.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta.SetStatusCondition(&settled.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Applied", ObservedGeneration: settled.Generation})
+	settled.Status.ObservedGeneration = settled.Generation
+	if _, err := server.Client.KafkaV1beta1().KafkaTopics(more.Namespace).UpdateStatus(t.Context(), settled, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	apiservertest.Eventually(t, "a settled topic of the second Kafka says whose the cluster is", says(more, target.ReasonClusterClaimed))
 	// The controllers still do what is theirs to do.
 	k.Configure(t, "orders", "retention.ms", "5000")
 	apiservertest.Eventually(t, "the first object's settings are put back", func() bool { return k.Config(t, "orders")["retention.ms"] == "1000" })

@@ -53,7 +53,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 		return 0, err
 	}
 	_, recheck := c.recheck.get(key)
-	if kafka != nil && settled(topic) && !recheck {
+	if kafka != nil && settled(topic) && !recheck && !target.Claimed(kafka) {
 		c.grace.forget(key)
 		return 0, nil
 	}
@@ -167,14 +167,15 @@ func transient(err error) bool {
 }
 
 // reportUnreachable says that no broker can be asked, of a topic that waits for one. What is as specified stays so while brokers are away: that
-// they are is told by the Kafka, and not once more by each of its topics.
+// they are is told by the Kafka, and not once more by each of its topics. Brokers that are another Kafka's have them no longer.
 func (c *Controller) reportUnreachable(ctx context.Context, topic *v1beta1.KafkaTopic, kafka *v1beta1.Kafka) error {
 	verdict := topics.Unreachable(fmt.Sprintf("no broker of Kafka %s/%s answers; the topic follows when one does", kafka.Namespace, kafka.Name))
-	if target.Claimed(kafka) {
+	claimed := target.Claimed(kafka)
+	if claimed {
 		verdict.Reason = target.ReasonClusterClaimed
 		verdict.Message = fmt.Sprintf("the brokers of Kafka %s/%s are those of another Kafka; nothing is done on them for this one", kafka.Namespace, kafka.Name)
 	}
-	if settled(topic) || says(topic, verdict.Reason) || says(topic, topics.ReasonRecreating) {
+	if settled(topic) && !claimed || says(topic, verdict.Reason) || says(topic, topics.ReasonRecreating) {
 		// Or the API server has said it, in its own words.
 		return nil
 	}
