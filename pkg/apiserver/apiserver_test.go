@@ -116,8 +116,8 @@ func TestReadinessDoesNotDependOnBrokers(t *testing.T) {
 	t.Parallel()
 	k := server.NewKafka(t, 1)
 	k.Refuse()
-	if _, err := server.Client.KafkaV1beta1().Kafkas(k.Object.Namespace).GetScale(t.Context(), "k", metav1.GetOptions{}); !apierrors.IsServiceUnavailable(err) {
-		t.Errorf("without brokers /scale answers %v", err)
+	if _, err := server.Client.KafkaV1beta1().Kafkas(k.Object.Namespace).GetBrokers(t.Context(), "k", metav1.GetOptions{}); !apierrors.IsServiceUnavailable(err) {
+		t.Errorf("without brokers /brokers answers %v", err)
 	}
 	for _, path := range []string{"/readyz", "/livez", "/healthz"} {
 		if _, err := server.Client.Discovery().RESTClient().Get().AbsPath(path).DoRaw(t.Context()); err != nil {

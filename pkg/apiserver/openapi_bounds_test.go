@@ -177,7 +177,7 @@ func (w *walker) try(t *testing.T, path string, s spec.Schema, former any, set f
 	text := func(n int64) any {
 		switch {
 		case strings.HasSuffix(path, ".options[0]"):
-			return "-" + strings.Repeat("a", int(n)-1)
+			return "-D" + strings.Repeat("a", int(n)-len("-D"))
 		case strings.HasSuffix(path, ".bootstrapServers[0]"):
 			return strings.Repeat("a", int(n)-len(":65535")) + ":65535"
 		}

@@ -12,9 +12,9 @@ import (
 
 const (
 	memory = "kafka-bench-memory"
-	// partitionsOfMany makes a hundred thousand partitions, more than three small brokers hold.
-	partitionsOfMany = 10
-	mebibyte         = 1 << 20
+	// partitionsOfMany makes a hundred thousand partitions, more than three small brokers hold, or may by --replicas-per-broker.
+	partitionsOfMany, brokersOfMany = 10, 15
+	mebibyte                        = 1 << 20
 )
 
 // memory10k is what the API server with its etcd, and the controllers, hold of ten thousand topics with ten partitions each. The brokers are
@@ -26,7 +26,7 @@ func memory10k(ctx context.Context, b *bed) (result, error) {
 	if err := b.ensureNamespace(ctx, memory); err != nil {
 		return result{}, err
 	}
-	brokers, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.ListenFn(func(network, address string) (net.Listener, error) {
+	brokers, err := kfake.NewCluster(kfake.NumBrokers(brokersOfMany), kfake.ListenFn(func(network, address string) (net.Listener, error) {
 		_, port, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err

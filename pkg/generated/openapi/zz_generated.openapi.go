@@ -6019,7 +6019,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaTopicSpec(ref common.ReferenceCallback) 
 					},
 					"adoptTopicID": {
 						SchemaProps: spec.SchemaProps{
-							Description: "adoptTopicID is Apache Kafka's id of a topic that this object takes over although it is not the one that it had. When somebody deletes the topic on the brokers and makes another of the same name, the object leaves that one alone, says so (Ready=False TopicReplaced) and has its id in status.replacementID. With that id here, the object takes it over. Ids that no topic has mean nothing.",
+							Description: "adoptTopicID is Apache Kafka's id of a topic that this object takes over although it is not the one that it had. When somebody deletes the topic on the brokers and makes another of the same name, the object leaves that one alone, says so (Ready=False TopicReplaced) and has its id in status.replacementID. With that id here, the object takes it over. An object that has no topic yet takes over the one with this id, or waits for it (Ready=False TopicMissing): nothing is made in its place.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

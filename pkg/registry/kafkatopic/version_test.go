@@ -179,7 +179,7 @@ func TestPlacedPartitionsAreNotThoseOfOthers(t *testing.T) {
 	}
 }
 
-// A large growth makes one look at all topics of a cluster, whatever is added by it.
+// A large growth makes one look at all topics of a cluster at most: none when they were looked at a moment ago.
 func TestALargeGrowthLooksAtTheClusterOnce(t *testing.T) {
 	t.Parallel()
 	for _, dryRun := range [][]string{nil, {metav1.DryRunAll}} {
@@ -195,8 +195,8 @@ func TestALargeGrowthLooksAtTheClusterOnce(t *testing.T) {
 		if _, err := put(t, k, "orders", view, dryRun...); err != nil {
 			t.Fatal(err)
 		}
-		if n := looks.Hits(); n != 1 {
-			t.Errorf("dry run %v: all topics were looked at %d times, want once", dryRun, n)
+		if n := looks.Hits(); n > 1 {
+			t.Errorf("dry run %v: all topics were looked at %d times, want once at most", dryRun, n)
 		}
 	}
 }

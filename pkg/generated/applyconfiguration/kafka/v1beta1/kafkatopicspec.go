@@ -35,7 +35,8 @@ type KafkaTopicSpecApplyConfiguration struct {
 	// adoptTopicID is Apache Kafka's id of a topic that this object takes over although it is not the one that it
 	// had. When somebody deletes the topic on the brokers and makes another of the same name, the object leaves
 	// that one alone, says so (Ready=False TopicReplaced) and has its id in status.replacementID. With that id
-	// here, the object takes it over. Ids that no topic has mean nothing.
+	// here, the object takes it over. An object that has no topic yet takes over the one with this id, or waits
+	// for it (Ready=False TopicMissing): nothing is made in its place.
 	AdoptTopicID *string `json:"adoptTopicID,omitempty"`
 	// deletionPolicy says what becomes of the topic when this object is deleted:
 	// Delete or Retain. Left out, it is Delete for a topic that was made for this object, and Retain for one that was on
