@@ -53,7 +53,6 @@ func TestBrokersThatAreAway(t *testing.T) {
 				"get kafkatopic orders --subresource=partitions",
 				"get kafkatopic orders --subresource=scale",
 				"get kafka my-cluster --subresource=brokers",
-				"get kafka my-cluster --subresource=scale",
 				"scale kafkatopic/orders --replicas=9",
 				"get kafkaconsumergroup my-cluster.billing",
 				"get kafkaconsumergroup my-cluster.billing --subresource=offsets",

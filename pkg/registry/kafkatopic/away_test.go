@@ -134,7 +134,6 @@ func TestLiveSubresourcesGiveUpWithinSixSeconds(t *testing.T) {
 					return err
 				},
 				"kafkas/topics":  func() error { _, err := kafkas.GetTopics(t.Context(), "k", metav1.GetOptions{}); return err },
-				"kafkas/scale":   func() error { _, err := kafkas.GetScale(t.Context(), "k", metav1.GetOptions{}); return err },
 				"kafkas/brokers": func() error { _, err := kafkas.GetBrokers(t.Context(), "k", metav1.GetOptions{}); return err },
 			} {
 				start := time.Now()
