@@ -50,7 +50,7 @@ func validateProcess(r *kafka.ResourceRequirements, j *kafka.JVMSpec, path *fiel
 
 var (
 	// virtualMachine are the options that say how the Java virtual machine works. Others say what it runs, or have it print something and end.
-	virtualMachine = regexp.MustCompile(`^(-XX:.|-X.|-D.|-javaagent:.|-agentlib:.|-agentpath:.|--add-(opens|exports|reads|modules)=.|--enable-native-access=.|-verbose:.|-(ea|da)(:.|$)|-(esa|dsa|server)$)`)
+	virtualMachine = regexp.MustCompile(`^(-XX:.|-X.|-D.|-javaagent:.|-agentlib:.|-agentpath:.|--add-(opens|exports|reads|modules)=.|--enable-native-access=.|-verbose:.|-(ea|da|enableassertions|disableassertions)(:.|$)|-(esa|dsa|enablesystemassertions|disablesystemassertions|server)$)`)
 	// ending are those among them with which it prints something and ends, or reads further options from a file.
 	ending = regexp.MustCompile(`^(-Xinternalversion|-Xlog:help|-Xshare:dump|-XX:\+PrintFlagsInitial|-XX:Flags=.*|-XX:VMOptionsFile=.*)$`)
 	// heapSize are those that jvm.heap is instead of.

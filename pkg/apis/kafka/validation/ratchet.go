@@ -1,6 +1,10 @@
 package validation
 
-import "k8s.io/apimachinery/pkg/util/validation/field"
+import (
+	"regexp"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
 
 // ratchet leaves out what was wrong before and still is as it was: rules get stricter, versions leave the table, and an object that
 // was accepted once can still be labelled, finalized and changed in everything else. before is judged only when there is a problem.
@@ -8,10 +12,9 @@ func ratchet(problems field.ErrorList, before func() field.ErrorList) field.Erro
 	if len(problems) == 0 {
 		return nil
 	}
-	// The words of a problem name its field and the value.
 	known, counts := map[string]bool{}, map[string]int{}
 	for _, problem := range before() {
-		known[problem.Error()] = true
+		known[sameProblem(problem)] = true
 		if count, ok := tooMany(problem); ok {
 			counts[problem.Field] = count
 		}
@@ -20,7 +23,7 @@ func ratchet(problems field.ErrorList, before func() field.ErrorList) field.Erro
 	for _, problem := range problems {
 		// Fewer than there were is a step in the right direction.
 		count, ok := tooMany(problem)
-		if !known[problem.Error()] && !(ok && count < counts[problem.Field]) {
+		if !known[sameProblem(problem)] && !(ok && count < counts[problem.Field]) {
 			news = append(news, problem)
 		}
 	}
@@ -33,4 +36,12 @@ func tooMany(problem *field.Error) (count int, ok bool) {
 	}
 	count, ok = problem.BadValue.(int)
 	return count, ok
+}
+
+// place is that of an item in a list.
+var place = regexp.MustCompile(`\[\d+\]`)
+
+// sameProblem is the same for the same problem of a field with the same value. An item of a list is the same wherever it is.
+func sameProblem(problem *field.Error) string {
+	return place.ReplaceAllString(problem.Field, "[]") + ": " + problem.ErrorBody()
 }
