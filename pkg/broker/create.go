@@ -26,7 +26,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 		return share(ctx, c, c.shared.validateCreate, op, topic.Name, topic)
 	}
 	before := c.LastSnapshot()
-	absent := before.lacks(topic.Name)
+	absent := before.lacks(topic.Name, c.opts.Clock.Now())
 	result, err := shareWrite(ctx, c, c.shared.create, op, topic.Name, topic)
 	err = c.confirm(ctx, op, topic.Name, err, func(ctx context.Context) (bool, error) {
 		have, found, err := c.topicNow(ctx, topic.Name)

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,14 +43,21 @@ func (s *Snapshot) has(name string, id TopicID) bool {
 	return s != nil && !id.IsZero() && s.Topics[name].ID == id
 }
 
-// lacks tells whether no topic of a name was there.
-func (s *Snapshot) lacks(name string) bool {
-	if s == nil || s.unread[name] {
+// lately is how old a snapshot may be that tells what was not there before a write: what others made since does not show.
+const lately = time.Minute
+
+// lacks tells whether no topic of a name was there, as of a moment ago.
+func (s *Snapshot) lacks(name string, now time.Time) bool {
+	if s == nil || s.unread[name] || now.Sub(s.At) > lately {
 		return false
 	}
 	_, found := s.Topics[name]
 	return !found
 }
+
+// Unread are the names of topics that are there and that the broker does not describe, or not so that it could be. What they have, and
+// which brokers host it, is not known.
+func (s *Snapshot) Unread() []string { return slices.Sorted(maps.Keys(s.unread)) }
 
 // Invalidate makes the next Snapshot ask the brokers. The write methods do it themselves.
 func (c *Cluster) Invalidate() {

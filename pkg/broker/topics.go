@@ -199,13 +199,14 @@ func directoryOf(resp *sarama.MetadataResponse, kraft bool) directory {
 	return newDirectory(info, resp.ControllerID)
 }
 
-// complete sorts the partitions of a topic as a broker tells of it, and refuses one that cannot be: partitions are numbered from 0 on, and
-// there is one at least. Everybody counts on it, and brokers of external clusters are whoever answers there.
-func (t *Topic) complete() error {
+// tidy sorts the partitions of a topic as a broker tells of it, and refuses one that cannot be: each id is there once, and there is one at
+// least. Brokers of external clusters are whoever answers there. Ids may be missing: in ZooKeeper mode brokers do not hear of partitions
+// that have never had a leader (seen on 3.9.2).
+func (t *Topic) tidy() error {
 	slices.SortFunc(t.Partitions, func(a, b Partition) int { return cmp.Compare(a.ID, b.ID) })
 	for i, p := range t.Partitions {
-		if p.ID != int32(i) {
-			return fmt.Errorf("describe topic %s: the broker's answer has %d partitions, and there is none with the id %d", t.Name, len(t.Partitions), i)
+		if p.ID < 0 || i > 0 && p.ID == t.Partitions[i-1].ID {
+			return fmt.Errorf("describe topic %s: the broker's answer has a partition %d too many", t.Name, p.ID)
 		}
 	}
 	if len(t.Partitions) == 0 {
@@ -223,7 +224,7 @@ func topicOf(t *sarama.TopicMetadata) (Topic, error) {
 		}
 		topic.Partitions = append(topic.Partitions, partition)
 	}
-	return topic, topic.complete()
+	return topic, topic.tidy()
 }
 
 // TopicByID asks for the live metadata of one topic by id; false means that no topic has that id.
@@ -357,7 +358,7 @@ func topicOfKmsg(t kmsg.MetadataResponseTopic) (Topic, error) {
 		}
 		topic.Partitions = append(topic.Partitions, partition)
 	}
-	return topic, topic.complete()
+	return topic, topic.tidy()
 }
 
 // settlePause and maxSettlePause are the times between two looks at a broker that has not yet heard of a write, which grow: it has

@@ -143,7 +143,7 @@ type Partition struct {
 // Snapshot is all topics and brokers as one broker saw them. It is shared between callers: treat it as read only.
 type Snapshot struct {
 	epoch int
-	// unread are the names of topics that the broker does not describe.
+	// unread is what Unread tells.
 	unread map[string]bool
 	// At is when the request was sent.
 	At        time.Time

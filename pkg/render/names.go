@@ -120,6 +120,11 @@ func Labels(cluster, component string) map[string]string {
 	}
 }
 
+// CommonLabels are those that the objects of all Kafkas have.
+func CommonLabels() map[string]string {
+	return map[string]string{LabelName: AppName, LabelManagedBy: ManagedBy}
+}
+
 // PodLabels select the pods of a role. A StatefulSet's selector is immutable, so these never change.
 func PodLabels(cluster string, role Role) map[string]string {
 	return map[string]string{LabelCluster: cluster, LabelComponent: string(role)}

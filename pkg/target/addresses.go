@@ -84,11 +84,12 @@ type Places struct {
 }
 
 // Around is Places with what is reserved in the Kubernetes that this process is part of: the API servers behind its url, the Service of
-// our own, and what is behind the Services of both and of Kafkas that are run here, as Addresses.Run watches it.
-func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName) (Places, error) {
+// our own, and what is behind the Services of both and of Kafkas that are run here, which have the labels of nodes, as Addresses.Run
+// watches it.
+func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName, nodes map[string]string) (Places, error) {
 	p.Reserved = append(APIServers(url), api.Name+"."+api.Namespace+".svc")
 	var err error
-	p.endpoints, err = newEndpoints(host, api)
+	p.endpoints, err = newEndpoints(host, api, nodes)
 	return p, err
 }
 

@@ -15,8 +15,6 @@ import (
 	discoveryinformers "k8s.io/client-go/informers/discovery/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
-
-	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
 
 // endpointsTimeout bounds the wait for the first list of endpoints, which is there some milliseconds after a start.
@@ -40,8 +38,8 @@ type endpoints struct {
 	known chan struct{}
 }
 
-// newEndpoints builds endpoints of the host's own Service, that of this API, and those of Kafkas.
-func newEndpoints(host kubernetes.Interface, api types.NamespacedName) (*endpoints, error) {
+// newEndpoints builds endpoints of the host's own Service, that of this API, and those of Kafkas, which have some labels.
+func newEndpoints(host kubernetes.Interface, api types.NamespacedName, nodes labels.Set) (*endpoints, error) {
 	e := &endpoints{known: make(chan struct{})}
 	watch := func(namespace string, selected labels.Set) (cache.SharedIndexInformer, error) {
 		informer := discoveryinformers.NewFilteredEndpointSliceInformer(host, namespace, 0, cache.Indexers{byAddress: addressesOf},
@@ -54,7 +52,7 @@ func newEndpoints(host kubernetes.Interface, api types.NamespacedName) (*endpoin
 		e.servers, errs = append(e.servers, informer), append(errs, err)
 	}
 	// Slices have the labels of their Services.
-	informer, err := watch(metav1.NamespaceAll, labels.Set{render.LabelManagedBy: render.ManagedBy, render.LabelName: render.AppName})
+	informer, err := watch(metav1.NamespaceAll, nodes)
 	e.nodes, errs = append(e.nodes, informer), append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("watch EndpointSlices: %w", err)

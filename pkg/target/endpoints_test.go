@@ -36,7 +36,7 @@ func slice(namespace, name string, labels map[string]string, addresses ...string
 // around are Addresses in a host with some slices.
 func around(t *testing.T, host *hostfake.Clientset, allow ...string) *Addresses {
 	t.Helper()
-	places, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService)
+	places, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService, render.CommonLabels())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestAddressesBehindServices(t *testing.T) {
 func TestNothingIsDialledBeforeTheEndpointsAreKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Nobody runs them.
-		places, err := Places{Allow: []string{"10.1.0.0/16"}}.Around(hostfake.NewClientset(), "", ourService)
+		places, err := Places{Allow: []string{"10.1.0.0/16"}}.Around(hostfake.NewClientset(), "", ourService, render.CommonLabels())
 		if err != nil {
 			t.Fatal(err)
 		}

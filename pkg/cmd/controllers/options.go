@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
+	"kafka.openshift.io/kafka-apiserver/pkg/render"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -129,7 +130,7 @@ func (o *Options) places() target.Places {
 
 // addresses are where external Kafkas may be.
 func (o *Options) addresses(url string, host kubernetes.Interface) (*target.Addresses, error) {
-	places, err := o.places().Around(host, url, types.NamespacedName{Namespace: o.Namespace, Name: o.ServiceName})
+	places, err := o.places().Around(host, url, types.NamespacedName{Namespace: o.Namespace, Name: o.ServiceName}, render.CommonLabels())
 	if err != nil {
 		return nil, err
 	}

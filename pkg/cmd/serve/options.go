@@ -29,6 +29,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/admission/ownerreferences"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
+	"kafka.openshift.io/kafka-apiserver/pkg/render"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -157,7 +158,7 @@ func (o *Options) places() target.Places {
 
 // addresses are where external Kafkas may be.
 func (o *Options) addresses(url string, host kubernetes.Interface) (*target.Addresses, error) {
-	places, err := o.places().Around(host, url, types.NamespacedName{Namespace: o.Namespace, Name: o.ServiceName})
+	places, err := o.places().Around(host, url, types.NamespacedName{Namespace: o.Namespace, Name: o.ServiceName}, render.CommonLabels())
 	if err != nil {
 		return nil, err
 	}

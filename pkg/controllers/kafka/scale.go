@@ -50,8 +50,11 @@ func decideScale(desired, current int32, voters []int32, formed bool, hosts map[
 	return scaling{keep, blocked}
 }
 
-// hosting counts the replicas that each broker hosts.
+// hosting counts the replicas that each broker hosts; nil when that is not known of all topics.
 func hosting(snapshot *broker.Snapshot) map[int32]int {
+	if len(snapshot.Unread()) > 0 {
+		return nil
+	}
 	hosts := map[int32]int{}
 	for _, topic := range snapshot.Topics {
 		for _, partition := range topic.Partitions {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -285,4 +287,51 @@ func TestBrokersAreWhatTheySay(t *testing.T) {
 	}
 	_, err = kafkas(fake.Object.Namespace).GetBrokers(t.Context(), "no-such", metav1.GetOptions{})
 	expectStatus(t, err, 404)
+}
+
+// Brokers that go must host nothing, of topics too of which a broker does not tell everything: in ZooKeeper mode it leaves out partitions
+// that have never had a leader, and the others have records.
+func TestScalingInSeesTopicsThatAreNotDescribedWhole(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		// partitions are those of four that are told of.
+		partitions []int32
+		code       int32
+		words      string
+	}{
+		"one is left out": {[]int32{0, 2, 3}, 422, "brokers 2 would go and host 3 replicas"},
+		"none is told":    {nil, 503, "topic orders"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := server.NewKafka(t, 3)
+			k := run(t, fake, 3)
+			fake.CreateTopic(t, "orders", 4, 3)
+			client, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			told, err := kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range told.Topics {
+				told.Topics[i].Partitions = slices.DeleteFunc(told.Topics[i].Partitions, func(p kmsg.MetadataResponseTopicPartition) bool {
+					return !slices.Contains(tc.partitions, p.Partition)
+				})
+			}
+			fake.ControlKey(int16(kmsg.Metadata), func(request kmsg.Request) (kmsg.Response, error, bool) {
+				fake.KeepControl()
+				response := *told
+				response.Version = request.GetVersion()
+				return &response, nil, true
+			})
+			_, err = patchScale(t, k, `{"spec":{"replicas":2}}`)
+			expectStatus(t, err, tc.code, tc.words)
+			if n := replicasOf(t, k); n != 3 {
+				t.Errorf("stored is %d", n)
+			}
+		})
+	}
 }

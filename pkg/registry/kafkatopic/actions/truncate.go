@@ -102,7 +102,10 @@ func cutsOf(ctx context.Context, t resolver.Target, order *kafka.KafkaTopicTrunc
 	cuts := make([]cut, 0, len(targets))
 	var errs field.ErrorList
 	for i, target := range targets {
-		at := ranges[target.Partition]
+		at, told := ranges[target.Partition]
+		if !told {
+			at.Err = fmt.Errorf("no broker tells of partition %d, which has never had a leader", target.Partition)
+		}
 		c := cut{partition: target.Partition, start: at.Start, end: at.End, at: at.Start, err: at.Err}
 		first, asked := firsts[target.Partition]
 		switch {
