@@ -17,7 +17,7 @@ type ClusterClaim struct {
 	ClusterID string `json:"clusterID"`
 	// Owner is the Kafka.
 	Owner Owner `json:"owner"`
-	// RunHere says that the owner's brokers are run here, which nobody else's word is above.
+	// RunHere says that the owner's brokers are run here: no external Kafka takes its place.
 	RunHere bool `json:"runHere,omitempty"`
 
 	revision int64
@@ -59,6 +59,18 @@ func (c *ClusterClaims) Take(ctx context.Context, claim ClusterClaim) (standing 
 	kv := done.Responses[0].GetResponseRange().Kvs[0]
 	standing, err = decodeClusterClaim(kv.Value, kv.ModRevision)
 	return standing, false, err
+}
+
+// Get returns the claim that stands on a cluster, nil when there is none.
+func (c *ClusterClaims) Get(ctx context.Context, clusterID string) (*ClusterClaim, error) {
+	got, err := c.etcd.Get(ctx, c.key(clusterID))
+	if err != nil {
+		return nil, fmt.Errorf("read the claim on cluster %s: %w", clusterID, err)
+	}
+	if len(got.Kvs) == 0 {
+		return nil, nil
+	}
+	return decodeClusterClaim(got.Kvs[0].Value, got.Kvs[0].ModRevision)
 }
 
 // Replace puts a claim in the place of one, if nobody changed that since it was read. Otherwise the error is ErrClaimChanged.

@@ -29,6 +29,12 @@ func TestAClusterIsClaimedOnce(t *testing.T) {
 	if _, taken, err := claims.Take(ctx, clusterClaim("a", "two")); err != nil || !taken {
 		t.Errorf("another cluster: %v, %v", taken, err)
 	}
+	if standing, err := claims.Get(ctx, "a/b c"); err != nil || !reflect.DeepEqual(standing, first) {
+		t.Errorf("it is %+v, %v", standing, err)
+	}
+	if standing, err := claims.Get(ctx, "b"); standing != nil || err != nil {
+		t.Errorf("nobody's: %+v, %v", standing, err)
+	}
 	theirs := clusterClaim("a/b c", "three")
 	theirs.RunHere = true
 	second, err := claims.Replace(ctx, first, theirs)

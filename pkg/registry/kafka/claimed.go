@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -52,10 +54,58 @@ type StatusREST struct {
 
 // Update implements rest.Updater.
 func (r *StatusREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceAllowCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	if r.clusters.Identities != nil {
-		info = rest.WrapUpdatedObjectInfo(info, r.identify)
+	if r.clusters.Identities == nil {
+		return r.StatusREST.Update(ctx, name, info, create, update, forceAllowCreate, options)
 	}
-	return r.StatusREST.Update(ctx, name, info, create, update, forceAllowCreate, options)
+	var before *kafka.Kafka
+	info = rest.WrapUpdatedObjectInfo(info, func(ctx context.Context, obj, old runtime.Object) (runtime.Object, error) {
+		before, _ = old.(*kafka.Kafka)
+		return r.identify(ctx, obj, old)
+	})
+	out, created, err := r.StatusREST.Update(ctx, name, info, create, update, forceAllowCreate, options)
+	if err != nil || dryrun.IsDryRun(options.DryRun) {
+		return out, created, err
+	}
+	return r.claim(ctx, out, before), created, nil
+}
+
+// claim claims the cluster that a Kafka which is run here is by its status, now that the status is stored: a write that is only tried, or
+// refused in the end, claims nothing. It returns what is stored then.
+func (r *StatusREST) claim(ctx context.Context, out runtime.Object, before *kafka.Kafka) runtime.Object {
+	k, ok := out.(*kafka.Kafka)
+	if !ok || before == nil || k.Spec.External != nil || k.Status.ClusterID == "" || k.Status.ClusterID == before.Status.ClusterID {
+		return out
+	}
+	err := r.clusters.Claim(ctx, k)
+	var claimed *live.ClaimedError
+	if errors.As(err, &claimed) {
+		// Another one has claimed it since this one was judged: nothing is started as it either.
+		takeBack := rest.DefaultUpdatedObjectInfo(nil, func(_ context.Context, _, old runtime.Object) (runtime.Object, error) {
+			is, ok := old.DeepCopyObject().(*kafka.Kafka)
+			if !ok || is.Status.ClusterID != k.Status.ClusterID {
+				return old, nil
+			}
+			reset(is, before)
+			setClaimed(is, before, claimed)
+			return is, nil
+		})
+		var taken runtime.Object
+		if taken, _, err = r.StatusREST.Update(ctx, k.Name, takeBack, nil, nil, false, &metav1.UpdateOptions{}); err == nil {
+			return taken
+		}
+	}
+	if err != nil {
+		// Identities.Run claims it, or has the status say whose it is.
+		klog.FromContext(ctx).Error(err, "Cluster not claimed", "kafka", klog.KObj(k), "clusterID", k.Status.ClusterID)
+	}
+	return out
+}
+
+// reset makes a status what it was, but for what it says about it.
+func reset(k, before *kafka.Kafka) {
+	observed, conditions := k.Status.ObservedGeneration, k.Status.Conditions
+	k.Status = *before.Status.DeepCopy()
+	k.Status.ObservedGeneration, k.Status.Conditions = observed, conditions
 }
 
 // restate writes a status anew, as it is.
@@ -112,15 +162,13 @@ func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka)
 }
 
 // identifyOurs judges the cluster that a Kafka which is run here is said to be: a claim on a volume says so, and who wrote that is not
-// known. As long as it is another's, it is not this one's, and nothing is started as it.
+// known. As long as it is another's, it is not this one's, and nothing is started as it. It changes no claim.
 func (r *StatusREST) identifyOurs(ctx context.Context, k, before *kafka.Kafka) {
 	ready := meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionReady)
 	var claimed *live.ClaimedError
 	if id := k.Status.ClusterID; id != "" && errors.As(r.clusters.Owns(ctx, before, id), &claimed) {
 		if before.Status.ClusterID == "" {
-			observed, conditions := k.Status.ObservedGeneration, k.Status.Conditions
-			k.Status = *before.Status.DeepCopy()
-			k.Status.ObservedGeneration, k.Status.Conditions = observed, conditions
+			reset(k, before)
 		}
 	} else if ready {
 		_, err := r.clusterID(ctx, before)

@@ -345,7 +345,8 @@ func TestASecondKafkaThatIsRunHere(t *testing.T) {
 		t.Fatalf("the first is %+v", got.Status)
 	}
 	namespace := server.Namespace()
-	second, err := kafkas(namespace).Create(t.Context(), newKafka(namespace), metav1.CreateOptions{})
+	tenant, _ := server.As(t, withoutOwn)
+	second, err := tenant.KafkaV1beta1().Kafkas(namespace).Create(t.Context(), newKafka(namespace), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (e *ClaimedError) Error() string {
 		of, own = fmt.Sprintf("Kafka %s, cluster %q", e.By, e.clusterID), ownership(e.By).String()
 	}
 	if e.ours {
-		return "its brokers are those of " + of
+		return fmt.Sprintf("its brokers are those of %s; who creates it needs %s", of, own)
 	}
 	return fmt.Sprintf("its brokers are those of %s; who writes spec.external needs %s", of, own)
 }
@@ -93,6 +93,7 @@ type KafkaStore interface {
 
 // Claims are the claims on clusters.
 type Claims interface {
+	Get(ctx context.Context, clusterID string) (*storage.ClusterClaim, error)
 	Take(ctx context.Context, claim storage.ClusterClaim) (standing *storage.ClusterClaim, taken bool, err error)
 	Replace(ctx context.Context, standing *storage.ClusterClaim, claim storage.ClusterClaim) (*storage.ClusterClaim, error)
 	Drop(ctx context.Context, claim *storage.ClusterClaim) error
@@ -107,9 +108,9 @@ type Makers interface {
 	Forget(ctx context.Context, kafka types.UID) error
 }
 
-// Identities know which Kafka may be which cluster. A cluster is its id, as its brokers tell it on each connection: that of a Kafka that is
-// run here is its own, another is that of the Kafka that was seen with it first. A second Kafka is refused, unless who made it has the verb
-// "own" on the first.
+// Identities know which Kafka may be which cluster. A cluster is its id, as its brokers tell it on each connection. It is the cluster of the
+// Kafka that was first with the id: of one that is run here when the id is stored, before its brokers are started, of another when its
+// brokers say so. A second Kafka is refused, unless who made it has the verb "own" on the first.
 type Identities struct {
 	Claims Claims
 	Makers Makers
@@ -201,7 +202,7 @@ func (i *Identities) look(ctx context.Context, k *v1beta1.Kafka, clusterID strin
 	crash.Go(func() error {
 		ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 		defer cancel()
-		return i.judge(ctx, k, clusterID)
+		return i.judge(ctx, k, clusterID, true)
 	}, func(err error) {
 		i.renew(v, err)
 		i.tell(ctx, k, err)
@@ -243,8 +244,9 @@ func (i *Identities) renew(v *verdict, err error) {
 	v.flight = nil
 }
 
-// judge decides whether a Kafka may be a cluster, and claims the cluster for it where it can.
-func (i *Identities) judge(ctx context.Context, k *v1beta1.Kafka, clusterID string) error {
+// judge decides whether a Kafka may be a cluster, and claims the cluster for it where it can. Brokers of the Kafka have said that it is the
+// cluster when answered is true. Otherwise nobody who is stored loses the cluster to it.
+func (i *Identities) judge(ctx context.Context, k *v1beta1.Kafka, clusterID string, answered bool) error {
 	if clusterID == "" {
 		return apierrors.NewServiceUnavailable("the brokers do not say of which cluster they are")
 	}
@@ -265,8 +267,10 @@ func (i *Identities) judge(ctx context.Context, k *v1beta1.Kafka, clusterID stri
 		if err != nil {
 			return err
 		}
-		if owned && (standing.RunHere || !wanted.RunHere) {
-			return i.second(ctx, k, standing)
+		if owned {
+			if err := i.second(ctx, k, standing); err != nil || !answered || standing.RunHere || !wanted.RunHere {
+				return err
+			}
 		}
 		if _, err := i.Claims.Replace(ctx, standing, wanted); err == nil {
 			return i.release(ctx, wanted)
@@ -275,6 +279,30 @@ func (i *Identities) judge(ctx context.Context, k *v1beta1.Kafka, clusterID stri
 		}
 	}
 	return apierrors.NewServiceUnavailable("others keep changing the claim on the cluster")
+}
+
+// compare decides whether a Kafka may be a cluster, and changes nothing.
+func (i *Identities) compare(ctx context.Context, k *v1beta1.Kafka, clusterID string) error {
+	standing, err := i.Claims.Get(ctx, clusterID)
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	if standing == nil || standing.Owner.UID == k.UID {
+		return nil
+	}
+	if owned, err := i.stored(ctx, standing.Owner); err != nil || !owned {
+		return err
+	}
+	return i.second(ctx, k, standing)
+}
+
+// claim claims for a Kafka that is run here the cluster that its stored status says.
+func (i *Identities) claim(ctx context.Context, k *kafka.Kafka) error {
+	v, err := versioned(k)
+	if err != nil {
+		return err
+	}
+	return i.judge(ctx, v, v.Status.ClusterID, false)
 }
 
 // stored tells whether the owner of a claim is there still.
@@ -310,47 +338,48 @@ func (i *Identities) release(ctx context.Context, taken storage.ClusterClaim) er
 // second judges a Kafka whose cluster is another's.
 func (i *Identities) second(ctx context.Context, k *v1beta1.Kafka, standing *storage.ClusterClaim) error {
 	first := types.NamespacedName{Namespace: standing.Owner.Namespace, Name: standing.Owner.Name}
-	if k.Spec.External != nil {
-		maker, err := i.Makers.Get(ctx, k.UID, fingerprint(k.Spec.External))
-		if err != nil {
-			return apierrors.NewInternalError(err)
+	maker, err := i.Makers.Get(ctx, k.UID, fingerprint(k.Spec.External))
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	if maker != nil {
+		own := ownership(first)
+		own.User = &user.DefaultInfo{Name: maker.Name, UID: maker.UID, Groups: maker.Groups, Extra: maker.Extra}
+		allowed, reason, err := i.Access.May(ctx, own)
+		if allowed {
+			return nil
 		}
-		if maker != nil {
-			own := ownership(first)
-			own.User = &user.DefaultInfo{Name: maker.Name, UID: maker.UID, Groups: maker.Groups, Extra: maker.Extra}
-			allowed, reason, err := i.Access.May(ctx, own)
-			if allowed {
-				return nil
-			}
-			if err != nil && reason == "" {
-				return apierrors.NewInternalError(fmt.Errorf("ask for %s: %w", own, err))
-			}
+		if err != nil && reason == "" {
+			return apierrors.NewInternalError(fmt.Errorf("ask for %s: %w", own, err))
 		}
 	}
 	return &ClaimedError{By: first, kafka: k.Name, clusterID: standing.ClusterID, ours: k.Spec.External == nil}
 }
 
-// Made records who wrote the spec.external of a Kafka that is about to be stored.
+// Made records who wrote the spec.external of a Kafka that is about to be stored, or creates one that is run here.
 func (i *Identities) Made(ctx context.Context, k, before *kafka.Kafka) error {
-	if k.Spec.External == nil || before != nil && equality.Semantic.DeepEqual(k.Spec.External, before.Spec.External) {
+	if before != nil && equality.Semantic.DeepEqual(k.Spec.External, before.Spec.External) {
 		return nil
 	}
-	var external v1beta1.ExternalSpec
-	if err := v1beta1.Convert_kafka_ExternalSpec_To_v1beta1_ExternalSpec(k.Spec.External, &external, nil); err != nil {
-		return apierrors.NewInternalError(fmt.Errorf("convert spec.external: %w", err))
+	var external *v1beta1.ExternalSpec
+	if k.Spec.External != nil {
+		external = &v1beta1.ExternalSpec{}
+		if err := v1beta1.Convert_kafka_ExternalSpec_To_v1beta1_ExternalSpec(k.Spec.External, external, nil); err != nil {
+			return apierrors.NewInternalError(fmt.Errorf("convert spec.external: %w", err))
+		}
 	}
 	who, ok := genericapirequest.UserFrom(ctx)
 	if !ok {
 		return apierrors.NewInternalError(errors.New("no user in the request's context"))
 	}
-	maker := storage.Maker{External: fingerprint(&external), Name: who.GetName(), UID: who.GetUID(), Groups: who.GetGroups(), Extra: who.GetExtra()}
+	maker := storage.Maker{External: fingerprint(external), Name: who.GetName(), UID: who.GetUID(), Groups: who.GetGroups(), Extra: who.GetExtra()}
 	if err := i.Makers.Record(ctx, k.UID, maker); err != nil {
 		return apierrors.NewInternalError(err)
 	}
 	return nil
 }
 
-// fingerprint tells one spec.external from another.
+// fingerprint tells one spec.external from another, and from none.
 func fingerprint(external *v1beta1.ExternalSpec) string {
 	// Strings, and lists and structs of them, are always encoded.
 	text, _ := json.Marshal(external)

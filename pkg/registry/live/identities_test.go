@@ -58,6 +58,15 @@ func (b *bench) Take(_ context.Context, claim storage.ClusterClaim) (*storage.Cl
 	return &standing, !claimed, nil
 }
 
+func (b *bench) Get(_ context.Context, clusterID string) (*storage.ClusterClaim, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if standing, claimed := b.claims[clusterID]; claimed {
+		return &standing, nil
+	}
+	return nil, nil
+}
+
 func (b *bench) Replace(_ context.Context, _ *storage.ClusterClaim, claim storage.ClusterClaim) (*storage.ClusterClaim, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -229,19 +238,62 @@ func TestWhoMayBeASecondKafka(t *testing.T) {
 	if err := (gate{identities, changed}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) {
 		t.Errorf("nobody is known to have written that: %v", err)
 	}
-	if b.reviews = nil; len(b.claims) != 1 || b.claims["x"].Owner.Name != "first" {
+	if len(b.claims) != 1 || b.claims["x"].Owner.Name != "first" {
 		t.Errorf("the claims are %+v", b.claims)
 	}
-	// Of two that are run here there is no maker to ask about.
-	here := b.object("here", false)
-	if err := (gate{identities, here}).Admit(t.Context(), "x"); err != nil || !b.claims["x"].RunHere || b.claims["x"].Owner.Name != "here" {
+	if err := (gate{identities, second}).Admit(t.Context(), ""); !apierrors.IsServiceUnavailable(err) {
+		t.Errorf("brokers without an id: %v", err)
+	}
+}
+
+// What is run here is asked for the rights of its maker as well: ids come from volumes, that others write.
+func TestWhoMayBeASecondKafkaThatIsRunHere(t *testing.T) {
+	b, identities, _ := newBench()
+	if err := (gate{identities, b.object("first", true)}).Admit(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	made := func(name string) *v1beta1.Kafka {
+		k := b.object(name, false)
+		k.Status.ClusterID = "x"
+		ctx := genericapirequest.WithUser(t.Context(), &user.DefaultInfo{Name: "maker-of-" + name})
+		if err := identities.Made(ctx, &b.kafkas[len(b.kafkas)-1], nil); err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	holds := func(name string) {
+		t.Helper()
+		if len(b.claims) != 1 || b.claims["x"].Owner.Name != name {
+			t.Errorf("the claims are %+v", b.claims)
+		}
+	}
+	if err := (gate{identities, made("thief")}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `creates it needs the verb "own"`) {
+		t.Errorf("brokers of a stranger say so: %v", err)
+	}
+	holds("first")
+	b.allow = true
+	here := made("here")
+	for what, look := range map[string]func() error{
+		"compared": func() error { return identities.compare(t.Context(), here, "x") },
+		"claimed":  func() error { return identities.judge(t.Context(), here, "x", false) },
+	} {
+		if err := look(); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		// No broker has said it.
+		holds("first")
+	}
+	if err := (gate{identities, here}).Admit(t.Context(), "x"); err != nil || !b.claims["x"].RunHere {
 		t.Errorf("%v, %+v", err, b.claims)
 	}
-	if err := (gate{identities, b.object("twin", false)}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) || len(b.reviews) != 0 {
-		t.Errorf("%v, %+v", err, b.reviews)
+	holds("here")
+	if err := (gate{identities, made("twin")}).Admit(t.Context(), "x"); err != nil {
+		t.Error(err)
 	}
-	if err := (gate{identities, here}).Admit(t.Context(), ""); !apierrors.IsServiceUnavailable(err) {
-		t.Errorf("brokers without an id: %v", err)
+	holds("here")
+	b.reviews = nil
+	if err := (gate{identities, b.object("unknown", false)}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) || len(b.reviews) != 0 {
+		t.Errorf("%v, %+v", err, b.reviews)
 	}
 }
 
@@ -272,6 +324,17 @@ func TestTidy(t *testing.T) {
 	if len(restated) != 1 || restated[0] != "second" {
 		t.Errorf("restated %q", restated)
 	}
+	// What could not be claimed when its status was stored.
+	b.object("here", false)
+	b.object("also", true)
+	b.kafkas[2].Status.ClusterID, b.kafkas[3].Status.ClusterID = "z", "w"
+	if err := identities.tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.claims) != 2 || b.claims["z"].Owner.Name != "here" || !b.claims["z"].RunHere {
+		t.Errorf("claims %+v", b.claims)
+	}
+	restated = restated[:1]
 	b.kafkas[1].Status.Conditions[0].Reason = "ClusterClaimed"
 	clock.Step(makerPatience)
 	if err := identities.tidy(t.Context()); err != nil {

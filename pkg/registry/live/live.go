@@ -65,30 +65,41 @@ func (c *Clusters) Kafka(ctx context.Context, namespace, name string) (*kafka.Ka
 
 // Connect returns the gateway's handle on a Kafka. It never dials.
 func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
-	var versioned v1beta1.Kafka
-	if err := v1beta1.Convert_kafka_Kafka_To_v1beta1_Kafka(k, &versioned, nil); err != nil {
-		return nil, apierrors.NewInternalError(fmt.Errorf("convert Kafka %s/%s: %w", k.Namespace, k.Name, err))
+	v, err := versioned(k)
+	if err != nil {
+		return nil, err
 	}
-	at, known := c.Targets.Of(&versioned)
+	at, known := c.Targets.Of(v)
 	if !known {
 		return nil, fmt.Errorf("Kafka %s/%s: %w", k.Namespace, k.Name, ErrNotUp)
 	}
 	if c.Identities != nil {
-		at.Gate = gate{c.Identities, &versioned}
+		at.Gate = gate{c.Identities, v}
 	}
 	return c.Gateway.Cluster(at), nil
 }
 
-// Owns tells whether a Kafka may be a cluster, and claims the cluster for it where it can. The error is a ClaimedError when it is another's.
+func versioned(k *kafka.Kafka) (*v1beta1.Kafka, error) {
+	v := &v1beta1.Kafka{}
+	if err := v1beta1.Convert_kafka_Kafka_To_v1beta1_Kafka(k, v, nil); err != nil {
+		return nil, apierrors.NewInternalError(fmt.Errorf("convert Kafka %s/%s: %w", k.Namespace, k.Name, err))
+	}
+	return v, nil
+}
+
+// Owns tells whether a Kafka may be a cluster, and changes nothing. The error is a ClaimedError when it is another's.
 func (c *Clusters) Owns(ctx context.Context, k *kafka.Kafka, clusterID string) error {
-	if c.Identities == nil {
-		return nil
+	v, err := versioned(k)
+	if err != nil {
+		return err
 	}
-	var versioned v1beta1.Kafka
-	if err := v1beta1.Convert_kafka_Kafka_To_v1beta1_Kafka(k, &versioned, nil); err != nil {
-		return apierrors.NewInternalError(fmt.Errorf("convert Kafka %s/%s: %w", k.Namespace, k.Name, err))
-	}
-	return gate{c.Identities, &versioned}.Admit(ctx, clusterID)
+	return c.Identities.compare(ctx, v, clusterID)
+}
+
+// Claim claims for a Kafka that is run here the cluster that its status says by now, if nobody who is stored has claimed that. The error
+// is a ClaimedError when it is another's.
+func (c *Clusters) Claim(ctx context.Context, k *kafka.Kafka) error {
+	return c.Identities.claim(ctx, k)
 }
 
 // Ask is Connect for a request, with a context of Deadline or Within: a cluster that keeps too many others waiting is one that cannot be

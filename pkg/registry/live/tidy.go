@@ -42,7 +42,8 @@ func (i *Identities) Run(ctx context.Context) {
 	}
 }
 
-// tidy drops what is kept of Kafkas that are gone, and has those say so whose cluster has become another's.
+// tidy drops what is kept of Kafkas that are gone, claims for those that are run here what their statuses say and nobody has claimed, and
+// has those say so whose cluster has become another's.
 func (i *Identities) tidy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tidyEvery)
 	defer cancel()
@@ -76,6 +77,14 @@ func (i *Identities) tidy(ctx context.Context) error {
 	failures = append(failures, i.forgetMakers(ctx, makers, stored))
 	for uid, k := range stored {
 		holder, claimed := holders[k.Status.ClusterID]
+		if !claimed && k.Spec.External == nil && k.Status.ClusterID != "" {
+			// Another one may have come first by now, which the next look finds.
+			var another *ClaimedError
+			if err := i.claim(ctx, k); err != nil && !errors.As(err, &another) {
+				failures = append(failures, err)
+			}
+			continue
+		}
 		ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
 		if !claimed || holder == uid || ready == nil || ready.Reason == target.ReasonClusterClaimed {
 			continue
