@@ -168,7 +168,7 @@ func (g gate) Admit(ctx context.Context, clusterID string) error {
 	}
 	if v.flight == nil {
 		v.flight = make(chan struct{})
-		i.look(context.WithoutCancel(ctx), g.kafka, clusterID, v)
+		i.look(klog.FromContext(ctx), g.kafka, clusterID, v)
 	}
 	if known && now.Sub(v.at) < verdictStale {
 		defer i.mu.Unlock()
@@ -197,8 +197,10 @@ func (i *Identities) forget(now time.Time) {
 	}
 }
 
-// look begins to renew a verdict.
-func (i *Identities) look(ctx context.Context, k *v1beta1.Kafka, clusterID string, v *verdict) {
+// look begins to renew a verdict. It outlives the request that it begins with, and is nobody's: what that request has in its context, its
+// user, its audit and where its warnings go, is not for it.
+func (i *Identities) look(logger klog.Logger, k *v1beta1.Kafka, clusterID string, v *verdict) {
+	ctx := klog.NewContext(genericapirequest.WithNamespace(context.Background(), k.Namespace), logger)
 	crash.Go(func() error {
 		ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 		defer cancel()

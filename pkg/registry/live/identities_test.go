@@ -363,7 +363,11 @@ func TestAPanicOverAVerdictIsItsError(t *testing.T) {
 func TestAClaimThatComesOutIsTold(t *testing.T) {
 	b, identities, _ := newBench()
 	told := make(chan string, 1)
-	identities.Restate = func(_ context.Context, of types.NamespacedName) error {
+	identities.Restate = func(ctx context.Context, of types.NamespacedName) error {
+		// It is written for nobody who asks.
+		if who, known := genericapirequest.UserFrom(ctx); known || genericapirequest.NamespaceValue(ctx) != "ns" {
+			t.Errorf("written in namespace %q for %v", genericapirequest.NamespaceValue(ctx), who)
+		}
 		told <- of.String()
 		return nil
 	}
@@ -371,7 +375,8 @@ func TestAClaimThatComesOutIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := b.object("second", true)
-	if err := (gate{identities, second}).Admit(t.Context(), "x"); err == nil {
+	asks := genericapirequest.WithUser(t.Context(), &user.DefaultInfo{Name: "jane"})
+	if err := (gate{identities, second}).Admit(asks, "x"); err == nil {
 		t.Fatal("admitted")
 	}
 	if got := <-told; got != "ns/second" {
