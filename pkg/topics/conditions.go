@@ -40,7 +40,8 @@ const (
 	// adopted is not there. Stalls.
 	ReasonTopicMissing = "TopicMissing"
 	// ReasonRecreating says that the topic was deleted outside and is made again. It is said before it is done, so that what is on the brokers
-	// afterwards is known to be the object's, whoever has seen it made.
+	// afterwards, as specified and never used, is known to be the object's, whoever has seen it made. It takes the right to all topics of
+	// the Kafka to say it.
 	ReasonRecreating = "Recreating"
 	// ReasonReplicasDiffer says that the topic has another number of replicas. Stalls.
 	ReasonReplicasDiffer = "ReplicasDiffer"

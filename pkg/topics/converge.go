@@ -32,7 +32,8 @@ type Desired struct {
 	ReportOnly bool
 	// NotKept is the message of an object that has ReasonConfigNotKept: settings that it tells of are not set back again.
 	NotKept string
-	// Remaking says that the object's topic had gone and was about to be made again. Another that is as the spec says is the one that was made.
+	// Remaking says that the object's topic had gone and was about to be made again. Another that is as the spec says, and that nobody has
+	// used, is the one that was made.
 	Remaking bool
 	// Unconfirmed says that the object has ReasonOutcomeUnknown: what it still lacks is not asked for again.
 	Unconfirmed bool
@@ -69,6 +70,8 @@ type Seen struct {
 	// Described says that they told its settings, which are Config.
 	Described bool
 	Config    []broker.ConfigEntry
+	// Examined says that they told whether the topic ever held a record, and NeverUsed that it did not.
+	Examined, NeverUsed bool
 }
 
 // Step is what to do next about a topic.
@@ -79,6 +82,8 @@ const (
 	StepAsk      Step = "Ask"
 	StepFollow   Step = "Follow"
 	StepDescribe Step = "Describe"
+	// StepExamine asks whether the topic ever held a record.
+	StepExamine Step = "Examine"
 	// StepCreate makes the topic.
 	StepCreate Step = "Create"
 	// StepChange takes the topic over if it is not known to be the object's, grows it and sets its settings.
@@ -105,7 +110,7 @@ func Decide(want Desired, seen Seen) Decision {
 		return Decision{Step: StepAsk}
 	case !seen.Found:
 		return decideMissing(want)
-	case !want.Remaking && !Mine(want.TopicID, want.AdoptTopicID, seen.Topic):
+	case !want.Remaking && !want.mine(seen.Topic):
 		return decideReplaced(want, seen.Topic)
 	case !seen.Followed && MayMove(want.Spec, seen.Topic):
 		return Decision{Step: StepFollow}
@@ -123,6 +128,11 @@ func decideReplaced(want Desired, have broker.Topic) Decision {
 
 // adopts tells whether the object has no topic and is to take over one that has an id.
 func (d Desired) adopts() bool { return d.TopicID == "" && d.AdoptTopicID != "" }
+
+// mine tells whether a topic is the object's, is to be, or was made for it.
+func (d Desired) mine(have broker.Topic) bool {
+	return Mine(d.TopicID, d.AdoptTopicID, have) || d.MadeID == have.ID.String()
+}
 
 // notMine says that a topic of the name is not the object's.
 func (d Desired) notMine(have broker.Topic) string {
@@ -154,7 +164,7 @@ func decideChange(want Desired, seen Seen) Decision {
 	have := Known(seen.Topic)
 	id := have.ID.String()
 	d := Decision{Step: StepChange, Changes: Compare(want.Spec, seen.Topic, seen.Config), TakeOver: want.TopicID != id}
-	mine := Mine(want.TopicID, want.AdoptTopicID, seen.Topic)
+	mine := want.mine(seen.Topic)
 	if !mine || want.TopicID == "" && !want.Judged && want.MadeID != id {
 		problems := Disagreements(want.Spec, seen.Topic, seen.Config, field.NewPath("spec"))
 		switch {
@@ -165,6 +175,14 @@ func decideChange(want Desired, seen Seen) Decision {
 			message := strings.ReplaceAll(problems.ToAggregate().Error(), "\n", "; ")
 			return Decision{Step: StepNone, Outcome: Outcome{Verdict: waiting(ReasonTopicExists, message)}}
 		}
+	}
+	// While it could not be made again, anybody can have made one of the name.
+	switch {
+	case mine:
+	case !seen.Examined:
+		return Decision{Step: StepExamine}
+	case !seen.NeverUsed:
+		return decideReplaced(want, seen.Topic)
 	}
 	d.Outcome = Outcome{Have: &have, Verdict: AsSpecified(want.Name, want.Spec, have)}
 	if problem := TooManyAtOnce(have.Partitions, d.Changes.Grow, nil); problem != "" {
@@ -219,6 +237,9 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 		case StepDescribe:
 			seen.Config, err = brokers.TopicConfig(ctx, seen.Topic.Name)
 			seen.Described = true
+		case StepExamine:
+			seen.NeverUsed, err = brokers.NeverUsed(ctx, seen.Topic)
+			seen.Examined = true
 		case StepCreate:
 			var done *Outcome
 			if done, seen.Topic, err = create(ctx, brokers, want, d, hooks); done != nil || err != nil {

@@ -26,6 +26,8 @@ type cluster struct {
 	held int
 	// grown is what the topic has when it is looked at again after a growth; 0 for what it had.
 	grown int
+	// used says that the topic has held records.
+	used bool
 	// err is what writes end in, after they were done if lost is not set.
 	err error
 	// done are the writes, in order.
@@ -92,6 +94,8 @@ func (c *cluster) AlterTopicConfig(_ context.Context, _ string, set map[string]s
 	return c.err
 }
 
+func (c *cluster) NeverUsed(context.Context, broker.Topic) (bool, error) { return !c.used, nil }
+
 // moving is a topic of whose partitions each is at two brokers and moves from one of them to a third.
 func moving(partitions int) *broker.Topic {
 	have := topic(partitions)
@@ -153,6 +157,12 @@ func TestConverge(t *testing.T) {
 			cluster: cluster{have: on(3), config: right}, done: []string{"take over"}, reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
 		{rule: "when it is as specified", want: Desired{Spec: three, TopicID: "other", Remaking: true}, cluster: cluster{have: on(3), config: wrong},
 			reason: ReasonTopicReplaced, stalled: true},
+		{rule: "and was never used", want: Desired{Spec: three, TopicID: "other", Remaking: true}, cluster: cluster{have: on(3), config: right, used: true},
+			reason: ReasonTopicReplaced, stalled: true},
+		{rule: "unless its making was answered", want: Desired{Spec: three, TopicID: "other", Remaking: true, MadeID: mine},
+			cluster: cluster{have: on(3), config: right, used: true}, done: []string{"take over"}, reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
+		{rule: "then it follows the spec", want: Desired{Spec: three, TopicID: "other", MadeID: mine}, cluster: cluster{have: on(3), config: wrong, used: true},
+			done: []string{"take over", "stands", "set map[retention.ms:5], remove []", "stands"}, reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
 		{rule: "only the topic that is named is taken", want: Desired{Spec: three, AdoptTopicID: mine, Absent: true}, cluster: cluster{have: on(3), config: right},
 			done: []string{"take over"}, reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
 		{rule: "as it is", want: Desired{Spec: three, AdoptTopicID: mine}, cluster: cluster{have: on(3), config: wrong}, reason: ReasonTopicExists, stalled: true},

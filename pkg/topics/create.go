@@ -19,6 +19,8 @@ type Brokers interface {
 	CreateTopic(ctx context.Context, topic broker.NewTopic, validateOnly bool) (broker.CreatedTopic, error)
 	CreatePartitions(ctx context.Context, topic string, total int32, assignments [][]int32, validateOnly bool) error
 	AlterTopicConfig(ctx context.Context, topic string, set map[string]string, remove []string, validateOnly bool) error
+	// NeverUsed tells whether no partition of a topic ever held a record.
+	NeverUsed(ctx context.Context, topic broker.Topic) (bool, error)
 }
 
 var _ Brokers = (*broker.Cluster)(nil)

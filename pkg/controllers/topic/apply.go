@@ -148,7 +148,7 @@ func (w *work) made(have topics.OnBrokers) {
 // recreating tells whether an object's topic was about to be made again when somebody last wrote of it.
 func recreating(topic *v1beta1.KafkaTopic) bool {
 	ready := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady)
-	return ready != nil && ready.Reason == topics.ReasonRecreating
+	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == topics.ReasonRecreating
 }
 
 // remake says in the status that the topic is made again, before it is: what is found when we were killed in between is known to be the

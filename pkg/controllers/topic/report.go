@@ -23,12 +23,14 @@ const (
 )
 
 // recordID writes the topic's id to the status, and leaves the new object in the work. adopting says that the topic was there before the
-// object: the API server refuses that when who made the object had no right to it.
+// object: the API server refuses that when who made the object had no right to it. A status that goes on saying that the topic is made again
+// has the API server find out whether this is the one; of what was made here that is known.
 func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) error {
 	next := w.topic.DeepCopy()
 	next.Status.TopicID, next.Status.ReplacementID = id.String(), ""
 	next.Status.TopicName = v1beta1.TopicName(w.topic)
-	if adopting || meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady) == nil {
+	made, _ := w.controller.unrecorded.get(w.key)
+	if adopting || recreating(next) && made.id == id && !id.IsZero() || meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady) == nil {
 		reason := topics.ReasonFound
 		if adopting {
 			reason = topics.ReasonAdopting

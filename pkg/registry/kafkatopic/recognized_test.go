@@ -171,7 +171,10 @@ func TestWhatAControllerMadeAnewGoesWithItsObject(t *testing.T) {
 		}
 		k.DeleteTopic(t, "orders")
 		topics.SetConditions(&topic.Status.Conditions, topics.Recreating("orders", nil), "", topic.Generation, metav1.Now().Time)
-		if _, err := topicsOf(client, k).UpdateStatus(t.Context(), topic, metav1.UpdateOptions{}); err != nil {
+		_, err := topicsOf(client, k).UpdateStatus(t.Context(), topic, metav1.UpdateOptions{})
+		if !may {
+			expectStatus(t, err, 403, `"own"`, "made again")
+		} else if err != nil {
 			t.Fatal(err)
 		}
 		if standing := claimOn(t, k, "orders"); standing.Remade() != may {

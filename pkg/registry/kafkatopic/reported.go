@@ -20,10 +20,16 @@ import (
 // object's name, it must not be what a former owner left to be deleted, and it must not be somebody else's. It is written to the claim
 // then. An id that they cannot be asked about is not believed: who reports it, and has asked them, tries again.
 func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic, dryRun bool) error {
-	if !dryRun && says(topic, topics.ReasonRecreating) && !says(old, topics.ReasonRecreating) && p.access.own(ctx, topic, "") == nil {
+	if says(topic, topics.ReasonRecreating) {
 		// What is made in the place of what the object had goes with the object, whether its id is ever reported or not.
-		if err := p.topics.Remake(ctx, topic); err != nil {
+		err := p.access.own(ctx, topic, "to say that its topic is made again")
+		switch {
+		case err != nil && !says(old, topics.ReasonRecreating):
 			return err
+		case err == nil && !dryRun && topic.Status.TopicID == old.Status.TopicID:
+			if err := p.topics.Remake(ctx, topic); err != nil {
+				return err
+			}
 		}
 	}
 	id := topic.Status.TopicID
@@ -63,7 +69,7 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 		return conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
 	}
 	target := resolver.Target{Topic: topic, Cluster: cluster, Have: have}
-	held, err := p.checkReporter(asking, target)
+	held, err := p.checkReporter(asking, target, old.Status.TopicID)
 	if err != nil {
 		return err
 	}
@@ -79,21 +85,26 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 
 // checkReporter judges who says that a topic is the object's, when brokers have it under the object's name. Who has the right to all topics
 // of the Kafka, as the controllers do, is believed that it was made for the object, unless it says itself that the topic was there before:
-// then it is taken over, which needs what it needs of everybody.
-func (p *plane) checkReporter(ctx context.Context, target resolver.Target) (holding, error) {
+// then it is taken over, which needs what it needs of everybody. So does what has the name of a topic that is made again, unless it is as
+// it was asked for, and nobody has used it. former is what the object had.
+func (p *plane) checkReporter(ctx context.Context, target resolver.Target, former string) (holding, error) {
 	topic, id := target.Topic, target.Have.ID.String()
+	remade := former != "" && says(topic, topics.ReasonRecreating)
 	switch {
 	case topic.Spec.AdoptTopicID == id:
 		return holding{}, nil
-	case !adopting(topic) && p.access.own(ctx, topic, "") == nil:
+	case !adopting(topic) && !remade && p.access.own(ctx, topic, "") == nil:
 		return holding{ours: true}, nil
 	}
 	held, err := p.has(ctx, target)
 	switch {
 	case live.IsAway(err):
 		return held, live.Unavailable(err)
-	case err != nil || held.ours || held.allowed:
+	case err != nil || held.ours || held.allowed && former == "":
 		return held, err
+	case former != "":
+		return held, apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
+			"topic %s with id %s was not made in the place of the object's with id %s: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id, former, id))
 	}
 	return held, apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
 		"topic %s is on the brokers already, and who made this object had no right to take it over: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id))
@@ -133,7 +144,7 @@ func (p *plane) takesOver(ctx context.Context, target resolver.Target) (bool, er
 	topic, have := target.Topic, target.Have
 	id := have.ID.String()
 	switch {
-	case have.ID.IsZero(), topic.Status.TopicID == id:
+	case topic.Status.TopicID == id:
 		return false, nil
 	case topic.Spec.AdoptTopicID == id:
 		return true, nil
@@ -176,6 +187,10 @@ func (p *plane) has(ctx context.Context, target resolver.Target) (holding, error
 	if standing.ID == target.Have.ID.String() {
 		return holding{ours: true}, nil
 	}
+	if standing.ID != "" && len(standing.Wanted) == 0 {
+		// The object has another, and nothing was made in its place.
+		return holding{}, nil
+	}
 	stored, err := (kind{p}).Wanted(target.Topic)
 	if err != nil {
 		return holding{}, apierrors.NewInternalError(err)
@@ -185,7 +200,7 @@ func (p *plane) has(ctx context.Context, target resolver.Target) (holding, error
 		wanted = append(wanted, stored)
 	}
 	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Have, wanted)
-	return holding{ours: ours, made: ours && standing.ID == "" && standing.Unanswered, allowed: standing.MayAdopt}, statusUnlessAway(err, target.Topic)
+	return holding{ours: ours, made: ours && standing.ID == "" && standing.Unanswered, allowed: standing.ID == "" && standing.MayAdopt}, statusUnlessAway(err, target.Topic)
 }
 
 // notTakenOver refuses to grow a topic that its object has not taken over yet, because nobody has compared them.
