@@ -65,8 +65,12 @@ func parseSetting(kind, rule string) setting {
 func HasBrokerSetting(release, name string) bool {
 	settings, ok := ofRelease(release)
 	_, has := settings[name]
-	return has || !ok
+	return has || !ok || slices.ContainsFunc(open, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
+
+// open are the prefixes of settings whose names are chosen by whoever sets them: providers of configuration, and plugins of tiered storage
+// with the default prefixes of theirs (KIP-421, KIP-405).
+var open = []string{"config.providers.", "rsm.config.", "rlmm.config."}
 
 // BrokerProblem tells why the brokers of a release would not start with a setting of a value; "" when they may. What they compare with
 // other settings, and what plugins say, is not known here.

@@ -78,7 +78,7 @@ func (l Load) TooMany(partitions, replicas int32, perBroker int) string {
 	if l.holds(n, perBroker) {
 		return ""
 	}
-	return fmt.Sprintf("the cluster has %d replicas of partitions on %d brokers and takes at most %d, which is %d a broker; this would add %d",
+	return fmt.Sprintf("the cluster has %d replicas of partitions on %d brokers and takes at most %d, which is %d a broker, as whoever runs kafka-apiserver has set by --replicas-per-broker; this would add %d",
 		l.Replicas, l.Brokers, int64(l.Brokers)*int64(perBroker), perBroker, n)
 }
 

@@ -97,13 +97,14 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return 0, c.reportUnreachable(ctx, topic, kafka)
 	case apierrors.IsConflict(err) || errors.Is(err, errMoved):
 		return 0, err
-	case broker.RetryAfter(err) > 0:
-		// Brokers say when their quota of changes allows the next one.
-		klog.FromContext(ctx).V(2).Info("Brokers throttle changes of topics, will try again", "topic", key, "err", err)
-		return broker.RetryAfter(err), nil
 	case transient(err):
 		if err := c.reportFailing(ctx, key, topic, err); err != nil {
 			klog.FromContext(ctx).Info("Failure not told", "topic", key, "err", err)
+		}
+		if after := broker.RetryAfter(err); after > 0 {
+			// Brokers say when their quota of changes allows the next one.
+			klog.FromContext(ctx).V(2).Info("Brokers throttle changes of topics, will try again", "topic", key, "err", err)
+			return after, nil
 		}
 		return 0, err
 	default:

@@ -19,6 +19,7 @@ func TestAThrottledTopicWaitsAsLongAsBrokersAsk(t *testing.T) {
 		defer b.stop()
 		on.do(func() { on.creates = 0 })
 		b.wait(10 * time.Minute)
+		b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
 		// The loop takes a fifth of a pause, or adds it.
 		if n := on.creates; n < 10 || n > 20 {
 			t.Errorf("asked %d times in ten minutes, want once in 40 seconds", n)

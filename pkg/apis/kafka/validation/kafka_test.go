@@ -255,7 +255,7 @@ func memory(limit, heap string) func(*kafka.KafkaSpec) {
 
 func TestJVMOptions(t *testing.T) {
 	for says, options := range map[string][]string{
-		"": {"-XX:+UseZGC", "-XX:MaxGCPauseMillis=20", "-Xss512k", "-Xlog:gc", "-Xint", "-Dfoo=bar", "-javaagent:/a.jar=7071", "-agentlib:jdwp=x", "-agentpath:/a.so",
+		"": {"-server", "-verbose", "--enable-preview", "--sun-misc-unsafe-memory-access=allow", "--patch-module=a=b.jar", "-XX:+UseZGC", "-XX:MaxGCPauseMillis=20", "-Xss512k", "-Xlog:gc", "-Xint", "-Dfoo=bar", "-javaagent:/a.jar=7071", "-agentlib:jdwp=x", "-agentpath:/a.so",
 			"--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-verbose:gc", "-ea", "-da:org.apache", "-esa"},
 		"how the Java virtual machine works": {"-version", "--version", "-showversion", "-jar", "-cp", "-classpath", "--class-path=/x", "-p", "--module=x", "-m", "-help", "-?", "-h", "-X",
 			"-Xinternalversion", "-Xlog:help", "-Xshare:dump", "-XX:+PrintFlagsInitial", "-XX:Flags=/tmp/x", "-XX:VMOptionsFile=/tmp/x", "--list-modules", "--dry-run", "-D", "-", "--", "-eabc", "-splash:x"},
@@ -300,6 +300,9 @@ func TestUnknownSettingsAreWarnedOf(t *testing.T) {
 	got := KafkaWarnings(k, nil)
 	if len(got) != 1 || !strings.Contains(got[0], "not.a.setting") || !strings.Contains(got[0], "4.3.1") {
 		t.Errorf("%q", got)
+	}
+	if got := KafkaWarnings(newKafka(config("config.providers.env.class", "org.example.Env")), nil); len(got) != 0 {
+		t.Errorf("a name that is chosen by whoever sets it: %q", got)
 	}
 	if got := KafkaWarnings(k, k); len(got) != 0 {
 		t.Errorf("what is stored already: %q", got)

@@ -50,7 +50,7 @@ func validateProcess(r *kafka.ResourceRequirements, j *kafka.JVMSpec, path *fiel
 
 var (
 	// virtualMachine are the options that say how the Java virtual machine works. Others say what it runs, or have it print something and end.
-	virtualMachine = regexp.MustCompile(`^(-XX:.|-X.|-D.|-javaagent:.|-agentlib:.|-agentpath:.|--add-(opens|exports|reads|modules)=.|--enable-native-access=.|-verbose:.|-(ea|da|enableassertions|disableassertions)(:.|$)|-(esa|dsa|enablesystemassertions|disablesystemassertions|server)$)`)
+	virtualMachine = regexp.MustCompile(`^(-XX:.|-X.|-D.|-javaagent:.|-agentlib:.|-agentpath:.|--add-(opens|exports|reads|modules)=.|--(enable|illegal)-native-access=.|--(illegal-access|sun-misc-unsafe-memory-access|patch-module|finalization)=.|--enable-preview$|-verbose(:.|$)|-(ea|da|enableassertions|disableassertions)(:.|$)|-(esa|dsa|enablesystemassertions|disablesystemassertions|server)$)`)
 	// ending are those among them with which it prints something and ends, or reads further options from a file.
 	ending = regexp.MustCompile(`^(-Xinternalversion|-Xlog:help|-Xshare:dump|-XX:\+PrintFlagsInitial|-XX:Flags=.*|-XX:VMOptionsFile=.*)$`)
 	// heapSize are those that jvm.heap is instead of.
@@ -80,7 +80,7 @@ func validateJVM(j *kafka.JVMSpec, path *field.Path) field.ErrorList {
 		case !virtualMachine.MatchString(option) || ending.MatchString(option):
 			errs = append(errs, field.Invalid(at, option, "must say how the Java virtual machine works, and not what it runs, nor have it print something and end: "+
 				"-XX:…, -X…, -D…, -javaagent:…, -agentlib:…, -agentpath:…, --add-opens=…, --add-exports=…, --add-reads=…, --add-modules=…, "+
-				"--enable-native-access=…, -verbose:…, -ea, -da, -esa, -dsa or -server"))
+				"--enable-native-access=…, --enable-preview, -verbose:…, -ea, -da, -esa, -dsa or -server"))
 		}
 	}
 	return errs
