@@ -9,17 +9,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// brokers are those of the fake cluster, as Metadata tells of them.
+func (b *bench) brokers() (all []kmsg.MetadataResponseBroker) {
+	for id, addr := range b.kafka.ListenAddrs() {
+		broker := kmsg.NewMetadataResponseBroker()
+		info, _ := splitAddr(addr)
+		broker.NodeID, broker.Host, broker.Port = int32(id), info.Host, info.Port
+		all = append(all, broker)
+	}
+	return all
+}
+
 // describes makes brokers tell of the partitions of a topic as they please.
 func (b *bench) describes(name string, id TopicID, partitions ...int32) {
 	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		b.kafka.KeepControl()
 		resp := req.ResponseKind().(*kmsg.MetadataResponse)
-		for id, addr := range b.kafka.ListenAddrs() {
-			broker := kmsg.NewMetadataResponseBroker()
-			info, _ := splitAddr(addr)
-			broker.NodeID, broker.Host, broker.Port = int32(id), info.Host, info.Port
-			resp.Brokers = append(resp.Brokers, broker)
-		}
+		resp.Brokers = b.brokers()
 		topic := kmsg.NewMetadataResponseTopic()
 		topic.Topic, topic.TopicID = &name, id
 		for _, id := range partitions {

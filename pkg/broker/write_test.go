@@ -275,12 +275,7 @@ func TestAGrowthThatIsDoneAlreadyIsASuccess(t *testing.T) {
 			return nil, nil, false
 		}
 		resp := req.ResponseKind().(*kmsg.MetadataResponse)
-		for id, addr := range b.kafka.ListenAddrs() {
-			broker := kmsg.NewMetadataResponseBroker()
-			info, _ := splitAddr(addr)
-			broker.NodeID, broker.Host, broker.Port = int32(id), info.Host, info.Port
-			resp.Brokers = append(resp.Brokers, broker)
-		}
+		resp.Brokers = b.brokers()
 		topic := kmsg.NewMetadataResponseTopic()
 		topic.Topic, topic.TopicID = asked[0].Topic, created.ID
 		for i := range 4 {

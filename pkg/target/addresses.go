@@ -79,18 +79,19 @@ type Places struct {
 	Deny []string
 	// Reserved are the hosts of API servers.
 	Reserved []string
-
-	endpoints *endpoints
 }
 
-// Around is Places with what is reserved in the Kubernetes that this process is part of: the API servers behind its url, the Service of
-// our own, and what is behind the Services of both and of Kafkas that are run here, which have the labels of nodes, as Addresses.Run
+// Around builds Addresses with what is reserved in the Kubernetes that this process is part of: the API servers behind its url, the Service
+// of our own, and what is behind the Services of both and of Kafkas that are run here, which have the labels of nodes, as Addresses.Run
 // watches it.
-func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName, nodes map[string]string) (Places, error) {
+func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName, nodes map[string]string, clock clock.PassiveClock) (*Addresses, error) {
 	p.Reserved = append(APIServers(url), api.Name+"."+api.Namespace+".svc")
-	var err error
-	p.endpoints, err = newEndpoints(host, api, nodes)
-	return p, err
+	a, err := NewAddresses(p, clock)
+	if err != nil {
+		return nil, err
+	}
+	a.endpoints, err = newEndpoints(host, api, nodes)
+	return a, err
 }
 
 // Addresses decide where external Kafkas may be. This server dials what whoever makes a Kafka names, and what brokers name, from where it
@@ -114,7 +115,7 @@ var _ broker.Addresses = &Addresses{}
 
 // NewAddresses builds Addresses.
 func NewAddresses(places Places, clock clock.PassiveClock) (*Addresses, error) {
-	a := &Addresses{endpoints: places.endpoints, clock: clock, resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
+	a := &Addresses{clock: clock, resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}}
 	for _, host := range places.Reserved {

@@ -36,11 +36,7 @@ func slice(namespace, name string, labels map[string]string, addresses ...string
 // around are Addresses in a host with some slices.
 func around(t *testing.T, host *hostfake.Clientset, allow ...string) *Addresses {
 	t.Helper()
-	places, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService, render.CommonLabels())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := NewAddresses(places, clock.RealClock{})
+	a, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService, render.CommonLabels(), clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,15 +113,11 @@ func TestAddressesBehindServices(t *testing.T) {
 func TestNothingIsDialledBeforeTheEndpointsAreKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Nobody runs them.
-		places, err := Places{Allow: []string{"10.1.0.0/16"}}.Around(hostfake.NewClientset(), "", ourService, render.CommonLabels())
+		a, err := Places{Allow: []string{"10.1.0.0/16"}}.Around(hostfake.NewClientset(), "", ourService, render.CommonLabels(), clock.RealClock{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		places.Reserved = nil
-		a, err := NewAddresses(places, clock.RealClock{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		a.reserved = nil
 		if err := a.Literal(t.Context(), "10.2.0.1"); !errors.Is(err, ErrEndpointsUnknown) || !strings.Contains(err.Error(), "endpointslices") {
 			t.Errorf("got %v", err)
 		}

@@ -130,11 +130,7 @@ func (o *Options) places() target.Places {
 
 // addresses are where external Kafkas may be.
 func (o *Options) addresses(url string, host kubernetes.Interface) (*target.Addresses, error) {
-	places, err := o.places().Around(host, url, types.NamespacedName{Namespace: o.Namespace, Name: o.ServiceName}, render.CommonLabels())
-	if err != nil {
-		return nil, err
-	}
-	return target.NewAddresses(places, clock.RealClock{})
+	return o.places().Around(host, url, types.NamespacedName{Namespace: o.Namespace, Name: o.ServiceName}, render.CommonLabels(), clock.RealClock{})
 }
 
 // runAsUser is the user of Kafka's pods; nil leaves it to the platform. OpenShift gives each namespace a range of users and refuses

@@ -140,9 +140,7 @@ func TestAFailureThatIsOverIsNotTold(t *testing.T) {
 		on.do(func() {
 			on.away, on.refuse = false, &broker.Error{Op: "create topic", Object: "orders", Code: 41, Name: "NOT_CONTROLLER", Retriable: true}
 		})
-		for on.tried() == 0 {
-			time.Sleep(time.Millisecond)
-		}
+		on.awaitTries(t, 1)
 		on.do(func() { on.refuse = nil })
 		b.wait(time.Minute)
 		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
@@ -152,10 +150,20 @@ func TestAFailureThatIsOverIsNotTold(t *testing.T) {
 	})
 }
 
-func (b *brokers) tried() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.creates
+// awaitTries waits until so many creates were tried.
+func (b *brokers) awaitTries(t *testing.T, n int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		b.mu.Lock()
+		tried := b.creates
+		b.mu.Unlock()
+		switch {
+		case tried >= n:
+			return
+		case time.Now().After(end):
+			t.Fatalf("%d creates were tried in a minute, want %d", tried, n)
+		}
+	}
 }
 
 func TestATopicWithoutAKafka(t *testing.T) {

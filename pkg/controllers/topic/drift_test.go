@@ -318,9 +318,7 @@ func TestATopicThatWasMadeAgainBeforeACrashIsKnown(t *testing.T) {
 					// The create is refused as if the process had ended before its answer came.
 					on.refuse = &broker.Error{Op: "create topic", Object: "orders", Code: 7, Name: "REQUEST_TIMED_OUT", Retriable: true}
 				})
-				for on.tried() < 2 {
-					time.Sleep(time.Second)
-				}
+				on.awaitTries(t, 2)
 				b.stop()
 				b.expectReady(metav1.ConditionFalse, topics.ReasonRecreating)
 				if on.topics["orders"].ID.String() == former || b.topic().Status.TopicID != former {

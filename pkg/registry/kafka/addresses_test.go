@@ -81,11 +81,7 @@ func TestExternalKafkasAreNotBehindServices(t *testing.T) {
 		slice("default", "kubernetes", "10.240.0.1", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}),
 		slice("kafka-system", "kafka-apiserver-x", "10.244.0.4", map[string]string{discoveryv1.LabelServiceName: "kafka-apiserver"}),
 		slice("streams", "my-cluster-brokers-x", "10.244.0.9", render.Labels("my-cluster", string(render.Broker))))
-	places, err := target.Places{}.Around(host, "", types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"}, render.CommonLabels())
-	if err != nil {
-		t.Fatal(err)
-	}
-	allowed, err := target.NewAddresses(places, clock.RealClock{})
+	allowed, err := target.Places{}.Around(host, "", types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"}, render.CommonLabels(), clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
