@@ -68,14 +68,10 @@ type Claim struct {
 	ReportedID string `json:"reportedID,omitempty"`
 	// Retain says that what the owner has on the brokers stays when the owner is gone.
 	Retain bool `json:"retain,omitempty"`
-	// Wanted is what the owner asked the brokers for, in the form of its kind, while ID is not known, or what has it may have been lost and
-	// is made again: it may have been made although nobody could record its id.
-	Wanted json.RawMessage `json:"wanted,omitempty"`
-	// FormerlyWanted is what the owner asked for before that, the newest first. It may have been made, too.
-	FormerlyWanted []json.RawMessage `json:"formerlyWanted,omitempty"`
-	// Unanswered says that the brokers were asked for what is wanted when they did not have the name, and that nobody knows what came of it:
-	// what they have of it later, and nobody has used, was made for the owner.
-	Unanswered bool `json:"unanswered,omitempty"`
+	// Wanted is what may have been made for the owner, or for former ones, although nobody could record its id, in the form of its kind and the
+	// newest first: what the brokers were asked for when they did not have the name, or are about to be. Another of the name that they have
+	// is somebody else's.
+	Wanted []json.RawMessage `json:"wanted,omitempty"`
 	// MayAdopt says that who made the owner may take over what is on the brokers already.
 	MayAdopt bool `json:"mayAdopt,omitempty"`
 	// TombstonedIDs are what former owners had on the brokers and is still to be deleted.
@@ -90,30 +86,18 @@ type Claim struct {
 	revision int64
 }
 
-// maxFormerlyWanted bounds what is remembered of a claim whose owner changes again and again while nobody can be asked.
-const maxFormerlyWanted = 8
+// maxWanted bounds what is remembered of a claim whose owner changes again and again while nobody knows what became of it.
+const maxWanted = 9
 
-// Want notes what the owner asks for from now on, in addition to what it asked for before; nil when there is nothing left to recognize.
+// Want notes what the brokers are asked for from now on, in addition to what they were asked for before.
 func (c *Claim) Want(wanted json.RawMessage) {
-	var former []json.RawMessage
-	for _, earlier := range c.AllWanted() {
-		if wanted != nil && !bytes.Equal(earlier, wanted) && len(former) < maxFormerlyWanted {
-			former = append(former, earlier)
+	all := []json.RawMessage{wanted}
+	for _, earlier := range c.Wanted {
+		if !bytes.Equal(earlier, wanted) && len(all) < maxWanted {
+			all = append(all, earlier)
 		}
 	}
-	c.Wanted, c.FormerlyWanted = wanted, former
-	c.Unanswered = c.Unanswered && wanted != nil
-}
-
-// Remade tells whether something may have been made in the place of what has the ID.
-func (c *Claim) Remade() bool { return c.ID != "" && c.Wanted != nil }
-
-// AllWanted is all that the owner has asked for while ID is not known.
-func (c *Claim) AllWanted() []json.RawMessage {
-	if c.Wanted == nil {
-		return nil
-	}
-	return append([]json.RawMessage{c.Wanted}, c.FormerlyWanted...)
+	c.Wanted = all
 }
 
 // OfKafka tells whether a claim is about the Kafka with a uid: another one of its name may have been there when it was written. "" is a uid
@@ -212,7 +196,7 @@ func (c *Claims) Take(ctx context.Context, claim Claim, object string) (*Claim, 
 // Update writes a claim if nobody changed it since it was read, and returns it as it stands then.
 func (c *Claims) Update(ctx context.Context, claim *Claim, change func(*Claim)) (*Claim, error) {
 	next := *claim
-	next.TombstonedIDs = slices.Clone(claim.TombstonedIDs)
+	next.TombstonedIDs, next.Wanted = slices.Clone(claim.TombstonedIDs), slices.Clone(claim.Wanted)
 	change(&next)
 	value, err := json.Marshal(next)
 	if err != nil {

@@ -283,17 +283,14 @@ func TestNothingIsClaimedForAnObjectThatExists(t *testing.T) {
 	}
 }
 
-// What was wanted is remembered until its id is known, each once, the newest first, and not without a bound.
+// What was wanted is remembered, each once, the newest first, and not without a bound.
 func TestAClaimRemembersWhatWasWanted(t *testing.T) {
 	var c Claim
 	all := func() (told []string) {
-		for _, wanted := range c.AllWanted() {
+		for _, wanted := range c.Wanted {
 			told = append(told, string(wanted))
 		}
 		return told
-	}
-	if c.Remade() || all() != nil {
-		t.Errorf("nothing was wanted, and %v is told", all())
 	}
 	for _, wanted := range []string{"1", "2", "2", "3", "1"} {
 		c.Want([]byte(wanted))
@@ -301,17 +298,11 @@ func TestAClaimRemembersWhatWasWanted(t *testing.T) {
 	if want := []string{"1", "3", "2"}; !slices.Equal(all(), want) {
 		t.Errorf("wanted are %v, want %v", all(), want)
 	}
-	for i := range 2 * maxFormerlyWanted {
+	for i := range 2 * maxWanted {
 		c.Want(fmt.Appendf(nil, "%d", 100+i))
 	}
-	if got := all(); len(got) != 1+maxFormerlyWanted || got[0] != "115" || got[maxFormerlyWanted] != "107" {
+	if got := all(); len(got) != maxWanted || got[0] != "117" || got[maxWanted-1] != "109" {
 		t.Errorf("wanted are %v", got)
-	}
-	if c.ID = "id"; !c.Remade() {
-		t.Error("what is wanted beside an id is not made anew")
-	}
-	if c.Want(nil); c.Remade() || all() != nil || c.FormerlyWanted != nil {
-		t.Errorf("%v is told after it was forgotten", all())
 	}
 }
 

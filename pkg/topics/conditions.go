@@ -39,6 +39,10 @@ const (
 	// ReasonTopicMissing says that the topic was deleted outside, and that the drift policy is to leave it so, or that the one that is to be
 	// adopted is not there. Stalls.
 	ReasonTopicMissing = "TopicMissing"
+	// ReasonCreating says that the brokers, which did not have the topic, were asked for it, and that their answer was lost, so that it may appear
+	// yet. What is on the brokers afterwards, as specified and never used, is known to be the object's, whoever has asked for it. It takes the
+	// right to all topics of the Kafka to say it.
+	ReasonCreating = "Creating"
 	// ReasonRecreating says that the topic was deleted outside and is made again. It is said before it is done, so that what is on the brokers
 	// afterwards, as specified and never used, is known to be the object's, whoever has seen it made. It takes the right to all topics of
 	// the Kafka to say it.

@@ -48,9 +48,9 @@ type Hooks struct {
 	TakeOver func(context.Context, broker.Topic) error
 	// Remake is called before a topic is made in the place of one that the object had. Nothing is made if it fails.
 	Remake func(context.Context) error
-	// Leaving tells whether a topic is what a deleted object left, which is about to be deleted. It is called before a topic counts as
-	// somebody else's.
-	Leaving func(context.Context, broker.TopicID) (bool, error)
+	// Whose tells of a topic that is not as specified whether it is what a deleted object left, which is about to be deleted, or what was made
+	// for an earlier spec of the object by a request whose answer was lost. It is called before a topic counts as somebody else's.
+	Whose func(context.Context, broker.Topic) (left, made bool, err error)
 	// Made is called as soon as a topic was made.
 	Made func(OnBrokers)
 	// Reserve is called before so many partitions of so many replicas each are added, 0 for what is left to the brokers, and released
@@ -260,14 +260,17 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 			}
 			seen, want.TopicID = Seen{Asked: true, Found: true, Topic: topic}, topic.ID.String()
 		default:
-			if d.Outcome.Reason != ReasonTopicExists || hooks.Leaving == nil {
+			if d.Outcome.Reason != ReasonTopicExists || hooks.Whose == nil {
 				return d.Outcome, nil
 			}
-			leaving, err := hooks.Leaving(ctx, seen.Topic.ID)
-			if leaving {
+			left, made, err := hooks.Whose(ctx, seen.Topic)
+			switch {
+			case err != nil || !left && !made:
+				return d.Outcome, err
+			case left:
 				return Outcome{Verdict: DeletionPending(want.Name)}, nil
 			}
-			return d.Outcome, err
+			want.MadeID = seen.Topic.ID.String()
 		}
 		if err != nil {
 			return Outcome{}, err

@@ -74,6 +74,12 @@ func NotApplied(err error, message string) Verdict {
 	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: Permanent(err)}
 }
 
+// Creating says that a topic was asked for, and that nobody knows what came of it.
+func Creating(name string) Verdict {
+	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonCreating,
+		Message: fmt.Sprintf("the brokers were asked for topic %s and did not answer: it may appear yet, and is asked for again", name)}
+}
+
 // Recreating says that a topic that went is made again; err is what brokers said to that, nil when they were not asked yet.
 func Recreating(name string, err error) Verdict {
 	v := Verdict{Status: metav1.ConditionFalse, Reason: ReasonRecreating, Message: fmt.Sprintf("topic %s was deleted on the brokers and is made again", name)}

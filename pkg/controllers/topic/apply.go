@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
@@ -41,7 +42,7 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 		Stands:   w.stands,
 		TakeOver: w.takeOver,
 		Remake:   w.remake,
-		Leaving:  w.leaving,
+		Whose:    w.whose,
 		Made:     w.made,
 		Reserve: func(ctx context.Context, partitions, replicas int32) (func(), string, error) {
 			return c.capacity.Reserve(ctx, w.cluster.Cluster, clusterKey(topic).String(), partitions, replicas)
@@ -50,7 +51,7 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 		Aside: c.loop.Aside,
 	})
 	if done.Unanswered || broker.MayAppear(err) {
-		c.unanswered.put(w.key, topic.UID)
+		w.lost(ctx)
 	}
 	if broker.CodeOf(err) == codeUnknownTopic {
 		return done, errMoved
@@ -135,8 +136,9 @@ func (w *work) end() {
 }
 
 // made remembers a topic until the API server has its id. Its object may be gone, or be another by now, of which the cache has not heard:
-// what is written to the object then finds out (ifGone), and what is left by a crash in between the API server's sweeper looks for.
-// Asking before the create would only make that rarer, by a request for each of thousands of topics whose brokers are back.
+// what is written to the object then finds out (ifGone). When we are killed in between nobody knows whose the topic is: its
+// object says so, and who has the right to all topics of the Kafka decides. To write down each create before it is sent would take one more
+// write for each of thousands of topics whose brokers are back.
 func (w *work) made(have topics.OnBrokers) {
 	if have.ID.IsZero() {
 		// Brokers before 2.8: there is nothing by which it could be told from another topic of its name, or deleted.
@@ -154,12 +156,34 @@ func recreating(topic *v1beta1.KafkaTopic) bool {
 // remake says in the status that the topic is made again, before it is: what is found when we were killed in between is known to be the
 // object's then, and so is what is left when the object is deleted.
 func (w *work) remake(ctx context.Context) error {
-	if recreating(w.topic) {
-		return nil
+	verdict := topics.Recreating(v1beta1.TopicName(w.topic), nil)
+	if ready := meta.FindStatusCondition(w.topic.Status.Conditions, v1beta1.ConditionReady); recreating(w.topic) {
+		// Said again, because the API server looks for what was said last. Why it failed before stays to be read.
+		verdict.Message, verdict.Stalled = ready.Message, meta.IsStatusConditionTrue(w.topic.Status.Conditions, v1beta1.ConditionStalled)
 	}
+	return w.say(ctx, verdict)
+}
+
+// lost remembers that the topic may appear yet, although nobody knows what came of the request for it, and has the API server know it, for
+// when the object is deleted meanwhile or we are killed.
+func (w *work) lost(ctx context.Context) {
+	w.controller.unanswered.put(w.key, w.topic.UID)
+	if w.topic.Status.TopicID != "" {
+		// See remake.
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	defer cancel()
+	if err := w.say(ctx, topics.Creating(v1beta1.TopicName(w.topic))); err != nil {
+		klog.FromContext(ctx).Info("The API server does not know that the topic may appear", "topic", w.key, "err", err)
+	}
+}
+
+// say writes a verdict to the status, which tells the API server something by it.
+func (w *work) say(ctx context.Context, verdict topics.Verdict) error {
 	next := w.topic.DeepCopy()
 	next.Status.ObservedGeneration = next.Generation
-	topics.SetConditions(&next.Status.Conditions, topics.Recreating(v1beta1.TopicName(next), nil), next.Spec.DriftPolicy, next.Generation, w.controller.clock.Now())
+	topics.SetConditions(&next.Status.Conditions, verdict, next.Spec.DriftPolicy, next.Generation, w.controller.clock.Now())
 	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
 	if err != nil {
 		return w.ifGone(err)
@@ -223,21 +247,25 @@ func (w *work) late(ctx context.Context, have broker.Topic) (bool, error) {
 	return w.cluster.NeverUsed(ctx, have)
 }
 
-// leaving asks the API server, which alone knows what former objects left, without telling it anything.
-func (w *work) leaving(ctx context.Context, id broker.TopicID) (bool, error) {
+// whose asks the API server, which alone knows what former objects left and what was asked for before, without telling it anything.
+func (w *work) whose(ctx context.Context, have broker.Topic) (left, made bool, err error) {
 	next := w.topic.DeepCopy()
-	next.Status.TopicID = id.String()
-	_, err := w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}})
+	next.Status.TopicID = have.ID.String()
+	w.found(next, true)
+	_, err = w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}})
 	switch {
 	case apierrors.HasStatusCause(err, topics.CauseDeletionPending):
-		return true, nil
+		return true, false, nil
+	case apierrors.HasStatusCause(err, topics.CauseMade):
+		w.made(topics.Known(have))
+		return false, true, nil
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		// Whether the object may have it is another question.
-		return false, nil
+		return false, false, nil
 	case apierrors.IsNotFound(err):
-		return false, errMoved
+		return false, false, errMoved
 	}
-	return false, err
+	return false, false, err
 }
 
 // deleteOrphan deletes, by id, a topic that was made here for an object that is gone, or is another by now. A topic whose name is that of

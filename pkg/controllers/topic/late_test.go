@@ -35,6 +35,9 @@ func TestWhatALostCreateMadeLateIsMade(t *testing.T) {
 				on := &brokers{refuse: &broker.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: errLost, Absent: tc.absent}}
 				b := newBench(t, on, kafkaObject(), topicObject())
 				defer b.stop()
+				if said := b.said(topics.ReasonCreating) > 0; said != tc.absent {
+					t.Errorf("the API server is told that the topic may appear: %v", said)
+				}
 				on.do(func() {
 					on.refuse, on.used = nil, tc.used
 					on.put("orders", 3, 2, map[string]string{"retention.ms": "1000"})
@@ -47,11 +50,30 @@ func TestWhatALostCreateMadeLateIsMade(t *testing.T) {
 	}
 }
 
-// A create of the API server's is known to the API server alone.
+// said is how often a status was written with a reason for not being ready.
+func (b *bench) said(reason string) (times int) {
+	for _, action := range b.client.Actions() {
+		if update, ok := action.(clienttesting.UpdateActionImpl); ok && update.Subresource == "status" {
+			ready := meta.FindStatusCondition(update.Object.(*v1beta1.KafkaTopic).Status.Conditions, v1beta1.ConditionReady)
+			if ready != nil && ready.Reason == reason {
+				times++
+			}
+		}
+	}
+	return times
+}
+
+// A create of the API server's is known to the API server alone, and so is what it was for when the spec was changed since.
 func TestWhatTheAPIServerKnowsToBeMadeIsNotAdopted(t *testing.T) {
+	for name, partitions := range map[string]int32{"as specified": 3, "for an earlier spec": 1} {
+		t.Run(name, func(t *testing.T) { whatTheAPIServerKnows(t, partitions) })
+	}
+}
+
+func whatTheAPIServerKnows(t *testing.T, partitions int32) {
 	synctest.Test(t, func(t *testing.T) {
 		on := &brokers{away: true}
-		on.put("orders", 3, 2, map[string]string{"retention.ms": "1000"})
+		on.put("orders", partitions, 2, map[string]string{"retention.ms": "1000"})
 		b := newBench(t, on, kafkaObject(), topicObject())
 		defer b.stop()
 		b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -69,6 +91,11 @@ func TestWhatTheAPIServerKnowsToBeMadeIsNotAdopted(t *testing.T) {
 		b.wait(time.Minute)
 		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		b.expectPolicy("")
+		on.do(func() {
+			if have := on.topics["orders"]; len(have.Partitions) != 3 {
+				t.Errorf("the brokers have %d partitions", len(have.Partitions))
+			}
+		})
 	})
 }
 

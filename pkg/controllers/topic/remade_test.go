@@ -60,6 +60,12 @@ func TestWhatWasMadeAgainIsKnownToBe(t *testing.T) {
 		refuseMaking(on)
 		b.wait(2 * lastLook)
 		b.expectReady(metav1.ConditionFalse, topics.ReasonRecreating)
+		// The API server forgets after a while what was said, so that it is said before each attempt.
+		said := b.said(topics.ReasonRecreating)
+		b.wait(2 * maxRetry)
+		if again := b.said(topics.ReasonRecreating); again <= said {
+			t.Errorf("said %d times, and %d times after more attempts", said, again)
+		}
 		former := b.topic().Status.TopicID
 		b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
 			next := action.(clienttesting.UpdateActionImpl).Object.(*v1beta1.KafkaTopic)

@@ -31,12 +31,7 @@ func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) e
 	next.Status.TopicName = v1beta1.TopicName(w.topic)
 	made, _ := w.controller.unrecorded.get(w.key)
 	if adopting || recreating(next) && made.id == id && !id.IsZero() || meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady) == nil {
-		reason := topics.ReasonFound
-		if adopting {
-			reason = topics.ReasonAdopting
-		}
-		topics.SetConditions(&next.Status.Conditions, topics.Verdict{Status: metav1.ConditionFalse, Reason: reason, Message: "the topic is on the brokers and is compared with the spec"},
-			next.Spec.DriftPolicy, next.Status.ObservedGeneration, w.controller.clock.Now())
+		w.found(next, adopting)
 	}
 	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(w.topic.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
 	if err != nil {
@@ -46,6 +41,16 @@ func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) e
 	w.controller.unanswered.forget(w.key)
 	stored.DeepCopyInto(w.topic)
 	return nil
+}
+
+// found says in a status that the topic is on the brokers, and whether it was there before the object.
+func (w *work) found(topic *v1beta1.KafkaTopic, adopting bool) {
+	reason := topics.ReasonFound
+	if adopting {
+		reason = topics.ReasonAdopting
+	}
+	topics.SetConditions(&topic.Status.Conditions, topics.Verdict{Status: metav1.ConditionFalse, Reason: reason, Message: "the topic is on the brokers and is compared with the spec"},
+		topic.Spec.DriftPolicy, topic.Status.ObservedGeneration, w.controller.clock.Now())
 }
 
 // ifGone handles an object that went while its topic was made, of which nobody else knows. It is deleted when the cache has heard of that: with

@@ -97,6 +97,9 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return 0, c.reportUnreachable(ctx, topic, kafka)
 	case apierrors.IsConflict(err) || errors.Is(err, errMoved):
 		return 0, err
+	case broker.MayAppear(err):
+		// The status says so.
+		return 0, err
 	case transient(err):
 		if err := c.reportFailing(ctx, key, topic, err); err != nil {
 			klog.FromContext(ctx).Info("Failure not told", "topic", key, "err", err)

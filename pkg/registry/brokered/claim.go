@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -65,7 +64,7 @@ func (w *write[T, H]) leftover(c *storage.Claim) Leftover {
 	}
 	left := Leftover{IDs: tombstoned(c)}
 	if !c.Retain && c.OfKafka(w.hostUID) {
-		left.Wanted = c.AllWanted()
+		left.Wanted = c.Wanted
 	}
 	return left
 }
@@ -108,8 +107,10 @@ func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Cla
 		taken, err := s.claims.Update(ctx, standing, func(c *storage.Claim) {
 			// What the former owner had made is the next one's to recognize, should nobody be asked now.
 			revised := wanted
-			revised.TombstonedIDs, revised.FormerlyWanted = left.IDs, left.Wanted
-			revised.Want(wanted.Wanted)
+			revised.TombstonedIDs, revised.Wanted = left.IDs, left.Wanted
+			for _, asked := range wanted.Wanted {
+				revised.Want(asked)
+			}
 			*c = revised
 		})
 		if err == nil {
@@ -142,13 +143,21 @@ func (w *write[T, H]) newClaim(ctx context.Context, obj T) (storage.Claim, error
 	if err != nil {
 		return storage.Claim{}, apierrors.NewServiceUnavailable(err.Error())
 	}
+	retain, _ := s.kind.Retain(obj)
+	claim := storage.Claim{Name: s.kind.Name(obj), ClusterUID: w.hostUID, Owner: ownerOf(obj), Retain: retain,
+		MayAdopt: s.kind.MayAdopt(ctx, obj), Server: id, Since: s.clock.Now()}
+	if w.away != nil {
+		// Nobody is asked.
+		return claim, nil
+	}
 	wanted, err := s.kind.Wanted(obj)
 	if err != nil {
 		return storage.Claim{}, apierrors.NewInternalError(err)
 	}
-	retain, _ := s.kind.Retain(obj)
-	return storage.Claim{Name: s.kind.Name(obj), ClusterUID: w.hostUID, Owner: ownerOf(obj), Retain: retain, Wanted: wanted,
-		MayAdopt: s.kind.MayAdopt(ctx, obj), Server: id, Since: s.clock.Now()}, nil
+	if w.asks = wanted != nil; w.asks {
+		claim.Want(wanted)
+	}
+	return claim, nil
 }
 
 // giveBack drops a claim whose object is not stored. One with something left of former owners stays for the sweeper.
@@ -161,11 +170,7 @@ func (w *write[T, H]) giveBack(ctx context.Context, claim *storage.Claim, left L
 		err = s.claims.Drop(ctx, claim)
 	} else {
 		_, err = s.claims.Update(ctx, claim, func(c *storage.Claim) {
-			c.ID, c.Server, c.Retain = "", "", false
-			c.Want(nil)
-			for _, wanted := range slices.Backward(left.Wanted) {
-				c.Want(wanted)
-			}
+			c.ID, c.Server, c.Retain, c.Wanted = "", "", false, left.Wanted
 		})
 		s.Sweeper.Check(claim.Name, 0)
 	}
@@ -199,71 +204,57 @@ func (s *Store[T, H]) changeClaim(ctx context.Context, name storage.Name, owner 
 	return apierrors.NewConflict(s.DefaultQualifiedResource, owner.Name, errBusy)
 }
 
-// learn writes an id to the claim of an object.
-func (s *Store[T, H]) learn(ctx context.Context, obj T, id string, takenOver bool) {
-	if err := s.Learn(ctx, obj, id, takenOver); err != nil {
+// Learn writes to the claim of an object what the brokers call what it has there, and whether that was somebody's before. The object is stored
+// with the id, by which it is recognized without the claim, so that a failure is logged. It outlives the request, whose time may be over.
+func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	defer cancel()
+	if err := s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
+		before := *c
+		c.ID, c.Server, c.Retain, c.Wanted = id, "", c.Retain || takenOver, nil
+		return !reflect.DeepEqual(before, *c)
+	}); err != nil {
 		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", s.kind.Name(obj), "id", id)
 	}
 }
 
-// Learn writes to the claim of a stored object what the brokers call what it has there, and whether that was somebody's before. The caller has
-// asked them.
-func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver bool) error {
+// Keep notes that what a stored object is about to have was somebody's before, so that it stays with an object that leaves that open.
+func (s *Store[T, H]) Keep(ctx context.Context, obj T) error {
 	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
-		before := *c
-		c.ID, c.Server, c.Retain = id, "", c.Retain || takenOver
-		c.Want(nil)
-		return !reflect.DeepEqual(before, *c)
-	})
-}
-
-// noteUnanswered writes to the claim of a stored object that what it asks for may appear yet. What is made in the place of what it had is
-// looked for here; everything else is found when the brokers are asked for it again.
-func (s *Store[T, H]) noteUnanswered(ctx context.Context, obj T) {
-	name := s.kind.Name(obj)
-	err := s.changeClaim(ctx, name, ownerOf(obj), func(c *storage.Claim) bool {
-		changed := c.Wanted != nil && !c.Unanswered
-		c.Unanswered = c.Unanswered || changed
+		changed := !c.Retain
+		c.Retain = true
 		return changed
 	})
-	if err != nil {
-		klog.FromContext(ctx).Error(err, "Not written to the claim that what it is on may appear yet", "claim", name)
-	}
-	s.Sweeper.Check(name, requestFirst)
 }
 
-// want writes to the claim of a stored object what the object asks the Kafka with a uid for, so that it is recognized when nobody can record
-// its id.
-func (s *Store[T, H]) want(ctx context.Context, obj T, uid types.UID) error {
+// Asked notes that the brokers, which do not have what a stored object asks for, were asked for it, or are about to be: what is found of it
+// later is the object's, whoever finds it. It is looked for by name.
+func (s *Store[T, H]) Asked(ctx context.Context, obj T) error {
 	wanted, err := s.kind.Wanted(obj)
 	if err != nil {
 		return apierrors.NewInternalError(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
-	defer cancel()
-	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
+	name := s.kind.Name(obj)
+	defer s.Sweeper.Check(name, requestFirst)
+	return s.changeClaim(ctx, name, ownerOf(obj), func(c *storage.Claim) bool {
 		before := *c
-		if !c.OfKafka(uid) {
-			c.ClusterUID, c.MayAdopt = uid, false
-			c.Want(nil)
-		}
-		if c.ID == "" && wanted != nil {
+		if wanted != nil {
 			c.Want(wanted)
 		}
 		return !reflect.DeepEqual(before, *c)
 	})
 }
 
-// Remake notes that something is about to be made in the place of what a stored object had, which the brokers have no more: until the id of
-// that is known, it is recognized by what is wanted now.
-func (s *Store[T, H]) Remake(ctx context.Context, obj T) error {
-	wanted, err := s.kind.Wanted(obj)
-	if err != nil {
-		return apierrors.NewInternalError(err)
-	}
+// noteHost writes to the claim of a stored object that it is about the Kafka with a uid: what was asked of another one is not there, and who
+// made the object was not asked whether he may take over what is.
+func (s *Store[T, H]) noteHost(ctx context.Context, obj T, uid types.UID) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	defer cancel()
 	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
-		before := *c
-		c.Want(wanted)
-		return !reflect.DeepEqual(before, *c)
+		changed := !c.OfKafka(uid)
+		if changed {
+			c.ClusterUID, c.MayAdopt, c.Wanted = uid, false, nil
+		}
+		return changed
 	})
 }

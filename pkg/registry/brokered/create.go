@@ -26,6 +26,8 @@ type write[T Object, H any] struct {
 
 	host    H
 	hostUID types.UID
+	// asks says that the claim of a create says what the brokers are asked for.
+	asks bool
 	// away says why the brokers were not asked; nil when they were, or were not concerned.
 	away error
 	// failed says why something that is stored was not carried out.
@@ -132,7 +134,7 @@ func (w *write[T, H]) around(ctx context.Context, key string, obj runtime.Object
 	noted := make(chan struct{})
 	var now *storage.Claim
 	crash.Go(func() error {
-		now = w.note(ctx, claim, done)
+		now = w.note(ctx, claim, left, done)
 		return nil
 	}, func(error) { close(noted) })
 	err = store(ctx)
@@ -169,22 +171,21 @@ func (w *write[T, H]) make(ctx context.Context, obj T, left Leftover) (Outcome[T
 	return kind.Unreachable(w.away), nil
 }
 
-// note writes to the claim what the brokers call what was made, or that it may appear yet. Without it the object's status and the sweeper
-// find out later.
-func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outcome[T]) *storage.Claim {
-	if done.ID == "" && !done.Unanswered {
+// note writes to the claim what the brokers call what was made, or that nothing was: what may appear yet stays wanted. Without the first the
+// object's status and the sweeper find out later. What they find without the second may be somebody's.
+func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, left Leftover, done Outcome[T]) *storage.Claim {
+	if done.ID == "" && (done.Unanswered || !w.asks) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	now, err := w.store.claims.Update(ctx, claim, func(c *storage.Claim) {
 		if done.ID == "" {
-			c.Unanswered = true
+			c.Wanted = left.Wanted
 			return
 		}
 		// The object is not known to be stored: Server goes on saying so. When it never is, what was somebody's before stays.
-		c.ID, c.TombstonedIDs, c.Retain = done.ID, nil, c.Retain || !done.Made
-		c.Want(nil)
+		c.ID, c.TombstonedIDs, c.Retain, c.Wanted = done.ID, nil, c.Retain || !done.Made, nil
 	})
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "What was made is not written to the claim", "claim", claim.Name, "id", done.ID)

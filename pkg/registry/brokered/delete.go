@@ -37,8 +37,9 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime
 		}
 		switch {
 		case c.Retain:
-			c.Want(nil)
-		case wanted != nil && (c.ID == "" || c.Remade()):
+			c.Wanted = nil
+		case c.ReportedID != "" && wanted != nil:
+			// By which the one that has the id is recognized.
 			c.Want(wanted)
 		}
 		return !reflect.DeepEqual(before, *c)
@@ -101,8 +102,7 @@ func (s *Store[T, H]) release(ctx context.Context, obj T, done Outcome[T]) error
 			return nil
 		default:
 			if _, err = s.claims.Update(ctx, standing, func(c *storage.Claim) {
-				c.ID, c.ReportedID = tombstone.ID, ""
-				c.Want(nil)
+				c.ID, c.ReportedID, c.Wanted = tombstone.ID, "", nil
 			}); err == nil {
 				return nil
 			}
@@ -133,8 +133,6 @@ type Standing struct {
 	MayAdopt bool
 	// Wanted is what may have been made for the object without anybody recording it: any of it.
 	Wanted []json.RawMessage
-	// Unanswered says that the brokers were asked for it when it was not there, and that nobody knows what came of it.
-	Unanswered bool
 }
 
 // Standing reads the claim of an object. What it says of another Kafka of the same name than the object's is left out.
@@ -153,6 +151,5 @@ func (s *Store[T, H]) Standing(ctx context.Context, obj T) (Standing, error) {
 	case !standing.OfKafka(uid):
 		return Standing{ID: standing.ID, Retain: standing.Retain}, nil
 	}
-	return Standing{ID: standing.ID, Retain: standing.Retain, MayAdopt: standing.MayAdopt, Wanted: standing.AllWanted(),
-		Unanswered: standing.Unanswered}, nil
+	return Standing{ID: standing.ID, Retain: standing.Retain, MayAdopt: standing.MayAdopt, Wanted: standing.Wanted}, nil
 }

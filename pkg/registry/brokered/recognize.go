@@ -8,8 +8,8 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
-// recognize looks for what was made in the place of what a stored object had, and was not recorded: the server that made it was killed, or the
-// storage failed. It becomes the object's. What is not there after some time is not made any more.
+// recognize looks for what was made for a stored object, and was not recorded: the answer was lost, who made it was killed, or the storage
+// failed. It becomes the object's. What is not there after some time is not made any more, and what comes later is somebody else's.
 func (s *Sweeper[T, H]) recognize(ctx context.Context, obj T) error {
 	name := s.store.kind.Name(obj)
 	unlock, err := s.store.locks.lock(ctx, name)
@@ -18,7 +18,7 @@ func (s *Sweeper[T, H]) recognize(ctx context.Context, obj T) error {
 	}
 	defer unlock()
 	c, err := s.store.claims.Get(ctx, name)
-	if err != nil || c == nil || c.Owner.UID != obj.GetUID() || !c.Remade() {
+	if err != nil || c == nil || c.Owner.UID != obj.GetUID() || len(c.Wanted) == 0 {
 		return err
 	}
 	if fenced, err := s.store.fenced(ctx, c); err != nil || fenced {
@@ -45,8 +45,8 @@ func (s *Sweeper[T, H]) recognize(ctx context.Context, obj T) error {
 		return nil
 	}
 	return s.store.changeClaim(ctx, name, c.Owner, func(c *storage.Claim) bool {
-		remade := c.Remade()
-		c.Want(nil)
-		return remade
+		changed := len(c.Wanted) > 0
+		c.Wanted = nil
+		return changed
 	})
 }

@@ -41,7 +41,7 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(c.TombstonedIDs) > 0 || !stored || c.Remade() {
+		if len(c.TombstonedIDs) > 0 || !stored || len(c.Wanted) > 0 {
 			s.pending.add(c.Name, s.store.clock.Now())
 		}
 		if stored {

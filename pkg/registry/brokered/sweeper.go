@@ -2,6 +2,7 @@ package brokered
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -172,24 +173,28 @@ func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) (err e
 	return err
 }
 
-// finish sweeps what an object had that was just deleted.
+// finish sweeps what an object had that was just deleted. Somebody else may be at it, too, and be faster.
 func (s *Sweeper[T, H]) finish(ctx context.Context, obj T) error {
 	name := s.store.kind.Name(obj)
 	asked := s.pending.asked(name)
-	c, err := s.store.claims.Get(ctx, name)
-	if err != nil {
-		return err
-	}
-	if c == nil || c.Owner.UID != obj.GetUID() {
-		return nil
-	}
 	ctx, cancel := live.Deadline(ctx)
 	defer cancel()
-	done, err := s.sweep(ctx, c)
-	if done {
-		s.pending.clear(name, asked)
+	for {
+		c, err := s.store.claims.Get(ctx, name)
+		if err != nil {
+			return err
+		}
+		if c == nil || c.Owner.UID != obj.GetUID() {
+			return nil
+		}
+		done, err := s.sweep(ctx, c)
+		if done {
+			s.pending.clear(name, asked)
+		}
+		if !errors.Is(err, storage.ErrClaimChanged) {
+			return err
+		}
 	}
-	return err
 }
 
 // sweep does what a claim still asks for, and drops it when its owner is gone. done is false when there is to be another look
@@ -199,10 +204,10 @@ func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool,
 	if err != nil {
 		return false, err
 	}
-	if owned && c.Remade() {
-		return false, s.recognize(ctx, owner)
-	}
 	if owned && len(c.TombstonedIDs) == 0 {
+		if len(c.Wanted) > 0 {
+			return false, s.recognize(ctx, owner)
+		}
 		return true, nil
 	}
 	ids := c.TombstonedIDs
@@ -219,7 +224,7 @@ func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool,
 	if err := s.remove(ctx, c, ids); err != nil {
 		return false, err
 	}
-	if !owned && !c.Retain && c.Wanted != nil && s.watched(c) < inFlight {
+	if !owned && !c.Retain && len(c.Wanted) > 0 && s.watched(c) < inFlight {
 		// What makes it may still be on its way to the brokers.
 		return false, nil
 	}
@@ -228,7 +233,7 @@ func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool,
 	} else {
 		err = s.store.claims.Drop(ctx, c)
 	}
-	return err == nil, err
+	return err == nil && (!owned || len(c.Wanted) == 0), err
 }
 
 // creating tells whether a claim without a stored owner can be that of a create that has not stored its object yet. How old it is does
@@ -250,7 +255,7 @@ func (s *Sweeper[T, H]) watched(c *storage.Claim) time.Duration {
 // find looks for what a deleted object may have on the brokers although nobody recorded its id: the answer to its creation was lost, or
 // the server that got it was killed. It becomes the claim's, which nobody must have taken over meanwhile, before it is deleted.
 func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Claim, error) {
-	if c.Retain || c.Wanted == nil {
+	if c.Retain || len(c.Wanted) == 0 {
 		return c, nil
 	}
 	host, uid, found, err := s.store.backend.Host(ctx, c.Cluster)
@@ -259,7 +264,7 @@ func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Cl
 	}
 	if !found || !c.OfKafka(uid) {
 		none := *c
-		none.Want(nil)
+		none.Wanted = nil
 		return &none, nil
 	}
 	id, err := s.store.kind.Find(ctx, host, c)
@@ -270,8 +275,7 @@ func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Cl
 		if c.ID != "" && c.ID != id {
 			c.TombstonedIDs = append(c.TombstonedIDs, c.ID)
 		}
-		c.ID = id
-		c.Want(nil)
+		c.ID, c.Wanted = id, nil
 	})
 }
 

@@ -72,9 +72,8 @@ func (w *write[T, H]) answerUpdate(ctx context.Context, out runtime.Object) (run
 		return obj, nil
 	}
 	if w.store.kind.ReportedID(obj) == "" {
-		// What is made from now on is this, by whomever, and may be lost sight of.
-		if err := w.store.want(ctx, obj, w.hostUID); err != nil {
-			klog.FromContext(ctx).Info("What is wanted is not in the claim", "claim", w.store.kind.Name(obj), "err", err)
+		if err := w.store.noteHost(ctx, obj, w.hostUID); err != nil {
+			klog.FromContext(ctx).Info("Which Kafka an object is on is not in the claim", "claim", w.store.kind.Name(obj), "err", err)
 		}
 	}
 	if w.away != nil {
@@ -197,9 +196,11 @@ func (s *Store[T, H]) record(ctx context.Context, obj T, version string, done Ou
 	switch {
 	case err != nil:
 	case done.ID != "":
-		s.learn(ctx, obj, done.ID, done.TakenOver)
+		s.Learn(ctx, obj, done.ID, done.TakenOver)
 	case done.Unanswered:
-		s.noteUnanswered(ctx, obj)
+		if err := s.Asked(ctx, obj); err != nil {
+			klog.FromContext(ctx).Error(err, "Not written to the claim that what it is on may appear yet", "claim", s.kind.Name(obj))
+		}
 	}
 	return out, err
 }

@@ -68,7 +68,7 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 			retain = retain || takenOver
 			return err
 		},
-		Remake: func(ctx context.Context) error { return p.topics.Remake(ctx, topic) },
+		Remake: func(ctx context.Context) error { return p.topics.Asked(ctx, topic) },
 		Reserve: func(ctx context.Context, partitions, replicas int32) (func(), string, error) {
 			return p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), partitions, replicas)
 		},

@@ -36,7 +36,7 @@ func TestTheClaimOfAKilledServerIsTakenOver(t *testing.T) {
 			if _, err := server.Claims.Take(t.Context(), claim{
 				Name:  storage.Name{Kind: storage.TopicClaim, Cluster: types.NamespacedName{Namespace: namespace, Name: "k"}, Name: "orders"},
 				Owner: storage.Owner{Namespace: namespace, Name: "orders", UID: "never-stored"}, Server: "killed", Since: time.Now().Add(24 * time.Hour),
-				Wanted: []byte(fmt.Sprintf(`{"partitions":%d,"replicas":2}`, max(tc.partitions, 3))),
+				Wanted: wanted(max(tc.partitions, 3)),
 			}, ""); err != nil {
 				t.Fatal(err)
 			}

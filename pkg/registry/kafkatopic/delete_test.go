@@ -199,20 +199,27 @@ func TestANameWithoutATopicIsFreeWhenItsObjectGoes(t *testing.T) {
 }
 
 // The answer to a create is lost and its object is deleted before anybody knows that there is a topic: it goes all the same, if it is
-// as the object would have made it, and nobody has used it.
+// as the object would have made it, and nobody has used it. One that was never asked for is somebody's.
 func TestATopicThatNobodyRecordedGoesWithItsObject(t *testing.T) {
 	later := putForward(t)
 	k := server.NewKafka(t, 3)
+	like := func(topic *v1beta1.KafkaTopic) {
+		topic.Spec.Partitions, topic.Spec.Replicas = ptr.To[int32](3), ptr.To[int32](1)
+	}
+	var objects []*v1beta1.KafkaTopic
+	for _, name := range []string{"same", "used", "other"} {
+		loseCreate(k)
+		objects = append(objects, mustCreate(t, newTopic(k, name, like)))
+	}
+	k.Refuse()
+	objects = append(objects, mustCreate(t, newTopic(k, "unasked", like)))
 	k.CreateTopic(t, "same", 3, 1)
 	k.CreateTopic(t, "used", 3, 1)
 	k.Produce(t, "used")
 	k.CreateTopic(t, "other", 4, 1)
-	k.Refuse()
-	like := func(topic *v1beta1.KafkaTopic) {
-		topic.Spec.Partitions, topic.Spec.Replicas = ptr.To[int32](3), ptr.To[int32](1)
-	}
-	for _, name := range []string{"same", "used", "other"} {
-		mustDelete(t, mustCreate(t, newTopic(k, name, like)))
+	k.CreateTopic(t, "unasked", 3, 1)
+	for _, topic := range objects {
+		mustDelete(t, topic)
 	}
 	k.Return()
 	apiservertest.Eventually(t, "the topic that is the object's goes", func() bool { _, there := k.Topics(t)["same"]; return !there })
@@ -220,7 +227,7 @@ func TestATopicThatNobodyRecordedGoesWithItsObject(t *testing.T) {
 		later()
 		return len(claimsOn(t, k)) == 0
 	})
-	if have := k.Topics(t); len(have) != 2 || len(have["used"].Partitions) != 3 || len(have["other"].Partitions) != 4 {
+	if have := k.Topics(t); len(have) != 3 || len(have["used"].Partitions) != 3 || len(have["other"].Partitions) != 4 || len(have["unasked"].Partitions) != 3 {
 		t.Errorf("the brokers have %+v", have)
 	}
 }

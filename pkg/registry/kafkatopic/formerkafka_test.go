@@ -42,7 +42,7 @@ func TestAClaimOfAFormerKafkaRecognizesNothing(t *testing.T) {
 		namespace := k.Object.Namespace
 		if _, err := server.Claims.Take(t.Context(), claim{
 			Name: storage.Name{Kind: storage.TopicClaim, Cluster: types.NamespacedName{Namespace: namespace, Name: "k"}, Name: "orders"}, ClusterUID: "former",
-			Owner: storage.Owner{Namespace: namespace, Name: "gone", UID: "never-stored"}, Wanted: []byte(`{"partitions":3,"replicas":2}`),
+			Owner: storage.Owner{Namespace: namespace, Name: "gone", UID: "never-stored"}, Wanted: wanted(3),
 		}, ""); err != nil {
 			t.Fatal(err)
 		}

@@ -2,14 +2,18 @@ package kafkatopic_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	apistorage "k8s.io/apiserver/pkg/storage"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
 // foundLater is an object of somebody with the right to all topics, stored while its brokers were away, which have a topic of its name with
@@ -132,5 +136,46 @@ func TestConditionsOfAScaledTopicAreOfItsGeneration(t *testing.T) {
 	ready := meta.FindStatusCondition(now.Status.Conditions, v1beta1.ConditionReady)
 	if ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != now.Generation || now.Status.ObservedGeneration != now.Generation {
 		t.Errorf("generation %d, observed %d, %+v", now.Generation, now.Status.ObservedGeneration, ready)
+	}
+}
+
+// A status that is not stored tells nobody what the object has. That it would have been somebody's before is no harm.
+func TestAReportedTopicIsLearntWhenTheStatusIsStored(t *testing.T) {
+	t.Parallel()
+	var next atomic.Int32
+	s, err := apiservertest.Start(apiservertest.Options{Objects: func(i apistorage.Interface) apistorage.Interface { return failing{i, &next} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	k := s.NewKafka(t, 3)
+	k.CreateTopic(t, "orders", 3, 2)
+	k.Refuse()
+	topic, err := create(s.Client, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.DeletionPolicy = "" }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Return()
+	id := k.Topics(t)["orders"].ID
+	apiservertest.Eventually(t, "brokers serve", func() bool {
+		_, err := topicsOf(s.Client, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
+		return err == nil
+	})
+	name := storage.Name{Kind: storage.TopicClaim, Cluster: types.NamespacedName{Namespace: k.Object.Namespace, Name: k.Object.Name}, Name: "orders"}
+	for _, stored := range []bool{false, true} {
+		if !stored {
+			next.Store(1)
+		}
+		_, err := topicsOf(s.Client, k).UpdateStatus(t.Context(), adopting(topic.DeepCopy(), id), metav1.UpdateOptions{})
+		if (err == nil) != stored {
+			t.Fatalf("stored: %v, %v", stored, err)
+		}
+		standing, err := s.Claims.Get(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]string{true: id}[stored]; standing.ID != want || !standing.Retain {
+			t.Errorf("stored: %v, the claim has id %q and stays: %v", stored, standing.ID, standing.Retain)
+		}
 	}
 }

@@ -156,7 +156,7 @@ func (k kind) Find(ctx context.Context, cluster *broker.Cluster, claim *storage.
 	if err != nil || !found || have.ID.IsZero() {
 		return "", err
 	}
-	if mine, err := k.isWanted(ctx, cluster, have, claim.AllWanted()); err != nil || !mine {
+	if mine, err := k.isWanted(ctx, cluster, have, claim.Wanted); err != nil || !mine {
 		return "", err
 	}
 	if have.ID.String() != claim.ReportedID {

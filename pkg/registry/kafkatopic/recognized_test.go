@@ -2,11 +2,13 @@ package kafkatopic_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -14,6 +16,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -25,41 +28,69 @@ func adopting(topic *v1beta1.KafkaTopic, id string) *v1beta1.KafkaTopic {
 	return topic
 }
 
-// An object changes while its brokers are away. What was made for any of its specs, and recorded by nobody, is its own, whether it stays or goes.
+// wanted is what a claim says of a topic of so many partitions that brokers were asked for.
+func wanted(partitions int32) []json.RawMessage {
+	return []json.RawMessage{fmt.Appendf(nil, `{"partitions":%d,"replicas":2}`, partitions)}
+}
+
+// lostCreate is an object whose brokers were asked for its topic, when they did not have it, and closed the connection. They are away since.
+func lostCreate(t *testing.T, k *apiservertest.Kafka, user versioned.Interface) *v1beta1.KafkaTopic {
+	t.Helper()
+	loseCreate(k)
+	topic, err := create(user, newTopic(k, "orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Refuse()
+	return topic
+}
+
+// An answer is lost, and the object changes while its brokers are away. What was made for the spec that they were asked for is its own, whether
+// it stays or goes, and whoever has seen it first. What nobody asked for is not.
 func TestWhatWasMadeForAnEarlierSpecIsRecognized(t *testing.T) {
 	t.Parallel()
 	user, _ := server.As(t, without("own"))
 	for _, made := range []int32{3, 4, 5} {
 		for what, then := range map[string]func(*testing.T, *apiservertest.Kafka, *v1beta1.KafkaTopic, string){
-			"deleted": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, _ string) {
+			"deleted": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) {
 				mustDelete(t, topic)
 				k.Return()
 				apiservertest.Eventually(t, "the topic goes", func() bool { return len(k.Topics(t)) == 0 && len(claimsOn(t, k)) == 0 })
 			},
 			"found": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) {
 				k.Return()
-				apiservertest.Eventually(t, "brokers are back", func() bool {
-					_, err := topicsOf(server.Client, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
-					return err == nil
+				apiservertest.Eventually(t, "it is the object's", func() bool { return mustGet(t, topic).Status.TopicID == id })
+				apiservertest.Eventually(t, "its claim says so", func() bool {
+					standing := claimOn(t, k, "orders")
+					return standing.ID == id && !standing.Retain && standing.Wanted == nil
 				})
-				if _, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), adopting(topic, id), metav1.UpdateOptions{}); err != nil {
-					t.Error(err)
-				}
+			},
+			"reported": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) {
+				k.Return()
+				brokersServe(t, k, "orders")
+				expectMade(t, k, id)
 			},
 		} {
+			if made != 3 {
+				if what != "reported" {
+					continue
+				}
+				then = func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) {
+					k.Return()
+					brokersServe(t, k, "orders")
+					_, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), adopting(mustGet(t, topic), id), metav1.UpdateOptions{})
+					expectStatus(t, err, 403, `"own"`)
+				}
+			}
 			t.Run(fmt.Sprintf("%d partitions/%s", made, what), func(t *testing.T) {
 				t.Parallel()
 				k := server.NewKafka(t, 3)
-				k.Refuse()
-				topic, err := create(user, newTopic(k, "orders"))
+				topic := lostCreate(t, k, user)
 				for _, n := range []int32{4, 5} {
-					if err != nil {
+					var err error
+					if topic, err = topicsOf(user, k).Patch(t.Context(), "orders", types.MergePatchType, []byte(fmt.Sprintf(`{"spec":{"partitions":%d}}`, n)), metav1.PatchOptions{}); err != nil {
 						t.Fatal(err)
 					}
-					topic, err = topicsOf(user, k).Patch(t.Context(), "orders", types.MergePatchType, []byte(fmt.Sprintf(`{"spec":{"partitions":%d}}`, n)), metav1.PatchOptions{})
-				}
-				if err != nil {
-					t.Fatal(err)
 				}
 				k.CreateTopic(t, "orders", made, 2)
 				then(t, k, topic, k.Topics(t)["orders"].ID)
@@ -68,7 +99,100 @@ func TestWhatWasMadeForAnEarlierSpecIsRecognized(t *testing.T) {
 	}
 }
 
-// failing is a storage of which one update of a topic fails.
+// What was asked for and did not come within a minute is not waited for any more: what comes later is somebody's.
+func TestWhatWasAskedForIsWaitedForAMinute(t *testing.T) {
+	later := putForward(t)
+	user, _ := server.As(t, without("own"))
+	k := server.NewKafka(t, 3)
+	mustCreate(t, newTopic(k, "other"))
+	topic := lostCreate(t, k, user)
+	k.Return()
+	brokersServe(t, k, "other")
+	apiservertest.Eventually(t, "the note goes", func() bool {
+		later()
+		return claimOn(t, k, "orders").Wanted == nil
+	})
+	k.CreateTopic(t, "orders", 3, 2)
+	_, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), adopting(mustGet(t, topic), k.Topics(t)["orders"].ID), metav1.UpdateOptions{})
+	expectStatus(t, err, 403, `"own"`)
+}
+
+// Somebody's topic that is as an object says, and that nobody has used yet, is somebody's all the same: when the object was stored nobody could
+// be asked. Who made it needs the right to all topics to get it, to read it and to delete it.
+func TestAnUnusedTopicIsNotTakenWithoutOwn(t *testing.T) {
+	t.Parallel()
+	user, _ := server.As(t, without("own"))
+	stored := func(t *testing.T, policy v1beta1.TopicDeletionPolicy) (*apiservertest.Kafka, *v1beta1.KafkaTopic, string) {
+		k := server.NewKafka(t, 3)
+		k.CreateTopic(t, "orders", 3, 2)
+		mustCreate(t, newTopic(k, "other"))
+		k.Refuse()
+		topic, err := create(user, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.DeletionPolicy = policy }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k, topic, k.Topics(t)["orders"].ID
+	}
+	for _, policy := range []v1beta1.TopicDeletionPolicy{"", v1beta1.TopicDelete, v1beta1.TopicRetain} {
+		for what, do := range map[string]func(*testing.T, *apiservertest.Kafka, *v1beta1.KafkaTopic, string) error{
+			"a controller": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
+				_, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), adopting(topic, id), metav1.UpdateOptions{})
+				return err
+			},
+			"a change": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
+				_, err := topicsOf(user, k).Patch(t.Context(), "orders", types.MergePatchType, []byte(`{"spec":{"config":{"retention.ms":"1000"}}}`), metav1.PatchOptions{})
+				return err
+			},
+			"a change of partitions": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
+				_, err := topicsOf(user, k).Patch(t.Context(), "orders", types.MergePatchType, []byte(`{"spec":{"partitions":4}}`), metav1.PatchOptions{})
+				return err
+			},
+			"an apply": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
+				_, err := topicsOf(user, k).Patch(t.Context(), "orders", types.ApplyPatchType, fmt.Appendf(nil,
+					`{"apiVersion":"kafka.openshift.io/v1beta1","kind":"KafkaTopic","metadata":{"name":"orders"},"spec":{"clusterRef":{"name":%q},"config":{"retention.ms":"1000"}}}`, k.Object.Name),
+					metav1.PatchOptions{FieldManager: "test"})
+				return err
+			},
+			"its scale": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
+				_, err := topicsOf(user, k).UpdateScale(t.Context(), "orders", &autoscalingv1.Scale{
+					ObjectMeta: metav1.ObjectMeta{Name: "orders", Namespace: topic.Namespace}, Spec: autoscalingv1.ScaleSpec{Replicas: 4}}, metav1.UpdateOptions{})
+				return err
+			},
+			"its log": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
+				_, err := topicsOf(user, k).GetLog("orders", &v1beta1.KafkaTopicLogOptions{}).DoRaw(t.Context())
+				return err
+			},
+		} {
+			t.Run(fmt.Sprintf("%s/%s", policy, what), func(t *testing.T) {
+				t.Parallel()
+				k, topic, id := stored(t, policy)
+				k.Return()
+				brokersServe(t, k, "orders")
+				expectStatus(t, do(t, k, topic, id), 403)
+				mustDelete(t, topic)
+				apiservertest.Eventually(t, "its claim goes", func() bool { return len(claimsOn(t, k)) == 1 })
+				if have := k.Topics(t)["orders"]; have.ID != id || len(have.Partitions) != 3 || k.Config(t, "orders")["retention.ms"] == "1000" {
+					t.Errorf("the brokers have %+v", have)
+				}
+			})
+		}
+		t.Run(fmt.Sprintf("%s/deleted and made again before its brokers are back", policy), func(t *testing.T) {
+			t.Parallel()
+			k, topic, id := stored(t, policy)
+			mustDelete(t, topic)
+			apiservertest.Eventually(t, "its claim goes", func() bool { return len(claimsOn(t, k)) == 1 })
+			k.Return()
+			brokersServe(t, k, "other")
+			_, err := create(user, newTopic(k, "orders"))
+			expectStatus(t, err, 403, `"own"`)
+			if have := k.Topics(t)["orders"].ID; have != id {
+				t.Errorf("the brokers have topic %q, want %s", have, id)
+			}
+		})
+	}
+}
+
+// failing is a storage of which one update of a topic fails when it is to be written.
 type failing struct {
 	apistorage.Interface
 	// next counts down the updates until the one that fails.
@@ -76,10 +200,15 @@ type failing struct {
 }
 
 func (f failing) GuaranteedUpdate(ctx context.Context, key string, out runtime.Object, ignoreNotFound bool, preconditions *apistorage.Preconditions, update apistorage.UpdateFunc, cached runtime.Object) error {
-	if strings.Contains(key, "kafkatopics") && f.next.Add(-1) == 0 {
-		return errTimedOut
+	if !strings.Contains(key, "kafkatopics") || f.next.Add(-1) != 0 {
+		return f.Interface.GuaranteedUpdate(ctx, key, out, ignoreNotFound, preconditions, update, cached)
 	}
-	return f.Interface.GuaranteedUpdate(ctx, key, out, ignoreNotFound, preconditions, update, cached)
+	return f.Interface.GuaranteedUpdate(ctx, key, out, ignoreNotFound, preconditions, func(have runtime.Object, meta apistorage.ResponseMeta) (runtime.Object, *uint64, error) {
+		if _, _, err := update(have, meta); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, errTimedOut
+	}, cached)
 }
 
 // A change makes a topic in the place of one that was deleted, and cannot record it: it is the object's all the same.
@@ -132,7 +261,7 @@ func TestWhatAChangeMadeAnewIsRecognized(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Claims.Update(t.Context(), standing, func(c *claim) { c.Want([]byte(`{"partitions":7}`)) }); err != nil {
+	if _, err := s.Claims.Update(t.Context(), standing, func(c *claim) { c.Wanted = wanted(7) }); err != nil {
 		t.Fatal(err)
 	}
 	apiservertest.Eventually(t, "the note goes", func() bool {
@@ -148,7 +277,7 @@ func TestWhatAChangeMadeAnewGoesWithItsObject(t *testing.T) {
 	k := server.NewKafka(t, 3)
 	topic := mustCreate(t, newTopic(k, "orders"))
 	standing := claimOn(t, k, "orders")
-	if _, err := server.Claims.Update(t.Context(), standing, func(c *claim) { c.Want([]byte(`{"partitions":3,"replicas":2}`)) }); err != nil {
+	if _, err := server.Claims.Update(t.Context(), standing, func(c *claim) { c.Wanted = wanted(3) }); err != nil {
 		t.Fatal(err)
 	}
 	k.DeleteTopic(t, "orders")
@@ -173,11 +302,11 @@ func TestWhatAControllerMadeAnewGoesWithItsObject(t *testing.T) {
 		topics.SetConditions(&topic.Status.Conditions, topics.Recreating("orders", nil), "", topic.Generation, metav1.Now().Time)
 		_, err := topicsOf(client, k).UpdateStatus(t.Context(), topic, metav1.UpdateOptions{})
 		if !may {
-			expectStatus(t, err, 403, `"own"`, "made again")
+			expectStatus(t, err, 403, `"own"`, "is made")
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		if standing := claimOn(t, k, "orders"); standing.Remade() != may {
+		if standing := claimOn(t, k, "orders"); (standing.Wanted != nil) != may {
 			t.Errorf("said by somebody with the right to all topics (%v): the claim is %+v", may, standing)
 		}
 		if !may {

@@ -16,71 +16,89 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-// checkReportedID judges the topic id in a status, because what has it is deleted with the object: the brokers must have it under the
-// object's name, it must not be what a former owner left to be deleted, and it must not be somebody else's. It is written to the claim
-// then. An id that they cannot be asked about is not believed: who reports it, and has asked them, tries again.
-func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic, dryRun bool) error {
-	if says(topic, topics.ReasonRecreating) {
-		// What is made in the place of what the object had goes with the object, whether its id is ever reported or not.
-		err := p.access.own(ctx, topic, "to say that its topic is made again")
-		switch {
-		case err != nil && !says(old, topics.ReasonRecreating):
-			return err
-		case err == nil && !dryRun && topic.Status.TopicID == old.Status.TopicID:
-			if err := p.topics.Remake(ctx, topic); err != nil {
-				return err
-			}
-		}
+// checkAsked judges a status that says that the brokers are asked for the object's topic, which they do not have. What they have of it later
+// goes with the object, whether its id is ever reported or not, so that not everybody may say so. It is noted before the status is stored,
+// and so before it is done; that nothing comes of a status that is not stored is found out within a minute.
+func (p *plane) checkAsked(ctx context.Context, topic, old *kafka.KafkaTopic, dryRun bool) error {
+	if !asking(topic) {
+		return nil
 	}
+	err := p.access.own(ctx, topic, "to say that its topic is made")
+	switch {
+	case err != nil && asking(old):
+		return nil
+	case err != nil || dryRun || topic.Status.TopicID != old.Status.TopicID:
+		return err
+	case topic.DeletionTimestamp != nil:
+		return apierrors.NewConflict(resolver.Resource, topic.Name, errors.New("the object is being deleted, and no topic is made for it any more"))
+	}
+	return p.topics.Asked(ctx, topic)
+}
+
+// asking tells whether a status says that the brokers are asked for the object's topic.
+func asking(topic *kafka.KafkaTopic) bool {
+	return says(topic, topics.ReasonRecreating) || topic.Status.TopicID == "" && says(topic, topics.ReasonCreating)
+}
+
+// checkReportedID judges the topic id in a status, because what has it is deleted with the object: the brokers must have it under the
+// object's name, it must not be what a former owner left to be deleted, and it must not be somebody else's. learn, which is nil when there is
+// no news, is for when the status is stored. That what is taken over stays is noted before: who deletes the object then may be faster than
+// learn. An id that brokers cannot be asked about is not believed: who reports it, and has asked them, tries again.
+func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic, dryRun bool) (learn func(context.Context), err error) {
 	id := topic.Status.TopicID
 	if id == "" || id == old.Status.TopicID {
-		return nil
+		return nil, nil
 	}
 	conflict := func(format string, args ...any) error {
 		return apierrors.NewConflict(resolver.Resource, topic.Name, fmt.Errorf(format, args...))
 	}
 	doomed, err := p.topics.Tombstoned(ctx, topic, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if doomed {
-		return deletionPending(topic, fmt.Sprintf("topic id %s is that of a deleted KafkaTopic and is about to be deleted", id))
+		return nil, deletionPending(topic, fmt.Sprintf("topic id %s is that of a deleted KafkaTopic and is about to be deleted", id))
 	}
 	unconfirmed := func(err error) error {
 		return apierrors.NewServiceUnavailable(fmt.Sprintf("status.topicID: whether %s is topic %s is not known: %s", id, topic.TopicName(), live.Line(err)))
 	}
 	k, err := p.FindKafka(ctx, topic)
 	if err != nil {
-		return unconfirmed(err)
+		return nil, unconfirmed(err)
 	}
 	asking, cancel := live.Deadline(ctx)
 	defer cancel()
 	cluster, err := p.Clusters.Ask(asking, k)
 	if err != nil {
-		return unconfirmed(err)
+		return nil, unconfirmed(err)
 	}
 	have, found, err := cluster.Topic(asking, topic.TopicName())
 	switch {
 	case live.IsAway(err):
-		return unconfirmed(err)
+		return nil, unconfirmed(err)
 	case err != nil:
-		return resolver.Refusal(err, topic)
+		return nil, resolver.Refusal(err, topic)
 	case !found || have.ID.String() != id:
-		return conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
+		return nil, conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
 	}
 	target := resolver.Target{Topic: topic, Cluster: cluster, Have: have}
 	held, err := p.checkReporter(asking, target, old.Status.TopicID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if held.made && adopting(topic) {
 		// Who reports it cannot know, and would keep it as somebody else's.
-		return conflictOver(topic, topics.CauseMade, fmt.Sprintf("topic %s was made for the object by a request whose answer was lost, and is not taken over", topic.TopicName()))
+		return nil, conflictOver(topic, topics.CauseMade, fmt.Sprintf("topic %s was made for the object by a request whose answer was lost, and is not taken over", topic.TopicName()))
 	}
 	if dryRun {
-		return nil
+		return nil, nil
 	}
-	return p.topics.Learn(ctx, topic, id, !held.ours)
+	if !held.ours {
+		if err := p.topics.Keep(ctx, topic); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) { p.topics.Learn(ctx, topic, id, !held.ours) }, nil
 }
 
 // checkReporter judges who says that a topic is the object's, when brokers have it under the object's name. Who has the right to all topics
@@ -138,8 +156,7 @@ func (p *plane) mayHave(ctx context.Context, target resolver.Target) error {
 
 // takesOver tells whether a topic was somebody's before an object that does something to it: its object was stored while nobody could be
 // asked, or somebody made another topic in the place of its own. The error is that the object may not have it, or that it is what a former
-// object left to be deleted. It is nil when the topic is the object's, when nobody else can have used it, or when who made the object, or
-// who asks now, may take it over.
+// object left to be deleted. It is nil when the topic is the object's, or when who made the object, or who asks now, may take it over.
 func (p *plane) takesOver(ctx context.Context, target resolver.Target) (bool, error) {
 	topic, have := target.Topic, target.Have
 	id := have.ID.String()
@@ -170,9 +187,10 @@ func (p *plane) takesOver(ctx context.Context, target resolver.Target) (bool, er
 
 // holding is what is known of whose a topic is that an object finds on the brokers.
 type holding struct {
-	// ours says that it is the object's: it is known to be, or it is as wanted and nobody has used it.
+	// ours says that it is the object's: it is known to be, or came after brokers without it were asked for it, is what they were asked for, and
+	// nobody has used it.
 	ours bool
-	// made says that it is the object's, although nobody knows its id yet, and came after brokers without it were asked for it.
+	// made says that it is the object's, although nobody knows its id yet.
 	made bool
 	// allowed says that who made the object may take over what is there.
 	allowed bool
@@ -187,20 +205,9 @@ func (p *plane) has(ctx context.Context, target resolver.Target) (holding, error
 	if standing.ID == target.Have.ID.String() {
 		return holding{ours: true}, nil
 	}
-	if standing.ID != "" && len(standing.Wanted) == 0 {
-		// The object has another, and nothing was made in its place.
-		return holding{}, nil
-	}
-	stored, err := (kind{p}).Wanted(target.Topic)
-	if err != nil {
-		return holding{}, apierrors.NewInternalError(err)
-	}
-	wanted := standing.Wanted
-	if stored != nil {
-		wanted = append(wanted, stored)
-	}
-	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Have, wanted)
-	return holding{ours: ours, made: ours && standing.ID == "" && standing.Unanswered, allowed: standing.ID == "" && standing.MayAdopt}, statusUnlessAway(err, target.Topic)
+	unknown := standing.ID == ""
+	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Have, standing.Wanted)
+	return holding{ours: ours, made: ours && unknown, allowed: unknown && standing.MayAdopt}, statusUnlessAway(err, target.Topic)
 }
 
 // notTakenOver refuses to grow a topic that its object has not taken over yet, because nobody has compared them.

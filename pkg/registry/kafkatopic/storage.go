@@ -110,13 +110,25 @@ var _ rest.Patcher = &StatusREST{}
 
 // Update implements rest.Updater. A status may not name the topic of somebody else: what it names is deleted with the object.
 func (r *StatusREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceAllowCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	validate := func(ctx context.Context, obj, old runtime.Object) error {
+	dryRun := dryrun.IsDryRun(options.DryRun)
+	var learn func(context.Context)
+	validate := func(ctx context.Context, obj, old runtime.Object) (err error) {
+		learn = nil
 		if update != nil {
 			if err := update(ctx, obj, old); err != nil {
 				return err
 			}
 		}
-		return r.plane.checkReportedID(ctx, obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic), dryrun.IsDryRun(options.DryRun))
+		topic, before := obj.(*kafka.KafkaTopic), old.(*kafka.KafkaTopic)
+		if err := r.plane.checkAsked(ctx, topic, before, dryRun); err != nil {
+			return err
+		}
+		learn, err = r.plane.checkReportedID(ctx, topic, before, dryRun)
+		return err
 	}
-	return r.StatusREST.Update(ctx, name, info, create, validate, forceAllowCreate, options)
+	out, created, err := r.StatusREST.Update(ctx, name, info, create, validate, forceAllowCreate, options)
+	if err == nil && learn != nil {
+		learn(ctx)
+	}
+	return out, created, err
 }
