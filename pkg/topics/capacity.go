@@ -53,8 +53,9 @@ func NewCapacity(replicasPerBroker int, clock clock.PassiveClock, aside func(con
 
 // Reserve lets a request add some partitions of some replicas each to a cluster, and counts them until it is released, and then as what may
 // be there until the brokers are seen. 0 is a number that is left to the brokers. problem says why the cluster does not take them. Who only
-// is too early, because others may be refused what they ask for, waits for them. A cluster whose brokers do not tell what it holds leaves
-// it to the brokers; the error is that they are away, or that time is up.
+// is too early, because others may be refused what they ask for, waits for them. A cluster whose brokers do not tell what it holds, or more
+// than can be read, leaves it to the brokers; the error is that they are away, or that time is up. While nobody can look at a cluster, few
+// small requests are let in.
 func (c *Capacity) Reserve(ctx context.Context, brokers Snapshots, cluster string, partitions, replicas int32) (release func(), problem string, err error) {
 	return c.admit(ctx, brokers, cluster, partitions, replicas, true)
 }
@@ -110,17 +111,16 @@ func (c *Capacity) admit(ctx context.Context, brokers Snapshots, cluster string,
 			}
 		case unseen:
 			look := c.look(ctx, brokers, r)
-			err := context.Cause(ctx)
-			if c.await(ctx, look.done) {
-				err = look.err
+			if !c.await(ctx, look.done) {
+				return nothing, "", fmt.Errorf("look what Kafka %s holds: %w", cluster, context.Cause(ctx))
 			}
 			switch {
-			case err == nil:
-			case !Large(partitions, replicas):
+			case look.err == nil:
+			case r.small(partitions, replicas, n):
 				// The brokers are asked for it next, and tell themselves how they are.
 				return letIn(n), "", nil
 			default:
-				return nothing, "", err
+				return nothing, "", look.err
 			}
 		}
 	}
@@ -185,7 +185,7 @@ func (c *Capacity) look(ctx context.Context, brokers Snapshots, r *room) *look {
 		switch {
 		case err == nil:
 			l.load = LoadOf(snapshot)
-		case errors.As(err, &refusal):
+		case errors.As(err, &refusal), broker.IsTooLong(err):
 			l.untold = true
 		default:
 			return err

@@ -167,7 +167,7 @@ func TestWhatNobodyTellsIsLeftToTheBrokers(t *testing.T) {
 		for _, tc := range []struct {
 			err  error
 			want error
-		}{{away, away}, {&broker.Error{Code: 31}, nil}} {
+		}{{away, away}, {&broker.Error{Code: 31}, nil}, {&broker.TooLongError{Op: "list topics"}, nil}} {
 			capacity := NewCapacity(4000, clock.RealClock{}, nil)
 			release, problem, err := capacity.Reserve(t.Context(), &host{err: tc.err}, "c", 5000, 1)
 			release()
@@ -307,18 +307,55 @@ func TestSmallRequestsWaitForNobodyFarFromTheBound(t *testing.T) {
 				t.Errorf("the cluster was looked at %d times", n)
 			}
 		}
-		// Nor for brokers that do not say what there is.
-		on.mu.Lock()
-		on.err = &broker.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
-		on.mu.Unlock()
-		for range 100 {
-			release, problem, err := capacity.Reserve(t.Context(), on, "c", 3, 1)
-			release()
-			if problem != "" || err != nil {
-				t.Errorf("%q, %v", problem, err)
-			}
-		}
 	})
+}
+
+// A look that fails shows none of what was let in before it: many small requests together are no fewer for it.
+func TestSmallRequestsAreCountedWhileLooksFail(t *testing.T) {
+	away := &broker.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
+	for name, seenBefore := range map[string]bool{"never seen": false, "seen long ago": true} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T) {
+				on := &host{}
+				capacity := NewCapacity(4000, clock.RealClock{}, nil)
+				if seenBefore {
+					if _, err := capacity.Takes(t.Context(), on, "c", 101, 1); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(2 * loadAge)
+				}
+				fail := func(err error) {
+					on.mu.Lock()
+					defer on.mu.Unlock()
+					on.err = err
+				}
+				fail(away)
+				let := 0
+				for range 100 {
+					release, problem, err := capacity.Reserve(t.Context(), on, "c", 3, 1)
+					release()
+					switch {
+					case problem != "" || err != nil && !errors.Is(err, away):
+						t.Fatalf("%q, %v", problem, err)
+					case err == nil:
+						let++
+					}
+				}
+				if let != largeRequest/3 {
+					t.Errorf("%d requests of 3 replicas were let in unseen, want %d", let, largeRequest/3)
+				}
+				// One look that succeeds is enough.
+				fail(nil)
+				for range 100 {
+					release, problem, err := capacity.Reserve(t.Context(), on, "c", 3, 1)
+					release()
+					if problem != "" || err != nil {
+						t.Fatalf("when the brokers are back: %q, %v", problem, err)
+					}
+				}
+			})
+		})
+	}
 }
 
 // What is left to the brokers is more than one replica.

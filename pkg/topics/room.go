@@ -9,7 +9,7 @@ type room struct {
 	at     time.Time
 	untold bool
 	// added counts the replicas that were let in since. over are those of them whose requests have ended: they may be there or not. blind
-	// are those that were let in while what was seen was too old.
+	// are those that were let in while what was seen was too old, since it was seen last: a look that fails shows none of them.
 	added, over, blind int64
 	// freed says that the cluster was made to hold less since.
 	freed bool
@@ -59,7 +59,7 @@ func (r *room) judge(now time.Time, partitions, replicas int32, perBroker int, f
 	switch known := !r.at.IsZero(); {
 	case !known || age > loadAge:
 		// What is small waits for nobody while the cluster is far from the bound, as it was last seen, and as long as all of it is small, too.
-		if !Large(partitions, replicas) && r.blind+n <= largeRequest && (!known || r.untold || all) {
+		if r.small(partitions, replicas, n) && (!known || r.untold || all) {
 			return fitsUnseen, n
 		}
 		return unseen, n
@@ -75,6 +75,11 @@ func (r *room) judge(now time.Time, partitions, replicas int32, perBroker int, f
 		return full, n
 	}
 	return unseen, n
+}
+
+// small tells whether some more partitions, whose replicas are n, are few, together with all that was let in unseen before.
+func (r *room) small(partitions, replicas int32, n int64) bool {
+	return !Large(partitions, replicas) && r.blind+n <= largeRequest
 }
 
 func (r *room) letIn(n int64, now time.Time) {
@@ -104,10 +109,10 @@ func (r *room) begin(now time.Time) *look {
 
 // see takes down what came of a look. What was let in while it lasted may show already, and is counted nevertheless.
 func (r *room) see(l *look, err error, now time.Time) {
-	r.looking, r.blind, l.err = nil, 0, err
+	r.looking, l.err = nil, err
 	if err == nil {
 		r.load, r.untold, r.at, r.seen = l.load, l.untold, now, l.number
-		r.added, r.over = r.added-l.over, r.over-l.over
+		r.added, r.over, r.blind = r.added-l.over, r.over-l.over, 0
 	} else {
 		r.freed = true
 	}
