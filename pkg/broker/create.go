@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -22,16 +23,18 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	if err := c.checkAssignments(ctx, op, topic.Name, topic.Assignments); err != nil {
 		return CreatedTopic{}, err
 	}
+	create := creation{topic, new(atomic.Bool)}
 	if validateOnly {
-		return share(ctx, c, c.shared.validateCreate, op, topic.Name, topic)
+		return share(ctx, c, c.shared.validateCreate, op, topic.Name, create)
 	}
 	before := c.LastSnapshot()
-	absent := before.lacks(topic.Name, c.opts.Clock.Now())
-	result, err := shareWrite(ctx, c, c.shared.create, op, topic.Name, topic)
+	result, err := shareWrite(ctx, c, c.shared.create, op, topic.Name, create)
 	err = c.confirm(ctx, op, topic.Name, err, func(ctx context.Context) (bool, error) {
 		have, found, err := c.topicNow(ctx, topic.Name)
 		if err != nil || !found {
-			absent = absent || err == nil
+			if err == nil {
+				create.absent.Store(true)
+			}
 			return false, err
 		}
 		var ok bool
@@ -44,7 +47,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	})
 	var unknown *UnknownOutcomeError
 	if errors.As(err, &unknown) {
-		unknown.Absent = absent
+		unknown.Absent = create.absent.Load()
 	}
 	if err == nil {
 		c.expected.created(c.opts.Clock.Now(), c.settleTime(), topic.Name, result.ID, max(1, int(result.Partitions)))
@@ -56,27 +59,39 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	return result, nil
 }
 
-var createRules = batchRules[NewTopic]{
+// creation is a topic to create.
+type creation struct {
+	NewTopic
+	// absent says that brokers were seen without a topic of the name, a moment before the request was sent or after. What was seen earlier
+	// says nothing: others may have made one since.
+	absent *atomic.Bool
+}
+
+var createRules = batchRules[creation]{
 	api: kmsg.CreateTopics.Name(), width: sideBySide, maxWeight: maxRecords,
 	// A KRaft controller compares names that differ in . and _ only with the topics that exist, not with each other: of two in one
 	// request it would create both.
-	key: func(t NewTopic) string { return strings.ReplaceAll(t.Name, ".", "_") },
-	weigh: func(t NewTopic) int {
+	key: func(t creation) string { return strings.ReplaceAll(t.Name, ".", "_") },
+	weigh: func(t creation) int {
 		return 1 + max(1, int(t.Partitions), len(t.Assignments)) + len(t.Config)
 	},
 }
 
 // createTopics sends one CreateTopics request.
-func (c *Cluster) createTopics(validateOnly bool) func(context.Context, []NewTopic) ([]answer[CreatedTopic], error) {
+func (c *Cluster) createTopics(validateOnly bool) func(context.Context, []creation) ([]answer[CreatedTopic], error) {
 	const op = "create topic"
-	return func(ctx context.Context, topics []NewTopic) ([]answer[CreatedTopic], error) {
+	return func(ctx context.Context, topics []creation) ([]answer[CreatedTopic], error) {
 		details := make(map[string]*sarama.TopicDetail, len(topics))
 		for _, t := range topics {
-			details[t.Name] = topicDetail(t)
+			details[t.Name] = topicDetail(t.NewTopic)
 		}
 		timeout := brokerTimeout(ctx)
 		resp, err := askController(ctx, c, validateOnly, request[*sarama.CreateTopicsResponse]{op, "", int16(kmsg.CreateTopics), laneControl,
 			bySarama(func() *sarama.CreateTopicsRequest {
+				seen, now := c.LastSnapshot(), c.opts.Clock.Now()
+				for _, t := range topics {
+					t.absent.Store(seen.lacks(t.Name, now))
+				}
 				return sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, timeout, validateOnly)
 			}, (*sarama.Broker).CreateTopics)},
 			func(r *sarama.CreateTopicsResponse) bool {

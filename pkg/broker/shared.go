@@ -20,7 +20,7 @@ type shared struct {
 	logDirs          batchers[int32, map[string][]int32, *logDirsAnswer]
 
 	// Requests that only validate are other requests: Kafka has one flag for all that a request names.
-	create, validateCreate *batcher[NewTopic, CreatedTopic]
+	create, validateCreate *batcher[creation, CreatedTopic]
 	grow, validateGrow     *batcher[growth, struct{}]
 	alter, validateAlter   *batcher[alteration, struct{}]
 	delete                 *batcher[TopicID, struct{}]

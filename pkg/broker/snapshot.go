@@ -43,10 +43,10 @@ func (s *Snapshot) has(name string, id TopicID) bool {
 	return s != nil && !id.IsZero() && s.Topics[name].ID == id
 }
 
-// lately is how old a snapshot may be that tells what was not there before a write: what others made since does not show.
-const lately = time.Minute
+// lately is how old a snapshot may be when a create is sent to tell what was not there before: what others made in between does not show.
+const lately = 10 * time.Second
 
-// lacks tells whether no topic of a name was there, as of a moment ago.
+// lacks tells whether no topic of a name was there, as of a moment before now.
 func (s *Snapshot) lacks(name string, now time.Time) bool {
 	if s == nil || s.unread[name] || now.Sub(s.At) > lately {
 		return false

@@ -127,19 +127,26 @@ func TestALostCreateBesideAUsedTopicIsUnknown(t *testing.T) {
 	}
 }
 
-// Brokers that nobody can look at any more tell nothing. What all of them had before does, as far as it is known.
+// Brokers that nobody can look at any more tell nothing. What all of them had a moment before the request was sent does, as far as it is known:
+// others may have made the topic since what was seen earlier.
 func TestWhatWasNotThereBeforeALostCreateMayAppear(t *testing.T) {
 	for name, tc := range map[string]struct {
 		looked bool
-		topic  string
-		want   bool
+		// age is what has passed since that look when the create is called, waited what passes until it is sent.
+		age, waited time.Duration
+		topic       string
+		want        bool
 	}{
-		"nobody has looked": {topic: "orders"},
-		"it was not there":  {looked: true, topic: "orders", want: true},
-		"it was there":      {looked: true, topic: "payments"},
+		"nobody has looked":           {topic: "orders"},
+		"it was not there":            {looked: true, topic: "orders", want: true},
+		"it was there":                {looked: true, topic: "payments"},
+		"it was not there just now":   {looked: true, age: lately, topic: "orders", want: true},
+		"it was not there long ago":   {looked: true, age: lately + time.Second, topic: "orders"},
+		"it was not there when asked": {looked: true, age: lately / 2, waited: lately, topic: "orders"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, Options{}, kfake.SeedTopics(1, "payments"))
+			clk := newFakeClock()
+			b := newBench(t, Options{Clock: clk}, kfake.SeedTopics(1, "payments"))
 			ctx := testContext(t)
 			if _, err := b.cluster.Describe(ctx); err != nil {
 				t.Fatal(err)
@@ -149,6 +156,7 @@ func TestWhatWasNotThereBeforeALostCreateMayAppear(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			clk.Step(tc.age)
 			b.network.set(func() {
 				b.network.rule = func(_ string, key int16) verdict {
 					switch kmsg.Key(key) {
@@ -160,8 +168,16 @@ func TestWhatWasNotThereBeforeALostCreateMayAppear(t *testing.T) {
 					return pass
 				}
 			})
-			_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: tc.topic, Partitions: 1, Replicas: 1}, false)
-			if !IsUnknownOutcome(err) || MayAppear(err) != tc.want {
+			send := occupied(b.cluster.shared.create)
+			outcome := make(chan error, 1)
+			go func() {
+				_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: tc.topic, Partitions: 1, Replicas: 1}, false)
+				outcome <- err
+			}()
+			eventually(t, "the create waits to be sent", func() bool { return queued(b.cluster.shared.create) == 1 })
+			clk.Step(tc.waited)
+			send()
+			if err := <-outcome; !IsUnknownOutcome(err) || MayAppear(err) != tc.want {
 				t.Errorf("%v: may appear %v, want %v", err, MayAppear(err), tc.want)
 			}
 		})
