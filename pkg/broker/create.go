@@ -14,8 +14,9 @@ import (
 )
 
 // CreateTopic creates a topic, or with validateOnly asks the brokers whether they would. A refusal has the broker's own words. When
-// the answer is lost, a topic of that name with the partitions, replicas and settings asked for counts as created, unless it is known
-// to be older. One that has held a record may be older: then the outcome is unknown.
+// the answer is lost, a topic of that name with the partitions, replicas and settings asked for counts as created if brokers were seen
+// without it a moment before the request was sent, or after. Otherwise, or when it has held a record, somebody else may have made it: then
+// the outcome is unknown.
 func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly bool) (CreatedTopic, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
@@ -27,8 +28,9 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	if validateOnly {
 		return share(ctx, c, c.shared.validateCreate, op, topic.Name, create)
 	}
-	before := c.LastSnapshot()
+	before, others := c.LastSnapshot(), false
 	result, err := shareWrite(ctx, c, c.shared.create, op, topic.Name, create)
+	lost := err
 	err = c.confirm(ctx, op, topic.Name, err, func(ctx context.Context) (bool, error) {
 		have, found, err := c.topicNow(ctx, topic.Name)
 		if err != nil || !found {
@@ -43,8 +45,12 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 			text := "a topic of that name exists, and did before this create"
 			return false, newError(op, topic.Name, codeTopicAlreadyExists, &text, 0)
 		}
+		others = ok && !create.absent.Load()
 		return ok, err
 	})
+	if others {
+		err = &UnknownOutcomeError{Op: op, Object: topic.Name, Err: fmt.Errorf("%w; afterwards: a topic of that name exists, which may have been there before", lost)}
+	}
 	var unknown *UnknownOutcomeError
 	if errors.As(err, &unknown) {
 		unknown.Absent = create.absent.Load()

@@ -55,7 +55,7 @@ type UnknownOutcomeError struct {
 	Object string
 	Err    error
 	// Absent says of a create that the brokers did not have the object: when they were looked at after it was sent, or else when all that
-	// they have was looked at before. What they have of it later, as asked for and never used, is what it made.
+	// they have was looked at a moment before. What they have of it later, as asked for and never used, is what it made.
 	Absent bool
 }
 

@@ -321,6 +321,9 @@ func TestRealAnswersAreLostAndLookedUp(t *testing.T) {
 		ctx := testContext(t)
 		b := &bench{network: n}
 		name := topicName(t)
+		if _, err := c.Snapshot(ctx, 0); err != nil {
+			t.Fatal(err)
+		}
 		b.losing(kmsg.CreateTopics)
 		created := mustCreate(t, c, NewTopic{Name: name, Partitions: 3, Replicas: 2, Config: map[string]string{"retention.ms": "86400000"}})
 		if created.ID.IsZero() {

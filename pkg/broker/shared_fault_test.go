@@ -242,8 +242,12 @@ func TestARequestThatIsTooLargeIsSentInHalves(t *testing.T) {
 
 func TestABatchWhoseAnswerIsLostIsLookedUp(t *testing.T) {
 	// A topic of that name is there, and not as wanted: this create did not happen, the others did.
-	b := newBench(t, unhurried, kfake.SeedTopics(7, "topic-13"))
-	b.warm(t)
+	options := unhurried
+	options.Clock = newFakeClock()
+	b := newBench(t, options, kfake.SeedTopics(7, "topic-13"))
+	if _, err := b.cluster.Snapshot(b.warm(t), 0); err != nil {
+		t.Fatal(err)
+	}
 	b.losing(kmsg.CreateTopics)
 	topics, configs := b.cluster.shared.topics, b.cluster.shared.configs
 	releaseTopics, releaseConfigs := occupied(topics), occupied(configs)

@@ -24,9 +24,9 @@ func (b *bench) losing(key kmsg.Key) {
 }
 
 func TestAWriteWhoseAnswerIsLostIsLookedUp(t *testing.T) {
-	b := newBench(t, Options{}, kfake.SeedTopics(1, "payments"))
+	b := newBench(t, Options{Clock: newFakeClock()}, kfake.SeedTopics(1, "payments"))
 	ctx := testContext(t)
-	if _, err := b.cluster.Describe(ctx); err != nil {
+	if _, err := b.cluster.Snapshot(ctx, 0); err != nil {
 		t.Fatal(err)
 	}
 
@@ -116,6 +116,39 @@ func TestALostCreateBesideAnEqualTopicIsAConflict(t *testing.T) {
 	}
 }
 
+// Nobody knows since when an equal topic is there that was not looked for in time: it may be somebody's, and the create does not have it made.
+func TestALostCreateBesideAnEqualTopicNobodyLookedForIsUnknown(t *testing.T) {
+	for name, since := range map[string]time.Duration{"never": -1, "long ago": lately + time.Second} {
+		t.Run(name, func(t *testing.T) {
+			clk := newFakeClock()
+			b := newBench(t, Options{Clock: clk})
+			ctx := testContext(t)
+			if _, err := b.cluster.Describe(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if since > 0 {
+				if _, err := b.cluster.Snapshot(ctx, 0); err != nil {
+					t.Fatal(err)
+				}
+				clk.Step(since)
+			}
+			// Somebody makes the topic past this cluster handle.
+			others := New(Options{}).Cluster(Target{Key: "streams/others/2", Bootstrap: b.kafka.ListenAddrs()})
+			if _, err := others.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: 1}, false); err != nil {
+				t.Fatal(err)
+			}
+			b.losing(kmsg.CreateTopics)
+			created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: 1}, false)
+			if !IsUnknownOutcome(err) || MayAppear(err) {
+				t.Errorf("%+v, error %v, want an unknown outcome of a topic that may have been there", created, err)
+			}
+			if n := b.network.requests(int16(kmsg.CreateTopics)); n != 1 {
+				t.Errorf("the create was sent %d times", n)
+			}
+		})
+	}
+}
+
 // A topic that has held a record may be somebody's, whom the create would take it from.
 func TestALostCreateBesideAUsedTopicIsUnknown(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(3, "orders"))
@@ -185,8 +218,11 @@ func TestWhatWasNotThereBeforeALostCreateMayAppear(t *testing.T) {
 }
 
 func TestRequestTimedOutIsLookedUp(t *testing.T) {
-	b := newBench(t, Options{})
+	b := newBench(t, Options{Clock: newFakeClock()})
 	ctx := testContext(t)
+	if _, err := b.cluster.Snapshot(ctx, 0); err != nil {
+		t.Fatal(err)
+	}
 	// kfake does the work and answers REQUEST_TIMED_OUT, as a broker that waited for others in vain.
 	b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.RequestTimedOut})
 	created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 2, Replicas: 1}, false)
