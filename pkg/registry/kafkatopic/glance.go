@@ -14,10 +14,13 @@ import (
 	"k8s.io/apiserver/pkg/warning"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/table"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // snapshotAge is how old the metadata in lists may be.
@@ -27,7 +30,7 @@ const snapshotAge = 5 * time.Second
 const glanceWait = 300 * time.Millisecond
 
 // ConvertToTable implements rest.TableConvertor. The live columns are from each cluster's metadata snapshot: a list asks a cluster once at
-// most, whatever it has of topics, and does not wait for brokers that are away.
+// most, whatever it has of topics, and does not wait for brokers that are away. A topic that is not the object's shows nothing of itself.
 func (r *REST) ConvertToTable(ctx context.Context, object, options runtime.Object) (*metav1.Table, error) {
 	glances := r.plane.glanceAt(ctx, object)
 	live := table.Convertor[*kafka.KafkaTopic]{Columns: topicTable.Columns, Rows: func(topic *kafka.KafkaTopic) [][]any {
@@ -75,6 +78,10 @@ func (p *plane) glance(ctx context.Context, of types.NamespacedName, wait time.D
 	if err != nil {
 		return nil
 	}
+	if ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady); ready != nil && ready.Reason == target.ReasonClusterClaimed {
+		// Whatever was seen there is another Kafka's.
+		return nil
+	}
 	cluster, err := p.Clusters.Connect(k)
 	if err != nil {
 		// Not up yet, which the topics' conditions say.
@@ -111,11 +118,19 @@ func topicRow(topic *kafka.KafkaTopic, snapshot *broker.Snapshot) [][]any {
 		return rows
 	}
 	have, found := snapshot.Topics[topic.TopicName()]
-	if !found {
+	if !found || !shown(topic, have) {
 		return rows
 	}
 	row := rows[0]
 	row[columnPartitions], row[columnReplicas] = int64(len(have.Partitions)), int64(have.ReplicationFactor())
 	row[columnUnderReplicated], row[columnOffline] = int64(have.UnderReplicated()), int64(have.WithoutLeader())
 	return rows
+}
+
+// shown tells whether what brokers have under an object's name is shown to who reads the object: it has to be the one that the object has.
+// Anybody can make an object of a name, and what somebody else has under it is not for him. Of brokers that give no ids it is the one whose
+// numbers were recorded.
+func shown(topic *kafka.KafkaTopic, have broker.Topic) bool {
+	had := topic.Status.TopicID != "" || have.ID.IsZero() && topic.Status.Partitions > 0
+	return had && topics.Mine(topic.Status.TopicID, "", have) && !says(topic, target.ReasonClusterClaimed) && !says(topic, topics.ReasonTopicExists)
 }

@@ -173,3 +173,61 @@ func TestAListShowsNoNumbersOfATopicThatIsNotThere(t *testing.T) {
 	cells, _ := listed(t, server.Client, namespace, metav1.ListOptions{})
 	expectRow(t, cells["orders"], "unknown", "unknown", "unknown", "unknown")
 }
+
+// Who makes an object of a name learns nothing of what somebody else has under it on the brokers, by no way to a table.
+func TestNoTableShowsSomebodyElsesTopic(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	mustCreate(t, newTopic(k, "mine"))
+	replaced := mustCreate(t, newTopic(k, "replaced"))
+	k.DeleteTopic(t, "replaced")
+	k.CreateTopic(t, "replaced", 7, 3)
+	k.CreateTopic(t, "found", 7, 3)
+	k.Refuse()
+	found := mustCreate(t, newTopic(k, "found"))
+	k.Return()
+	brokersServe(t, k, "found")
+
+	cells, _, _ := listedInTime(t, k.Object.Namespace, metav1.ListOptions{})
+	expectRow(t, cells["mine"], int64(3), int64(2), int64(0), int64(0))
+	expectRow(t, cells["replaced"], int64(3), int64(2), "unknown", "unknown")
+	expectRow(t, cells["found"], "unknown", "unknown", "unknown", "unknown")
+	for name, want := range map[string][]any{
+		"mine": {3.0, 2.0, 0.0, 0.0}, "replaced": {3.0, 2.0, "unknown", "unknown"}, "found": {"unknown", "unknown", "unknown", "unknown"},
+	} {
+		_, rows := table(t, k, name, "")
+		expectRow(t, []any{rows[0][2], rows[0][3], rows[0][7], rows[0][8]}, want...)
+	}
+	for _, topic := range []*v1beta1.KafkaTopic{replaced, found} {
+		event := tableEvent(t, mustGet(t, topic))
+		expectRow(t, []any{event[7], event[8]}, "unknown", "unknown")
+		if event[2] == int64(7) || event[2] == 7.0 {
+			t.Errorf("an event of topic %s is %v", topic.Name, event)
+		}
+	}
+	// JSON has what is stored.
+	list, err := topicsOf(server.Client, k).List(t.Context(), metav1.ListOptions{})
+	if err != nil || strings.Contains(string(asJSON(t, list)), ":7") {
+		t.Errorf("%v, %s", err, asJSON(t, list))
+	}
+}
+
+// tableEvent changes a topic and returns the cells of the event that a watch of tables has of it.
+func tableEvent(t *testing.T, topic *v1beta1.KafkaTopic) []any {
+	t.Helper()
+	stream, err := server.Client.KafkaV1beta1().RESTClient().Get().Namespace(topic.Namespace).Resource("kafkatopics").
+		SetHeader("Accept", asTable).Param("watch", "true").Param("resourceVersion", topic.ResourceVersion).
+		Param("fieldSelector", "metadata.name="+topic.Name).Stream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if _, err := server.Client.KafkaV1beta1().KafkaTopics(topic.Namespace).Patch(t.Context(), topic.Name, types.MergePatchType, []byte(`{"metadata":{"labels":{"seen":"again"}}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var event struct{ Object metav1.Table }
+	if err := json.NewDecoder(stream).Decode(&event); err != nil {
+		t.Fatal(err)
+	}
+	return event.Object.Rows[0].Cells
+}
