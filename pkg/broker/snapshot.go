@@ -44,7 +44,7 @@ func (s *Snapshot) has(name string, id TopicID) bool {
 }
 
 // lately is how old a snapshot may be when a create is sent to tell what was not there before: what others made in between does not show.
-const lately = 10 * time.Second
+const lately = time.Minute
 
 // lacks tells whether no topic of a name was there, as of a moment before now.
 func (s *Snapshot) lacks(name string, now time.Time) bool {
