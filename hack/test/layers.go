@@ -50,7 +50,7 @@ func layers(root string) []layer {
 	}
 	return []layer{
 		{name: "unit", suites: []suite{
-			{name: "unit", dir: root, flags: []string{"-timeout", "10m"}, packages: []string{"./cmd/...", "./pkg/...", "./test/bench/..."}},
+			{name: "unit", dir: root, flags: []string{"-timeout", "10m"}, packages: []string{"./cmd/...", "./pkg/...", "./test/bench/...", "./test/e2e/harness"}},
 			{name: "unit-hack", dir: hack, flags: []string{"-timeout", "5m"}, packages: []string{"./..."}},
 		}},
 		// The gateway's tests have brokers of their own, and both suites wait for brokers half of the time. The unit layer has run the
@@ -63,12 +63,12 @@ func layers(root string) []layer {
 		}},
 		{name: "e2e", prepare: func(ctx context.Context) error { return makeUp(ctx, root) }, suites: []suite{
 			{name: "e2e", dir: root, flags: []string{"-tags", "e2e", "-timeout", "30m", "-count", "1", "-p", "1"},
-				packages: []string{"./test/e2e/..."}, env: inCluster},
+				packages: []string{"./test/e2e"}, env: inCluster},
 		}},
 		// Those of the tag take longer than a change should wait for; the others show here whether they depend on their order, or on luck.
 		{name: "long", suites: []suite{
 			{name: "long", dir: root, flags: []string{"-tags", "long", "-timeout", "120m", "-count", "5", "-shuffle", "on"},
-				packages: []string{"./cmd/...", "./pkg/...", "./test/bench/..."}},
+				packages: []string{"./cmd/...", "./pkg/...", "./test/bench/...", "./test/e2e/harness"}},
 		}},
 	}
 }

@@ -7,12 +7,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/test/e2e/harness"
 )
 
 // TestRecordsSurvive writes 1,000 records with acks=all, takes away every part once, and reads them all back.
 func TestRecordsSurvive(t *testing.T) {
 	startTools(t)
 	const cluster, server = "durable", "durable-bootstrap.default.svc:9092"
+	harness.Remove(t, harness.Made{Kafkas: []string{cluster}})
 	kubectlWith(t, kraft(cluster, 3), "create -f -")
 	kubectl(t, "wait kafka/durable --for=condition=Ready --timeout=3m")
 	kubectlWith(t, topic("ledger", cluster, 6, 3), "create -f -")
@@ -45,7 +48,6 @@ func TestRecordsSurvive(t *testing.T) {
 	if now := brokerIDs(t, cluster); now != ids || ids != "0 1 2" {
 		t.Errorf("the broker ids were %s and are %s", ids, now)
 	}
-	removeKafka(t, cluster)
 }
 
 // deletePod deletes a pod and waits until its successor is ready: the old one says that it is until it is gone.
@@ -57,9 +59,9 @@ func deletePod(t *testing.T, namespace, name string) {
 	eventually(t, 3*time.Minute, name+" is replaced and ready", func() string {
 		r := run(t, "", "kubectl", "get", "pod", name, "--namespace", namespace, "-o",
 			`jsonpath={.metadata.uid} {.status.conditions[?(@.type=="Ready")].status}`)
-		uid, ready, _ := strings.Cut(r.stdout, " ")
-		if r.code != 0 || uid == before || ready != "True" {
-			return r.stdout + r.stderr
+		uid, ready, _ := strings.Cut(r.Stdout, " ")
+		if r.Code != 0 || uid == before || ready != "True" {
+			return r.Stdout + r.Stderr
 		}
 		return ""
 	})
@@ -92,15 +94,4 @@ spec:
     resources: {requests: {cpu: 50m, memory: 512Mi}, limits: {memory: 1Gi}}
     jvm: {heap: 400Mi, options: ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]}
 `, name, replicas)
-}
-
-// removeKafka takes a cluster away, with its claims.
-func removeKafka(t *testing.T, name string) {
-	t.Helper()
-	kubectl(t, "delete kafkatopics --field-selector spec.clusterRef.name="+name)
-	kubectl(t, "delete kafka/"+name)
-	eventually(t, 3*time.Minute, "the pods of "+name+" go", func() string {
-		return kubectl(t, "get pods -l kafka.openshift.io/cluster="+name+" -o name")
-	})
-	kubectl(t, "delete persistentvolumeclaims -l kafka.openshift.io/cluster="+name)
 }

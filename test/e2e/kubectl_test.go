@@ -3,37 +3,32 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/test/e2e/harness"
 )
 
 // commandTimeout bounds one kubectl; waits are bounded by their own --timeout below it.
 const commandTimeout = 9 * time.Minute
 
-// result is how a command ended.
-type result struct {
-	stdout, stderr string
-	code           int
+func run(t *testing.T, stdin string, name string, args ...string) harness.Result {
+	t.Helper()
+	return runIn(t.Context(), t, stdin, name, args...)
 }
 
-func run(t *testing.T, stdin string, name string, args ...string) result {
+// runIn is run for when the test's own context has ended.
+func runIn(ctx context.Context, t *testing.T, stdin string, name string, args ...string) harness.Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), commandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	var stdout, stderr bytes.Buffer
-	command := exec.CommandContext(ctx, name, args...)
-	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	err := command.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("run %s %s: %v", name, strings.Join(args, " "), err)
+	result, err := harness.Run(ctx, stdin, name, args...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return result{stdout.String(), stderr.String(), command.ProcessState.ExitCode()}
+	return result
 }
 
 // kubectl runs a command line that has to succeed, as typed, and returns what it prints.
@@ -46,22 +41,22 @@ func kubectl(t *testing.T, line string) string {
 func kubectlWith(t *testing.T, stdin, line string) string {
 	t.Helper()
 	r := run(t, stdin, "kubectl", strings.Fields(line)...)
-	if r.code != 0 {
-		t.Fatalf("kubectl %s: exit code %d\n%s%s", line, r.code, r.stdout, r.stderr)
+	if r.Code != 0 {
+		t.Fatalf("kubectl %s: exit code %d\n%s%s", line, r.Code, r.Stdout, r.Stderr)
 	}
-	return r.stdout
+	return r.Stdout
 }
 
 // kubectlFails runs a command line that has to be refused with all of the words given.
 func kubectlFails(t *testing.T, stdin, line string, words ...string) {
 	t.Helper()
 	r := run(t, stdin, "kubectl", strings.Fields(line)...)
-	if r.code == 0 {
-		t.Fatalf("kubectl %s: succeeded, want a refusal\n%s", line, r.stdout)
+	if r.Code == 0 {
+		t.Fatalf("kubectl %s: succeeded, want a refusal\n%s", line, r.Stdout)
 	}
 	for _, word := range words {
-		if !strings.Contains(r.stderr, word) {
-			t.Errorf("kubectl %s: refused without %q:\n%s", line, word, r.stderr)
+		if !strings.Contains(r.Stderr, word) {
+			t.Errorf("kubectl %s: refused without %q:\n%s", line, word, r.Stderr)
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,6 +16,15 @@ import (
 // leaves alone what runs.
 func TestTheTestBedIsMended(t *testing.T) {
 	before := parts(t)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		// The other tests need what was killed, and the test's own context has ended.
+		if r := runIn(context.Background(), t, "", "go", "run", "-C", "../../hack", "./cluster", "up"); r.Code != 0 {
+			t.Errorf("cluster up: exit code %d\n%s", r.Code, r.Stderr)
+		}
+	})
 	killed := []string{"kube-scheduler", "coredns", "provisioner", "kube-apiserver"}
 	for _, name := range killed {
 		if err := syscall.Kill(before[name], syscall.SIGKILL); err != nil {
@@ -23,8 +33,8 @@ func TestTheTestBedIsMended(t *testing.T) {
 	}
 	up := func() time.Duration {
 		start := time.Now()
-		if r := run(t, "", "go", "run", "-C", "../../hack", "./cluster", "up"); r.code != 0 {
-			t.Fatalf("cluster up: exit code %d\n%s", r.code, r.stderr)
+		if r := run(t, "", "go", "run", "-C", "../../hack", "./cluster", "up"); r.Code != 0 {
+			t.Fatalf("cluster up: exit code %d\n%s", r.Code, r.Stderr)
 		}
 		return time.Since(start)
 	}
@@ -51,11 +61,11 @@ func TestTheTestBedIsMended(t *testing.T) {
 func parts(t *testing.T) map[string]int {
 	t.Helper()
 	r := run(t, "", "go", "run", "-C", "../../hack", "./cluster", "status")
-	if r.code != 0 {
-		t.Fatalf("cluster status: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	if r.Code != 0 {
+		t.Fatalf("cluster status: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	pids := map[string]int{}
-	for _, line := range strings.Split(strings.TrimSpace(r.stdout), "\n")[1:] {
+	for _, line := range strings.Split(strings.TrimSpace(r.Stdout), "\n")[1:] {
 		columns := strings.Fields(line)
 		pid, err := strconv.Atoi(columns[1])
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/test/e2e/harness"
 )
 
 // TestDedicatedControllers runs the quorum on nodes of its own, grows the brokers' claims, and is refused what a running
@@ -13,6 +15,7 @@ import (
 func TestDedicatedControllers(t *testing.T) {
 	t.Parallel()
 	startTools(t)
+	harness.Remove(t, harness.Made{Kafkas: []string{"dedicated"}})
 	const server = "dedicated-bootstrap.default.svc:9092"
 	kubectl(t, "create -f "+examples+"kafka-kraft-dedicated.yaml")
 	kubectl(t, "wait kafka/dedicated --for=condition=Ready --timeout=3m")
@@ -58,13 +61,13 @@ func TestDedicatedControllers(t *testing.T) {
 		})
 		sameRecords(t, consume(t, server, "events", len(records)), records)
 	})
-	removeKafka(t, "dedicated")
 }
 
 // TestEphemeral runs on an emptyDir, without any claim.
 func TestEphemeral(t *testing.T) {
 	t.Parallel()
 	startTools(t)
+	harness.Remove(t, harness.Made{Kafkas: []string{"scratch"}})
 	kubectl(t, "create -f "+examples+"kafka-ephemeral.yaml")
 	kubectl(t, "wait kafka/scratch --for=condition=Ready --timeout=2m")
 	kubectlFails(t, topic("wide", "scratch", 1, 3), "create -f -", "spec.replicas", "only 1 broker(s)")
@@ -75,5 +78,4 @@ func TestEphemeral(t *testing.T) {
 	if claims := kubectl(t, "get persistentvolumeclaims -l kafka.openshift.io/cluster=scratch -o name"); claims != "" {
 		t.Errorf("ephemeral storage has claims: %s", claims)
 	}
-	removeKafka(t, "scratch")
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"kafka.openshift.io/kafka-apiserver/test/e2e/harness"
 )
 
 const (
@@ -17,6 +19,7 @@ const (
 // TestQuickStart types the README's lines, in their order, and looks at what each did.
 func TestQuickStart(t *testing.T) {
 	startTools(t)
+	harness.Remove(t, harness.Made{Kafkas: []string{"my-cluster"}, Objects: []string{"pod/billing", "hpa/my-cluster"}})
 	kubectl(t, "create -f "+examples+"kafka-kraft.yaml")
 	kubectl(t, "wait kafka/my-cluster --for=condition=Ready --timeout=3m")
 	kubectl(t, "create -f "+examples+"kafkatopic.yaml")
@@ -110,7 +113,6 @@ func TestQuickStart(t *testing.T) {
 		kubectl(t, "wait kafka/my-cluster --for=jsonpath={.status.brokers.registered}=3 --timeout=2m")
 	})
 	t.Run("an autoscaler", testAutoscaler)
-	removeKafka(t, "my-cluster")
 }
 
 // lagOf sums up the column LAG of kafka-consumer-groups --describe.

@@ -42,10 +42,10 @@ func tool(t *testing.T, stdin, script string, args ...string) string {
 	t.Helper()
 	line := append([]string{"exec", "-i", toolsPod, "--", "/opt/kafka/bin/" + script}, args...)
 	r := run(t, stdin, "kubectl", line...)
-	if r.code != 0 {
-		t.Fatalf("%s %s: exit code %d\n%s%s", script, strings.Join(args, " "), r.code, r.stdout, r.stderr)
+	if r.Code != 0 {
+		t.Fatalf("%s %s: exit code %d\n%s%s", script, strings.Join(args, " "), r.Code, r.Stdout, r.Stderr)
 	}
-	return r.stdout
+	return r.Stdout
 }
 
 // describeTopic is what kafka-topics says of a topic.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/test/e2e/harness"
 )
 
 const reassignTimeout = 2 * time.Minute
@@ -14,6 +16,7 @@ const reassignTimeout = 2 * time.Minute
 func TestZooKeeper(t *testing.T) {
 	t.Parallel()
 	startTools(t)
+	harness.Remove(t, harness.Made{Kafkas: []string{"legacy"}})
 	const legacy = "legacy-bootstrap.default.svc:9092"
 	kubectl(t, "create -f "+examples+"kafka-zookeeper.yaml")
 	kubectl(t, "wait kafka/legacy --for=condition=Ready --timeout=4m")
@@ -49,9 +52,4 @@ func TestZooKeeper(t *testing.T) {
 	if out := tool(t, "", "kafka-topics.sh", "--bootstrap-server", legacy, "--list"); strings.Contains(out, "invoices") {
 		t.Errorf("the deleted topic is still on the brokers:\n%s", out)
 	}
-	kubectl(t, "delete kafka/legacy")
-	eventually(t, 3*time.Minute, "the pods go", func() string {
-		return kubectl(t, "get pods -l kafka.openshift.io/cluster=legacy -o name")
-	})
-	kubectl(t, "delete persistentvolumeclaims -l kafka.openshift.io/cluster=legacy")
 }

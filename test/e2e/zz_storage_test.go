@@ -3,9 +3,12 @@
 package e2e
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/test/e2e/harness"
 )
 
 // quiet is how long nothing may touch a cluster whose Kafka cannot be read: the garbage collector resyncs well within.
@@ -16,6 +19,7 @@ const quiet = 3 * time.Minute
 func TestEmptiedStorage(t *testing.T) {
 	startTools(t)
 	const cluster, server = "survivor", "survivor-bootstrap.default.svc:9092"
+	harness.Remove(t, harness.Made{Kafkas: []string{cluster, "scratch"}})
 	kubectlWith(t, kraft(cluster, 3), "create -f -")
 	kubectl(t, "wait kafka/survivor --for=condition=Ready --timeout=3m")
 	kubectlWith(t, topic("memory", cluster, 3, 3), "create -f -")
@@ -28,14 +32,15 @@ func TestEmptiedStorage(t *testing.T) {
 	kubectl(t, "wait kafka/scratch --for=condition=Ready --timeout=2m")
 	bystander := field(t, "pod/scratch-kafka-0", ".metadata.uid")
 
+	t.Cleanup(func() { serveAgain(t) })
 	kubectl(t, "scale statefulset/kafka-apiserver --namespace kafka-system --replicas=0")
 	kubectl(t, "wait pod/kafka-apiserver-0 --namespace kafka-system --for=delete --timeout=2m")
 	kubectl(t, "delete pvc/data-kafka-apiserver-0 --namespace kafka-system")
 	kubectl(t, "scale statefulset/kafka-apiserver --namespace kafka-system --replicas=1")
 	eventually(t, 2*time.Minute, "the API server runs on an empty storage", func() string {
 		r := run(t, "", "kubectl", "get", "pod", "kafka-apiserver-0", "--namespace", "kafka-system", "-o", "jsonpath={.status.phase}")
-		if r.stdout != "Running" {
-			return r.stdout + r.stderr
+		if r.Stdout != "Running" {
+			return r.Stdout + r.Stderr
 		}
 		return ""
 	})
@@ -68,10 +73,9 @@ func TestEmptiedStorage(t *testing.T) {
 	}
 	kubectlWith(t, topic("memory", cluster, 3, 3), "create -f -")
 	sameRecords(t, consume(t, server, "memory", len(records)), records)
-	removeKafka(t, cluster)
 
 	// A cluster whose object was lost with the storage is kept until somebody decides: its object, created again, takes
-	// it over, and can then be deleted.
+	// it over, and can then be deleted, as everything is when a test ends.
 	if now := field(t, "pod/scratch-kafka-0", ".metadata.uid"); now != bystander {
 		t.Errorf("the pod of a Kafka that nobody deleted was %s and is %s", bystander, now)
 	}
@@ -80,7 +84,27 @@ func TestEmptiedStorage(t *testing.T) {
 	if now := field(t, "pod/scratch-kafka-0", ".metadata.uid"); now != bystander {
 		t.Errorf("taking over replaced the pod %s by %s", bystander, now)
 	}
-	removeKafka(t, "scratch")
+}
+
+// serveAgain has the API server serve after a test that failed while its storage was away, or was another than before.
+func serveAgain(t *testing.T) {
+	t.Helper()
+	if !t.Failed() {
+		return
+	}
+	// The test's own context has ended.
+	kubectl := func(line string) harness.Result {
+		return runIn(context.Background(), t, "", "kubectl", strings.Fields(line)...)
+	}
+	const available = "wait apiservice/v1beta1.kafka.openshift.io --for=condition=Available --timeout="
+	kubectl("scale statefulset/kafka-apiserver --namespace kafka-system --replicas=1")
+	if kubectl(available+"1m").Code == 0 {
+		return
+	}
+	kubectl("delete configmap/kafka-apiserver-storage --namespace kafka-system --ignore-not-found")
+	if r := kubectl(available + "2m"); r.Code != 0 {
+		t.Errorf("the API server does not serve: %s%s", r.Stdout, r.Stderr)
+	}
 }
 
 // identities are the UIDs of all that a cluster consists of.
