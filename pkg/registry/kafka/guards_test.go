@@ -22,10 +22,11 @@ var kafkaWrites = apiservertest.Guarded[*v1beta1.Kafka]{
 		return *k.Spec.Brokers.Replicas
 	},
 	Beside: map[apiservertest.Way]apiservertest.Answer{
-		apiservertest.WayPutCreate:        {Code: 404, Why: "an update makes no Kafka"},
-		apiservertest.WayStatus:           {Code: 200, Why: "a status says nothing of the spec"},
-		apiservertest.WayDelete:           {Code: 200, Why: "a delete says nothing of the spec"},
-		apiservertest.WayDeleteCollection: {Code: 200, Why: "a delete says nothing of the spec"},
+		apiservertest.WayPutCreate:        {Code: 404, Words: "not found", Why: "an update makes no Kafka"},
+		apiservertest.WayStatus:           {Code: 200, Words: `"kind":"Kafka"`, Why: "a status says nothing of the spec"},
+		apiservertest.WayDeparture:        {Code: 200, Words: `"deletionTimestamp":`, Why: "what goes says nothing of the spec"},
+		apiservertest.WayDelete:           {Code: 200, Words: `"status":"Success"`, Why: "a delete says nothing of the spec"},
+		apiservertest.WayDeleteCollection: {Code: 200, Words: `"kind":"KafkaList"`, Why: "a delete says nothing of the spec"},
 	},
 }
 
@@ -36,7 +37,7 @@ func offence(before func(namespace string) *v1beta1.Kafka, offend func(*v1beta1.
 		k := before(server.Namespace())
 		var stored *v1beta1.Kafka
 		if !way.Creates() {
-			terminating := way == apiservertest.WayLastFinalizer
+			terminating := way.Departs()
 			if terminating {
 				k.Finalizers = []string{"example.com/f"}
 			}
@@ -47,7 +48,7 @@ func offence(before func(namespace string) *v1beta1.Kafka, offend func(*v1beta1.
 			k = stored.DeepCopy()
 		}
 		offend(k)
-		return apiservertest.Attempt[*v1beta1.Kafka]{Object: k, Unchanged: func(t *testing.T) {
+		return apiservertest.Attempt[*v1beta1.Kafka]{Object: k, Stored: stored.DeepCopy(), Unchanged: func(t *testing.T) {
 			t.Helper()
 			got, err := kafkas(k.Namespace).Get(t.Context(), k.Name, metav1.GetOptions{})
 			switch {
@@ -60,6 +61,11 @@ func offence(before func(namespace string) *v1beta1.Kafka, offend func(*v1beta1.
 			case !equality.Semantic.DeepEqual(got.Spec, stored.Spec):
 				t.Errorf("the spec was stored: %+v", got.Spec)
 			}
+		}, Done: func(t *testing.T) {
+			t.Helper()
+			if _, err := kafkas(k.Namespace).Get(t.Context(), k.Name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+				t.Errorf("it is there: %v", err)
+			}
 		}}
 	}
 }
@@ -69,7 +75,7 @@ func TestEveryGuardIsOnEveryWay(t *testing.T) {
 	t.Parallel()
 	user, _ := server.As(t, withoutSecret("creds"))
 	client := server.Client.KafkaV1beta1().RESTClient()
-	external := map[apiservertest.Way]apiservertest.Answer{apiservertest.WayScale: {Code: 422, Why: "an external Kafka has no scale, whatever it says"}}
+	external := map[apiservertest.Way]apiservertest.Answer{apiservertest.WayScale: {Code: 422, Words: "external", Why: "an external Kafka has no scale, whatever it says"}}
 	table := kafkaWrites
 	table.Guards = []apiservertest.Guard[*v1beta1.Kafka]{
 		{
@@ -90,8 +96,8 @@ func TestEveryGuardIsOnEveryWay(t *testing.T) {
 			Arrange: offence(func(namespace string) *v1beta1.Kafka { return newKafka(namespace) },
 				func(k *v1beta1.Kafka) { k.Spec.Brokers.Replicas = ptr.To[int32](2) }),
 			Beside: map[apiservertest.Way]apiservertest.Answer{
-				apiservertest.WayPost:        {Code: 201, Why: "a new Kafka has no brokers yet"},
-				apiservertest.WayApplyCreate: {Code: 201, Why: "a new Kafka has no brokers yet"},
+				apiservertest.WayPost:        {Code: 201, Words: `"uid":`, Why: "a new Kafka has no brokers yet"},
+				apiservertest.WayApplyCreate: {Code: 201, Words: `"uid":`, Why: "a new Kafka has no brokers yet"},
 			},
 		},
 	}

@@ -20,10 +20,11 @@ var topicWrites = apiservertest.Guarded[*v1beta1.KafkaTopic]{
 	Kind: "KafkaTopic", Resource: "kafkatopics",
 	Replicas: func(topic *v1beta1.KafkaTopic) int32 { return *topic.Spec.Partitions },
 	Beside: map[apiservertest.Way]apiservertest.Answer{
-		apiservertest.WayPutCreate:        {Code: 404, Why: "an update makes no topic"},
-		apiservertest.WayStatus:           {Code: 200, Why: "a status says nothing of the spec"},
-		apiservertest.WayDelete:           {Code: 200, Why: "a delete says nothing of the spec"},
-		apiservertest.WayDeleteCollection: {Code: 200, Why: "a delete says nothing of the spec"},
+		apiservertest.WayPutCreate:        {Code: 404, Words: "not found", Why: "an update makes no topic"},
+		apiservertest.WayStatus:           {Code: 200, Words: `"topicID":`, Why: "a status says nothing of the spec"},
+		apiservertest.WayDeparture:        {Code: 200, Words: `"deletionTimestamp":`, Why: "what goes says nothing of the spec"},
+		apiservertest.WayDelete:           {Code: 200, Words: `"status":"Success"`, Why: "a delete says nothing of the spec"},
+		apiservertest.WayDeleteCollection: {Code: 200, Words: `"KafkaTopicList"`, Why: "a delete says nothing of the spec"},
 	},
 }
 
@@ -50,39 +51,78 @@ func offence(offend func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.Ka
 		k := server.NewKafka(t, 3)
 		topic := newTopic(k, "orders")
 		var stored *v1beta1.KafkaTopic
-		switch {
-		case way == apiservertest.WayLastFinalizer:
-			topic.Finalizers = []string{"example.com/hold"}
-			mustDelete(t, mustCreate(t, topic))
-			stored = mustGet(t, topic)
-		case !way.Creates():
-			stored = mustCreate(t, topic)
-		}
-		if stored != nil {
+		if !way.Creates() {
+			stored = placed(t, topic, way)
 			topic = stored.DeepCopy()
 		}
 		offend(t, k, topic)
-		before := k.Topics(t)
-		return apiservertest.Attempt[*v1beta1.KafkaTopic]{Object: topic, Unchanged: func(t *testing.T) {
+		before, claims := k.Topics(t), claimTexts(t, k)
+		get := func(t *testing.T) (*v1beta1.KafkaTopic, error) {
 			t.Helper()
-			if got := k.Topics(t); !equality.Semantic.DeepEqual(got, before) {
-				t.Errorf("the brokers had %+v and have %+v", before, got)
-			}
-			got, err := topicsOf(server.Client, k).Get(t.Context(), "orders", metav1.GetOptions{})
+			return topicsOf(server.Client, k).Get(t.Context(), topic.Name, metav1.GetOptions{})
+		}
+		return apiservertest.Attempt[*v1beta1.KafkaTopic]{Object: topic, Stored: stored.DeepCopy(), Unchanged: func(t *testing.T) {
+			t.Helper()
+			expectSame(t, "topics", before, k.Topics(t))
+			expectSame(t, "claims", claims, claimTexts(t, k))
+			got, err := get(t)
 			switch {
 			case stored == nil:
 				if !apierrors.IsNotFound(err) {
 					t.Errorf("it is there: %v", err)
-				}
-				if claims := claimsOn(t, k); len(claims) != 0 {
-					t.Errorf("claims are left: %v", claims)
 				}
 			case err != nil:
 				t.Error(err)
 			case !equality.Semantic.DeepEqual(got.Spec, stored.Spec):
 				t.Errorf("the spec was stored: %+v", got.Spec)
 			}
+		}, Done: func(t *testing.T) {
+			t.Helper()
+			if _, err := get(t); !apierrors.IsNotFound(err) {
+				t.Errorf("it is there: %v", err)
+			}
+			delete(claims, "orders")
+			apiservertest.Eventually(t, "its claim goes, and no other", func() bool { return equality.Semantic.DeepEqual(claims, claimTexts(t, k)) })
+			// What is somebody's stays, whatever its name.
+			if before["orders"].ID == stored.Status.TopicID {
+				delete(before, "orders")
+			}
+			expectSame(t, "topics", before, k.Topics(t))
 		}}
+	}
+}
+
+// placed stores an object, which is deleted and waits for its finalizers if a way needs that.
+func placed(t *testing.T, topic *v1beta1.KafkaTopic, way apiservertest.Way) *v1beta1.KafkaTopic {
+	t.Helper()
+	if way.Departs() {
+		topic.Finalizers = []string{"example.com/hold"}
+	}
+	stored := mustCreate(t, topic)
+	if way.Departs() {
+		mustDelete(t, topic)
+		stored = mustGet(t, topic)
+	}
+	return stored
+}
+
+// claimTexts are the claims on the names of a cluster, except for what the server notes in them about its own work.
+func claimTexts(t *testing.T, k *apiservertest.Kafka) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, claim := range listClaims(t) {
+		if claim.Cluster.Namespace == k.Object.Namespace {
+			claim.Server, claim.Fence = "", ""
+			texts[claim.Name.Name] = string(asJSON(t, claim))
+		}
+	}
+	return texts
+}
+
+func expectSame[V any](t *testing.T, what string, before, after map[string]V) {
+	t.Helper()
+	if !equality.Semantic.DeepEqual(before, after) {
+		t.Errorf("%s were %+v and are %+v", what, before, after)
 	}
 }
 
@@ -90,13 +130,60 @@ func offence(offend func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.Ka
 func TestEveryGuardIsOnEveryWay(t *testing.T) {
 	t.Parallel()
 	user, _ := server.As(t, without("own"))
+	nobody, _ := server.As(t, without("use"))
 	client := server.Client.KafkaV1beta1().RESTClient()
 	partitions := func(number int32) func(*testing.T, apiservertest.Way) apiservertest.Attempt[*v1beta1.KafkaTopic] {
 		return offence(func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = &number })
 	}
-	going := apiservertest.Answer{Code: 422, Why: "the spec of what is about to go is not changed any more"}
+	// renamed is an offence of the name that a new object has on the brokers.
+	renamed := func(name, topicName string) func(*testing.T, apiservertest.Way) apiservertest.Attempt[*v1beta1.KafkaTopic] {
+		return offence(func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
+			if topic.UID == "" {
+				topic.Name = name
+			}
+			if topic.UID != "" || topicName != topic.Name {
+				topic.Spec.TopicName = topicName
+			}
+		})
+	}
+	going := func(field string) map[apiservertest.Way]apiservertest.Answer {
+		return map[apiservertest.Way]apiservertest.Answer{apiservertest.WayLastFinalizer: {Code: 422,
+			Words: field + ": Forbidden: the object is deleted as soon as its finalizers are gone", Why: "the spec of what is about to go is not changed any more"}}
+	}
 	table := topicWrites
 	table.Guards = []apiservertest.Guard[*v1beta1.KafkaTopic]{
+		{
+			Name: "a topic is placed where its maker may use the Kafka", Client: nobody.KafkaV1beta1().RESTClient(), Code: 403, Words: `"use"`,
+			Arrange: offence(func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
+				if topic.UID != "" {
+					topic.Spec.ClusterRef.Name = "other"
+				}
+			}),
+			Beside: stays("spec.clusterRef.name"),
+		},
+		{
+			Name: "a chosen name needs own", Client: user.KafkaV1beta1().RESTClient(), Code: 403, Words: `to choose the topic name "payments"`,
+			Arrange: renamed("orders", "payments"), Beside: stays("spec.topicName"),
+		},
+		{
+			Name: "a name of another namespace needs own", Client: user.KafkaV1beta1().RESTClient(), Code: 403, Words: `which is one of namespace "tenant"`,
+			Arrange: renamed("tenant.orders", "tenant.orders"), Beside: stays("spec.topicName"),
+		},
+		{
+			Name: "a topic has one object", Client: client, Code: 422, Words: `is managed by KafkaTopic "first"`,
+			Arrange: offence(func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
+				t.Helper()
+				name := "orders"
+				if topic.UID != "" {
+					name = "payments"
+					topic.Spec.TopicName = name
+				}
+				mustCreate(t, newTopic(k, "first", func(first *v1beta1.KafkaTopic) {
+					first.Spec.TopicName, first.Finalizers = name, []string{"example.com/hold"}
+				}))
+			}),
+			Beside: stays("spec.topicName"),
+		},
 		{
 			Name: "what is somebody's needs own", Client: user.KafkaV1beta1().RESTClient(), Code: 403, Words: `"own"`,
 			Arrange: offence(func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
@@ -109,29 +196,37 @@ func TestEveryGuardIsOnEveryWay(t *testing.T) {
 				k.CreateTopic(t, topic.Name, 3, 2)
 				topic.Spec.AdoptTopicID = k.Topics(t)[topic.Name].ID
 			}),
-			Beside: map[apiservertest.Way]apiservertest.Answer{
-				apiservertest.WayScale:         {Code: 422, Why: "a scale takes over nothing: the topic is not the object's"},
-				apiservertest.WayLastFinalizer: going,
-			},
+			Beside: and(going("spec.adoptTopicID"), apiservertest.WayScale,
+				apiservertest.Answer{Code: 422, Words: "adoptTopicID", Why: "a scale takes over nothing: the topic is not the object's"}),
 		},
-		{Name: "two billion partitions are too many", Client: client, Code: 422, Words: "partitions", Arrange: partitions(2_000_000_000),
-			Beside: map[apiservertest.Way]apiservertest.Answer{apiservertest.WayLastFinalizer: going}},
-		{Name: "ten thousand are added at most", Client: client, Code: 422, Words: "at most", Arrange: partitions(10_004),
-			Beside: map[apiservertest.Way]apiservertest.Answer{apiservertest.WayLastFinalizer: going}},
-		{Name: "a cluster takes so many", Client: client, Code: 422, Words: "takes at most", Arrange: partitions(9_000),
-			Beside: map[apiservertest.Way]apiservertest.Answer{apiservertest.WayLastFinalizer: going}},
+		{Name: "two billion partitions are too many", Client: client, Code: 422, Words: "partitions", Arrange: partitions(2_000_000_000), Beside: going("spec.partitions")},
+		{Name: "ten thousand are added at most", Client: client, Code: 422, Words: "at most", Arrange: partitions(10_004), Beside: going("spec.partitions")},
+		{Name: "a cluster takes so many", Client: client, Code: 422, Words: "takes at most", Arrange: partitions(9_000), Beside: going("spec.partitions")},
 		{
 			Name: "brokers refuse", Client: client, Code: 422, Words: "spec.replicas",
 			Arrange: offence(func(_ *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
 				topic.Spec.Replicas = ptr.To[int32](9)
 			}),
-			Beside: map[apiservertest.Way]apiservertest.Answer{
-				apiservertest.WayScale:         {Code: 200, Why: "a scale says nothing of replicas"},
-				apiservertest.WayLastFinalizer: going,
-			},
+			Beside: and(going("spec.replicas"), apiservertest.WayScale, apiservertest.Answer{Code: 200, Words: `"replicas":3`, Why: "a scale says nothing of replicas"}),
 		},
 	}
 	table.Test(t)
+}
+
+func and(answers map[apiservertest.Way]apiservertest.Answer, way apiservertest.Way, answer apiservertest.Answer) map[apiservertest.Way]apiservertest.Answer {
+	answers[way] = answer
+	return answers
+}
+
+// stays are the answers of the ways that write an object which is there: where its topic is, and what it is called there, stay as they are.
+func stays(field string) map[apiservertest.Way]apiservertest.Answer {
+	answers := map[apiservertest.Way]apiservertest.Answer{
+		apiservertest.WayScale: {Code: 200, Words: `"replicas":3`, Why: "a scale says nothing of where a topic is"},
+	}
+	for _, way := range append([]apiservertest.Way{apiservertest.WayLastFinalizer}, specWays...) {
+		answers[way] = apiservertest.Answer{Code: 422, Words: field + ": Invalid value", Why: "where a topic is, and its name there, are immutable"}
+	}
+	return answers
 }
 
 // Whichever way an object goes, its last spec decides whether its topic stays.
