@@ -183,3 +183,28 @@ func TestLostVoters(t *testing.T) {
 		}
 	}
 }
+
+// Brokers that are registered do not always reach the active controller, which makes topics.
+func TestAClusterBecomesReadyWithItsQuorum(t *testing.T) {
+	leader, none := &broker.QuorumInfo{LeaderID: 1}, &broker.QuorumInfo{LeaderID: -1}
+	for _, tc := range []struct {
+		name     string
+		mode     v1beta1.ClusterMode
+		quorum   *broker.QuorumInfo
+		wasReady bool
+		want     string
+	}{
+		{"it answers", v1beta1.ModeDedicated, leader, false, reasonReady},
+		{"it does not answer", v1beta1.ModeDedicated, nil, false, reasonNoQuorum},
+		{"it has no leader", v1beta1.ModeCombined, none, false, reasonNoQuorum},
+		{"it elects a leader later", v1beta1.ModeCombined, none, true, reasonReady},
+		{"it does not answer later", v1beta1.ModeDedicated, nil, true, reasonReady},
+		{"there is none", v1beta1.ModeZooKeeper, nil, false, reasonReady},
+	} {
+		o := &observation{record: record{Mode: tc.mode}, info: &broker.ClusterInfo{Brokers: registered(false, 0, 1, 2)}, quorum: tc.quorum}
+		got := readyCondition(o, v1beta1.BrokerCounts{Desired: 3, Ready: 3}, tc.wasReady)
+		if got.Reason != tc.want || (got.Status == metav1.ConditionTrue) != (tc.want == reasonReady) {
+			t.Errorf("%s: Ready is %s %s (%s), want %s", tc.name, got.Status, got.Reason, got.Message, tc.want)
+		}
+	}
+}

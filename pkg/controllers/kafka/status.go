@@ -32,6 +32,7 @@ const (
 	reasonBrokersNotReady = "BrokersNotReady"
 	reasonNotRegistered   = "BrokersNotRegistered"
 	reasonNoAnswer        = "BrokersDoNotAnswer"
+	reasonNoQuorum        = "QuorumDoesNotAnswer"
 	reasonNodesNotReady   = "NodesNotReady"
 	reasonVoterLost       = "VoterLost"
 	reasonCrashLoop       = "CrashLoopBackOff"
@@ -86,7 +87,7 @@ func statusOf(o *observation, now time.Time) v1beta1.KafkaStatus {
 	}
 
 	wasReady := meta.IsStatusConditionTrue(kafka.Status.Conditions, v1beta1.ConditionReady)
-	ready := readyCondition(o, status.Brokers)
+	ready := readyCondition(o, status.Brokers, wasReady)
 	progressing := progressingCondition(o, ready, before, wasReady)
 	if status.Version == "" || progressing.Reason != reasonRestartRequired && ready.Status == metav1.ConditionTrue {
 		status.Version = kafka.Spec.Version
@@ -133,7 +134,10 @@ func quorumOf(o *observation) []v1beta1.QuorumVoter {
 	return out
 }
 
-func readyCondition(o *observation, counts v1beta1.BrokerCounts) metav1.Condition {
+// readyCondition is True when the brokers serve. What they were told by the controller when they registered they go on knowing without it, so a
+// cluster becomes ready when the active controller is reached through its brokers, too: everything that changes metadata takes that way, such as
+// the creation of a topic. One that is ready stays so while a controller is elected.
+func readyCondition(o *observation, counts v1beta1.BrokerCounts, wasReady bool) metav1.Condition {
 	c := metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse}
 	switch {
 	case counts.Ready < counts.Desired:
@@ -153,6 +157,11 @@ func readyCondition(o *observation, counts v1beta1.BrokerCounts) metav1.Conditio
 		if len(missing) > 0 {
 			c.Reason = reasonNotRegistered
 			c.Message = fmt.Sprintf("all %d broker pods are ready, brokers %s are not registered with the cluster", counts.Desired, render.FormatIDs(missing))
+			break
+		}
+		if !wasReady && o.record.Mode != v1beta1.ModeZooKeeper && (o.quorum == nil || o.quorum.LeaderID < 0) {
+			c.Reason = reasonNoQuorum
+			c.Message = fmt.Sprintf("all %d brokers are ready and registered, but the metadata quorum does not answer through them", counts.Desired)
 			break
 		}
 		c.Status, c.Reason = metav1.ConditionTrue, reasonReady
