@@ -45,11 +45,20 @@ func (a addresses) check(ctx context.Context, change stored.Change) error {
 			// Validation says so.
 			continue
 		}
+		if a.allowed.Host(host) {
+			continue
+		}
 		if err := a.allowed.Literal(ctx, host); errors.Is(err, target.ErrEndpointsUnknown) {
 			return apierrors.NewServiceUnavailable(err.Error())
 		} else if err != nil {
 			errs = append(errs, field.Invalid(path.Index(i), server, "not a place for an external cluster: "+err.Error()))
-		} else if here, is := a.runHere(ctx, host); is && !a.allowed.Host(host) {
+			continue
+		}
+		here, is, err := a.runHere(ctx, host)
+		if err != nil {
+			return err
+		}
+		if is {
 			errs = append(errs, field.Invalid(path.Index(i), server, fmt.Sprintf("Kafka %s is run here: refer to it instead", here)))
 		}
 	}
@@ -59,18 +68,25 @@ func (a addresses) check(ctx context.Context, change stored.Change) error {
 	return apierrors.NewInvalid(kafka.Kind("Kafka"), k.Name, errs)
 }
 
-// runHere is the Kafka that is run here whose Service a host name is, or the pod of one; false when it is none. Who goes around the name
-// finds the cluster claimed.
-func (a addresses) runHere(ctx context.Context, host string) (types.NamespacedName, bool) {
+// runHere is the Kafka that is run here whose Service a host name is, or the pod of one; false when it is none. It reads what is stored: a
+// cache does not know a Kafka that was made a moment ago, and what cannot be read may be one. Who goes around the name finds the cluster
+// claimed.
+func (a addresses) runHere(ctx context.Context, host string) (here types.NamespacedName, is bool, err error) {
 	for _, service := range services(host) {
 		for _, name := range kafkaOf(service.Name) {
-			k, err := a.clusters.Known(ctx, service.Namespace, name)
-			if err == nil && k.Spec.External == nil {
-				return types.NamespacedName{Namespace: k.Namespace, Name: k.Name}, true
+			k, err := a.clusters.Kafka(ctx, service.Namespace, name)
+			if apierrors.IsNotFound(err) {
+				continue
+			}
+			if err != nil {
+				return types.NamespacedName{}, false, err
+			}
+			if k.Spec.External == nil {
+				return types.NamespacedName{Namespace: k.Namespace, Name: k.Name}, true, nil
 			}
 		}
 	}
-	return types.NamespacedName{}, false
+	return types.NamespacedName{}, false, nil
 }
 
 // services are the Services that a host name can be of. Pods have the domain of the cluster, "svc" and namespaces to search in, so that

@@ -2,12 +2,16 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"testing"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	apistorage "k8s.io/apiserver/pkg/storage"
 	hostfake "k8s.io/client-go/kubernetes/fake"
 	"k8s.io/utils/clock"
 
@@ -67,6 +71,52 @@ func TestWhereExternalKafkasMayBe(t *testing.T) {
 	expectStatus(t, err, 422, "spec.external.bootstrapServers[0]", "loopback")
 	if _, err := kafkas.Patch(t.Context(), k.Name, types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`), metav1.PatchOptions{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// forgetful is a storage whose cache knows nothing yet, and which cannot read the objects of one namespace.
+type forgetful struct{ apistorage.Interface }
+
+func (f forgetful) Get(ctx context.Context, key string, options apistorage.GetOptions, into runtime.Object) error {
+	switch {
+	case options.ResourceVersion == "0":
+		return apistorage.NewKeyNotFoundError(key, 0)
+	case strings.Contains(key, "/unreadable/"):
+		return apistorage.NewInternalError(errors.New("the disk is gone"))
+	}
+	return f.Interface.Get(ctx, key, options, into)
+}
+
+// What a cache does not know is not taken for what is not there, nor what cannot be read.
+func TestAKafkaThatNoCacheKnowsIsRunHere(t *testing.T) {
+	t.Parallel()
+	allowed, err := target.NewAddresses(target.Places{Allow: []string{"my-cluster-brokers.unreadable"}}, clock.RealClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	restricted, err := apiservertest.Start(apiservertest.Options{Addresses: allowed,
+		Objects: func(objects apistorage.Interface) apistorage.Interface { return forgetful{objects} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer restricted.Close()
+	kafkas := restricted.Client.KafkaV1beta1().Kafkas("streams")
+	if _, err := kafkas.Create(t.Context(), newKafka("streams"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	create := func(server string) error {
+		k := externalKafka("streams", func(e *v1beta1.ExternalSpec) { e.BootstrapServers = []string{server} })
+		k.Name, k.GenerateName = "", "theirs-"
+		_, err := kafkas.Create(t.Context(), k, metav1.CreateOptions{})
+		return err
+	}
+	expectStatus(t, create("my-cluster-bootstrap.streams.svc:9092"), 422, "spec.external.bootstrapServers[0]", "streams/my-cluster")
+	if err := create("my-cluster-bootstrap.elsewhere.svc:9092"); err != nil {
+		t.Errorf("a Kafka that does not exist: %v", err)
+	}
+	expectStatus(t, create("my-cluster-bootstrap.unreadable.svc:9092"), 500, "the disk is gone")
+	if err := create("my-cluster-brokers.unreadable:9092"); err != nil {
+		t.Errorf("a host that is allowed, for which nothing is read: %v", err)
 	}
 }
 
