@@ -80,13 +80,13 @@ func (r *StatusREST) claim(ctx context.Context, out runtime.Object, before *kafk
 	var claimed *live.ClaimedError
 	if errors.As(err, &claimed) {
 		// Another one has claimed it since this one was judged: nothing is started as it either.
-		takeBack := rest.DefaultUpdatedObjectInfo(nil, func(_ context.Context, _, old runtime.Object) (runtime.Object, error) {
+		takeBack := rest.DefaultUpdatedObjectInfo(nil, func(ctx context.Context, _, old runtime.Object) (runtime.Object, error) {
 			is, ok := old.DeepCopyObject().(*kafka.Kafka)
 			if !ok || is.Status.ClusterID != k.Status.ClusterID {
 				return old, nil
 			}
 			reset(is, before)
-			setClaimed(is, before, claimed)
+			setWrong(ctx, is, before, wrong(before, claimed))
 			return is, nil
 		})
 		var taken runtime.Object
@@ -146,16 +146,15 @@ func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka)
 		return
 	}
 	id, err := r.clusterID(ctx, before)
-	var claimed *live.ClaimedError
 	var stranger *broker.NotAdmittedError
-	switch {
+	switch why := wrong(before, err); {
 	case err == nil:
 		k.Status.ClusterID = id
-	case errors.As(err, &claimed):
+	case why != nil:
 		if errors.As(err, &stranger) {
 			k.Status.ClusterID = stranger.ID
 		}
-		setClaimed(k, before, claimed)
+		setWrong(ctx, k, before, why)
 	default:
 		setCondition(k, before, v1beta1.ConditionReady, reasonNotIdentified, "the API server cannot find out which cluster answers at spec.external.bootstrapServers", false)
 	}
@@ -165,28 +164,67 @@ func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka)
 // known. As long as it is another's, it is not this one's, and nothing is started as it. It changes no claim.
 func (r *StatusREST) identifyOurs(ctx context.Context, k, before *kafka.Kafka) {
 	ready := meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionReady)
-	var claimed *live.ClaimedError
-	if id := k.Status.ClusterID; id != "" && errors.As(r.clusters.Owns(ctx, before, id), &claimed) {
-		if before.Status.ClusterID == "" {
-			reset(k, before)
-		}
-	} else if ready {
-		_, err := r.clusterID(ctx, before)
-		errors.As(err, &claimed)
+	var err error
+	if id := k.Status.ClusterID; id != "" {
+		err = r.clusters.Owns(ctx, before, id)
 	}
-	if claimed != nil {
-		setClaimed(k, before, claimed)
+	why := wrong(before, err)
+	switch {
+	case why != nil && before.Status.ClusterID == "":
+		reset(k, before)
+	case why == nil && ready:
+		_, err = r.clusterID(ctx, before)
+		why = wrong(before, err)
+	}
+	if why != nil {
+		setWrong(ctx, k, before, why)
 	}
 }
 
-// setClaimed says that the brokers of a Kafka are another's.
-func setClaimed(k, before *kafka.Kafka, claimed *live.ClaimedError) {
-	message := fmt.Sprintf("the brokers are those of Kafka %s, and nothing is done on them for this one", claimed.By)
+// wrongBrokers is why nothing is done on the brokers of a Kafka for it.
+type wrongBrokers struct {
+	reason, message string
+	// claimed is whose they are; nil when that is not why.
+	claimed *live.ClaimedError
+}
+
+// wrong is why brokers must not be those of a Kafka: they are another's, or where none may be. It is nil of an error that says anything
+// else, such as that one is away.
+func wrong(before *kafka.Kafka, err error) *wrongBrokers {
+	var claimed *live.ClaimedError
+	if errors.As(err, &claimed) {
+		// Whose is for who may get that one, and the status of this one is read by others.
+		return &wrongBrokers{target.ReasonClusterClaimed, fmt.Sprintf("the brokers are those of another Kafka, cluster %q, and nothing is done on them for this one", claimed.ClusterID), claimed}
+	}
+	var first *wrongBrokers
+	said := meta.FindStatusCondition(before.Status.Conditions, v1beta1.ConditionReady)
+	for _, objection := range broker.SecurityErrors(err) {
+		if objection.Reason != broker.ReasonAddressNotAllowed {
+			continue
+		}
+		why := &wrongBrokers{reason: objection.Reason, message: objection.Text}
+		if said != nil && said.Reason == why.reason && said.Message == why.message {
+			// Which of several is found first is no news.
+			return why
+		}
+		if first == nil {
+			first = why
+		}
+	}
+	return first
+}
+
+// setWrong says that the brokers of a Kafka must not be its own.
+func setWrong(ctx context.Context, k, before *kafka.Kafka, why *wrongBrokers) {
+	said := meta.FindStatusCondition(before.Status.Conditions, v1beta1.ConditionReady)
+	if why.claimed != nil && (said == nil || said.Reason != why.reason) {
+		klog.FromContext(ctx).Info("The brokers of a Kafka are another's", "kafka", klog.KObj(k), "clusterID", why.claimed.ClusterID, "owner", why.claimed.By)
+	}
 	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionDegraded} {
-		setCondition(k, before, kind, target.ReasonClusterClaimed, message, kind == v1beta1.ConditionDegraded)
+		setCondition(k, before, kind, why.reason, why.message, kind == v1beta1.ConditionDegraded)
 	}
 	if meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionProgressing) {
-		setCondition(k, before, v1beta1.ConditionProgressing, target.ReasonClusterClaimed, message, false)
+		setCondition(k, before, v1beta1.ConditionProgressing, why.reason, why.message, false)
 	}
 }
 
@@ -207,12 +245,12 @@ func (r *StatusREST) clusterID(ctx context.Context, k *kafka.Kafka) (string, err
 	if err != nil {
 		return "", err
 	}
+	var answers []error
 	for _, version := range versions {
-		// One that is away is no news about the others.
-		var claimed *live.ClaimedError
-		if errors.As(version.Err, &claimed) {
-			return "", version.Err
-		}
+		answers = append(answers, version.Err)
+	}
+	if err := errors.Join(answers...); wrong(k, err) != nil {
+		return "", err
 	}
 	return info.ID, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -266,29 +267,50 @@ func TestAnotherClusterAtTheSameAddresses(t *testing.T) {
 
 // naming makes the broker of one cluster name that of another as the rest of its own.
 func naming(t *testing.T, liar, victim *apiservertest.Kafka) {
-	host, port, err := net.SplitHostPort(victim.ListenAddrs()[0])
-	if err != nil {
-		t.Fatal(err)
+	t.Helper()
+	advertise(t, liar, "liar", victim.ListenAddrs()[0])
+}
+
+// advertise makes the broker of a cluster say at which address it is. The answer has it say another.
+func advertise(t *testing.T, fake *apiservertest.Kafka, id, address string) (move func(address string)) {
+	t.Helper()
+	var mu sync.Mutex
+	var host string
+	var port int32
+	move = func(address string) {
+		t.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		where, text, err := net.SplitHostPort(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		number, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		host, port = where, int32(number)
 	}
-	number, err := strconv.ParseInt(port, 10, 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	liar.ControlKey(int16(kmsg.Metadata), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		liar.KeepControl()
+	move(address)
+	fake.ControlKey(int16(kmsg.Metadata), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
 		response := request.ResponseKind().(*kmsg.MetadataResponse)
-		id := "liar"
 		response.ClusterID = &id
-		response.Brokers = []kmsg.MetadataResponseBroker{{NodeID: 0, Host: host, Port: int32(number)}}
+		response.Brokers = []kmsg.MetadataResponseBroker{{NodeID: 0, Host: host, Port: port}}
 		return response, nil, true
 	})
-	liar.ControlKey(int16(kmsg.DescribeCluster), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		liar.KeepControl()
+	fake.ControlKey(int16(kmsg.DescribeCluster), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
 		response := request.ResponseKind().(*kmsg.DescribeClusterResponse)
-		response.ClusterID = "liar"
-		response.Brokers = []kmsg.DescribeClusterResponseBroker{{NodeID: 0, Host: host, Port: int32(number)}}
+		response.ClusterID = id
+		response.Brokers = []kmsg.DescribeClusterResponseBroker{{NodeID: 0, Host: host, Port: port}}
 		return response, nil, true
 	})
+	return move
 }
 
 // A cluster whose broker names those of another is not ready before a live request finds that out.

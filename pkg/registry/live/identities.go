@@ -48,12 +48,13 @@ const (
 // ClaimedError says that a Kafka's brokers are those of another Kafka. It is a 403 to whoever asks for something of them, which names the
 // other only to who may get that one; see Clusters.For.
 type ClaimedError struct {
-	// By is the Kafka whose cluster it is.
-	By types.NamespacedName
+	// By is the Kafka whose cluster it is, and ClusterID the cluster's id. Both are empty of a Kafka of which no more is known than that its
+	// status says so: it is not the cluster, so that the status does not have the id.
+	By        types.NamespacedName
+	ClusterID string
 	// kafka is the name of the one whose it is not, and ours says that it is run here, so that nobody wrote a spec.external.
-	kafka     string
-	clusterID string
-	ours      bool
+	kafka string
+	ours  bool
 	// named says that its text may name the other.
 	named bool
 }
@@ -61,7 +62,7 @@ type ClaimedError struct {
 func (e *ClaimedError) Error() string {
 	of, own := "another Kafka", "the verb \"own\" on that one"
 	if e.named {
-		of, own = fmt.Sprintf("Kafka %s, cluster %q", e.By, e.clusterID), ownership(e.By).String()
+		of, own = fmt.Sprintf("Kafka %s, cluster %q", e.By, e.ClusterID), ownership(e.By).String()
 	}
 	if e.ours {
 		return fmt.Sprintf("its brokers are those of %s; who creates it needs %s", of, own)
@@ -69,7 +70,14 @@ func (e *ClaimedError) Error() string {
 	return fmt.Sprintf("its brokers are those of %s; who writes spec.external needs %s", of, own)
 }
 
-func (e *ClaimedError) Unwrap() error {
+func (e *ClaimedError) Unwrap() error { return e.forbidden() }
+
+var _ apierrors.APIStatus = &ClaimedError{}
+
+// Status implements apierrors.APIStatus.
+func (e *ClaimedError) Status() metav1.Status { return e.forbidden().ErrStatus }
+
+func (e *ClaimedError) forbidden() *apierrors.StatusError {
 	return apierrors.NewForbidden(kafka.Resource("kafkas"), e.kafka, errors.New(e.Error()))
 }
 
@@ -117,11 +125,13 @@ type Identities struct {
 	Kafkas KafkaStore
 	Access access.Reviewer
 	Clock  clock.WithTicker
-	// Restate writes the status of a Kafka anew, whose cluster is another's.
+	// Restate writes the status of a Kafka anew, whose cluster is another's, or one of whose brokers is where none may be.
 	Restate func(ctx context.Context, kafka types.NamespacedName) error
 
 	mu       sync.Mutex
 	verdicts map[question]*verdict
+	// told is when the statuses of Kafkas were last to be written anew.
+	told map[types.UID]time.Time
 	// missed is since when makers are remembered of Kafkas that are not stored.
 	missed map[types.UID]time.Time
 }
@@ -207,25 +217,9 @@ func (i *Identities) look(logger klog.Logger, k *v1beta1.Kafka, clusterID string
 		return i.judge(ctx, k, clusterID, true)
 	}, func(err error) {
 		i.renew(v, err)
-		i.tell(ctx, k, err)
-	})
-}
-
-// tell has the status of a Kafka say that its cluster is another's, when that has come out and it says something else.
-func (i *Identities) tell(ctx context.Context, k *v1beta1.Kafka, err error) {
-	var claimed *ClaimedError
-	if !errors.As(err, &claimed) || target.Claimed(k) {
-		return
-	}
-	of := types.NamespacedName{Namespace: k.Namespace, Name: k.Name}
-	crash.Go(func() error {
-		ctx, cancel := context.WithTimeout(ctx, restateTimeout)
-		defer cancel()
-		return i.Restate(ctx, of)
-	}, func(err error) {
-		// The next verdict has it said again.
-		if err != nil && !apierrors.IsNotFound(err) {
-			klog.FromContext(ctx).Error(err, "Status not written of a Kafka whose cluster is another's", "kafka", of)
+		var claimed *ClaimedError
+		if errors.As(err, &claimed) && !target.Claimed(k) {
+			i.tell(ctx, k)
 		}
 	})
 }
@@ -355,7 +349,7 @@ func (i *Identities) second(ctx context.Context, k *v1beta1.Kafka, standing *sto
 			return apierrors.NewInternalError(fmt.Errorf("ask for %s: %w", own, err))
 		}
 	}
-	return &ClaimedError{By: first, kafka: k.Name, clusterID: standing.ClusterID, ours: k.Spec.External == nil}
+	return &ClaimedError{By: first, kafka: k.Name, ClusterID: standing.ClusterID, ours: k.Spec.External == nil}
 }
 
 // Made records who wrote the spec.external of a Kafka that is about to be stored, or creates one that is run here.

@@ -26,7 +26,7 @@ func (c *Clusters) Known(ctx context.Context, namespace, name string) (*kafka.Ka
 	return k, nil
 }
 
-// Reach is Known and Connect for reads. What the cache does not have, or has not up yet, is read freshly.
+// Reach is Known and Connect for reads. What the cache does not have, has not up yet, or has as another's cluster is read freshly.
 func (c *Clusters) Reach(ctx context.Context, namespace, name string) (*broker.Cluster, error) {
 	k, err := c.Known(ctx, namespace, name)
 	if err == nil {
@@ -35,7 +35,8 @@ func (c *Clusters) Reach(ctx context.Context, namespace, name string) (*broker.C
 			return cluster, nil
 		}
 	}
-	if !apierrors.IsNotFound(err) && !errors.Is(err, ErrNotUp) {
+	var claimed *ClaimedError
+	if !apierrors.IsNotFound(err) && !errors.Is(err, ErrNotUp) && !errors.As(err, &claimed) {
 		return nil, err
 	}
 	if k, err = c.Kafka(ctx, namespace, name); err != nil {

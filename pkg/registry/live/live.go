@@ -63,18 +63,26 @@ func (c *Clusters) Kafka(ctx context.Context, namespace, name string) (*kafka.Ka
 	})
 }
 
-// Connect returns the gateway's handle on a Kafka. It never dials.
+// Connect returns the gateway's handle on a Kafka. It never dials. A Kafka that is not started because its cluster is another's has no
+// address to be found out at: that is a ClaimedError here, as it is one of the first request to a Kafka that has.
 func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
 	v, err := versioned(k)
 	if err != nil {
 		return nil, err
 	}
 	at, known := c.Targets.Of(v)
-	if !known {
+	switch {
+	case known:
+	case c.Identities != nil && target.Claimed(v):
+		return nil, &ClaimedError{kafka: k.Name, ours: k.Spec.External == nil}
+	default:
 		return nil, fmt.Errorf("Kafka %s/%s: %w", k.Namespace, k.Name, ErrNotUp)
 	}
 	if c.Identities != nil {
 		at.Gate = gate{c.Identities, v}
+		if at.Within != nil {
+			at.Within = border{at.Within, c.Identities, v}
+		}
 	}
 	return c.Gateway.Cluster(at), nil
 }
@@ -137,8 +145,12 @@ func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // Unavailable, Refused, Warn and Line do not tell how the cluster is reached, except of an error by Clusters.For.
 
-// Unavailable is the 503 of a live subresource whose brokers are away.
+// Unavailable is the 503 of a live subresource whose brokers are away, and the 403 of one whose brokers are another Kafka's.
 func Unavailable(err error) error {
+	var claimed *ClaimedError
+	if errors.As(err, &claimed) {
+		return claimed.forbidden()
+	}
 	return apierrors.NewServiceUnavailable("the brokers cannot be asked: " + Line(err))
 }
 

@@ -23,6 +23,9 @@ func (c *Clusters) For(ctx context.Context, namespace, name string, err error) e
 	get := access.Question{Verb: "get", Resource: access.Kafkas, Namespace: namespace, Name: name}
 	var claimed *ClaimedError
 	if errors.As(err, &claimed) {
+		if claimed.By.Name == "" {
+			return err
+		}
 		get.Namespace, get.Name = claimed.By.Namespace, claimed.By.Name
 	}
 	// What cannot be found out is not told.
