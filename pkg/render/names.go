@@ -79,6 +79,11 @@ func HeadlessService(cluster string, role Role) string {
 	return cluster + "-" + string(role) + "s"
 }
 
+// Services are the names of all Services that a Kafka can have.
+func Services(cluster string) []string {
+	return []string{BootstrapService(cluster), HeadlessService(cluster, Broker), HeadlessService(cluster, Controller), HeadlessService(cluster, ZooKeeper)}
+}
+
 // PodName is the name of a role's pod by ordinal.
 func PodName(cluster string, role Role, ordinal int32) string {
 	return fmt.Sprintf("%s-%d", WorkloadName(cluster, role), ordinal)

@@ -43,15 +43,6 @@ var special = map[netip.Prefix]string{
 // nat64 are the addresses by which hosts without IPv4 reach those that have nothing else (RFC 6052).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-const (
-	// AllowAddressesUsage is the text of the flag --allow-external-addresses.
-	AllowAddressesUsage = "Networks, addresses and names of hosts, separated by commas, where external Kafkas may be although they are loopback, link-local " +
-		"or multicast addresses, metadata services, API servers, pods of Kafkas that are run here, or in --deny-external-addresses."
-	// DenyAddressesUsage is the text of the flag --deny-external-addresses.
-	DenyAddressesUsage = "Networks and addresses, separated by commas, where external Kafkas must not be, such as the network of the nodes. " +
-		"What --allow-external-addresses names may be all the same."
-)
-
 // APIServers are the hosts of the Kubernetes that this process is part of: as it is reached, and as pods are told.
 func APIServers(url string) []string {
 	hosts := []string{os.Getenv("KUBERNETES_SERVICE_HOST"), "kubernetes.default.svc"}
@@ -82,15 +73,15 @@ type Places struct {
 }
 
 // Around builds Addresses with what is reserved in the Kubernetes that this process is part of: the API servers behind its url, the Service
-// of our own, and what is behind the Services of both and of Kafkas that are run here, which have the labels of nodes, as Addresses.Run
-// watches it.
-func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName, nodes map[string]string, clock clock.PassiveClock) (*Addresses, error) {
+// of our own, and what is behind the Services of both and of Kafkas that are run here, as Addresses.Run watches it. Which Kafkas these are
+// has to be told by KnowKafkas.
+func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName, clock clock.PassiveClock) (*Addresses, error) {
 	p.Reserved = append(APIServers(url), api.Name+"."+api.Namespace+".svc")
 	a, err := NewAddresses(p, clock)
 	if err != nil {
 		return nil, err
 	}
-	a.endpoints, err = newEndpoints(host, api, nodes)
+	a.endpoints, err = newEndpoints(host, api)
 	return a, err
 }
 
@@ -143,6 +134,13 @@ func NewAddresses(places Places, clock clock.PassiveClock) (*Addresses, error) {
 		a.denied = append(a.denied, network)
 	}
 	return a, errors.Join(errs...)
+}
+
+// KnowKafkas says who tells which Kafkas are run here. It is for before the Addresses are used.
+func (a *Addresses) KnowKafkas(kafkas Kafkas) {
+	if a.endpoints != nil {
+		a.endpoints.kafkas = kafkas
+	}
 }
 
 // Run keeps true what is reserved, until ctx ends.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,14 +16,25 @@ import (
 	discoveryinformers "k8s.io/client-go/informers/discovery/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
 
 // endpointsTimeout bounds the wait for the first list of endpoints, which is there some milliseconds after a start.
 const endpointsTimeout = 2 * time.Second
 
-// ErrEndpointsUnknown says that nothing is dialled before it is known what must not be.
-var ErrEndpointsUnknown = errors.New("the EndpointSlices of API servers and of Kafkas that are run here have not been read yet; " +
-	"the service account needs the verbs list and watch on endpointslices.discovery.k8s.io")
+// ErrUnknown says that nothing is dialled before it is known that it may be.
+var ErrUnknown = errors.New("whether an external Kafka may be there is not known")
+
+var (
+	errEndpointsUnknown = fmt.Errorf("%w: the EndpointSlices of API servers and of Kafkas that are run here have not been read yet; "+
+		"the service account needs the verbs list and watch on endpointslices.discovery.k8s.io", ErrUnknown)
+	errKafkaUnknown = fmt.Errorf("%w: whether the Kafka exists whose pod it would be cannot be found out", ErrUnknown)
+)
+
+// Kafkas tell whether a Kafka exists and is run here.
+type Kafkas func(ctx context.Context, of types.NamespacedName) (bool, error)
 
 // hostAPI is the Service of the host's API servers.
 var hostAPI = types.NamespacedName{Namespace: metav1.NamespaceDefault, Name: "kubernetes"}
@@ -31,15 +43,17 @@ var hostAPI = types.NamespacedName{Namespace: metav1.NamespaceDefault, Name: "ku
 const byAddress = "address"
 
 // endpoints know the addresses of the pods and machines behind the Services of API servers and of Kafkas that are run here. Of all slices
-// of the host they watch these few, and keep no more of each than its addresses.
+// of the host they watch these few, and keep no more of each than its addresses and whose it is.
 type endpoints struct {
 	servers, nodes []cache.SharedIndexInformer
+	// kafkas may be nil: then no Kafka is known.
+	kafkas Kafkas
 	// known is closed when all have been listed.
 	known chan struct{}
 }
 
-// newEndpoints builds endpoints of the host's own Service, that of this API, and those of Kafkas, which have some labels.
-func newEndpoints(host kubernetes.Interface, api types.NamespacedName, nodes labels.Set) (*endpoints, error) {
+// newEndpoints builds endpoints of the host's own Service, that of this API, and those of Kafkas.
+func newEndpoints(host kubernetes.Interface, api types.NamespacedName) (*endpoints, error) {
 	e := &endpoints{known: make(chan struct{})}
 	watch := func(namespace string, selected labels.Set) (cache.SharedIndexInformer, error) {
 		informer := discoveryinformers.NewFilteredEndpointSliceInformer(host, namespace, 0, cache.Indexers{byAddress: addressesOf},
@@ -51,8 +65,8 @@ func newEndpoints(host kubernetes.Interface, api types.NamespacedName, nodes lab
 		informer, err := watch(service.Namespace, labels.Set{discoveryv1.LabelServiceName: service.Name})
 		e.servers, errs = append(e.servers, informer), append(errs, err)
 	}
-	// Slices have the labels of their Services.
-	informer, err := watch(metav1.NamespaceAll, nodes)
+	// Slices have the labels of their Services. So may those of others: see ofKafka.
+	informer, err := watch(metav1.NamespaceAll, render.CommonLabels())
 	e.nodes, errs = append(e.nodes, informer), append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("watch EndpointSlices: %w", err)
@@ -84,25 +98,55 @@ func (e *endpoints) judge(ctx context.Context, ip netip.Addr) error {
 	select {
 	case <-e.known:
 	case <-ctx.Done():
-		return ErrEndpointsUnknown
+		return errEndpointsUnknown
 	}
-	if have(e.servers, ip) {
+	if len(e.slices(e.servers, ip)) > 0 {
 		return errServer
 	}
-	if have(e.nodes, ip) {
-		return errNode
+	for _, slice := range e.slices(e.nodes, ip) {
+		if err := e.ofKafka(ctx, slice); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func have(informers []cache.SharedIndexInformer, ip netip.Addr) bool {
+// slices are those of some informers that have an address.
+func (e *endpoints) slices(informers []cache.SharedIndexInformer, ip netip.Addr) []*discoveryv1.EndpointSlice {
+	var all []*discoveryv1.EndpointSlice
 	for _, informer := range informers {
 		// The index exists: newEndpoints made it.
-		if slices, err := informer.GetIndexer().ByIndex(byAddress, ip.String()); err != nil || len(slices) > 0 {
-			return true
+		found, _ := informer.GetIndexer().ByIndex(byAddress, ip.String())
+		for _, obj := range found {
+			if slice, ok := obj.(*discoveryv1.EndpointSlice); ok {
+				all = append(all, slice)
+			}
 		}
 	}
-	return false
+	return all
+}
+
+// ofKafka returns why nothing is dialled at the addresses in a slice, nil when it is not of a Kafka that is run here. Its labels are no proof:
+// whoever may label a Service of his own can write them, and have any pods that he selects denied to all. So the Service has to have a name
+// that is that Kafka's to give, and the Kafka has to exist.
+func (e *endpoints) ofKafka(ctx context.Context, slice *discoveryv1.EndpointSlice) error {
+	of := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[render.LabelCluster]}
+	if of.Name == "" || !slices.Contains(render.Services(of.Name), slice.Labels[discoveryv1.LabelServiceName]) {
+		return nil
+	}
+	if e.kafkas == nil {
+		return errKafkaUnknown
+	}
+	here, err := e.kafkas(ctx, of)
+	switch {
+	case err != nil:
+		// Who reads the error may have no right to know of the Kafka.
+		klog.FromContext(ctx).Error(err, "Kafka not read to judge an address", "kafka", of)
+		return errKafkaUnknown
+	case here:
+		return errNode
+	}
+	return nil
 }
 
 // onlyAddresses leaves out of a slice what nobody reads.
@@ -112,7 +156,13 @@ func onlyAddresses(obj any) (any, error) {
 		return obj, nil
 	}
 	kept := &discoveryv1.EndpointSlice{AddressType: slice.AddressType,
-		ObjectMeta: metav1.ObjectMeta{Namespace: slice.Namespace, Name: slice.Name, UID: slice.UID, ResourceVersion: slice.ResourceVersion}}
+		ObjectMeta: metav1.ObjectMeta{Namespace: slice.Namespace, Name: slice.Name, UID: slice.UID, ResourceVersion: slice.ResourceVersion,
+			Labels: map[string]string{}}}
+	for _, label := range []string{discoveryv1.LabelServiceName, render.LabelCluster} {
+		if value, ok := slice.Labels[label]; ok {
+			kept.Labels[label] = value
+		}
+	}
 	for _, endpoint := range slice.Endpoints {
 		kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{Addresses: endpoint.Addresses})
 	}

@@ -33,13 +33,26 @@ func slice(namespace, name string, labels map[string]string, addresses ...string
 	return s
 }
 
-// around are Addresses in a host with some slices.
+// ofKafka are the labels of the slices of a Kafka's Service.
+func ofKafka(cluster, service string) map[string]string {
+	all := render.Labels(cluster, string(render.Broker))
+	all[discoveryv1.LabelServiceName] = service
+	return all
+}
+
+// around are Addresses in a host with some slices, and with the Kafka streams/my-cluster.
 func around(t *testing.T, host *hostfake.Clientset, allow ...string) *Addresses {
 	t.Helper()
-	a, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService, render.CommonLabels(), clock.RealClock{})
+	a, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.KnowKafkas(func(_ context.Context, of types.NamespacedName) (bool, error) {
+		if of.Namespace == "unreadable" {
+			return false, errors.New("no etcd has my-cluster")
+		}
+		return of == types.NamespacedName{Namespace: "streams", Name: "my-cluster"}, nil
+	})
 	a.resolve = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }
 	var running sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
@@ -52,14 +65,25 @@ func around(t *testing.T, host *hostfake.Clientset, allow ...string) *Addresses 
 }
 
 func TestAddressesBehindServices(t *testing.T) {
-	ofKafka := render.Labels("my-cluster", string(render.Broker))
+	ofBrokers := ofKafka("my-cluster", "my-cluster-brokers")
 	host := hostfake.NewClientset(
 		slice("default", "kubernetes", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}, "10.240.0.1", "2001:db8:0::1"),
 		slice("kafka-system", "kafka-apiserver-x", map[string]string{discoveryv1.LabelServiceName: "kafka-apiserver"}, "10.244.0.4"),
-		slice("streams", "my-cluster-brokers-x", ofKafka, "10.244.0.9", "not.an.address"),
+		slice("streams", "my-cluster-brokers-x", ofBrokers, "10.244.0.9", "not.an.address"),
 		// Services of the same names elsewhere, and those of others, are anybody's.
 		slice("streams", "kubernetes", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}, "10.244.1.1"),
 		slice("streams", "other", map[string]string{discoveryv1.LabelServiceName: "other"}, "10.244.1.2"),
+		slice("streams", "my-cluster-bootstrap-x", ofKafka("my-cluster", "my-cluster-bootstrap"), "10.244.0.11"),
+		slice("streams", "my-cluster-controllers-x", ofKafka("my-cluster", "my-cluster-controllers"), "10.244.0.12"),
+		slice("streams", "my-cluster-zookeeper-x", ofKafka("my-cluster", "my-cluster-zookeeper"), "10.244.0.13"),
+		// Labels are anybody's who may label a Service: that of a Kafka has a name that is the Kafka's to give, and the Kafka exists.
+		slice("tenant", "evil", render.CommonLabels(), "203.0.113.1"),
+		slice("streams", "evil", ofKafka("my-cluster", "evil"), "203.0.113.2"),
+		slice("streams", "evil-of-none", ofKafka("", "-brokers"), "203.0.113.3"),
+		slice("tenant", "my-cluster-brokers-x", ofKafka("my-cluster", "my-cluster-brokers"), "203.0.113.4"),
+		slice("streams", "their-cluster-brokers-x", ofKafka("their-cluster", "their-cluster-brokers"), "203.0.113.5"),
+		// What cannot be found out is not taken for what is not there.
+		slice("unreadable", "my-cluster-brokers-x", ofKafka("my-cluster", "my-cluster-brokers"), "203.0.113.6"),
 	)
 	var mu sync.Mutex
 	var selectors []string
@@ -74,6 +98,8 @@ func TestAddressesBehindServices(t *testing.T) {
 	for ip, what := range map[string]string{
 		"10.240.0.1": "API server", "::ffff:10.240.0.1": "API server", "64:ff9b::af0:1": "API server", "2001:db8::1": "API server",
 		"10.244.0.4": "API server", "10.244.0.9": "run here", "10.244.1.1": "", "10.244.1.2": "", "10.240.0.2": "",
+		"10.244.0.11": "run here", "10.244.0.12": "run here", "10.244.0.13": "run here",
+		"203.0.113.1": "", "203.0.113.2": "", "203.0.113.3": "", "203.0.113.4": "", "203.0.113.5": "", "203.0.113.6": "not known",
 	} {
 		err := a.Literal(t.Context(), ip)
 		if what == "" && err != nil || what != "" && (err == nil || !strings.Contains(err.Error(), what)) {
@@ -81,6 +107,9 @@ func TestAddressesBehindServices(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "my-cluster") {
 			t.Errorf("%s: whose it is is not for everybody: %v", ip, err)
+		}
+		if unknown := what == "not known"; errors.Is(err, ErrUnknown) != unknown {
+			t.Errorf("%s: unknown is %v: %v", ip, unknown, err)
 		}
 	}
 	// Of a host with a hundred thousand slices these are listed, and nothing else.
@@ -92,7 +121,7 @@ func TestAddressesBehindServices(t *testing.T) {
 	}
 	mu.Unlock()
 	// What changes is followed: the pods of a Kafka come and go.
-	if _, err := host.DiscoveryV1().EndpointSlices("streams").Update(t.Context(), slice("streams", "my-cluster-brokers-x", ofKafka, "10.244.0.10"), metav1.UpdateOptions{}); err != nil {
+	if _, err := host.DiscoveryV1().EndpointSlices("streams").Update(t.Context(), slice("streams", "my-cluster-brokers-x", ofBrokers, "10.244.0.10"), metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := host.DiscoveryV1().EndpointSlices("default").Create(t.Context(), slice("default", "kubernetes-2", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}, "10.240.0.7", "10.240.0.8"), metav1.CreateOptions{}); err != nil {
@@ -113,18 +142,18 @@ func TestAddressesBehindServices(t *testing.T) {
 func TestNothingIsDialledBeforeTheEndpointsAreKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Nobody runs them.
-		a, err := Places{Allow: []string{"10.1.0.0/16"}}.Around(hostfake.NewClientset(), "", ourService, render.CommonLabels(), clock.RealClock{})
+		a, err := Places{Allow: []string{"10.1.0.0/16"}}.Around(hostfake.NewClientset(), "", ourService, clock.RealClock{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		a.reserved = nil
-		if err := a.Literal(t.Context(), "10.2.0.1"); !errors.Is(err, ErrEndpointsUnknown) || !strings.Contains(err.Error(), "endpointslices") {
+		if err := a.Literal(t.Context(), "10.2.0.1"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "endpointslices") {
 			t.Errorf("got %v", err)
 		}
 		if err := a.Literal(t.Context(), "10.1.0.1"); err != nil {
 			t.Errorf("what is allowed: %v", err)
 		}
-		if err := a.Literal(t.Context(), "127.0.0.1"); err == nil || errors.Is(err, ErrEndpointsUnknown) {
+		if err := a.Literal(t.Context(), "127.0.0.1"); err == nil || errors.Is(err, ErrUnknown) {
 			t.Errorf("what is reserved in every host: %v", err)
 		}
 	})

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -154,12 +156,24 @@ func newProcess(config *rest.Config, options *Options) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	addresses, err := options.addresses(config.Host, host)
+	addresses, err := options.Addresses(host, config.Host, options.Namespace)
 	if err != nil {
 		return nil, err
 	}
+	addresses.KnowKafkas(runHere(client))
 	gateway := broker.New(broker.Options{ClientID: component, AnswerBytes: heap.AnswerBytes()})
 	return &process{addresses: addresses, host: host, client: client, gateway: gateway, metrics: metrics, runAsUser: user, options: options}, nil
+}
+
+// runHere asks our API whether a Kafka exists and is run here.
+func runHere(client versioned.Interface) target.Kafkas {
+	return func(ctx context.Context, of types.NamespacedName) (bool, error) {
+		kafka, err := client.KafkaV1beta1().Kafkas(of.Namespace).Get(ctx, of.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil && kafka.Spec.External == nil, err
+	}
 }
 
 // work runs the controllers until ctx ends.

@@ -12,13 +12,17 @@ import (
 	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	fakediscovery "k8s.io/client-go/discovery/fake"
 	hostfake "k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/utils/ptr"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/cmd/places"
 	"kafka.openshift.io/kafka-apiserver/pkg/cmd/serve"
+	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 )
 
 func TestValidateSaysAllThatIsWrong(t *testing.T) {
@@ -26,7 +30,7 @@ func TestValidateSaysAllThatIsWrong(t *testing.T) {
 		t.Errorf("the defaults: %v", err)
 	}
 	err := (&Options{
-		BindAddress: "8081", TopicWorkers: -1, RunAsUser: "root", AllowExternalAddresses: []string{"10.0.0.0/33"}, DenyExternalAddresses: []string{"node1"},
+		BindAddress: "8081", TopicWorkers: -1, RunAsUser: "root", Options: places.Options{AllowExternalAddresses: []string{"10.0.0.0/33"}, DenyExternalAddresses: []string{"node1"}},
 		KafkaImages: map[string]string{"1.0": "x", "4.3.1": ""},
 	}).Validate()
 	if err == nil {
@@ -147,4 +151,35 @@ func TestAProcessThatNeverLedEndsWithItsContext(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// Addresses are judged by what our API says of a Kafka, as the API server judges them.
+func TestWhichKafkasAreRunHere(t *testing.T) {
+	kafkas := kafkafake.NewClientset(
+		&v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Namespace: "streams", Name: "here"}},
+		&v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Namespace: "streams", Name: "theirs"}, Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{}}})
+	kafkas.PrependReactor("get", "kafkas", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		return action.(clienttesting.GetAction).GetName() == "away", nil, errors.New("no API server")
+	})
+	for name, want := range map[string]bool{"here": true, "theirs": false, "missing": false} {
+		if here, err := runHere(kafkas)(t.Context(), types.NamespacedName{Namespace: "streams", Name: name}); here != want || err != nil {
+			t.Errorf("%s: %v, %v", name, here, err)
+		}
+	}
+	if _, err := runHere(kafkas)(t.Context(), types.NamespacedName{Namespace: "streams", Name: "away"}); err == nil {
+		t.Error("what cannot be read is taken for what is not there")
+	}
+}
+
+// Both commands are to be given the same.
+func TestTheFlagsOfAddressesAreThoseOfTheServer(t *testing.T) {
+	server, ours := pflag.NewFlagSet("serve", pflag.ContinueOnError), pflag.NewFlagSet("controllers", pflag.ContinueOnError)
+	serve.NewOptions().AddFlags(server)
+	NewOptions().AddFlags(ours)
+	for _, name := range []string{"allow-external-addresses", "deny-external-addresses", "service-name"} {
+		a, b := server.Lookup(name), ours.Lookup(name)
+		if a == nil || b == nil || a.Usage != b.Usage || a.DefValue != b.DefValue {
+			t.Errorf("--%s is %+v and %+v", name, a, b)
+		}
+	}
 }

@@ -8,14 +8,10 @@ import (
 	"strconv"
 
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/utils/clock"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/cmd/places"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
-	"kafka.openshift.io/kafka-apiserver/pkg/render"
-	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -34,8 +30,6 @@ type Options struct {
 	Kubeconfig string
 	// Namespace holds the lease, and the API server's record of its storage identity.
 	Namespace string
-	// ServiceName is the Service in front of our API server.
-	ServiceName string
 	// LeaderElect makes sure that only one of several processes works.
 	LeaderElect bool
 	// BindAddress serves /healthz, /readyz and /metrics.
@@ -48,22 +42,21 @@ type Options struct {
 	KafkaImages map[string]string
 	// RunAsUser is the user of Kafka's pods: a number, runAsAuto or runAsPlatform.
 	RunAsUser string
-	// AllowExternalAddresses are networks, addresses and hosts where external Kafkas may be although others must not, DenyExternalAddresses
-	// networks and addresses where they must not.
-	AllowExternalAddresses, DenyExternalAddresses []string
+	// Options say where external Kafkas may be.
+	places.Options
 }
 
 // NewOptions sets the defaults.
 func NewOptions() *Options {
 	return &Options{
 		Namespace:    "kafka-system",
-		ServiceName:  "kafka-apiserver",
 		LeaderElect:  true,
 		BindAddress:  ":8081",
 		TopicWorkers: 64,
 		RunAsUser:    runAsAuto,
 
 		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
+		Options:           places.NewOptions(),
 	}
 }
 
@@ -71,14 +64,12 @@ func NewOptions() *Options {
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "How to reach the Kubernetes that serves the kafka.openshift.io API. Empty means the service account of the pod.")
 	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "Namespace of the lease, and of the API server's record of its storage identity. Defaults to $POD_NAMESPACE.")
-	flags.StringVar(&o.ServiceName, "service-name", o.ServiceName, "Name of the Service in front of the API server, in the same namespace: no external Kafka is there.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "Work only while holding the lease.")
 	flags.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "Address of /healthz, /readyz and /metrics.")
 	flags.IntVar(&o.TopicWorkers, "topic-workers", o.TopicWorkers, "Number of KafkaTopics of one Kafka in work at once.")
 	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, topics.ReplicasPerBrokerUsage)
 	flags.StringToStringVar(&o.KafkaImages, "kafka-image", o.KafkaImages, "Image of a release of Kafka, as 4.3.1=registry.example.org/kafka:4.3.1; can be repeated.")
-	flags.StringSliceVar(&o.AllowExternalAddresses, "allow-external-addresses", o.AllowExternalAddresses, target.AllowAddressesUsage)
-	flags.StringSliceVar(&o.DenyExternalAddresses, "deny-external-addresses", o.DenyExternalAddresses, target.DenyAddressesUsage)
+	o.Options.AddFlags(flags)
 	flags.StringVar(&o.RunAsUser, "run-as-user", o.RunAsUser, "User of Kafka's pods: a number, \"platform\" to leave it to the platform, or \"auto\": platform on OpenShift, 1000 elsewhere.")
 }
 
@@ -114,23 +105,8 @@ func (o *Options) Validate() error {
 			errs = append(errs, fmt.Errorf("--run-as-user: %q is neither %q nor %q nor a user id above 0", o.RunAsUser, runAsAuto, runAsPlatform))
 		}
 	}
-	if o.ServiceName == "" {
-		errs = append(errs, errors.New("--service-name is empty"))
-	}
-	if _, err := target.NewAddresses(o.places(), nil); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, o.Options.Validate()...)
 	return errors.Join(errs...)
-}
-
-// places are where external Kafkas may be, as far as flags say it.
-func (o *Options) places() target.Places {
-	return target.Places{Allow: o.AllowExternalAddresses, Deny: o.DenyExternalAddresses}
-}
-
-// addresses are where external Kafkas may be.
-func (o *Options) addresses(url string, host kubernetes.Interface) (*target.Addresses, error) {
-	return o.places().Around(host, url, types.NamespacedName{Namespace: o.Namespace, Name: o.ServiceName}, render.CommonLabels(), clock.RealClock{})
 }
 
 // runAsUser is the user of Kafka's pods; nil leaves it to the platform. OpenShift gives each namespace a range of users and refuses

@@ -112,7 +112,7 @@ func Run(ctx context.Context, options *Options) error {
 	if err != nil {
 		return fmt.Errorf("build the client of the host: %w", err)
 	}
-	addresses, err := options.addresses(generic.ClientConfig.Host, host)
+	addresses, err := options.Addresses(host, generic.ClientConfig.Host, options.Namespace)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apiserver/pkg/admission"
@@ -21,16 +20,13 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/admission/ownerreferences"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
-	"kafka.openshift.io/kafka-apiserver/pkg/render"
-	"kafka.openshift.io/kafka-apiserver/pkg/target"
+	"kafka.openshift.io/kafka-apiserver/pkg/cmd/places"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -45,14 +41,12 @@ type Options struct {
 	DataDir string
 	// EtcdQuotaBytes is the size that its database may have; 0 derives it from the volume.
 	EtcdQuotaBytes int64
-	// Namespace is the server's own, ServiceName the Service in front of it.
-	Namespace   string
-	ServiceName string
+	// Namespace is the server's own.
+	Namespace string
 	// ReplicasPerBroker is how many replicas of partitions a Kafka takes for each of its brokers.
 	ReplicasPerBroker int
-	// AllowExternalAddresses are networks, addresses and hosts where external Kafkas may be although others must not, DenyExternalAddresses
-	// networks and addresses where they must not.
-	AllowExternalAddresses, DenyExternalAddresses []string
+	// Options say where external Kafkas may be.
+	places.Options
 
 	embedded bool
 }
@@ -72,9 +66,9 @@ func NewOptions() *Options {
 		ServerRun:   genericoptions.NewServerRunOptions(),
 		DataDir:     "/var/lib/kafka-apiserver",
 		Namespace:   "kafka-system",
-		ServiceName: "kafka-apiserver",
 
 		ReplicasPerBroker: topics.DefaultReplicasPerBroker,
+		Options:           places.NewOptions(),
 	}
 	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
 		o.Namespace = namespace
@@ -104,10 +98,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.DataDir, "data-dir", o.DataDir, "Folder of the embedded etcd, which is used when --etcd-servers is empty. Exactly one server may use it.")
 	flags.Int64Var(&o.EtcdQuotaBytes, "embedded-etcd-quota-bytes", o.EtcdQuotaBytes, "Size at which the embedded etcd takes deletions only. 0 means somewhat less than half of the volume of --data-dir, up to 4 GiB: a defragmentation writes a second database beside the first.")
 	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "Namespace of this server: its serving authority and the identity of its storage are kept there. Defaults to $POD_NAMESPACE.")
-	flags.StringVar(&o.ServiceName, "service-name", o.ServiceName, "Name of the Service in front of this server, for its serving certificate.")
 	flags.IntVar(&o.ReplicasPerBroker, "replicas-per-broker", o.ReplicasPerBroker, topics.ReplicasPerBrokerUsage)
-	flags.StringSliceVar(&o.AllowExternalAddresses, "allow-external-addresses", o.AllowExternalAddresses, target.AllowAddressesUsage)
-	flags.StringSliceVar(&o.DenyExternalAddresses, "deny-external-addresses", o.DenyExternalAddresses, target.DenyAddressesUsage)
+	o.Options.AddFlags(flags)
 	// The generic server accepts these and ignores them under the storage factory in use.
 	for _, name := range []string{"storage-media-type", "etcd-servers-overrides", "storage-backend"} {
 		if flag := flags.Lookup(name); flag != nil {
@@ -142,23 +134,8 @@ func (o *Options) Validate() error {
 	if o.Namespace == "" {
 		errs = append(errs, errors.New("--namespace must not be empty"))
 	}
-	if o.ServiceName == "" {
-		errs = append(errs, errors.New("--service-name must not be empty"))
-	}
-	if _, err := target.NewAddresses(o.places(), nil); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, o.Options.Validate()...)
 	return utilerrors.NewAggregate(errs)
-}
-
-// places are where external Kafkas may be, as far as flags say it.
-func (o *Options) places() target.Places {
-	return target.Places{Allow: o.AllowExternalAddresses, Deny: o.DenyExternalAddresses}
-}
-
-// addresses are where external Kafkas may be.
-func (o *Options) addresses(url string, host kubernetes.Interface) (*target.Addresses, error) {
-	return o.places().Around(host, url, types.NamespacedName{Namespace: o.Namespace, Name: o.ServiceName}, render.CommonLabels(), clock.RealClock{})
 }
 
 func (o *Options) hostConfig() (*rest.Config, error) {

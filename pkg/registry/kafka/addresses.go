@@ -48,7 +48,7 @@ func (a addresses) check(ctx context.Context, change stored.Change) error {
 		if a.allowed.Host(host) {
 			continue
 		}
-		if err := a.allowed.Literal(ctx, host); errors.Is(err, target.ErrEndpointsUnknown) {
+		if err := a.allowed.Literal(ctx, host); errors.Is(err, target.ErrUnknown) {
 			return apierrors.NewServiceUnavailable(err.Error())
 		} else if err != nil {
 			errs = append(errs, field.Invalid(path.Index(i), server, "not a place for an external cluster: "+err.Error()))
@@ -74,15 +74,9 @@ func (a addresses) check(ctx context.Context, change stored.Change) error {
 func (a addresses) runHere(ctx context.Context, host string) (here types.NamespacedName, is bool, err error) {
 	for _, service := range services(host) {
 		for _, name := range kafkaOf(service.Name) {
-			k, err := a.clusters.Kafka(ctx, service.Namespace, name)
-			if apierrors.IsNotFound(err) {
-				continue
-			}
-			if err != nil {
-				return types.NamespacedName{}, false, err
-			}
-			if k.Spec.External == nil {
-				return types.NamespacedName{Namespace: k.Namespace, Name: k.Name}, true, nil
+			of := types.NamespacedName{Namespace: service.Namespace, Name: name}
+			if is, err := a.clusters.RunHere(ctx, of); err != nil || is {
+				return of, is, err
 			}
 		}
 	}
@@ -106,13 +100,8 @@ func services(host string) []types.NamespacedName {
 // kafkaOf are the names that the Kafka of a Service can have.
 func kafkaOf(service string) []string {
 	var names []string
-	for _, of := range []func(string) string{
-		render.BootstrapService,
-		func(cluster string) string { return render.HeadlessService(cluster, render.Broker) },
-		func(cluster string) string { return render.HeadlessService(cluster, render.Controller) },
-		func(cluster string) string { return render.HeadlessService(cluster, render.ZooKeeper) },
-	} {
-		if name, ok := strings.CutSuffix(service, of("")); ok && name != "" {
+	for _, suffix := range render.Services("") {
+		if name, ok := strings.CutSuffix(service, suffix); ok && name != "" {
 			names = append(names, name)
 		}
 	}

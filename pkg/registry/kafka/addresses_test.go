@@ -127,11 +127,13 @@ func TestExternalKafkasAreNotBehindServices(t *testing.T) {
 		return &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels},
 			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{address}}}}
 	}
+	ofKafka := render.Labels("my-cluster", string(render.Broker))
+	ofKafka[discoveryv1.LabelServiceName] = "my-cluster-brokers"
 	host := hostfake.NewClientset(
 		slice("default", "kubernetes", "10.240.0.1", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}),
 		slice("kafka-system", "kafka-apiserver-x", "10.244.0.4", map[string]string{discoveryv1.LabelServiceName: "kafka-apiserver"}),
-		slice("streams", "my-cluster-brokers-x", "10.244.0.9", render.Labels("my-cluster", string(render.Broker))))
-	allowed, err := target.Places{}.Around(host, "", types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"}, render.CommonLabels(), clock.RealClock{})
+		slice("streams", "my-cluster-brokers-x", "10.244.0.9", ofKafka), slice("tenant", "my-cluster-brokers-x", "10.244.0.8", ofKafka))
+	allowed, err := target.Places{}.Around(host, "", types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"}, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +147,11 @@ func TestExternalKafkasAreNotBehindServices(t *testing.T) {
 		_, err := kafkas.Create(t.Context(), externalKafka("streams", func(e *v1beta1.ExternalSpec) { e.BootstrapServers = []string{server} }), metav1.CreateOptions{})
 		return err
 	}
+	try := func(server string) error {
+		_, err := kafkas.Create(t.Context(), &v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{GenerateName: "theirs-"},
+			Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: []string{server}}}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
 	// It is not known yet.
 	expectStatus(t, create("10.0.0.1:9092"), 503, "endpointslices")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -153,11 +160,16 @@ func TestExternalKafkasAreNotBehindServices(t *testing.T) {
 	defer running.Wait()
 	defer cancel()
 	apiservertest.Eventually(t, "the endpoints are known", func() bool { return create("10.0.0.1:9092") == nil })
+	if _, err := kafkas.Create(t.Context(), newKafka("streams"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	// There is no Kafka tenant/my-cluster, whatever the labels of a Service there say.
+	if err := try("10.244.0.8:9091"); err != nil {
+		t.Error(err)
+	}
 	for server, why := range map[string]string{"10.240.0.1:6443": "API server", "[::ffff:10.240.0.1]:6443": "API server", "10.240.0.1:2379": "API server",
 		"10.244.0.4:6443": "API server", "10.244.0.9:9091": "run here"} {
-		_, err := kafkas.Create(t.Context(), &v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{GenerateName: "theirs-"},
-			Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: []string{server}}}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		expectStatus(t, err, 422, "spec.external.bootstrapServers[0]", why)
+		expectStatus(t, try(server), 422, "spec.external.bootstrapServers[0]", why)
 		for kind, patch := range map[types.PatchType]string{
 			types.MergePatchType: `{"spec":{"external":{"bootstrapServers":["` + server + `"]}}}`,
 			types.JSONPatchType:  `[{"op":"replace","path":"/spec/external/bootstrapServers/0","value":"` + server + `"}]`,

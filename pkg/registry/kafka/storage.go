@@ -78,6 +78,9 @@ func NewStorage(config Config) (*Storage, error) {
 	}
 	kafkas := &stored.Store{Store: store, Guard: config.Guard}
 	all := &live.Clusters{Kafkas: kafkas, Gateway: config.Gateway, Targets: config.Targets, Access: access.New(config.Authorizer)}
+	if addresses := config.Targets.Addresses(); addresses != nil {
+		addresses.KnowKafkas(all.RunHere)
+	}
 	kafkas.Checks = []stored.Check{
 		secrets{access: access.New(config.Authorizer), kept: config.Targets.HasSecrets()}.check,
 		addresses{allowed: config.Targets.Addresses(), clusters: all}.check,

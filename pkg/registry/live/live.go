@@ -63,6 +63,15 @@ func (c *Clusters) Kafka(ctx context.Context, namespace, name string) (*kafka.Ka
 	})
 }
 
+// RunHere tells whether a Kafka exists and is run here. It reads what is stored: a cache does not know a Kafka that was made a moment ago.
+func (c *Clusters) RunHere(ctx context.Context, of types.NamespacedName) (bool, error) {
+	k, err := c.Kafka(ctx, of.Namespace, of.Name)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil && k.Spec.External == nil, err
+}
+
 // Connect returns the gateway's handle on a Kafka. It never dials. A Kafka that is not started because its cluster is another's has no
 // address to be found out at: that is a ClaimedError here, as it is one of the first request to a Kafka that has.
 func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
