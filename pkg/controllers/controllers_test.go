@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +9,7 @@ import (
 	hostfake "k8s.io/client-go/kubernetes/fake"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 )
 
@@ -23,9 +23,7 @@ func TestControllersShareWatches(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ctx, cancel := context.WithCancel(t.Context())
-				done := make(chan struct{})
-				go func() { set.Run(ctx); close(done) }()
+				controllertest.Run(t, set.Run)
 				time.Sleep(time.Second)
 				synctest.Wait()
 				watches := map[string]int{}
@@ -37,8 +35,6 @@ func TestControllersShareWatches(t *testing.T) {
 				if len(watches) != 2 || watches["kafkas"] != 1 || watches["kafkatopics"] != 1 {
 					t.Errorf("watches are %v, want one of kafkas and one of kafkatopics", watches)
 				}
-				cancel()
-				<-done
 			})
 		})
 	}

@@ -14,6 +14,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 )
 
@@ -100,10 +101,7 @@ func TestTheSameAnswerIsNoWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { controller.Run(ctx); close(done) }()
-	defer func() { cancel(); <-done }()
+	controllertest.Run(t, controller.Run)
 
 	answer := func(err error) {
 		t.Helper()
@@ -121,7 +119,7 @@ func TestTheSameAnswerIsNoWrite(t *testing.T) {
 	}
 	ready := func(want metav1.ConditionStatus) {
 		t.Helper()
-		err := wait.PollUntilContextTimeout(ctx, time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+		err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
 			// The controller's own view: until it knows of its write, it would rightly write again.
 			k, err := controller.kafkas.Kafkas("streams").Get("theirs")
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 )
@@ -51,29 +52,25 @@ func TestSilentClustersDelayNoOther(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { controller.Run(ctx); close(done) }()
+		controllertest.Run(t, controller.Run)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		kafkas := client.KafkaV1beta1().Kafkas("streams")
 		for i := range 100 {
-			if _, err := kafkas.Create(ctx, named(fmt.Sprintf("silent-%d", i)), metav1.CreateOptions{}); err != nil {
+			if _, err := kafkas.Create(t.Context(), named(fmt.Sprintf("silent-%d", i)), metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
 		}
 		start := time.Now()
-		if _, err := kafkas.Create(ctx, named("new"), metav1.CreateOptions{}); err != nil {
+		if _, err := kafkas.Create(t.Context(), named("new"), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		k, err := kafkas.Get(ctx, "new", metav1.GetOptions{})
+		k, err := kafkas.Get(t.Context(), "new", metav1.GetOptions{})
 		if err != nil || !meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionReady) {
 			t.Errorf("after %v a cluster that answers is not Ready: %v, %v", time.Since(start), k.Status.Conditions, err)
 		}
-		cancel()
-		<-done
 	})
 }
 
@@ -89,15 +86,13 @@ func TestClustersAreNotAllAskedAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { controller.Run(ctx); close(done) }()
+		controllertest.Run(t, controller.Run)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		for i := range 20 {
 			k := newKafka()
 			k.Name = fmt.Sprint("k-", i)
-			if _, err := client.KafkaV1beta1().Kafkas("streams").Create(ctx, k, metav1.CreateOptions{}); err != nil {
+			if _, err := client.KafkaV1beta1().Kafkas("streams").Create(t.Context(), k, metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -119,7 +114,5 @@ func TestClustersAreNotAllAskedAtOnce(t *testing.T) {
 		if len(moments) < 10 {
 			t.Errorf("20 clusters were asked again at %d moments", len(moments))
 		}
-		cancel()
-		<-done
 	})
 }

@@ -24,6 +24,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
@@ -125,10 +126,7 @@ func (b *bench) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(b.t.Context())
-	done := make(chan struct{})
-	go func() { c.Run(ctx); close(done) }()
-	b.stop = func() { cancel(); <-done }
+	b.stop = controllertest.Run(b.t, c.Run)
 	b.settle()
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 )
 
 // gauge counts those who are somewhere, and the most at a time.
@@ -38,16 +40,6 @@ func (g *gauge) peak() int {
 }
 
 func perNamespace(key types.NamespacedName) string { return key.Namespace }
-
-// running runs loops until the function that it returns is called.
-func running(t *testing.T, loops ...*Loop) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var done sync.WaitGroup
-	for _, l := range loops {
-		done.Go(func() { l.Run(ctx) })
-	}
-	return func() { cancel(); done.Wait() }
-}
 
 // A hundred clusters whose brokers return together, each with more topics than may be in work: neither number is exceeded, whatever
 // the number of lanes and loops, and all of them end.
@@ -86,7 +78,7 @@ func TestABudgetBoundsAllLoops(t *testing.T) {
 			}
 			return l
 		}
-		stop := running(t, build(), build())
+		stop := controllertest.Run(t, build().Run, build().Run)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		stop()
@@ -125,7 +117,7 @@ func TestLanesTakeTurns(t *testing.T) {
 		for i := range 100 {
 			topics.Add(types.NamespacedName{Namespace: "large", Name: fmt.Sprint(i)})
 		}
-		stop := running(t, topics, kafkas)
+		stop := controllertest.Run(t, topics.Run, kafkas.Run)
 		synctest.Wait()
 		for i := range 2 {
 			topics.Add(types.NamespacedName{Namespace: "small", Name: fmt.Sprint(i)})
@@ -161,7 +153,7 @@ func TestNoLaneHasMoreThanItsShareAside(t *testing.T) {
 				})
 				return 0, nil
 			})
-		stop := running(t, l)
+		stop := controllertest.Run(t, l.Run)
 		for lane := range 6 {
 			for i := range 10 {
 				l.Add(types.NamespacedName{Namespace: fmt.Sprint(lane), Name: fmt.Sprint(i)})
@@ -198,7 +190,7 @@ func TestAsideWithinAsideOnlyWaits(t *testing.T) {
 			ended++
 			return 0, nil
 		})
-		stop := running(t, l)
+		stop := controllertest.Run(t, l.Run)
 		for i := range 10 {
 			l.Add(types.NamespacedName{Name: fmt.Sprint(i)})
 		}
@@ -223,10 +215,10 @@ func TestALoopEndsWhileOthersHaveTheSeats(t *testing.T) {
 			t.Error("a key was begun of a loop that has ended")
 			return 0, nil
 		})
-		stopFirst := running(t, first)
+		stopFirst := controllertest.Run(t, first.Run)
 		first.Add(types.NamespacedName{Name: "a"})
 		synctest.Wait()
-		stopSecond := running(t, second)
+		stopSecond := controllertest.Run(t, second.Run)
 		second.Add(types.NamespacedName{Name: "b"})
 		synctest.Wait()
 		if n := second.Len(); n != 1 {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/testutil"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 )
 
@@ -25,7 +26,6 @@ func TestLoop(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
 		calls := make(chan string, 10)
 		var failures atomic.Int32
 		failures.Store(2)
@@ -41,8 +41,7 @@ func TestLoop(t *testing.T) {
 			}
 			return 0, nil
 		})
-		done := make(chan struct{})
-		go func() { l.Run(ctx); close(done) }()
+		stop := controllertest.Run(t, l.Run)
 		expect := func(name string, n int) {
 			t.Helper()
 			for range n {
@@ -65,8 +64,7 @@ func TestLoop(t *testing.T) {
 		if took := time.Since(start); took < 48*time.Second || took > 72*time.Second {
 			t.Errorf("called again after %v, want about a minute", took)
 		}
-		cancel()
-		<-done
+		stop()
 		err = testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP kafka_apiserver_controller_syncs_total [ALPHA] Syncs of single objects, by controller and result (ok, error).
 # TYPE kafka_apiserver_controller_syncs_total counter
@@ -85,7 +83,6 @@ kafka_apiserver_controller_queue_length{controller="test"} 0
 // A lane in which all hang delays no other, and does not work on more than it may.
 func TestLanesDoNotWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
 		var hanging atomic.Int32
 		var served sync.Map
 		release := make(chan struct{})
@@ -98,8 +95,7 @@ func TestLanesDoNotWaitForEachOther(t *testing.T) {
 				served.Store(key.String(), true)
 				return 0, nil
 			})
-		done := make(chan struct{})
-		go func() { l.Run(ctx); close(done) }()
+		stop := controllertest.Run(t, l.Run)
 		for i := range 10 {
 			l.Add(types.NamespacedName{Namespace: "sick", Name: fmt.Sprint(i)})
 		}
@@ -123,8 +119,7 @@ func TestLanesDoNotWaitForEachOther(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		expect("sick")
-		cancel()
-		<-done
+		stop()
 	})
 }
 
@@ -135,7 +130,6 @@ func TestKeysThatWaitAreCounted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
 		release := make(chan struct{})
 		l := New(Options{Name: "test", Metrics: m}, func(context.Context, types.NamespacedName) (time.Duration, error) {
 			<-release
@@ -144,8 +138,7 @@ func TestKeysThatWaitAreCounted(t *testing.T) {
 		for i := range 4 {
 			l.Add(types.NamespacedName{Name: fmt.Sprint(i)})
 		}
-		done := make(chan struct{})
-		go func() { l.Run(ctx); close(done) }()
+		stop := controllertest.Run(t, l.Run)
 		synctest.Wait()
 		if n := l.Len(); n != 3 {
 			t.Errorf("%d keys wait for the only worker, want 3", n)
@@ -161,15 +154,13 @@ kafka_apiserver_controller_queue_length{controller="test"} 2
 			t.Error(err)
 		}
 		close(release)
-		cancel()
-		<-done
+		stop()
 	})
 }
 
 // A hundred objects wait for one thing together, and two at a time do what comes before and after it.
 func TestWhoStepsAsideGivesItsPlaceToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
 		const keys, workers = 100, 2
 		answer := make(chan struct{})
 		var working, most, waiting, ended atomic.Int32
@@ -197,8 +188,7 @@ func TestWhoStepsAsideGivesItsPlaceToOthers(t *testing.T) {
 			ended.Add(1)
 			return 0, nil
 		})
-		done := make(chan struct{})
-		go func() { l.Run(ctx); close(done) }()
+		stop := controllertest.Run(t, l.Run)
 		for i := range keys {
 			l.Add(types.NamespacedName{Name: fmt.Sprint(i)})
 		}
@@ -217,8 +207,7 @@ func TestWhoStepsAsideGivesItsPlaceToOthers(t *testing.T) {
 		if got := ended.Load(); got != keys-1 {
 			t.Errorf("%d ended, want %d", got, keys-1)
 		}
-		cancel()
-		<-done
+		stop()
 		if len(l.lanes) != 0 {
 			t.Errorf("lanes that nobody is in are kept: %v", l.lanes)
 		}

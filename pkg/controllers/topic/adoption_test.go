@@ -2,7 +2,6 @@ package topic_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
@@ -25,7 +24,7 @@ func TestTopicsAreAdoptedForWhoMay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	t.Cleanup(server.Close)
 	k := server.NewKafka(t, 3)
 	user, _ := server.As(t, func(a authorizer.Attributes) bool { return a.GetVerb() != "own" })
 	for _, name := range []string{"users", "owners"} {
@@ -47,19 +46,8 @@ func TestTopicsAreAdoptedForWhoMay(t *testing.T) {
 	}
 	before := k.Topics(t)
 
-	clock := &fastClock{start: time.Now()}
-	gateway := broker.New(broker.Options{ClientID: "controllers", NegativeTTL: time.Second, Clock: clock})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	controller, err := topic.New(topic.Config{Kafka: server.Client, Clock: clock,
-		Connect: func(target broker.Target) topic.Cluster { return gateway.Cluster(target) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	running.Go(func() { gateway.Run(ctx) })
-	running.Go(func() { controller.Run(ctx) })
+	clock := controllertest.NewFastClock()
+	control(t, server, clock, broker.Options{NegativeTTL: time.Second, Clock: clock})
 	k.Return()
 
 	ready := func(name, reason string) func() bool {

@@ -1,8 +1,6 @@
 package topic_test
 
 import (
-	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/external"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
@@ -27,7 +26,7 @@ func TestTwoKafkasOfOneCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	t.Cleanup(server.Close)
 	k := server.NewKafka(t, 1)
 	create := func(client versioned.Interface, of *v1beta1.Kafka, name, retention string) *v1beta1.KafkaTopic {
 		topic, err := client.KafkaV1beta1().KafkaTopics(of.Namespace).Create(t.Context(), &v1beta1.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -51,7 +50,7 @@ func TestTwoKafkasOfOneCluster(t *testing.T) {
 	same, more := create(tenant, second, "orders", "2000"), create(tenant, second, "more", "2000")
 	k.Return()
 
-	clock := &fastClock{start: time.Now()}
+	clock := controllertest.NewFastClock()
 	gateway := broker.New(broker.Options{ClientID: "controllers", NegativeTTL: time.Second, Clock: clock})
 	targets := target.NewVerified(nil, clock)
 	topics, err := topic.New(topic.Config{Kafka: server.Client, Clock: clock, Targets: targets,
@@ -64,13 +63,7 @@ func TestTwoKafkasOfOneCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	for _, run := range []func(context.Context){gateway.Run, topics.Run, externals.Run} {
-		running.Go(func() { run(ctx) })
-	}
+	controllertest.Run(t, gateway.Run, topics.Run, externals.Run)
 	says := func(topic *v1beta1.KafkaTopic, reason string) func() bool {
 		return func() bool {
 			got, err := server.Client.KafkaV1beta1().KafkaTopics(topic.Namespace).Get(t.Context(), topic.Name, metav1.GetOptions{})

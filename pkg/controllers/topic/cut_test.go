@@ -2,7 +2,6 @@ package topic_test
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 )
 
 // Brokers that go between the question and the write leave an object that is stored and says so; the controller carries it out when
@@ -25,7 +24,7 @@ func TestBrokersThatGoBetweenValidateAndApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	t.Cleanup(server.Close)
 	k := server.NewKafka(t, 3)
 	var cut atomic.Bool
 	k.ControlKey(19, func(request kmsg.Request) (kmsg.Response, error, bool) {
@@ -52,18 +51,7 @@ func TestBrokersThatGoBetweenValidateAndApply(t *testing.T) {
 		t.Fatalf("the brokers have %v", have)
 	}
 
-	gateway := broker.New(broker.Options{ClientID: "controllers", NegativeTTL: 20 * time.Millisecond})
-	controller, err := topic.New(topic.Config{Kafka: server.Client, Clock: &fastClock{start: time.Now()},
-		Connect: func(target broker.Target) topic.Cluster { return gateway.Cluster(target) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	running.Go(func() { gateway.Run(ctx) })
-	running.Go(func() { controller.Run(ctx) })
+	control(t, server, controllertest.NewFastClock(), broker.Options{NegativeTTL: 20 * time.Millisecond})
 	k.Return()
 	apiservertest.Eventually(t, "the topic is made", func() bool {
 		now, err := topics.Get(t.Context(), "orders", metav1.GetOptions{})

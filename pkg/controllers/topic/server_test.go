@@ -1,7 +1,6 @@
 package topic_test
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"sync"
@@ -12,30 +11,27 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
 )
 
-// fastClock runs faster than real time.
-type fastClock struct {
-	clock.RealClock
-	start time.Time
+// control runs a controller of the topics of a server, by a fast clock. The way to the brokers has the options given.
+func control(t *testing.T, server *apiservertest.Server, clock *controllertest.FastClock, options broker.Options) {
+	t.Helper()
+	options.ClientID = "controllers"
+	gateway := broker.New(options)
+	controller, err := topic.New(topic.Config{Kafka: server.Client, Clock: clock,
+		Connect: func(target broker.Target) topic.Cluster { return gateway.Cluster(target) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	controllertest.Run(t, gateway.Run, controller.Run)
 }
-
-const fast = 50
-
-func (c *fastClock) Now() time.Time                       { return c.start.Add(fast * time.Since(c.start)) }
-func (c *fastClock) Since(t time.Time) time.Duration      { return c.Now().Sub(t) }
-func (c *fastClock) NewTimer(d time.Duration) clock.Timer { return c.RealClock.NewTimer(d / fast) }
-func (c *fastClock) NewTicker(d time.Duration) clock.Ticker {
-	return c.RealClock.NewTicker(max(d/fast, time.Millisecond))
-}
-func (c *fastClock) After(d time.Duration) <-chan time.Time { return c.RealClock.After(d / fast) }
 
 // A thousand topics are stored while their brokers are away, are made when these return, and then cost nothing: with the real API
 // server and its etcd on one side, and brokers that count on the other.
@@ -44,7 +40,7 @@ func TestAThousandTopics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	t.Cleanup(server.Close)
 	k := server.NewKafka(t, 3)
 	var requests requestCount
 	k.Control(func(request kmsg.Request) (kmsg.Response, error, bool) {
@@ -68,21 +64,10 @@ func TestAThousandTopics(t *testing.T) {
 		return
 	}
 
-	clock := &fastClock{start: time.Now()}
-	gateway := broker.New(broker.Options{ClientID: "controllers", NegativeTTL: time.Second, Clock: clock})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	controller, err := topic.New(topic.Config{Kafka: server.Client, Clock: clock,
-		Connect: func(target broker.Target) topic.Cluster { return gateway.Cluster(target) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	running.Go(func() { gateway.Run(ctx) })
 	k.Return()
 	start := time.Now()
-	running.Go(func() { controller.Run(ctx) })
+	clock := controllertest.NewFastClock()
+	control(t, server, clock, broker.Options{NegativeTTL: time.Second, Clock: clock})
 	awaitReady(t, server, k, topics)
 	t.Logf("%d topics were ready after %s, with %v", topics, time.Since(start).Round(time.Millisecond), requests.take())
 	if n := len(k.Topics(t)); n != topics {
