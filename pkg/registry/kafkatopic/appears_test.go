@@ -113,8 +113,12 @@ func TestWhatALostCreateMayNotHaveMadeIsAdopted(t *testing.T) {
 	}{
 		"used": {func(t *testing.T, k *apiservertest.Kafka) {
 			lost(t, k)
+			// Before the server has seen it unused.
+			k.Refuse()
 			k.CreateTopic(t, "orders", 3, 2)
 			k.Produce(t, "orders")
+			k.Return()
+			brokersServe(t, k, "orders")
 		}, true},
 		"with other partitions": {func(t *testing.T, k *apiservertest.Kafka) {
 			lost(t, k)

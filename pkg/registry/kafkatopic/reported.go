@@ -27,10 +27,12 @@ func (p *plane) checkAsked(ctx context.Context, topic, old *kafka.KafkaTopic, dr
 	switch {
 	case err != nil && asking(old):
 		return nil
-	case err != nil || dryRun || topic.Status.TopicID != old.Status.TopicID:
+	case err != nil || topic.Status.TopicID != old.Status.TopicID:
 		return err
 	case topic.DeletionTimestamp != nil:
 		return apierrors.NewConflict(resolver.Resource, topic.Name, errors.New("the object is being deleted, and no topic is made for it any more"))
+	case dryRun:
+		return nil
 	}
 	return p.topics.Asked(ctx, topic)
 }

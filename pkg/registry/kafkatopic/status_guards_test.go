@@ -133,7 +133,7 @@ func TestEveryGuardOfAStatusIsOnEveryWay(t *testing.T) {
 			Beside:  scale(409, "is about to be deleted", "a scale grows nothing that is about to go"),
 		},
 		{
-			Name: "that a topic is made again is said by who has own", Client: user, Code: 403, Words: "to say that its topic is made again",
+			Name: "that a topic is made again is said by who has own", Client: user, Code: 403, Words: "to say that its topic is made:",
 			Arrange: report(made, func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
 				t.Helper()
 				k.DeleteTopic(t, "orders")
@@ -143,7 +143,8 @@ func TestEveryGuardOfAStatusIsOnEveryWay(t *testing.T) {
 		},
 		{
 			Name: "an id that is believed", Client: owner, Code: 200, Words: `"topicID":"`,
-			Arrange: report(found, named("orders")), Beside: unconcerned,
+			Arrange: report(found, named("orders")),
+			Beside:  scale(409, "which has not taken it over yet", "a scale takes over nothing: the topic was there before the object"),
 		},
 		{
 			Name: "that a topic is made again is believed", Client: owner, Code: 200, Words: `"reason":"Recreating"`,
@@ -152,7 +153,8 @@ func TestEveryGuardOfAStatusIsOnEveryWay(t *testing.T) {
 				k.DeleteTopic(t, "orders")
 				recreating(topic)
 			}),
-			Beside: scale(404, "orders", "there is no topic to scale"),
+			Beside: and(scale(404, "orders", "there is no topic to scale"), apiservertest.WayLastFinalizer,
+				apiservertest.Answer{Code: 409, Words: "no topic is made for it any more", Why: "nothing is made for what is about to go"}),
 		},
 	}
 	table.Test(t)
