@@ -7,7 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -24,7 +25,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	if err := c.checkAssignments(ctx, op, topic.Name, topic.Assignments); err != nil {
 		return CreatedTopic{}, err
 	}
-	create := creation{topic, new(atomic.Bool)}
+	create := creation{topic, &absence{name: topic.Name}}
 	if validateOnly {
 		return share(ctx, c, c.shared.validateCreate, op, topic.Name, create)
 	}
@@ -35,7 +36,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 		have, found, err := c.topicNow(ctx, topic.Name)
 		if err != nil || !found {
 			if err == nil {
-				create.absent.Store(true)
+				create.absence.note()
 			}
 			return false, err
 		}
@@ -45,7 +46,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 			text := "a topic of that name exists, and did before this create"
 			return false, newError(op, topic.Name, codeTopicAlreadyExists, &text, 0)
 		}
-		others = ok && !create.absent.Load()
+		others = ok && !create.absence.before(c.LastSnapshot(), result.ID)
 		return ok, err
 	})
 	if others {
@@ -53,7 +54,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	}
 	var unknown *UnknownOutcomeError
 	if errors.As(err, &unknown) {
-		unknown.Absent = create.absent.Load()
+		unknown.Absent = create.absence.before(c.LastSnapshot(), TopicID{})
 	}
 	if err == nil {
 		c.expected.created(c.opts.Clock.Now(), c.settleTime(), topic.Name, result.ID, max(1, int(result.Partitions)))
@@ -68,9 +69,42 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 // creation is a topic to create.
 type creation struct {
 	NewTopic
-	// absent says that brokers were seen without a topic of the name, a moment before the request was sent or after. What was seen earlier
-	// says nothing: others may have made one since.
-	absent *atomic.Bool
+	absence *absence
+}
+
+// absence tells whether brokers were seen without a topic, a moment before the request for it was sent or after. What was seen earlier says
+// nothing: others may have made one since.
+type absence struct {
+	name string
+
+	mu   sync.Mutex
+	sent time.Time
+	seen bool
+}
+
+// sending notes that the request is about to be sent, and what was seen last.
+func (a *absence) sending(last *Snapshot, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sent, a.seen = now, last.lacks(a.name, now)
+}
+
+// note notes that brokers were asked after the request was sent, and did not have the topic.
+func (a *absence) note() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seen = true
+}
+
+// before tells it of the topic that has the name by now, zero for none. last is the newest that was seen: others may have looked since the
+// request was sent.
+func (a *absence) before(last *Snapshot, have TopicID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.sent.IsZero() {
+		a.seen = a.seen || last.lacks(a.name, a.sent) || last.hadAnother(a.name, have, a.sent)
+	}
+	return a.seen
 }
 
 var createRules = batchRules[creation]{
@@ -96,7 +130,7 @@ func (c *Cluster) createTopics(validateOnly bool) func(context.Context, []creati
 			bySarama(func() *sarama.CreateTopicsRequest {
 				seen, now := c.LastSnapshot(), c.opts.Clock.Now()
 				for _, t := range topics {
-					t.absent.Store(seen.lacks(t.Name, now))
+					t.absence.sending(seen, now)
 				}
 				return sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, timeout, validateOnly)
 			}, (*sarama.Broker).CreateTopics)},

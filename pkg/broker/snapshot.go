@@ -55,6 +55,15 @@ func (s *Snapshot) lacks(name string, now time.Time) bool {
 	return !found
 }
 
+// hadAnother tells whether a name was another topic's, as of a moment before now: one that has it later came after that.
+func (s *Snapshot) hadAnother(name string, id TopicID, now time.Time) bool {
+	if s == nil || id.IsZero() || now.Sub(s.At) > lately {
+		return false
+	}
+	had := s.Topics[name].ID
+	return !had.IsZero() && had != id
+}
+
 // Unread are the names of topics that are there and that the broker does not describe, or not so that it could be. What they have, and
 // which brokers host it, is not known.
 func (s *Snapshot) Unread() []string { return slices.Sorted(maps.Keys(s.unread)) }

@@ -428,3 +428,49 @@ func TestASettingIsKnownByItsValue(t *testing.T) {
 		t.Error("another value is taken for what was written")
 	}
 }
+
+// A look that was begun with the create (topics.Capacity does so when the last is older than a minute) has shown the cluster without the topic
+// before the brokers carried the create out. The answer is lost.
+func TestALookBesideACreateCounts(t *testing.T) {
+	clk := newFakeClock()
+	b := newBench(t, Options{Clock: clk})
+	ctx := testContext(t)
+	if _, err := b.cluster.Snapshot(ctx, 0); err != nil {
+		t.Fatal(err)
+	}
+	clk.Step(lately + time.Second)
+	b.losing(kmsg.CreateTopics)
+	looked := false
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.SleepControl(func() {
+			s, err := b.cluster.Snapshot(ctx, 0)
+			looked = err == nil && s.lacks("orders", clk.Now())
+		})
+		return nil, nil, false
+	})
+	created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: 1}, false)
+	if !looked {
+		t.Fatal("not looked")
+	}
+	if err != nil {
+		t.Errorf("created %+v, error %v", created, err)
+	}
+}
+
+// The topic of the name was deleted and is made again: what was seen a moment ago is another topic, whose id says so.
+func TestATopicThatIsMadeAnewIsNotTheOneBefore(t *testing.T) {
+	b := newBench(t, Options{Clock: newFakeClock()}, kfake.SeedTopics(3, "orders"))
+	ctx := testContext(t)
+	s, err := b.cluster.Snapshot(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.cluster.DeleteTopic(ctx, s.Topics["orders"].ID); err != nil {
+		t.Fatal(err)
+	}
+	b.losing(kmsg.CreateTopics)
+	created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: 1}, false)
+	if err != nil {
+		t.Errorf("created %+v, error %v", created, err)
+	}
+}
