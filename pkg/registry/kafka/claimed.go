@@ -194,7 +194,7 @@ func wrong(before *kafka.Kafka, err error) *wrongBrokers {
 	var claimed *live.ClaimedError
 	if errors.As(err, &claimed) {
 		// Whose is for who may get that one, and the status of this one is read by others.
-		return &wrongBrokers{target.ReasonClusterClaimed, fmt.Sprintf("the brokers are those of another Kafka, cluster %q, and nothing is done on them for this one", claimed.ClusterID), claimed}
+		return &wrongBrokers{target.ReasonClusterClaimed, "the brokers are those of another Kafka, and nothing is done on them for this one", claimed}
 	}
 	var first *wrongBrokers
 	said := meta.FindStatusCondition(before.Status.Conditions, v1beta1.ConditionReady)

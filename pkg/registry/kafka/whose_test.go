@@ -28,7 +28,7 @@ func TestAStatusDoesNotNameWhoseTheClusterIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer watch.Stop()
-	expectWrong(t, report(t, theirs, ""), "ClusterClaimed", "another Kafka", `"whose-cluster"`)
+	expectWrong(t, report(t, theirs, ""), "ClusterClaimed", "another Kafka")
 
 	client := tenant.KafkaV1beta1().RESTClient()
 	answer := func(request *rest.Request) string {
