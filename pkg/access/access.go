@@ -87,14 +87,13 @@ const (
 	namespacesAtOnce = 8
 )
 
-// Namespaces tells in which of some namespaces, in their order, somebody may do something to all objects of a kind. One question about all namespaces spares
-// the others to who may do it everywhere. The authorizer remembers its answers for a while. unasked counts the last namespaces, about which
-// nobody was asked because they are too many. What cannot be found out is not allowed.
-func (r Reviewer) Namespaces(ctx context.Context, q Question, namespaces []string) (allowed func(namespace string) bool, unasked int) {
+// Namespaces tells in which of some namespaces, in their order, somebody may list the objects of a kind. One question about all namespaces
+// spares the others to who may list them everywhere: a list of all namespaces has the objects of each. Of another verb, an authorizer that
+// denies a namespace, or an object by its name, would be bypassed by it. The authorizer remembers its answers for a while. unasked counts the
+// last namespaces, about which nobody was asked because they are too many. What cannot be found out is not allowed.
+func (r Reviewer) Namespaces(ctx context.Context, resource schema.GroupVersionResource, namespaces []string) (allowed func(namespace string) bool, unasked int) {
 	ask := func(namespace string) bool {
-		in := q
-		in.Namespace = namespace
-		may, _, err := r.May(ctx, in)
+		may, _, err := r.May(ctx, Question{Verb: "list", Resource: resource, Namespace: namespace})
 		return may && err == nil
 	}
 	if len(namespaces) == 0 || ask(metav1.NamespaceAll) {

@@ -47,13 +47,13 @@ func TestNamespaces(t *testing.T) {
 				switch {
 				case a.GetNamespace() == tc.fails && tc.fails != "":
 					return authorizer.DecisionNoOpinion, "", errors.New("away")
-				case a.GetResource() == "kafkatopics" && a.GetVerb() == "get" && a.GetName() == "" && tc.may(a.GetNamespace()):
+				case a.GetResource() == "kafkatopics" && a.GetVerb() == "list" && a.GetName() == "" && tc.may(a.GetNamespace()):
 					return authorizer.DecisionAllow, "", nil
 				}
 				return authorizer.DecisionNoOpinion, "", nil
 			}))
 			ctx := genericapirequest.WithUser(t.Context(), &user.DefaultInfo{Name: "jane"})
-			may, unasked := reviewer.Namespaces(ctx, access.Question{Verb: "get", Resource: access.Topics}, tc.namespaces)
+			may, unasked := reviewer.Namespaces(ctx, access.Topics, tc.namespaces)
 			var allowed []string
 			for _, namespace := range tc.namespaces {
 				if may(namespace) {
@@ -98,7 +98,7 @@ func TestNamespacesAreAskedAboutAtTheSameTime(t *testing.T) {
 		namespaces = append(namespaces, fmt.Sprintf("ns-%03d", i))
 	}
 	ctx := genericapirequest.WithUser(t.Context(), &user.DefaultInfo{Name: "jane"})
-	if _, unasked := reviewer.Namespaces(ctx, access.Question{Verb: "get", Resource: access.Topics}, namespaces); unasked != 0 || most != width {
+	if _, unasked := reviewer.Namespaces(ctx, access.Topics, namespaces); unasked != 0 || most != width {
 		t.Errorf("%d questions at once, %d not asked about; want %d and 0", most, unasked, width)
 	}
 }

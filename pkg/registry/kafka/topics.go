@@ -45,7 +45,7 @@ func (s *Storage) NewTopics(managed ManagedTopics) *Topics {
 			if err != nil {
 				return nil, err
 			}
-			return hostedView(t, snapshot, managers, mayGetTopics(ctx, s.Clusters.Access, snapshot, managers)), nil
+			return hostedView(t, snapshot, managers, mayListTopics(ctx, s.Clusters.Access, snapshot, managers)), nil
 		},
 	}
 }
@@ -74,9 +74,10 @@ func hostedView(t reached, snapshot *broker.Snapshot, managers map[string]kafka.
 	return view
 }
 
-// mayGetTopics tells in which namespaces the caller may get KafkaTopics, so that who sees a Kafka's topics does not learn the names of other
-// tenants' objects. It asks about the namespaces of those that are shown.
-func mayGetTopics(ctx context.Context, ask access.Reviewer, snapshot *broker.Snapshot, managers map[string]kafka.TopicReference) func(namespace string) bool {
+// mayListTopics tells in which namespaces the caller may list KafkaTopics, so that who sees a Kafka's topics does not learn the names of other
+// tenants' objects. It asks about the namespaces of those that are shown, and about a list as it is names that are told: whoever may list
+// them, here or everywhere, is told the same by that list, whatever the host's authorizers say of one object by its name.
+func mayListTopics(ctx context.Context, ask access.Reviewer, snapshot *broker.Snapshot, managers map[string]kafka.TopicReference) func(namespace string) bool {
 	namespaces := map[string]struct{}{}
 	for name := range snapshot.Topics {
 		if manager, managed := managers[name]; managed {
@@ -84,9 +85,9 @@ func mayGetTopics(ctx context.Context, ask access.Reviewer, snapshot *broker.Sna
 		}
 	}
 	// What cannot be found out is not told.
-	may, unasked := ask.Namespaces(ctx, access.Question{Verb: "get", Resource: access.Topics}, slices.Sorted(maps.Keys(namespaces)))
+	may, unasked := ask.Namespaces(ctx, access.Topics, slices.Sorted(maps.Keys(namespaces)))
 	if unasked > 0 {
-		warning.AddWarning(ctx, "", fmt.Sprintf("which objects manage the topics of %d more namespaces is not told: it is to who may get KafkaTopics in all namespaces", unasked))
+		warning.AddWarning(ctx, "", fmt.Sprintf("which objects manage the topics of %d more namespaces is not told: it is to who may list KafkaTopics in all namespaces", unasked))
 	}
 	return may
 }
