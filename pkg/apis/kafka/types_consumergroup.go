@@ -101,7 +101,7 @@ type OffsetReset struct {
 	Partitions []int32
 	To         OffsetPosition
 	Offset     *int64
-	Time       *metav1.Time
+	Time       string
 	Shift      *int64
 }
 

@@ -4531,7 +4531,7 @@ func schema_pkg_apis_kafka_v1beta1_HostedTopic(ref common.ReferenceCallback) com
 					},
 					"managedBy": {
 						SchemaProps: spec.SchemaProps{
-							Description: "managedBy is the KafkaTopic that manages the topic. It is named to those who may get KafkaTopics in its namespace.",
+							Description: "managedBy is the KafkaTopic that manages the topic. It is named to those who may list KafkaTopics in its namespace.",
 							Ref:         ref(v1beta1.TopicReference{}.OpenAPIModelName()),
 						},
 					},
@@ -6363,8 +6363,9 @@ func schema_pkg_apis_kafka_v1beta1_OffsetReset(ref common.ReferenceCallback) com
 					},
 					"time": {
 						SchemaProps: spec.SchemaProps{
-							Description: "time is a point in time, such as 2026-01-31T08:00:00Z: the group goes on with the first record that is that late or later, and after the last one if there is none.",
-							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+							Description: "time is a point in time as RFC 3339 writes it, such as 2026-01-31T08:00:00Z: the group goes on with the first record that is that late or later, and after the last one if there is none.",
+							Type:        []string{"string"},
+							Format:      "",
 						},
 					},
 					"shift": {
@@ -6377,8 +6378,6 @@ func schema_pkg_apis_kafka_v1beta1_OffsetReset(ref common.ReferenceCallback) com
 				},
 			},
 		},
-		Dependencies: []string{
-			metav1.Time{}.OpenAPIModelName()},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -78,12 +79,17 @@ func (p *plan) look(ctx context.Context, cluster *broker.Cluster, topics map[str
 	p.times = map[broker.TopicPartition]broker.OffsetAt{}
 	var errs []error
 	for i, reset := range p.resets {
-		if reset.Time == nil {
+		if reset.Time == "" {
 			continue
+		}
+		since, err := time.Parse(time.RFC3339, reset.Time)
+		if err != nil {
+			// Validation has refused it.
+			return err
 		}
 		timed := slices.DeleteFunc(slices.Clone(all), func(at broker.TopicPartition) bool { return p.entries[at] != i })
 		for at, found := range forEachTopic(topics, timed, func(topic broker.Topic) map[int32]broker.OffsetAt {
-			answers, err := cluster.OffsetsAt(ctx, topic, reset.Time.Time)
+			answers, err := cluster.OffsetsAt(ctx, topic, since)
 			if err != nil {
 				answers = make(map[int32]broker.OffsetAt, len(topic.Partitions))
 				for _, partition := range topic.Partitions {
@@ -146,7 +152,7 @@ func (p *plan) target(at broker.TopicPartition, reset kafka.OffsetReset, path *f
 			return 0, field.Invalid(path.Child("shift"), *reset.Shift, fmt.Sprintf("the group has committed no offset in partition %d of topic %s", at.Partition, at.Topic))
 		}
 		return inside(committed.Offset+*reset.Shift, path.Child("shift"), *reset.Shift)
-	case reset.Time != nil:
+	case reset.Time != "":
 		if found, ok := p.times[at]; ok && found.Offset >= 0 {
 			return found.Offset, nil
 		}

@@ -170,10 +170,10 @@ type OffsetReset struct {
 	// offset is an offset from the first that can be read to one past the last.
 	// +optional
 	Offset *int64 `json:"offset,omitempty"`
-	// time is a point in time, such as 2026-01-31T08:00:00Z: the group goes on with the first record
-	// that is that late or later, and after the last one if there is none.
+	// time is a point in time as RFC 3339 writes it, such as 2026-01-31T08:00:00Z: the group goes on
+	// with the first record that is that late or later, and after the last one if there is none.
 	// +optional
-	Time *metav1.Time `json:"time,omitempty"`
+	Time string `json:"time,omitempty"`
 	// shift moves the committed offset: -100 reads the last hundred offsets again, 1 skips one.
 	// +optional
 	Shift *int64 `json:"shift,omitempty"`

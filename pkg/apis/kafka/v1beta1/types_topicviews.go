@@ -109,7 +109,7 @@ type HostedTopic struct {
 	Offline int32 `json:"offline"`
 	// managed tells that a KafkaTopic manages the topic.
 	Managed bool `json:"managed"`
-	// managedBy is the KafkaTopic that manages the topic. It is named to those who may get KafkaTopics in its namespace.
+	// managedBy is the KafkaTopic that manages the topic. It is named to those who may list KafkaTopics in its namespace.
 	// +optional
 	ManagedBy *TopicReference `json:"managedBy,omitempty"`
 }

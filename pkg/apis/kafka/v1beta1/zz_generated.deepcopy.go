@@ -1312,10 +1312,6 @@ func (in *OffsetReset) DeepCopyInto(out *OffsetReset) {
 		*out = new(int64)
 		**out = **in
 	}
-	if in.Time != nil {
-		in, out := &in.Time, &out.Time
-		*out = (*in).DeepCopy()
-	}
 	if in.Shift != nil {
 		in, out := &in.Shift, &out.Shift
 		*out = new(int64)

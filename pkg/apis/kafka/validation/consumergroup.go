@@ -2,6 +2,7 @@ package validation
 
 import (
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -67,8 +68,11 @@ func validateTarget(reset *kafka.OffsetReset, at *field.Path) field.ErrorList {
 			errs = append(errs, field.Invalid(at.Child("offset"), *reset.Offset, `offsets are not negative; for an end use "to"`))
 		}
 	}
-	if reset.Time != nil {
+	if reset.Time != "" {
 		given++
+		if _, err := time.Parse(time.RFC3339, reset.Time); err != nil {
+			errs = append(errs, field.Invalid(at.Child("time"), reset.Time, "a point in time as RFC 3339 writes it is expected, such as 2026-01-31T08:00:00Z"))
+		}
 	}
 	if reset.Shift != nil {
 		given++

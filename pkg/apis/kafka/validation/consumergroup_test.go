@@ -3,16 +3,14 @@ package validation
 import (
 	"slices"
 	"testing"
-	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 )
 
 func TestValidateConsumerGroupOffsets(t *testing.T) {
-	now := &metav1.Time{Time: time.Now()}
+	const now = "2026-01-31T08:00:00Z"
 	earliest := func(topic string, partitions ...int32) kafka.OffsetReset {
 		return kafka.OffsetReset{Topic: topic, Partitions: partitions, To: kafka.EarliestOffset}
 	}
@@ -27,6 +25,8 @@ func TestValidateConsumerGroupOffsets(t *testing.T) {
 		"no target":                     {[]kafka.OffsetReset{{Topic: "a"}}, []string{"spec.reset[0]"}},
 		"two targets":                   {[]kafka.OffsetReset{{Topic: "a", To: "latest", Time: now}}, []string{"spec.reset[0]"}},
 		"an end that there is not":      {[]kafka.OffsetReset{{To: "Earliest"}}, []string{"spec.reset[0].to"}},
+		"a time with an offset":         {[]kafka.OffsetReset{{Time: "2026-01-31T08:00:00.5+01:00"}}, nil},
+		"a word for a time":             {[]kafka.OffsetReset{{Time: "yesterday"}}, []string{"spec.reset[0].time"}},
 		"a negative offset":             {[]kafka.OffsetReset{{Offset: ptr.To[int64](-1)}}, []string{"spec.reset[0].offset"}},
 		"a shift by nothing":            {[]kafka.OffsetReset{{Shift: ptr.To[int64](0)}}, []string{"spec.reset[0].shift"}},
 		"partitions of no topic":        {[]kafka.OffsetReset{earliest("", 1)}, []string{"spec.reset[0].topic"}},
