@@ -115,11 +115,18 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return c.refused.again(key, topic, c.clock.Now()), c.report(ctx, topic, topics.Outcome{Verdict: notApplied(topic, err)})
 	}
 	c.failing.forget(key)
-	if err := w.record(ctx, done); apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+	recording := ctx
+	if done.Made {
+		// Nobody else knows whose the topic is: that is written down also by a process that ends.
+		var ended context.CancelFunc
+		recording, ended = context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+		defer ended()
+	}
+	if err := w.record(recording, done); apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
 		// A policy or a quota of Kubernetes: it says the same again until somebody changes it, or the topic.
 		done.Verdict = topics.NotApplied(err, err.Error())
 		done.Stalled = true
-		return c.refused.again(key, topic, c.clock.Now()), c.report(ctx, w.topic, done)
+		return c.refused.again(key, topic, c.clock.Now()), c.report(recording, w.topic, done)
 	} else if err != nil {
 		return 0, err
 	}

@@ -234,27 +234,37 @@ func (s *Store[T, H]) Asked(ctx context.Context, obj T) error {
 	if err != nil {
 		return apierrors.NewInternalError(err)
 	}
+	_, uid, err := s.kind.Host(ctx, obj, obj, false)
+	if err != nil && !s.backend.Away(err) {
+		return err
+	}
 	name := s.kind.Name(obj)
 	defer s.Sweeper.Check(name, requestFirst)
 	return s.changeClaim(ctx, name, ownerOf(obj), func(c *storage.Claim) bool {
-		before := *c
+		moveTo(c, uid)
 		if wanted != nil {
 			c.Want(wanted)
+			c.Asked++
 		}
-		return !reflect.DeepEqual(before, *c)
+		return wanted != nil
 	})
 }
 
-// noteHost writes to the claim of a stored object that it is about the Kafka with a uid: what was asked of another one is not there, and who
-// made the object was not asked whether he may take over what is.
+// moveTo makes a claim one about the Kafka with a uid: what was asked of another one is not there, and who made the object was not asked
+// whether he may take over what is.
+func moveTo(c *storage.Claim, uid types.UID) {
+	if !c.OfKafka(uid) {
+		c.ClusterUID, c.MayAdopt, c.Wanted = uid, false, nil
+	}
+}
+
+// noteHost writes to the claim of a stored object which Kafka it is about.
 func (s *Store[T, H]) noteHost(ctx context.Context, obj T, uid types.UID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
 		changed := !c.OfKafka(uid)
-		if changed {
-			c.ClusterUID, c.MayAdopt, c.Wanted = uid, false, nil
-		}
+		moveTo(c, uid)
 		return changed
 	})
 }

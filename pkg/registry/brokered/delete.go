@@ -31,16 +31,12 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime
 		if retain, said := s.kind.Retain(last); said {
 			c.Retain = retain
 		}
-		c.Server, c.ReportedID = "", ""
-		if c.ID == "" {
-			c.ReportedID = s.kind.ReportedID(o)
-		}
-		switch {
+		c.Server, c.ReportedID, c.ReportedAs = "", "", nil
+		switch id := s.kind.ReportedID(o); {
 		case c.Retain:
 			c.Wanted = nil
-		case c.ReportedID != "" && wanted != nil:
-			// By which the one that has the id is recognized.
-			c.Want(wanted)
+		case c.ID == "" && id != "":
+			c.ReportedID, c.ReportedAs = id, wanted
 		}
 		return !reflect.DeepEqual(before, *c)
 	}
@@ -102,7 +98,7 @@ func (s *Store[T, H]) release(ctx context.Context, obj T, done Outcome[T]) error
 			return nil
 		default:
 			if _, err = s.claims.Update(ctx, standing, func(c *storage.Claim) {
-				c.ID, c.ReportedID, c.Wanted = tombstone.ID, "", nil
+				c.ID, c.ReportedID, c.ReportedAs, c.Wanted = tombstone.ID, "", nil, nil
 			}); err == nil {
 				return nil
 			}

@@ -37,11 +37,11 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 		return maphash.Comparable(seed, holder{owner, name})
 	}
 	if err := s.store.claims.List(ctx, func(c *storage.Claim) error {
-		stored, err := s.seen(ctx, c)
+		owner, stored, err := s.seen(ctx, c)
 		if err != nil {
 			return err
 		}
-		if len(c.TombstonedIDs) > 0 || !stored || len(c.Wanted) > 0 {
+		if len(c.TombstonedIDs) > 0 || !stored || s.unrecorded(owner, c) {
 			s.pending.add(c.Name, s.store.clock.Now())
 		}
 		if stored {
@@ -83,17 +83,18 @@ type holder struct {
 	name  storage.Name
 }
 
-// seen tells whether the watch cache has the owner of a claim.
-func (s *Sweeper[T, H]) seen(ctx context.Context, c *storage.Claim) (bool, error) {
+// seen is the owner of a claim if the watch cache has it.
+func (s *Sweeper[T, H]) seen(ctx context.Context, c *storage.Claim) (owner T, stored bool, err error) {
+	var none T
 	obj, err := s.store.Get(inNamespace(ctx, c.Owner.Namespace), c.Owner.Name, &metav1.GetOptions{ResourceVersion: "0"})
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return none, false, nil
 	}
 	if err != nil {
-		return false, err
+		return none, false, err
 	}
 	o, ok := obj.(T)
-	return ok && o.GetUID() == c.Owner.UID, nil
+	return o, ok && o.GetUID() == c.Owner.UID, nil
 }
 
 // restore claims the name of a stored object whose claim was lost, so that no second object can have it. When it is another's by now,

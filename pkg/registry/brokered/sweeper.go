@@ -205,10 +205,7 @@ func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool,
 		return false, err
 	}
 	if owned && len(c.TombstonedIDs) == 0 {
-		if len(c.Wanted) > 0 {
-			return false, s.recognize(ctx, owner)
-		}
-		return true, nil
+		return s.recognize(ctx, owner)
 	}
 	ids := c.TombstonedIDs
 	if !owned {
@@ -233,7 +230,7 @@ func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool,
 	} else {
 		err = s.store.claims.Drop(ctx, c)
 	}
-	return err == nil && (!owned || len(c.Wanted) == 0), err
+	return err == nil && (!owned || !s.unrecorded(owner, c)), err
 }
 
 // creating tells whether a claim without a stored owner can be that of a create that has not stored its object yet. How old it is does
@@ -255,7 +252,7 @@ func (s *Sweeper[T, H]) watched(c *storage.Claim) time.Duration {
 // find looks for what a deleted object may have on the brokers although nobody recorded its id: the answer to its creation was lost, or
 // the server that got it was killed. It becomes the claim's, which nobody must have taken over meanwhile, before it is deleted.
 func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Claim, error) {
-	if c.Retain || len(c.Wanted) == 0 {
+	if c.Retain || len(c.Wanted) == 0 && c.ReportedID == "" {
 		return c, nil
 	}
 	host, uid, found, err := s.store.backend.Host(ctx, c.Cluster)
@@ -264,7 +261,7 @@ func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Cl
 	}
 	if !found || !c.OfKafka(uid) {
 		none := *c
-		none.Wanted = nil
+		none.Wanted, none.ReportedID = nil, ""
 		return &none, nil
 	}
 	id, err := s.store.kind.Find(ctx, host, c)
@@ -275,7 +272,7 @@ func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Cl
 		if c.ID != "" && c.ID != id {
 			c.TombstonedIDs = append(c.TombstonedIDs, c.ID)
 		}
-		c.ID, c.Wanted = id, nil
+		c.ID, c.Wanted, c.ReportedID, c.ReportedAs = id, nil, "", nil
 	})
 }
 

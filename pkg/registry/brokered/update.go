@@ -159,7 +159,11 @@ func (s *Store[T, H]) Record(ctx context.Context, obj T, done Outcome[T]) runtim
 		}
 	default:
 		live.Warn(ctx, "done, and not written to the object's status yet", err)
-		s.Sweeper.Check(s.kind.Name(obj), 0)
+		// Whoever reports it later is told by the claim that it was made for the object.
+		if done.ID == "" || done.Made {
+			s.noteOutcome(writing, obj, done)
+			s.Sweeper.Check(s.kind.Name(obj), requestFirst)
+		}
 	}
 	known, ok := obj.DeepCopyObject().(T)
 	if !ok {
@@ -193,8 +197,15 @@ func (s *Store[T, H]) record(ctx context.Context, obj T, version string, done Ou
 	})
 	out, _, err := s.outcomes.Update(inNamespace(ctx, obj.GetNamespace()), obj.GetName(), info,
 		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
+	if err == nil {
+		s.noteOutcome(ctx, obj, done)
+	}
+	return out, err
+}
+
+// noteOutcome writes to the claim of an object what came of it.
+func (s *Store[T, H]) noteOutcome(ctx context.Context, obj T, done Outcome[T]) {
 	switch {
-	case err != nil:
 	case done.ID != "":
 		s.Learn(ctx, obj, done.ID, done.TakenOver)
 	case done.Unanswered:
@@ -202,5 +213,4 @@ func (s *Store[T, H]) record(ctx context.Context, obj T, version string, done Ou
 			klog.FromContext(ctx).Error(err, "Not written to the claim that what it is on may appear yet", "claim", s.kind.Name(obj))
 		}
 	}
-	return out, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -148,19 +149,22 @@ func (k kind) Converge(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	return k.outcome(done), nil
 }
 
-// Find implements brokered.Kind. With the same name, partitions, replicas and settings a topic is one that the object would have made,
-// and whose deletion was asked for with the object's; but somebody else can have made it, so it has to be one that never held a record,
-// or the one that the object's status named.
+// Find implements brokered.Kind. What was asked for has the name, partitions, replicas and settings of that; but somebody else can have made
+// one like it, so it has to be one that never held a record. What the object's status named is told by its id, and looked at all the same.
 func (k kind) Find(ctx context.Context, cluster *broker.Cluster, claim *storage.Claim) (string, error) {
 	have, found, err := cluster.Topic(ctx, claim.Name.Name)
 	if err != nil || !found || have.ID.IsZero() {
 		return "", err
 	}
-	if mine, err := k.isWanted(ctx, cluster, have, claim.Wanted); err != nil || !mine {
+	reported, wanted := have.ID.String() == claim.ReportedID, claim.Wanted
+	if reported && claim.ReportedAs != nil {
+		wanted = append(slices.Clone(wanted), claim.ReportedAs)
+	}
+	if mine, err := k.isWanted(ctx, cluster, have, wanted); err != nil || !mine {
 		return "", err
 	}
-	if have.ID.String() != claim.ReportedID {
-		if empty, err := cluster.NeverUsed(ctx, have); err != nil || !empty {
+	if !reported {
+		if unused, err := cluster.NeverUsed(ctx, have); err != nil || !unused {
 			return "", err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -317,5 +318,145 @@ func TestWhatAControllerMadeAnewGoesWithItsObject(t *testing.T) {
 		mustDelete(t, topic)
 		k.Return()
 		apiservertest.Eventually(t, "the topic goes", func() bool { return len(k.Topics(t)) == 0 && len(claimsOn(t, k)) == 0 })
+	}
+}
+
+// What a change made for the first time, and could not record, is known by its claim.
+func TestWhatAChangeMadeAndCouldNotRecordIsKnown(t *testing.T) {
+	t.Parallel()
+	var next atomic.Int32
+	s, err := apiservertest.Start(apiservertest.Options{Objects: func(i apistorage.Interface) apistorage.Interface { return failing{i, &next} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	user, _ := s.As(t, without("own"))
+	k := s.NewKafka(t, 3)
+	if _, err := create(s.Client, newTopic(k, "other")); err != nil {
+		t.Fatal(err)
+	}
+	k.Refuse()
+	if _, err := create(user, newTopic(k, "orders")); err != nil {
+		t.Fatal(err)
+	}
+	k.Return()
+	apiservertest.Eventually(t, "brokers serve", func() bool {
+		_, err := topicsOf(s.Client, k).GetScale(t.Context(), "other", metav1.GetOptions{})
+		return err == nil
+	})
+	// The first update is that of the spec, the second the record.
+	next.Store(2)
+	change := func(value string) {
+		t.Helper()
+		if _, err := topicsOf(user, k).Patch(t.Context(), "orders", types.MergePatchType, fmt.Appendf(nil, `{"spec":{"config":{"retention.ms":%q}}}`, value), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change("1000")
+	if next.Load() > 0 {
+		t.Fatal("nothing failed")
+	}
+	id := k.Topics(t)["orders"].ID
+	topic, err := topicsOf(s.Client, k).Get(t.Context(), "orders", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = topicsOf(s.Client, k).UpdateStatus(t.Context(), adopting(topic.DeepCopy(), id), metav1.UpdateOptions{})
+	if !apierrors.HasStatusCause(err, topics.CauseMade) {
+		t.Errorf("it is reported as taken over: %v", err)
+	}
+	change("2000")
+	if err := topicsOf(user, k).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	apiservertest.Eventually(t, "the topic goes", func() bool { _, there := k.Topics(t)["orders"]; return !there })
+}
+
+// An object that was stored for a former Kafka of the name is made on the next: what is asked for there is looked for there.
+func TestWhatIsAskedOfALaterKafkaIsRecognized(t *testing.T) {
+	t.Parallel()
+	user, _ := server.As(t, without("own"))
+	for _, remade := range []bool{false, true} {
+		k := server.NewKafka(t, 3)
+		mustCreate(t, newTopic(k, "other"))
+		if !remade {
+			k.Refuse()
+		}
+		topic, err := create(user, newTopic(k, "orders"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replaceKafka(t, k)
+		if remade {
+			k.DeleteTopic(t, "orders")
+		}
+		k.Return()
+		brokersServe(t, k, "other")
+		say := recreating(mustGet(t, topic))
+		if !remade {
+			topics.SetConditions(&say.Status.Conditions, topics.Creating("orders"), "", say.Generation, metav1.Now().Time)
+		}
+		if say, err = topicsOf(server.Client, k).UpdateStatus(t.Context(), say, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		// What is asked for again is news: it is waited for as long as the first time.
+		asked := claimOn(t, k, "orders").Revision()
+		if _, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), say, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if again := claimOn(t, k, "orders").Revision(); again == asked {
+			t.Error("the claim does not show that brokers are asked again")
+		}
+		k.CreateTopic(t, "orders", 3, 2)
+		id := k.Topics(t)["orders"].ID
+		apiservertest.Eventually(t, "it is the object's", func() bool { return mustGet(t, topic).Status.TopicID == id })
+		mustDelete(t, topic)
+		apiservertest.Eventually(t, "the topic goes", func() bool { _, there := k.Topics(t)["orders"]; return !there })
+	}
+}
+
+// An object has lost its claim, and somebody has made another topic like its own in the place of that. The object goes without it.
+func TestAnObjectWithoutAClaimDeletesOnlyItsTopic(t *testing.T) {
+	t.Parallel()
+	for _, restored := range []bool{false, true} {
+		k := server.NewKafka(t, 3)
+		topic := mustCreate(t, newTopic(k, "orders"))
+		standing := claimOn(t, k, "orders")
+		if err := server.Claims.Drop(t.Context(), standing); err != nil {
+			t.Fatal(err)
+		}
+		if restored {
+			if _, err := server.Claims.Take(t.Context(), claim{Name: standing.Name, Owner: standing.Owner}, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.DeleteTopic(t, "orders")
+		k.CreateTopic(t, "orders", 3, 2)
+		id := k.Topics(t)["orders"].ID
+		mustDelete(t, topic)
+		apiservertest.Eventually(t, "its claim goes", func() bool { return len(claimsOn(t, k)) == 0 })
+		if have := k.Topics(t)["orders"].ID; have != id {
+			t.Errorf("restored: %v; topic %s went with an object that had %s", restored, id, topic.Status.TopicID)
+		}
+	}
+}
+
+// What an object that is being deleted said before it was is no news of it.
+func TestAStatusOfADepartingObjectCanBeWritten(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	topic := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Finalizers = []string{"example.com/wait"} }))
+	k.DeleteTopic(t, "orders")
+	topic, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), recreating(topic), metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustDelete(t, topic)
+	topic = mustGet(t, topic)
+	topic.Status.Conditions = append(topic.Status.Conditions, metav1.Condition{Type: "example.com/Seen", Status: metav1.ConditionTrue, Reason: "Seen", LastTransitionTime: metav1.Now()})
+	for _, dryRun := range [][]string{{metav1.DryRunAll}, nil} {
+		if _, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), topic, metav1.UpdateOptions{DryRun: dryRun}); err != nil {
+			t.Errorf("dry run %v: %v", dryRun, err)
+		}
 	}
 }

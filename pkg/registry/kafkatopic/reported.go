@@ -24,14 +24,15 @@ func (p *plane) checkAsked(ctx context.Context, topic, old *kafka.KafkaTopic, dr
 		return nil
 	}
 	err := p.access.own(ctx, topic, "to say that its topic is made")
+	news := !asking(old)
 	switch {
-	case err != nil && asking(old):
-		return nil
-	case err != nil || topic.Status.TopicID != old.Status.TopicID:
+	case err != nil && news:
 		return err
-	case topic.DeletionTimestamp != nil:
+	case err != nil || topic.Status.TopicID != old.Status.TopicID:
+		return nil
+	case topic.DeletionTimestamp != nil && news:
 		return apierrors.NewConflict(resolver.Resource, topic.Name, errors.New("the object is being deleted, and no topic is made for it any more"))
-	case dryRun:
+	case topic.DeletionTimestamp != nil || dryRun:
 		return nil
 	}
 	return p.topics.Asked(ctx, topic)
@@ -192,7 +193,7 @@ type holding struct {
 	// ours says that it is the object's: it is known to be, or came after brokers without it were asked for it, is what they were asked for, and
 	// nobody has used it.
 	ours bool
-	// made says that it is the object's, although nobody knows its id yet.
+	// made says that it was made for the object, although its status does not have the id yet.
 	made bool
 	// allowed says that who made the object may take over what is there.
 	allowed bool
@@ -205,7 +206,7 @@ func (p *plane) has(ctx context.Context, target resolver.Target) (holding, error
 		return holding{}, err
 	}
 	if standing.ID == target.Have.ID.String() {
-		return holding{ours: true}, nil
+		return holding{ours: true, made: !standing.Retain}, nil
 	}
 	unknown := standing.ID == ""
 	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Have, standing.Wanted)
