@@ -64,7 +64,7 @@ type Claim struct {
 	// What is deleted when the owner is gone is told by it alone: it is written by the server that asked the brokers, and never copied
 	// from a status, which others write.
 	ID string `json:"id,omitempty"`
-	// ReportedID is an id from the owner's status that is not in the claim, and ReportedAs what the owner said last of what has it, in the form
+	// ReportedID is an id from the owner's status that is not the claim's, and ReportedAs what the owner said last of what has it, in the form
 	// of its kind. They are noted when the owner is deleted.
 	ReportedID string          `json:"reportedID,omitempty"`
 	ReportedAs json.RawMessage `json:"reportedAs,omitempty"`
@@ -74,8 +74,9 @@ type Claim struct {
 	// newest first: what the brokers were asked for when they did not have the name, or are about to be. Another of the name that they have
 	// is somebody else's.
 	Wanted []json.RawMessage `json:"wanted,omitempty"`
-	// Asked counts how often brokers were asked for what a stored owner wants: each is waited for anew.
-	Asked int `json:"asked,omitempty"`
+	// Asked is when brokers were asked last for what a stored owner wants, about, so that each request is waited for anew. Clocks differ and
+	// jump: how old it is says nothing.
+	Asked time.Time `json:"asked,omitzero"`
 	// MayAdopt says that who made the owner may take over what is on the brokers already.
 	MayAdopt bool `json:"mayAdopt,omitempty"`
 	// TombstonedIDs are what former owners had on the brokers and is still to be deleted.

@@ -3,18 +3,23 @@ package topic
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
+
+// againLost is how soon the API server is told again what it could not be told.
+const againLost = time.Second
 
 // codeUnknownTopic is Kafka's UNKNOWN_TOPIC_OR_PARTITION (org.apache.kafka.common.protocol.Errors): the topic went while it was changed.
 const codeUnknownTopic = 3
@@ -161,35 +166,61 @@ func (w *work) remake(ctx context.Context) error {
 		// Said again, because the API server looks for what was said last. Why it failed before stays to be read.
 		verdict.Message, verdict.Stalled = ready.Message, meta.IsStatusConditionTrue(w.topic.Status.Conditions, v1beta1.ConditionStalled)
 	}
-	return w.say(ctx, verdict)
+	stored, err := w.say(ctx, w.topic, verdict)
+	if err != nil {
+		return w.ifGone(err)
+	}
+	w.topic = stored
+	return nil
 }
 
-// lost remembers that the topic may appear yet, although nobody knows what came of the request for it, and has the API server know it, for
-// when the object is deleted meanwhile or we are killed.
+// lost has the API server know that the topic may appear yet, although nobody knows what came of the request for it. It looks for the topic
+// then, and forgets about it after a while: what comes later is somebody else's. Whatever else is written to the object meanwhile does
+// not change that.
 func (w *work) lost(ctx context.Context) {
-	w.controller.unanswered.put(w.key, w.topic.UID)
 	if w.topic.Status.TopicID != "" {
 		// See remake.
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 	defer cancel()
-	if err := w.say(ctx, topics.Creating(v1beta1.TopicName(w.topic))); err != nil {
-		klog.FromContext(ctx).Info("The API server does not know that the topic may appear", "topic", w.key, "err", err)
+	client, topic := w.controller.client.KafkaV1beta1().KafkaTopics(w.topic.Namespace), w.topic
+	err := wait.PollUntilContextCancel(ctx, againLost, true, func(ctx context.Context) (bool, error) {
+		stored, err := w.say(ctx, topic, topics.Creating(v1beta1.TopicName(topic)))
+		if err == nil && stored.Generation == w.topic.Generation {
+			w.topic = stored
+		}
+		if !apierrors.IsConflict(err) {
+			return err == nil, permanentlyGone(err)
+		}
+		newest, err := client.Get(ctx, topic.Name, metav1.GetOptions{})
+		if err == nil && newest.UID != topic.UID {
+			return false, errMoved
+		}
+		if err == nil {
+			topic = newest
+		}
+		return false, permanentlyGone(err)
+	})
+	if err != nil {
+		klog.FromContext(ctx).Info("The API server does not know that a topic may appear that it was asked for", "topic", w.key, "err", err)
 	}
 }
 
-// say writes a verdict to the status, which tells the API server something by it.
-func (w *work) say(ctx context.Context, verdict topics.Verdict) error {
-	next := w.topic.DeepCopy()
+// permanentlyGone is an error that says that the object is gone; nil for those that may pass.
+func permanentlyGone(err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return err
+	}
+	return nil
+}
+
+// say writes a verdict to the status of a topic, which tells the API server something by it, and returns the topic as it is stored then.
+func (w *work) say(ctx context.Context, topic *v1beta1.KafkaTopic, verdict topics.Verdict) (*v1beta1.KafkaTopic, error) {
+	next := topic.DeepCopy()
 	next.Status.ObservedGeneration = next.Generation
 	topics.SetConditions(&next.Status.Conditions, verdict, next.Spec.DriftPolicy, next.Generation, w.controller.clock.Now())
-	stored, err := w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
-	if err != nil {
-		return w.ifGone(err)
-	}
-	w.topic = stored
-	return nil
+	return w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
 }
 
 // stands looks whether the object is still what the cache says, which may be behind: a deletion on the brokers may be that of the object's
@@ -209,16 +240,9 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic) error {
 	c, topic, former, id := w.controller, w.topic, w.topic.Status.TopicID, have.ID
 	made, _ := c.unrecorded.get(w.key)
 	w.adopted = former == "" && (made.id != id || id.IsZero())
-	if w.adopted {
-		late, err := w.late(ctx, have)
-		if err != nil {
-			return err
-		}
-		w.adopted = !late
-	}
 	err := w.recordID(ctx, id, w.adopted)
 	if w.adopted && apierrors.HasStatusCause(err, topics.CauseMade) {
-		// By a create of the API server's, which alone knows.
+		// By a create whose answer was lost, ours or the API server's, which alone knows.
 		w.adopted = false
 		w.made(topics.Known(have))
 		err = w.recordID(ctx, id, false)
@@ -236,15 +260,6 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic) error {
 		c.event(topic, corev1.EventTypeNormal, "TopicAdopted", "Adopt", "Took over topic %s with id %s in the place of %s", name, id, former)
 	}
 	return nil
-}
-
-// late tells whether a topic that is as specified is what a create of this process made whose answer was lost. One that was used may be
-// somebody's.
-func (w *work) late(ctx context.Context, have broker.Topic) (bool, error) {
-	if asked, known := w.controller.unanswered.get(w.key); !known || asked != w.topic.UID {
-		return false, nil
-	}
-	return w.cluster.NeverUsed(ctx, have)
 }
 
 // whose asks the API server, which alone knows what former objects left and what was asked for before, without telling it anything.

@@ -92,8 +92,6 @@ type Controller struct {
 	// recheck are topics that are as specified and that are compared with the brokers nevertheless.
 	recheck    memory[struct{}]
 	unrecorded memory[unrecordedTopic]
-	// unanswered are the uids of topics that were asked for when they were not there, and may appear yet.
-	unanswered memory[types.UID]
 
 	// patrol compares the topics of whole clusters with the brokers; its keys are Kafkas.
 	patrol  *loop.Loop

@@ -38,6 +38,10 @@ func TestWhatALostCreateMadeLateIsMade(t *testing.T) {
 				if said := b.said(topics.ReasonCreating) > 0; said != tc.absent {
 					t.Errorf("the API server is told that the topic may appear: %v", said)
 				}
+				// The API server knows what it was told, and looks itself whether the topic was used.
+				if tc.absent && !tc.used {
+					b.knowsMade()
+				}
 				on.do(func() {
 					on.refuse, on.used = nil, tc.used
 					on.put("orders", 3, 2, map[string]string{"retention.ms": "1000"})
@@ -76,17 +80,7 @@ func whatTheAPIServerKnows(t *testing.T, partitions int32) {
 		on.put("orders", partitions, 2, map[string]string{"retention.ms": "1000"})
 		b := newBench(t, on, kafkaObject(), topicObject())
 		defer b.stop()
-		b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
-			next, ok := action.(clienttesting.UpdateAction).GetObject().(*v1beta1.KafkaTopic)
-			if ok {
-				if ready := meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady); ready != nil && ready.Reason == topics.ReasonAdopting {
-					conflict := apierrors.NewConflict(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), next.Name, errLost)
-					conflict.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: topics.CauseMade}}
-					return true, nil, conflict
-				}
-			}
-			return false, nil, nil
-		})
+		b.knowsMade()
 		on.do(func() { on.away = false })
 		b.wait(time.Minute)
 		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
@@ -96,6 +90,21 @@ func whatTheAPIServerKnows(t *testing.T, partitions int32) {
 				t.Errorf("the brokers have %d partitions", len(have.Partitions))
 			}
 		})
+	})
+}
+
+// knowsMade has the API server know that what is reported as taken over was made for the object.
+func (b *bench) knowsMade() {
+	b.client.PrependReactor("update", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		next, ok := action.(clienttesting.UpdateAction).GetObject().(*v1beta1.KafkaTopic)
+		if ok {
+			if ready := meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady); ready != nil && ready.Reason == topics.ReasonAdopting {
+				conflict := apierrors.NewConflict(v1beta1.SchemeGroupVersion.WithResource("kafkatopics").GroupResource(), next.Name, errLost)
+				conflict.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: topics.CauseMade}}
+				return true, nil, conflict
+			}
+		}
+		return false, nil, nil
 	})
 }
 

@@ -38,7 +38,6 @@ func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) e
 		return w.ifGone(err)
 	}
 	w.controller.unrecorded.forget(w.key)
-	w.controller.unanswered.forget(w.key)
 	stored.DeepCopyInto(w.topic)
 	return nil
 }
@@ -100,9 +99,6 @@ func (w *work) record(ctx context.Context, done topics.Outcome) error {
 		return w.ifGone(err)
 	}
 	c.unrecorded.forget(w.key)
-	if done.Have != nil {
-		c.unanswered.forget(w.key)
-	}
 	return nil
 }
 

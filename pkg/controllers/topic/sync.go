@@ -37,7 +37,6 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 		c.refused.forget(key)
 		c.reverts.forget(key)
 		c.recheck.forget(key)
-		c.unanswered.forget(key)
 		c.failing.forget(key)
 		return 0, c.deleteOrphan(ctx, key, "")
 	}

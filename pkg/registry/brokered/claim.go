@@ -82,8 +82,11 @@ func tombstoned(c *storage.Claim) []string {
 // had on the brokers.
 func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Claim, Leftover, error) {
 	s := w.store
-	wanted, err := w.newClaim(ctx, obj)
+	wanted, makes, err := w.newClaim(ctx, obj)
 	if err != nil {
+		return nil, Leftover{}, err
+	}
+	if err := s.takeBack(ctx, wanted.Name); err != nil {
 		return nil, Leftover{}, err
 	}
 	for range claimRetries {
@@ -107,7 +110,10 @@ func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Cla
 		taken, err := s.claims.Update(ctx, standing, func(c *storage.Claim) {
 			// What the former owner had made is the next one's to recognize, should nobody be asked now.
 			revised := wanted
-			revised.TombstonedIDs, revised.Wanted = left.IDs, left.Wanted
+			revised.TombstonedIDs = left.IDs
+			if makes {
+				revised.Wanted = left.Wanted
+			}
 			for _, asked := range wanted.Wanted {
 				revised.Want(asked)
 			}
@@ -137,27 +143,25 @@ const claimRetries = 5
 
 var errBusy = errors.New("others keep changing the claim on its name; try again")
 
-func (w *write[T, H]) newClaim(ctx context.Context, obj T) (storage.Claim, error) {
+// newClaim is the claim of a new object. makes tells whether anything is to be made for it.
+func (w *write[T, H]) newClaim(ctx context.Context, obj T) (claim storage.Claim, makes bool, err error) {
 	s := w.store
 	id, err := s.servers.ID(ctx)
 	if err != nil {
-		return storage.Claim{}, apierrors.NewServiceUnavailable(err.Error())
-	}
-	retain, _ := s.kind.Retain(obj)
-	claim := storage.Claim{Name: s.kind.Name(obj), ClusterUID: w.hostUID, Owner: ownerOf(obj), Retain: retain,
-		MayAdopt: s.kind.MayAdopt(ctx, obj), Server: id, Since: s.clock.Now()}
-	if w.away != nil {
-		// Nobody is asked.
-		return claim, nil
+		return storage.Claim{}, false, apierrors.NewServiceUnavailable(err.Error())
 	}
 	wanted, err := s.kind.Wanted(obj)
 	if err != nil {
-		return storage.Claim{}, apierrors.NewInternalError(err)
+		return storage.Claim{}, false, apierrors.NewInternalError(err)
 	}
-	if w.asks = wanted != nil; w.asks {
+	retain, _ := s.kind.Retain(obj)
+	claim = storage.Claim{Name: s.kind.Name(obj), ClusterUID: w.hostUID, Owner: ownerOf(obj), Retain: retain,
+		MayAdopt: s.kind.MayAdopt(ctx, obj), Server: id, Since: s.clock.Now()}
+	// Brokers that are away are not asked.
+	if w.asks = wanted != nil && w.away == nil; w.asks {
 		claim.Want(wanted)
 	}
-	return claim, nil
+	return claim, wanted != nil, nil
 }
 
 // giveBack drops a claim whose object is not stored. One with something left of former owners stays for the sweeper.
@@ -175,8 +179,7 @@ func (w *write[T, H]) giveBack(ctx context.Context, claim *storage.Claim, left L
 		s.Sweeper.Check(claim.Name, 0)
 	}
 	if err != nil {
-		klog.FromContext(ctx).Info("Claim not given back, the sweeper does it", "claim", claim.Name, "err", err)
-		s.Sweeper.Check(claim.Name, 0)
+		w.withdraw(ctx, claim, left, err)
 	}
 }
 
@@ -211,7 +214,8 @@ func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver boo
 	defer cancel()
 	if err := s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
 		before := *c
-		c.ID, c.Server, c.Retain, c.Wanted = id, "", c.Retain || takenOver, nil
+		// That something else was to stay, which the object did not get in the end, says nothing of this.
+		c.ID, c.Server, c.Retain, c.Wanted = id, "", takenOver || c.Retain && c.ID == id, nil
 		return !reflect.DeepEqual(before, *c)
 	}); err != nil {
 		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", s.kind.Name(obj), "id", id)
@@ -239,16 +243,28 @@ func (s *Store[T, H]) Asked(ctx context.Context, obj T) error {
 		return err
 	}
 	name := s.kind.Name(obj)
-	defer s.Sweeper.Check(name, requestFirst)
-	return s.changeClaim(ctx, name, ownerOf(obj), func(c *storage.Claim) bool {
+	first := false
+	err = s.changeClaim(ctx, name, ownerOf(obj), func(c *storage.Claim) bool {
+		before, now := *c, s.clock.Now()
 		moveTo(c, uid)
+		first = len(c.Wanted) == 0
 		if wanted != nil {
 			c.Want(wanted)
-			c.Asked++
 		}
-		return wanted != nil
+		if age := now.Sub(c.Asked); first || age < 0 || age > askedAgain {
+			c.Asked = now
+		}
+		return wanted != nil && !reflect.DeepEqual(before, *c)
 	})
+	if first {
+		s.Sweeper.Check(name, requestFirst)
+	}
+	return err
 }
+
+// askedAgain is how soon a note that is made again is written again: often enough that a request is waited for longer than it can last, and
+// not with each of the attempts of thousands of topics whose brokers do not answer.
+const askedAgain = inFlight / 3
 
 // moveTo makes a claim one about the Kafka with a uid: what was asked of another one is not there, and who made the object was not asked
 // whether he may take over what is.

@@ -132,16 +132,20 @@ func (w *write[T, H]) around(ctx context.Context, key string, obj runtime.Object
 	}
 	done.Record(o, o.GetGeneration())
 	noted := make(chan struct{})
-	var now *storage.Claim
-	crash.Go(func() error {
-		now = w.note(ctx, claim, left, done)
-		return nil
-	}, func(error) { close(noted) })
+	now := claim
+	if done.ID == "" && !done.Unanswered && w.asks {
+		// Before the object is there that would have somebody's topic by it.
+		now = w.takeBackWish(ctx, claim, left)
+		close(noted)
+	} else {
+		crash.Go(func() error {
+			now = w.note(ctx, claim, done)
+			return nil
+		}, func(error) { close(noted) })
+	}
 	err = store(ctx)
 	<-noted
-	if now != nil {
-		claim = now
-	}
+	claim = now
 	if err == nil {
 		return nil
 	}
@@ -171,26 +175,34 @@ func (w *write[T, H]) make(ctx context.Context, obj T, left Leftover) (Outcome[T
 	return kind.Unreachable(w.away), nil
 }
 
-// note writes to the claim what the brokers call what was made, or that nothing was: what may appear yet stays wanted. Without the first the
-// object's status and the sweeper find out later. What they find without the second may be somebody's.
-func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, left Leftover, done Outcome[T]) *storage.Claim {
-	if done.ID == "" && (done.Unanswered || !w.asks) {
-		return nil
+// note writes to the claim what the brokers call what was made, and returns it as it stands then. Without it the object's status and the sweeper
+// find out later.
+func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outcome[T]) *storage.Claim {
+	if done.ID == "" {
+		return claim
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	now, err := w.store.claims.Update(ctx, claim, func(c *storage.Claim) {
-		if done.ID == "" {
-			c.Wanted = left.Wanted
-			return
-		}
 		// The object is not known to be stored: Server goes on saying so. When it never is, what was somebody's before stays.
 		c.ID, c.TombstonedIDs, c.Retain, c.Wanted = done.ID, nil, c.Retain || !done.Made, nil
 	})
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "What was made is not written to the claim", "claim", claim.Name, "id", done.ID)
 		w.store.Sweeper.Check(claim.Name, requestFirst)
-		return nil
+		return claim
+	}
+	return now
+}
+
+// takeBackWish writes to the claim that brokers were not asked for what the object wants, and returns it as it stands then.
+func (w *write[T, H]) takeBackWish(ctx context.Context, claim *storage.Claim, left Leftover) *storage.Claim {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	defer cancel()
+	now, err := w.store.claims.Update(ctx, claim, func(c *storage.Claim) { c.Wanted = left.Wanted })
+	if err != nil {
+		w.withdraw(ctx, claim, left, err)
+		return claim
 	}
 	return now
 }

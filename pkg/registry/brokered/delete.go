@@ -35,7 +35,7 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime
 		switch id := s.kind.ReportedID(o); {
 		case c.Retain:
 			c.Wanted = nil
-		case c.ID == "" && id != "":
+		case id != "" && id != c.ID:
 			c.ReportedID, c.ReportedAs = id, wanted
 		}
 		return !reflect.DeepEqual(before, *c)
@@ -133,6 +133,9 @@ type Standing struct {
 
 // Standing reads the claim of an object. What it says of another Kafka of the same name than the object's is left out.
 func (s *Store[T, H]) Standing(ctx context.Context, obj T) (Standing, error) {
+	if err := s.takeBack(ctx, s.kind.Name(obj)); err != nil {
+		return Standing{}, err
+	}
 	standing, err := s.claims.Get(ctx, s.kind.Name(obj))
 	if err != nil {
 		return Standing{}, apierrors.NewInternalError(err)

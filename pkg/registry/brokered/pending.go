@@ -144,14 +144,17 @@ func (s *pendingDeletions) clear(name storage.Name, asked int) {
 	if one, known := w.names[name]; known && one.asked == asked {
 		s.total--
 		delete(w.names, name)
+		if len(w.names) == 0 && !w.busy {
+			delete(s.clusters, name.Cluster)
+		}
 	}
 }
 
-// refused makes a name wait, twice as long as the last time, that nobody has added since it was asked for.
-func (s *pendingDeletions) refused(name storage.Name, asked int, now time.Time) {
+// later makes a name wait, twice as long as the last time up to a bound, that nobody has added since it was asked for.
+func (s *pendingDeletions) later(name storage.Name, asked int, now time.Time, most time.Duration) {
 	s.change(name, func(one *pendingDeletion) {
 		if one.asked == asked {
-			one.delay = min(max(2*one.delay, sweepEvery), maxSweepDelay)
+			one.delay = min(max(2*one.delay, sweepEvery), most)
 			one.due = now.Add(one.delay)
 		}
 	})

@@ -45,7 +45,7 @@ func TestPendingDeletions(t *testing.T) {
 		t.Errorf("%d names are counted, want 2", got)
 	}
 	for _, want := range []time.Duration{sweepEvery, 2 * sweepEvery, 4 * sweepEvery} {
-		s.refused(topicOf(a, "orders"), s.asked(topicOf(a, "orders")), now)
+		s.later(topicOf(a, "orders"), s.asked(topicOf(a, "orders")), now, maxSweepDelay)
 		if got := s.due(a, now.Add(want-1)); len(got) != 0 {
 			t.Errorf("due before %s: %v", want, got)
 		}
@@ -95,7 +95,7 @@ func TestANameThatIsAddedDuringALookStays(t *testing.T) {
 	asked := s.asked(name)
 	s.add(name, now.Add(requestFirst))
 	s.clear(name, asked)
-	s.refused(name, asked, now)
+	s.later(name, asked, now, maxSweepDelay)
 	if got := s.due(name.Cluster, now); len(got) != 1 || s.count() != 1 {
 		t.Errorf("due are %v of %d", got, s.count())
 	}

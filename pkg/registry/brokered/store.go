@@ -73,6 +73,8 @@ type Store[T Object, H any] struct {
 	clock    clock.WithTicker
 	hasQuota func(namespace string) bool
 	locks    locks
+	// withdrawals are what claims still say and is not so.
+	withdrawals withdrawals
 	// Sweeper deletes what is left of objects that are gone.
 	Sweeper *Sweeper[T, H]
 }

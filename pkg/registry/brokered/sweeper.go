@@ -149,7 +149,10 @@ func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) (err e
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
 	start, asked := s.store.clock.Now(), s.pending.asked(name)
-	c, err := s.store.claims.Get(ctx, name)
+	var c *storage.Claim
+	if err = s.store.takeBack(ctx, name); err == nil {
+		c, err = s.store.claims.Get(ctx, name)
+	}
 	if err == nil {
 		c, err = s.store.lowerFence(ctx, c)
 	}
@@ -160,8 +163,11 @@ func (s *Sweeper[T, H]) sweepName(ctx context.Context, name storage.Name) (err e
 	switch {
 	case done:
 		s.pending.clear(name, asked)
-	case err != nil && !s.store.backend.Away(err):
-		s.pending.refused(name, asked, s.store.clock.Now())
+	case err == nil:
+		// What may appear yet is looked for less and less often.
+		s.pending.later(name, asked, s.store.clock.Now(), inFlight/2)
+	case !s.store.backend.Away(err):
+		s.pending.later(name, asked, s.store.clock.Now(), maxSweepDelay)
 	}
 	failure := err
 	if s.store.backend.Away(err) {
@@ -180,6 +186,9 @@ func (s *Sweeper[T, H]) finish(ctx context.Context, obj T) error {
 	ctx, cancel := live.Deadline(ctx)
 	defer cancel()
 	for {
+		if err := s.store.takeBack(ctx, name); err != nil {
+			return err
+		}
 		c, err := s.store.claims.Get(ctx, name)
 		if err != nil {
 			return err

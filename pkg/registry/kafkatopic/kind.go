@@ -116,9 +116,12 @@ func (k kind) Host(ctx context.Context, topic, before *kafka.KafkaTopic, applied
 	return cluster, host.UID, err
 }
 
-// Concerns implements brokered.Kind.
+// Concerns implements brokered.Kind. What becomes of the topic with the object is between the two of us, and can be said also while nothing
+// can be done on the brokers.
 func (kind) Concerns(topic, before *kafka.KafkaTopic) bool {
-	return !equality.Semantic.DeepEqual(topic.Spec, before.Spec)
+	now, was := topic.Spec, before.Spec
+	now.DeletionPolicy, was.DeletionPolicy = "", ""
+	return !equality.Semantic.DeepEqual(now, was)
 }
 
 // Unreachable implements brokered.Kind.

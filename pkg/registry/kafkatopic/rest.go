@@ -76,8 +76,13 @@ func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 	if err == nil {
 		err = foretellDeletion(asking, cluster, topic)
 	}
-	if live.IsAway(err) {
+	var claimed *live.ClaimedError
+	switch {
+	case live.IsAway(err):
 		live.Warn(ctx, "the topic would be deleted when the brokers are back", err)
+		return nil
+	case errors.As(err, &claimed):
+		live.Warn(ctx, "the object would be deleted, and its topic not yet", err)
 		return nil
 	}
 	return statusUnlessAway(err, topic)

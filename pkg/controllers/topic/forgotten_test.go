@@ -1,0 +1,91 @@
+package topic_test
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// The answer to a create is lost, and brokers refuse it from then on. What has the name long after that is somebody's.
+func TestWhatComesLongAfterALostCreateIsSomebodys(t *testing.T) {
+	server, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	k := server.NewKafka(t, 3)
+	user, _ := server.As(t, func(a authorizer.Attributes) bool { return a.GetVerb() != "own" })
+	k.Refuse()
+	all := user.KafkaV1beta1().KafkaTopics(k.Object.Namespace)
+	if _, err := all.Create(t.Context(), &v1beta1.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: "orders"},
+		Spec: v1beta1.KafkaTopicSpec{ClusterRef: v1beta1.ClusterReference{Name: k.Object.Name}, Partitions: ptr.To[int32](3), Replicas: ptr.To[int32](2)},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int32
+	var made atomic.Bool
+	k.ControlKey(int16(kmsg.CreateTopics), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		switch n := asked.Add(1); {
+		case n == 1:
+			return nil, errors.New("closed"), true
+		case made.Load():
+			return nil, nil, false
+		}
+		resp := r.ResponseKind().(*kmsg.CreateTopicsResponse)
+		for _, topic := range r.(*kmsg.CreateTopicsRequest).Topics {
+			one := kmsg.NewCreateTopicsResponseTopic()
+			// INVALID_REPLICATION_FACTOR: too few brokers.
+			one.Topic, one.ErrorCode = topic.Topic, 38
+			resp.Topics = append(resp.Topics, one)
+		}
+		return resp, nil, true
+	})
+	clock := controllertest.NewFastClock()
+	control(t, server, clock, broker.Options{NegativeTTL: time.Second, Clock: clock})
+	k.Return()
+	apiservertest.Eventually(t, "the create is lost, and refused after that", func() bool { return asked.Load() >= 2 })
+	apiservertest.Eventually(t, "the API server has forgotten", func() bool {
+		server.Clock.Step(20 * time.Second)
+		wanted := 0
+		if err := server.Claims.List(t.Context(), func(c *storage.Claim) error { wanted += len(c.Wanted); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return wanted == 0
+	})
+	k.Refuse()
+	made.Store(true)
+	k.CreateTopic(t, "orders", 3, 2)
+	k.Return()
+	id := k.Topics(t)["orders"].ID
+	apiservertest.Eventually(t, "the object waits for a person", func() bool {
+		got, err := all.Get(t.Context(), "orders", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Status.TopicID == id {
+			t.Fatalf("somebody's topic is the object's: %+v", got)
+		}
+		ready := meta.FindStatusCondition(got.Status.Conditions, v1beta1.ConditionReady)
+		return ready != nil && ready.Reason == "TopicExists"
+	})
+	if err := all.Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if have := k.Topics(t)["orders"].ID; have != id {
+		t.Errorf("the brokers have topic %q, want %s", have, id)
+	}
+}
