@@ -8,16 +8,27 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
 // Run runs controllers, and what they need beside them, until the function that it returns is called, or the test ends. All of them have ended
-// then. It can be called again.
+// then. It can be called again. One that panics fails the test, and no other.
 func Run(t testing.TB, runs ...func(context.Context)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
+	running.Add(len(runs))
 	for _, run := range runs {
-		running.Go(func() { run(ctx) })
+		crash.Go(func() error {
+			run(ctx)
+			return nil
+		}, func(err error) {
+			if err != nil {
+				t.Errorf("what the test runs: %v", err)
+			}
+			running.Done()
+		})
 	}
 	stop = func() {
 		cancel()
