@@ -59,7 +59,7 @@ func APIServers(url string) []string {
 // errServer is why the API server is not dialled, errNode why a Kafka that is run here is not.
 var (
 	errServer = errors.New("it is an API server")
-	errNode   = errors.New("it is a pod of a Kafka that is run here: refer to that Kafka instead")
+	errNode   = errors.New("it is a pod of a cluster that is run here: refer to its Kafka instead")
 )
 
 // Places are where external Kafkas may be and where they must not.
@@ -73,8 +73,8 @@ type Places struct {
 }
 
 // Around builds Addresses with what is reserved in the Kubernetes that this process is part of: the API servers behind its url, the Service
-// of our own, and what is behind the Services of both and of Kafkas that are run here, as Addresses.Run watches it. Which Kafkas these are
-// has to be told by KnowKafkas.
+// of our own, and what is behind the Services of both and of Kafkas that are run here, as Addresses.Run watches it. Which Kafkas run
+// no pods has to be told by KnowKafkas.
 func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName, clock clock.PassiveClock) (*Addresses, error) {
 	p.Reserved = append(APIServers(url), api.Name+"."+api.Namespace+".svc")
 	a, err := NewAddresses(p, clock)
@@ -136,7 +136,7 @@ func NewAddresses(places Places, clock clock.PassiveClock) (*Addresses, error) {
 	return a, errors.Join(errs...)
 }
 
-// KnowKafkas says who tells which Kafkas are run here. It is for before the Addresses are used.
+// KnowKafkas says who tells which Kafkas are external. It is for before the Addresses are used.
 func (a *Addresses) KnowKafkas(kafkas Kafkas) {
 	if a.endpoints != nil {
 		a.endpoints.kafkas = kafkas

@@ -30,10 +30,10 @@ var ErrUnknown = errors.New("whether an external Kafka may be there is not known
 var (
 	errEndpointsUnknown = fmt.Errorf("%w: the EndpointSlices of API servers and of Kafkas that are run here have not been read yet; "+
 		"the service account needs the verbs list and watch on endpointslices.discovery.k8s.io", ErrUnknown)
-	errKafkaUnknown = fmt.Errorf("%w: whether the Kafka exists whose pod it would be cannot be found out", ErrUnknown)
+	errKafkaUnknown = fmt.Errorf("%w: whether the Kafka whose pod it would be is external cannot be found out", ErrUnknown)
 )
 
-// Kafkas tell whether a Kafka exists and is run here.
+// Kafkas tell whether a Kafka exists and is external. One that does not exist is not: its cluster may be kept, and run, without it.
 type Kafkas func(ctx context.Context, of types.NamespacedName) (bool, error)
 
 // hostAPI is the Service of the host's API servers.
@@ -126,9 +126,10 @@ func (e *endpoints) slices(informers []cache.SharedIndexInformer, ip netip.Addr)
 	return all
 }
 
-// ofKafka returns why nothing is dialled at the addresses in a slice, nil when it is not of a Kafka that is run here. Its labels are no proof:
-// whoever may label a Service of his own can write them, and have any pods that he selects denied to all. So the Service has to have a name
-// that is that Kafka's to give, and the Kafka has to exist.
+// ofKafka returns why nothing is dialled at the addresses in a slice, nil when it is not of a cluster that is run here. Its labels are no proof:
+// whoever may label a Service of his own can write them. So the Service has to have a name that is the Kafka's to give of which its labels
+// speak. That this Kafka exists is no condition: a cluster whose Kafka was lost with the storage is kept until somebody makes the Kafka again,
+// and nobody else takes it meanwhile. Only one that is external runs no pods.
 func (e *endpoints) ofKafka(ctx context.Context, slice *discoveryv1.EndpointSlice) error {
 	of := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[render.LabelCluster]}
 	if of.Name == "" || !slices.Contains(render.Services(of.Name), slice.Labels[discoveryv1.LabelServiceName]) {
@@ -137,16 +138,16 @@ func (e *endpoints) ofKafka(ctx context.Context, slice *discoveryv1.EndpointSlic
 	if e.kafkas == nil {
 		return errKafkaUnknown
 	}
-	here, err := e.kafkas(ctx, of)
+	external, err := e.kafkas(ctx, of)
 	switch {
 	case err != nil:
 		// Who reads the error may have no right to know of the Kafka.
 		klog.FromContext(ctx).Error(err, "Kafka not read to judge an address", "kafka", of)
 		return errKafkaUnknown
-	case here:
-		return errNode
+	case external:
+		return nil
 	}
-	return nil
+	return errNode
 }
 
 // onlyAddresses leaves out of a slice what nobody reads.

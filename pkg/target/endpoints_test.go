@@ -40,7 +40,7 @@ func ofKafka(cluster, service string) map[string]string {
 	return all
 }
 
-// around are Addresses in a host with some slices, and with the Kafka streams/my-cluster.
+// around are Addresses in a host with some slices, and with the external Kafka streams/theirs.
 func around(t *testing.T, host *hostfake.Clientset, allow ...string) *Addresses {
 	t.Helper()
 	a, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService, clock.RealClock{})
@@ -51,7 +51,7 @@ func around(t *testing.T, host *hostfake.Clientset, allow ...string) *Addresses 
 		if of.Namespace == "unreadable" {
 			return false, errors.New("no etcd has my-cluster")
 		}
-		return of == types.NamespacedName{Namespace: "streams", Name: "my-cluster"}, nil
+		return of == types.NamespacedName{Namespace: "streams", Name: "theirs"}, nil
 	})
 	a.resolve = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }
 	var running sync.WaitGroup
@@ -76,12 +76,15 @@ func TestAddressesBehindServices(t *testing.T) {
 		slice("streams", "my-cluster-bootstrap-x", ofKafka("my-cluster", "my-cluster-bootstrap"), "10.244.0.11"),
 		slice("streams", "my-cluster-controllers-x", ofKafka("my-cluster", "my-cluster-controllers"), "10.244.0.12"),
 		slice("streams", "my-cluster-zookeeper-x", ofKafka("my-cluster", "my-cluster-zookeeper"), "10.244.0.13"),
-		// Labels are anybody's who may label a Service: that of a Kafka has a name that is the Kafka's to give, and the Kafka exists.
+		// Labels are anybody's who may label a Service: that of a cluster has a name that is the Kafka's to give of which its labels speak.
 		slice("tenant", "evil", render.CommonLabels(), "203.0.113.1"),
 		slice("streams", "evil", ofKafka("my-cluster", "evil"), "203.0.113.2"),
 		slice("streams", "evil-of-none", ofKafka("", "-brokers"), "203.0.113.3"),
-		slice("tenant", "my-cluster-brokers-x", ofKafka("my-cluster", "my-cluster-brokers"), "203.0.113.4"),
-		slice("streams", "their-cluster-brokers-x", ofKafka("their-cluster", "their-cluster-brokers"), "203.0.113.5"),
+		slice("streams", "evil-of-another", ofKafka("other", "my-cluster-brokers"), "203.0.113.4"),
+		// An external Kafka has no pods. One that does not exist may have left some behind.
+		slice("streams", "theirs-brokers-x", ofKafka("theirs", "theirs-brokers"), "203.0.113.5"),
+		slice("streams", "lost-brokers-x", ofKafka("lost", "lost-brokers"), "10.244.0.14"),
+		slice("tenant", "theirs-brokers-x", ofKafka("theirs", "theirs-brokers"), "10.244.0.15"),
 		// What cannot be found out is not taken for what is not there.
 		slice("unreadable", "my-cluster-brokers-x", ofKafka("my-cluster", "my-cluster-brokers"), "203.0.113.6"),
 	)
@@ -99,13 +102,14 @@ func TestAddressesBehindServices(t *testing.T) {
 		"10.240.0.1": "API server", "::ffff:10.240.0.1": "API server", "64:ff9b::af0:1": "API server", "2001:db8::1": "API server",
 		"10.244.0.4": "API server", "10.244.0.9": "run here", "10.244.1.1": "", "10.244.1.2": "", "10.240.0.2": "",
 		"10.244.0.11": "run here", "10.244.0.12": "run here", "10.244.0.13": "run here",
+		"10.244.0.14": "run here", "10.244.0.15": "run here",
 		"203.0.113.1": "", "203.0.113.2": "", "203.0.113.3": "", "203.0.113.4": "", "203.0.113.5": "", "203.0.113.6": "not known",
 	} {
 		err := a.Literal(t.Context(), ip)
 		if what == "" && err != nil || what != "" && (err == nil || !strings.Contains(err.Error(), what)) {
 			t.Errorf("%s: %v, want %q", ip, err, what)
 		}
-		if err != nil && strings.Contains(err.Error(), "my-cluster") {
+		if err != nil && (strings.Contains(err.Error(), "my-cluster") || strings.Contains(err.Error(), "lost")) {
 			t.Errorf("%s: whose it is is not for everybody: %v", ip, err)
 		}
 		if unknown := what == "not known"; errors.Is(err, ErrUnknown) != unknown {

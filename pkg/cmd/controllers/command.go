@@ -160,19 +160,19 @@ func newProcess(config *rest.Config, options *Options) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	addresses.KnowKafkas(runHere(client))
+	addresses.KnowKafkas(external(client))
 	gateway := broker.New(broker.Options{ClientID: component, AnswerBytes: heap.AnswerBytes()})
 	return &process{addresses: addresses, host: host, client: client, gateway: gateway, metrics: metrics, runAsUser: user, options: options}, nil
 }
 
-// runHere asks our API whether a Kafka exists and is run here.
-func runHere(client versioned.Interface) target.Kafkas {
+// external asks our API whether a Kafka exists and is external.
+func external(client versioned.Interface) target.Kafkas {
 	return func(ctx context.Context, of types.NamespacedName) (bool, error) {
 		kafka, err := client.KafkaV1beta1().Kafkas(of.Namespace).Get(ctx, of.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return false, nil
 		}
-		return err == nil && kafka.Spec.External == nil, err
+		return err == nil && kafka.Spec.External != nil, err
 	}
 }
 

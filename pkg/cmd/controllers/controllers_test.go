@@ -154,19 +154,19 @@ func TestAProcessThatNeverLedEndsWithItsContext(t *testing.T) {
 }
 
 // Addresses are judged by what our API says of a Kafka, as the API server judges them.
-func TestWhichKafkasAreRunHere(t *testing.T) {
+func TestWhichKafkasAreExternal(t *testing.T) {
 	kafkas := kafkafake.NewClientset(
 		&v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Namespace: "streams", Name: "here"}},
 		&v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Namespace: "streams", Name: "theirs"}, Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{}}})
 	kafkas.PrependReactor("get", "kafkas", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		return action.(clienttesting.GetAction).GetName() == "away", nil, errors.New("no API server")
 	})
-	for name, want := range map[string]bool{"here": true, "theirs": false, "missing": false} {
-		if here, err := runHere(kafkas)(t.Context(), types.NamespacedName{Namespace: "streams", Name: name}); here != want || err != nil {
-			t.Errorf("%s: %v, %v", name, here, err)
+	for name, want := range map[string]bool{"here": false, "theirs": true, "missing": false} {
+		if is, err := external(kafkas)(t.Context(), types.NamespacedName{Namespace: "streams", Name: name}); is != want || err != nil {
+			t.Errorf("%s: %v, %v", name, is, err)
 		}
 	}
-	if _, err := runHere(kafkas)(t.Context(), types.NamespacedName{Namespace: "streams", Name: "away"}); err == nil {
+	if _, err := external(kafkas)(t.Context(), types.NamespacedName{Namespace: "streams", Name: "away"}); err == nil {
 		t.Error("what cannot be read is taken for what is not there")
 	}
 }

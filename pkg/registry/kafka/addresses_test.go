@@ -127,17 +127,25 @@ func TestExternalKafkasAreNotBehindServices(t *testing.T) {
 		return &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels},
 			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{address}}}}
 	}
-	ofKafka := render.Labels("my-cluster", string(render.Broker))
-	ofKafka[discoveryv1.LabelServiceName] = "my-cluster-brokers"
+	labelled := func(cluster, service string) map[string]string {
+		all := render.Labels(cluster, string(render.Broker))
+		all[discoveryv1.LabelServiceName] = service
+		return all
+	}
 	host := hostfake.NewClientset(
 		slice("default", "kubernetes", "10.240.0.1", map[string]string{discoveryv1.LabelServiceName: "kubernetes"}),
 		slice("kafka-system", "kafka-apiserver-x", "10.244.0.4", map[string]string{discoveryv1.LabelServiceName: "kafka-apiserver"}),
-		slice("streams", "my-cluster-brokers-x", "10.244.0.9", ofKafka), slice("tenant", "my-cluster-brokers-x", "10.244.0.8", ofKafka))
+		slice("streams", "my-cluster-brokers-x", "10.244.0.9", labelled("my-cluster", "my-cluster-brokers")),
+		slice("streams", "lost-brokers-x", "10.244.0.7", labelled("lost", "lost-brokers")),
+		slice("unreadable", "my-cluster-brokers-x", "10.244.0.6", labelled("my-cluster", "my-cluster-brokers")),
+		slice("streams", "theirs-brokers-x", "203.0.113.8", labelled(externalKafka("streams").Name, externalKafka("streams").Name+"-brokers")),
+		slice("streams", "evil", "203.0.113.9", labelled("my-cluster", "evil")))
 	allowed, err := target.Places{}.Around(host, "", types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"}, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	restricted, err := apiservertest.Start(apiservertest.Options{Addresses: allowed})
+	restricted, err := apiservertest.Start(apiservertest.Options{Addresses: allowed,
+		Objects: func(objects apistorage.Interface) apistorage.Interface { return forgetful{objects} }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,12 +171,17 @@ func TestExternalKafkasAreNotBehindServices(t *testing.T) {
 	if _, err := kafkas.Create(t.Context(), newKafka("streams"), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	// There is no Kafka tenant/my-cluster, whatever the labels of a Service there say.
-	if err := try("10.244.0.8:9091"); err != nil {
-		t.Error(err)
+	// What an external Kafka is called, and the labels of a Service with another name than a Kafka's, deny nothing.
+	for _, server := range []string{"203.0.113.8:9091", "203.0.113.9:9091"} {
+		if err := try(server); err != nil {
+			t.Errorf("%s: %v", server, err)
+		}
 	}
+	// What cannot be read may be external or not.
+	expectStatus(t, try("10.244.0.6:9091"), 503, "cannot be found out")
+	// The Kafka streams/lost does not exist. Its cluster is kept, and is nobody else's.
 	for server, why := range map[string]string{"10.240.0.1:6443": "API server", "[::ffff:10.240.0.1]:6443": "API server", "10.240.0.1:2379": "API server",
-		"10.244.0.4:6443": "API server", "10.244.0.9:9091": "run here"} {
+		"10.244.0.4:6443": "API server", "10.244.0.9:9091": "run here", "10.244.0.7:9091": "run here"} {
 		expectStatus(t, try(server), 422, "spec.external.bootstrapServers[0]", why)
 		for kind, patch := range map[types.PatchType]string{
 			types.MergePatchType: `{"spec":{"external":{"bootstrapServers":["` + server + `"]}}}`,

@@ -79,7 +79,7 @@ func NewStorage(config Config) (*Storage, error) {
 	kafkas := &stored.Store{Store: store, Guard: config.Guard}
 	all := &live.Clusters{Kafkas: kafkas, Gateway: config.Gateway, Targets: config.Targets, Access: access.New(config.Authorizer)}
 	if addresses := config.Targets.Addresses(); addresses != nil {
-		addresses.KnowKafkas(all.RunHere)
+		addresses.KnowKafkas(all.External)
 	}
 	kafkas.Checks = []stored.Check{
 		secrets{access: access.New(config.Authorizer), kept: config.Targets.HasSecrets()}.check,

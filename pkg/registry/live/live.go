@@ -65,11 +65,26 @@ func (c *Clusters) Kafka(ctx context.Context, namespace, name string) (*kafka.Ka
 
 // RunHere tells whether a Kafka exists and is run here. It reads what is stored: a cache does not know a Kafka that was made a moment ago.
 func (c *Clusters) RunHere(ctx context.Context, of types.NamespacedName) (bool, error) {
+	k, err := c.find(ctx, of)
+	return k != nil && k.Spec.External == nil, err
+}
+
+// External tells whether a Kafka exists and is external. It reads what is stored.
+func (c *Clusters) External(ctx context.Context, of types.NamespacedName) (bool, error) {
+	k, err := c.find(ctx, of)
+	return k != nil && k.Spec.External != nil, err
+}
+
+// find is a Kafka as it is stored, nil when there is none.
+func (c *Clusters) find(ctx context.Context, of types.NamespacedName) (*kafka.Kafka, error) {
 	k, err := c.Kafka(ctx, of.Namespace, of.Name)
-	if apierrors.IsNotFound(err) {
-		return false, nil
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	return err == nil && k.Spec.External == nil, err
+	return k, nil
 }
 
 // Connect returns the gateway's handle on a Kafka. It never dials. A Kafka that is not started because its cluster is another's has no
