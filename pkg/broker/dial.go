@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -13,9 +14,12 @@ import (
 type Addresses interface {
 	// Host returns true for a host that may be anywhere.
 	Host(name string) bool
-	// IP returns why nothing is dialled at an address, nil when it may be.
+	// IP returns why nothing is dialled at an address, nil when it may be. That this is not known yet is an ErrAddressUnknown.
 	IP(ctx context.Context, ip netip.Addr) error
 }
+
+// ErrAddressUnknown says that it is not known whether a broker may be at an address.
+var ErrAddressUnknown = errors.New("it is not known whether an address may be that of a broker")
 
 // bounds are the key of a context's Addresses.
 type bounds struct{}
@@ -44,8 +48,12 @@ func withinBounds(ctx context.Context, _, address string, _ syscall.RawConn) err
 	if err == nil {
 		err = within.IP(ctx, at.Addr())
 	}
-	if err != nil {
-		return &SecurityError{Reason: ReasonAddressNotAllowed, Text: fmt.Sprintf("%s is not dialled: %v", address, err)}
+	if err == nil {
+		return nil
 	}
-	return nil
+	reason := ReasonAddressNotAllowed
+	if errors.Is(err, ErrAddressUnknown) {
+		reason = ReasonAddressUnknown
+	}
+	return &SecurityError{Reason: reason, Text: fmt.Sprintf("%s is not dialled: %v", address, err)}
 }

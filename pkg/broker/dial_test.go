@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -23,6 +24,15 @@ func (noLoopback) IP(_ context.Context, ip netip.Addr) error {
 	return nil
 }
 
+// unread does not know yet where brokers may be.
+type unread struct{}
+
+func (unread) Host(string) bool { return false }
+
+func (unread) IP(context.Context, netip.Addr) error {
+	return fmt.Errorf("%w: no loopback here, perhaps", ErrAddressUnknown)
+}
+
 // Whatever a name stood for before, it is judged by the address that is about to be dialled, and so are the addresses that brokers
 // advertise.
 func TestAddressesThatAreNotAllowed(t *testing.T) {
@@ -38,22 +48,23 @@ func TestAddressesThatAreNotAllowed(t *testing.T) {
 	gateway := New(Options{})
 	ctx := testContext(t)
 	for key, tc := range map[string]struct {
-		host    string
-		within  Addresses
-		refused bool
+		host   string
+		within Addresses
+		reason string
 	}{
-		"ns/literal/1":  {"127.0.0.1", noLoopback{}, true},
-		"ns/resolved/1": {"localhost", noLoopback{}, true},
-		"ns/any/1":      {"localhost", nil, false},
+		"ns/literal/1":  {"127.0.0.1", noLoopback{}, ReasonAddressNotAllowed},
+		"ns/resolved/1": {"localhost", noLoopback{}, ReasonAddressNotAllowed},
+		"ns/unread/1":   {"localhost", unread{}, ReasonAddressUnknown},
+		"ns/any/1":      {"localhost", nil, ""},
 	} {
 		defer gateway.Forget(key)
 		c := gateway.Cluster(Target{Key: key, Bootstrap: []string{net.JoinHostPort(tc.host, port)}, Within: tc.within})
 		_, err := c.Describe(ctx)
 		objections := SecurityErrors(err)
 		switch {
-		case !tc.refused && err != nil:
+		case tc.reason == "" && err != nil:
 			t.Errorf("%s: %v", key, err)
-		case tc.refused && (!IsUnreachable(err) || len(objections) == 0 || objections[0].Reason != ReasonAddressNotAllowed || !strings.Contains(objections[0].Text, "no loopback here")):
+		case tc.reason != "" && (!IsUnreachable(err) || len(objections) == 0 || objections[0].Reason != tc.reason || !strings.Contains(objections[0].Text, "no loopback here")):
 			t.Errorf("%s: %v, %+v", key, err, objections)
 		}
 	}

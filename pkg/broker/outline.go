@@ -72,6 +72,7 @@ func objections(err error) string {
 			ReasonTLSFailed:              "the Kafka and its brokers do not agree on TLS",
 			ReasonCredentialsUnavailable: "what the Kafka authenticates with cannot be had",
 			ReasonAddressNotAllowed:      "brokers are where external clusters must not be",
+			ReasonAddressUnknown:         "whether brokers are where external clusters may be is not known yet",
 		}[e.Reason]
 		if !slices.Contains(texts, text) {
 			texts = append(texts, text)

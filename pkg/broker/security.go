@@ -162,6 +162,8 @@ const (
 	ReasonCredentialsUnavailable = "CredentialsUnavailable"
 	// ReasonAddressNotAllowed: the target's Addresses do not allow where a broker is said to be.
 	ReasonAddressNotAllowed = "AddressNotAllowed"
+	// ReasonAddressUnknown: whether they allow it is not known yet.
+	ReasonAddressUnknown = "AddressUnknown"
 )
 
 // SecurityError says why a connection could not be made safe, or was not let in. It is inside of an *UnreachableError. Its text names

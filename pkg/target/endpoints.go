@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
 
@@ -25,7 +26,7 @@ import (
 const endpointsTimeout = 2 * time.Second
 
 // ErrUnknown says that nothing is dialled before it is known that it may be.
-var ErrUnknown = errors.New("whether an external Kafka may be there is not known")
+var ErrUnknown = fmt.Errorf("%w of an external Kafka", broker.ErrAddressUnknown)
 
 var (
 	errEndpointsUnknown = fmt.Errorf("%w: the EndpointSlices of API servers and of Kafkas that are run here have not been read yet; "+

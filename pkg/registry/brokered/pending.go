@@ -114,8 +114,12 @@ func (s *pendingDeletions) idle(now time.Time) []types.NamespacedName {
 func (s *pendingDeletions) due(cluster types.NamespacedName, now time.Time) []storage.Name {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w := s.clusters[cluster]
+	if w == nil {
+		return nil
+	}
 	var names []storage.Name
-	for name, one := range s.clusters[cluster].names {
+	for name, one := range w.names {
 		if !one.due.After(now) {
 			names = append(names, name)
 		}

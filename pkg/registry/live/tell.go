@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -29,7 +30,7 @@ var _ broker.Addresses = border{}
 func (b border) IP(ctx context.Context, ip netip.Addr) error {
 	err := b.Addresses.IP(ctx, ip)
 	// Of a Kafka that is not ready the status says why.
-	if err != nil && meta.IsStatusConditionTrue(b.kafka.Status.Conditions, v1beta1.ConditionReady) {
+	if err != nil && !errors.Is(err, broker.ErrAddressUnknown) && meta.IsStatusConditionTrue(b.kafka.Status.Conditions, v1beta1.ConditionReady) {
 		b.identities.tell(klog.NewContext(context.Background(), klog.FromContext(ctx)), b.kafka)
 	}
 	return err
