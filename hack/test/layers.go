@@ -58,7 +58,8 @@ func layers(root string) []layer {
 		{name: "integration", prepare: kubernetes, together: true, suites: []suite{
 			{name: "integration-broker", dir: root, flags: []string{"-tags", "integration", "-timeout", "20m", "-run", "^TestReal"},
 				packages: []string{"./pkg/broker"}},
-			{name: "integration", dir: root, flags: []string{"-tags", "integration", "-timeout", "30m", "-p", "1"},
+			// Most of the time a test waits for Java to start, or for a timeout.
+			{name: "integration", dir: root, flags: []string{"-tags", "integration", "-timeout", "30m", "-p", "1", "-parallel", "3"},
 				packages: []string{"./test/kafkaproc/...", "./test/integration/..."}},
 		}},
 		{name: "e2e", prepare: func(ctx context.Context) error { return makeUp(ctx, root) }, suites: []suite{

@@ -14,6 +14,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 )
 
 // ClaimKind says what a name that is claimed is the name of.
@@ -241,7 +242,7 @@ func (c *Claims) Drop(ctx context.Context, claim *Claim) error {
 // claimsPage is how many claims are read at a time.
 const claimsPage = 500
 
-// List shows all claims, in the order of their keys, and ends with the first error of visit. A page of them is in memory at a time. Claims
+// List shows all claims that can be read, in the order of their keys, and ends with the first error of visit. A page of them is in memory at a time. Claims
 // that are taken or dropped meanwhile may be seen or not.
 func (c *Claims) List(ctx context.Context, visit func(*Claim) error) error {
 	from, end := c.prefix, clientv3.GetPrefixRangeEnd(c.prefix)
@@ -253,7 +254,9 @@ func (c *Claims) List(ctx context.Context, visit func(*Claim) error) error {
 		for _, kv := range got.Kvs {
 			claim, err := decodeClaim(kv.Value, kv.ModRevision)
 			if err != nil {
-				return err
+				// Nothing is done about its name, and all others are looked after.
+				klog.FromContext(ctx).Error(err, "Claim skipped", "key", string(kv.Key))
+				continue
 			}
 			if err := visit(claim); err != nil {
 				return err

@@ -317,3 +317,22 @@ func TestAClaimIsOfOneKafka(t *testing.T) {
 		}
 	}
 }
+
+// One claim that cannot be read, of another release perhaps, keeps nobody from the others.
+func TestAClaimThatCannotBeReadIsSkipped(t *testing.T) {
+	claims := NewClaims(shared.client, newPrefix())
+	mustTake(t, claims, newClaim("orders", "one"))
+	if _, err := shared.client.Put(testContext(t), claims.key(topicName("broken")), `{"wanted":"text"}`); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	if err := claims.List(testContext(t), func(c *Claim) error { names = append(names, c.Name.Name); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(names, []string{"orders"}) {
+		t.Errorf("listed are %v", names)
+	}
+	if _, err := claims.Get(testContext(t), topicName("broken")); err == nil {
+		t.Error("a claim that cannot be read counts as none")
+	}
+}
