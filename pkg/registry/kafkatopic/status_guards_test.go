@@ -4,9 +4,11 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // statusWrites is how the statuses of KafkaTopics are written.
@@ -76,6 +78,23 @@ func found(t *testing.T, k *apiservertest.Kafka, way apiservertest.Way) *v1beta1
 	return mustGet(t, topic)
 }
 
+// waiting is an object that was stored while brokers were away, which have no topic of its name when they are back.
+func waiting(t *testing.T, k *apiservertest.Kafka, way apiservertest.Way) *v1beta1.KafkaTopic {
+	t.Helper()
+	mustCreate(t, newTopic(k, "other"))
+	k.Refuse()
+	topic := placed(t, newTopic(k, "orders"), way)
+	k.Return()
+	brokersServe(t, k, "other")
+	return mustGet(t, topic)
+}
+
+// asked says in a status that brokers were asked for the topic, and that their answer was lost.
+func asked(t *testing.T, _ *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
+	t.Helper()
+	topics.SetConditions(&topic.Status.Conditions, topics.Creating("orders"), "", topic.Generation, metav1.Now().Time)
+}
+
 // afterAnother is an object whose name another had before, whose topic the brokers do not delete.
 func afterAnother(t *testing.T, k *apiservertest.Kafka, way apiservertest.Way) *v1beta1.KafkaTopic {
 	t.Helper()
@@ -140,6 +159,16 @@ func TestEveryGuardOfAStatusIsOnEveryWay(t *testing.T) {
 				recreating(topic)
 			}),
 			Beside: scale(404, "orders", "there is no topic to scale"),
+		},
+		{
+			Name: "that a topic was asked for is said by who has own", Client: user, Code: 403, Words: "to say that its topic is made:",
+			Arrange: report(waiting, asked), Beside: scale(404, "orders", "there is no topic to scale"),
+		},
+		{
+			Name: "that a topic was asked for is believed", Client: owner, Code: 200, Words: `"reason":"Creating"`,
+			Arrange: report(waiting, asked),
+			Beside: and(scale(404, "orders", "there is no topic to scale"), apiservertest.WayLastFinalizer,
+				apiservertest.Answer{Code: 409, Words: "no topic is made for it any more", Why: "nothing is made for what is about to go"}),
 		},
 		{
 			Name: "an id that is believed", Client: owner, Code: 200, Words: `"topicID":"`,
