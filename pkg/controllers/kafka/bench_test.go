@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,6 +38,8 @@ type brokers struct {
 	quorum       broker.QuorumInfo
 	snapshot     broker.Snapshot
 	err          error
+	quorumErr    error
+	silent       int
 	unregistered []int32
 }
 
@@ -49,7 +52,10 @@ func (b *brokers) Describe(context.Context) (broker.ClusterInfo, error) {
 func (b *brokers) Quorum(context.Context) (broker.QuorumInfo, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.quorum, b.err
+	if b.quorumErr != nil {
+		b.silent++
+	}
+	return b.quorum, errors.Join(b.err, b.quorumErr)
 }
 
 func (b *brokers) Snapshot(context.Context, time.Duration) (*broker.Snapshot, error) {

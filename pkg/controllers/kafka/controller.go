@@ -99,6 +99,7 @@ type Controller struct {
 	loop       *loop.Loop
 	deletions  deletions
 	complaints complaints
+	silences   silences
 	storage    storageIdentity
 }
 
@@ -198,6 +199,7 @@ func (c *Controller) kafkaDeleted(obj any) {
 		c.deletions.add(kafka.UID)
 		c.disconnect(targetKey(kafka))
 		c.complaints.settle(string(kafka.UID))
+		c.silences.forget(kafka.UID)
 	}
 	if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 		obj = tombstone.Obj

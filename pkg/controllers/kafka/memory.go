@@ -63,6 +63,34 @@ func (c *complaints) settle(about string) {
 	delete(c.last, about)
 }
 
+// silences are since when metadata quorums have not answered, by the UIDs of their Kafkas. They are lost with the process: what was told
+// before that is in the status.
+type silences struct {
+	mu    sync.Mutex
+	since map[types.UID]time.Time
+}
+
+// heard takes note of whether a quorum answers, and returns for how long it has not.
+func (s *silences) heard(of types.UID, answers bool, now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if answers {
+		delete(s.since, of)
+		return 0
+	}
+	since, silent := s.since[of]
+	if !silent {
+		if s.since == nil {
+			s.since = map[types.UID]time.Time{}
+		}
+		since = now
+		s.since[of] = now
+	}
+	return now.Sub(since)
+}
+
+func (s *silences) forget(of types.UID) { s.heard(of, true, time.Time{}) }
+
 // storageTTL is how old the storage identity that anchors are stamped with may be. It changes when somebody replaces the storage.
 const storageTTL = time.Minute
 

@@ -50,10 +50,17 @@ type observation struct {
 	info    *broker.ClusterInfo
 	infoErr error
 	quorum  *broker.QuorumInfo
+	// silent is for how long the quorum has not answered brokers that do.
+	silent time.Duration
 	// hosts is how many replicas each broker hosts; nil when nobody asked.
 	hosts    map[int32]int
 	scaling  scaling
 	problems []problem
+}
+
+// led tells whether the active controller is reached through the brokers, if a quorum elects it.
+func (o *observation) led() bool {
+	return o.record.Mode == v1beta1.ModeZooKeeper || o.quorum != nil && o.quorum.LeaderID >= 0
 }
 
 // statusOf computes the status of a cluster that is run here.
@@ -136,7 +143,7 @@ func quorumOf(o *observation) []v1beta1.QuorumVoter {
 
 // readyCondition is True when the brokers serve. What they were told by the controller when they registered they go on knowing without it, so a
 // cluster becomes ready when the active controller is reached through its brokers, too: everything that changes metadata takes that way, such as
-// the creation of a topic. One that is ready stays so while a controller is elected.
+// the creation of a topic. One that is ready stays so without it, since records are read and written: Degraded tells of it.
 func readyCondition(o *observation, counts v1beta1.BrokerCounts, wasReady bool) metav1.Condition {
 	c := metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse}
 	switch {
@@ -159,7 +166,7 @@ func readyCondition(o *observation, counts v1beta1.BrokerCounts, wasReady bool) 
 			c.Message = fmt.Sprintf("all %d broker pods are ready, brokers %s are not registered with the cluster", counts.Desired, render.FormatIDs(missing))
 			break
 		}
-		if !wasReady && o.record.Mode != v1beta1.ModeZooKeeper && (o.quorum == nil || o.quorum.LeaderID < 0) {
+		if !wasReady && !o.led() {
 			c.Reason = reasonNoQuorum
 			c.Message = fmt.Sprintf("all %d brokers are ready and registered, but the metadata quorum does not answer through them", counts.Desired)
 			break
@@ -242,6 +249,13 @@ func degradedCondition(o *observation, ready, progressing metav1.Condition) meta
 	case len(lost) > 0:
 		c.Reason = reasonVoterLost
 		c.Message = fmt.Sprintf("nodes %s do not vote in the metadata quorum with the volume they have", render.FormatIDs(lost))
+	case ready.Status == metav1.ConditionTrue && quorumLost(o):
+		c.Reason = reasonNoQuorum
+		c.Message = "the metadata quorum does not answer through the brokers; until it does, no topic can be created, changed or deleted, " +
+			"and no partition gets another leader"
+		if len(down) > 0 {
+			c.Message += "; not ready: " + strings.Join(down, ", ")
+		}
 	case len(crashing) > 0:
 		// That something is under way is no reason: it does not get there.
 		c.Reason, c.Message = reasonCrashLoop, "pods do not stay up: "+strings.Join(crashing, ", ")
@@ -253,6 +267,16 @@ func degradedCondition(o *observation, ready, progressing metav1.Condition) meta
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, reasonAsExpected, "everything that should run does"
 	}
 	return c
+}
+
+// quorumLost tells whether the quorum has been silent for longer than an election takes. What was told stays until it answers: a process
+// that has just started does not know since when it has not.
+func quorumLost(o *observation) bool {
+	if o.info == nil || o.led() {
+		return false
+	}
+	last := meta.FindStatusCondition(o.kafka.Status.Conditions, v1beta1.ConditionDegraded)
+	return o.silent >= electionPatience || last != nil && last.Status == metav1.ConditionTrue && last.Reason == reasonNoQuorum
 }
 
 // lostVoters are nodes of the quorum that do not vote with the volume that they have: it was lost, and they have not joined again
@@ -307,7 +331,7 @@ func again(o *observation, status v1beta1.KafkaStatus) time.Duration {
 		return againRegistering
 	case o.scaling.Blocked != "" || scalingIn(o, status.Brokers.Desired):
 		return againChanging
-	case len(lostVoters(o)) > 0:
+	case len(lostVoters(o)) > 0, o.info != nil && !o.led():
 		return againWaiting
 	default:
 		return againSettled

@@ -30,6 +30,11 @@ const (
 	againChanging    = 2 * time.Second
 	againWaiting     = 5 * time.Second
 	againSettled     = 30 * time.Second
+
+	// electionPatience is how long a quorum may not answer before it is told of. Its nodes miss their leader after
+	// controller.quorum.fetch.timeout.ms, which is two seconds, and each try to elect another takes one or two more
+	// (controller.quorum.election.timeout.ms, controller.quorum.election.backoff.max.ms).
+	electionPatience = 10 * time.Second
 )
 
 func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
@@ -237,8 +242,9 @@ func (c *Controller) ask(ctx context.Context, o *observation) {
 		if err == nil {
 			o.quorum = &quorum
 		} else {
-			klog.FromContext(ctx).V(2).Info("The quorum did not answer", "kafka", klog.KObj(o.kafka), "err", err)
+			klog.FromContext(ctx).Info("The quorum does not answer", "kafka", klog.KObj(o.kafka), "err", err)
 		}
+		o.silent = c.silences.heard(o.kafka.UID, o.led(), c.clock.Now())
 	}
 }
 
