@@ -147,6 +147,10 @@ func (w *write[T, H]) around(ctx context.Context, key string, obj runtime.Object
 	<-noted
 	claim = now
 	if err == nil {
+		if len(claim.Wanted) > 0 {
+			// What may appear is looked for.
+			s.Sweeper.Check(claim.Name, requestFirst)
+		}
 		return nil
 	}
 	return w.notStored(ctx, o, claim, left, done, err, read)
