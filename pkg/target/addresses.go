@@ -75,13 +75,13 @@ type Places struct {
 // Around builds Addresses with what is reserved in the Kubernetes that this process is part of: the API servers behind its url, the Service
 // of our own, and what is behind the Services of both and of Kafkas that are run here, as Addresses.Run watches it. Which Kafkas run
 // no pods has to be told by KnowKafkas.
-func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName, clock clock.PassiveClock) (*Addresses, error) {
+func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName, services Services, clock clock.PassiveClock) (*Addresses, error) {
 	p.Reserved = append(APIServers(url), api.Name+"."+api.Namespace+".svc")
 	a, err := NewAddresses(p, clock)
 	if err != nil {
 		return nil, err
 	}
-	a.endpoints, err = newEndpoints(host, api)
+	a.endpoints, err = newEndpoints(host, api, services)
 	return a, err
 }
 

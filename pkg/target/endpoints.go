@@ -19,7 +19,6 @@ import (
 	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
 
 // endpointsTimeout bounds the wait for the first list of endpoints, which is there some milliseconds after a start.
@@ -37,6 +36,15 @@ var (
 // Kafkas tell whether a Kafka exists and is external. One that does not exist is not: its cluster may be kept, and run, without it.
 type Kafkas func(ctx context.Context, of types.NamespacedName) (bool, error)
 
+// Services say how the Services of Kafkas that are run here are recognized.
+type Services struct {
+	// Labels are on all of them, and Cluster is the label that has the Kafka's name.
+	Labels  labels.Set
+	Cluster string
+	// Names are those that the Services of a Kafka can have.
+	Names func(kafka string) []string
+}
+
 // hostAPI is the Service of the host's API servers.
 var hostAPI = types.NamespacedName{Namespace: metav1.NamespaceDefault, Name: "kubernetes"}
 
@@ -47,6 +55,7 @@ const byAddress = "address"
 // of the host they watch these few, and keep no more of each than its addresses and whose it is.
 type endpoints struct {
 	servers, nodes []cache.SharedIndexInformer
+	services       Services
 	// kafkas may be nil: then no Kafka is known.
 	kafkas Kafkas
 	// known is closed when all have been listed.
@@ -54,12 +63,12 @@ type endpoints struct {
 }
 
 // newEndpoints builds endpoints of the host's own Service, that of this API, and those of Kafkas.
-func newEndpoints(host kubernetes.Interface, api types.NamespacedName) (*endpoints, error) {
-	e := &endpoints{known: make(chan struct{})}
+func newEndpoints(host kubernetes.Interface, api types.NamespacedName, services Services) (*endpoints, error) {
+	e := &endpoints{services: services, known: make(chan struct{})}
 	watch := func(namespace string, selected labels.Set) (cache.SharedIndexInformer, error) {
 		informer := discoveryinformers.NewFilteredEndpointSliceInformer(host, namespace, 0, cache.Indexers{byAddress: addressesOf},
 			func(options *metav1.ListOptions) { options.LabelSelector = selected.String() })
-		return informer, informer.SetTransform(onlyAddresses)
+		return informer, informer.SetTransform(e.onlyAddresses)
 	}
 	var errs []error
 	for _, service := range []types.NamespacedName{hostAPI, api} {
@@ -67,7 +76,7 @@ func newEndpoints(host kubernetes.Interface, api types.NamespacedName) (*endpoin
 		e.servers, errs = append(e.servers, informer), append(errs, err)
 	}
 	// Slices have the labels of their Services. So may those of others: see ofKafka.
-	informer, err := watch(metav1.NamespaceAll, render.CommonLabels())
+	informer, err := watch(metav1.NamespaceAll, services.Labels)
 	e.nodes, errs = append(e.nodes, informer), append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("watch EndpointSlices: %w", err)
@@ -132,8 +141,8 @@ func (e *endpoints) slices(informers []cache.SharedIndexInformer, ip netip.Addr)
 // speak. That this Kafka exists is no condition: a cluster whose Kafka was lost with the storage is kept until somebody makes the Kafka again,
 // and nobody else takes it meanwhile. Only one that is external runs no pods.
 func (e *endpoints) ofKafka(ctx context.Context, slice *discoveryv1.EndpointSlice) error {
-	of := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[render.LabelCluster]}
-	if of.Name == "" || !slices.Contains(render.Services(of.Name), slice.Labels[discoveryv1.LabelServiceName]) {
+	of := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[e.services.Cluster]}
+	if of.Name == "" || !slices.Contains(e.services.Names(of.Name), slice.Labels[discoveryv1.LabelServiceName]) {
 		return nil
 	}
 	if e.kafkas == nil {
@@ -152,7 +161,7 @@ func (e *endpoints) ofKafka(ctx context.Context, slice *discoveryv1.EndpointSlic
 }
 
 // onlyAddresses leaves out of a slice what nobody reads.
-func onlyAddresses(obj any) (any, error) {
+func (e *endpoints) onlyAddresses(obj any) (any, error) {
 	slice, ok := obj.(*discoveryv1.EndpointSlice)
 	if !ok {
 		return obj, nil
@@ -160,7 +169,7 @@ func onlyAddresses(obj any) (any, error) {
 	kept := &discoveryv1.EndpointSlice{AddressType: slice.AddressType,
 		ObjectMeta: metav1.ObjectMeta{Namespace: slice.Namespace, Name: slice.Name, UID: slice.UID, ResourceVersion: slice.ResourceVersion,
 			Labels: map[string]string{}}}
-	for _, label := range []string{discoveryv1.LabelServiceName, render.LabelCluster} {
+	for _, label := range []string{discoveryv1.LabelServiceName, e.services.Cluster} {
 		if value, ok := slice.Labels[label]; ok {
 			kept.Labels[label] = value
 		}

@@ -23,6 +23,8 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
 
+var ofKafkas = Services{Labels: render.CommonLabels(), Cluster: render.LabelCluster, Names: render.Services}
+
 var ourService = types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"}
 
 func slice(namespace, name string, labels map[string]string, addresses ...string) *discoveryv1.EndpointSlice {
@@ -43,7 +45,7 @@ func ofKafka(cluster, service string) map[string]string {
 // around are Addresses in a host with some slices, and with the external Kafka streams/theirs.
 func around(t *testing.T, host *hostfake.Clientset, allow ...string) *Addresses {
 	t.Helper()
-	a, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService, clock.RealClock{})
+	a, err := Places{Allow: allow}.Around(host, "https://192.0.2.1:6443", ourService, ofKafkas, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +148,7 @@ func TestAddressesBehindServices(t *testing.T) {
 func TestNothingIsDialledBeforeTheEndpointsAreKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Nobody runs them.
-		a, err := Places{Allow: []string{"10.1.0.0/16"}}.Around(hostfake.NewClientset(), "", ourService, clock.RealClock{})
+		a, err := Places{Allow: []string{"10.1.0.0/16"}}.Around(hostfake.NewClientset(), "", ourService, ofKafkas, clock.RealClock{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/render"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
@@ -50,7 +51,8 @@ func (o *Options) Validate() []error {
 
 // Addresses are where external Kafkas may be, around a process that reaches its host at url and is in a namespace of it.
 func (o *Options) Addresses(host kubernetes.Interface, url, namespace string) (*target.Addresses, error) {
-	return o.places().Around(host, url, types.NamespacedName{Namespace: namespace, Name: o.ServiceName}, clock.RealClock{})
+	return o.places().Around(host, url, types.NamespacedName{Namespace: namespace, Name: o.ServiceName},
+		target.Services{Labels: render.CommonLabels(), Cluster: render.LabelCluster, Names: render.Services}, clock.RealClock{})
 }
 
 func (o *Options) places() target.Places {

@@ -140,7 +140,8 @@ func TestExternalKafkasAreNotBehindServices(t *testing.T) {
 		slice("unreadable", "my-cluster-brokers-x", "10.244.0.6", labelled("my-cluster", "my-cluster-brokers")),
 		slice("streams", "theirs-brokers-x", "203.0.113.8", labelled(externalKafka("streams").Name, externalKafka("streams").Name+"-brokers")),
 		slice("streams", "evil", "203.0.113.9", labelled("my-cluster", "evil")))
-	allowed, err := target.Places{}.Around(host, "", types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"}, clock.RealClock{})
+	allowed, err := target.Places{}.Around(host, "", types.NamespacedName{Namespace: "kafka-system", Name: "kafka-apiserver"},
+		target.Services{Labels: render.CommonLabels(), Cluster: render.LabelCluster, Names: render.Services}, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,55 @@ func TestAnUnchangedManifestOfAGrownTopicIsNoChange(t *testing.T) {
 	}
 }
 
+// A topic was grown by its scale, and is to grow more when its brokers are back. That is taken back by the number that it has, or any between.
+func TestAGrowthThatWasNotCarriedOutCanBeTakenBack(t *testing.T) {
+	t.Parallel()
+	for _, way := range specWays {
+		t.Run(string(way), func(t *testing.T) {
+			t.Parallel()
+			k := server.NewKafka(t, 3)
+			user, warnings := server.Warned(t)
+			client := user.KafkaV1beta1().RESTClient()
+			topic := mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](2) }))
+			if _, err := topicsOf(server.Client, k).UpdateScale(t.Context(), "orders", &autoscalingv1.Scale{
+				ObjectMeta: metav1.ObjectMeta{Name: "orders", Namespace: topic.Namespace}, Spec: autoscalingv1.ScaleSpec{Replicas: 4}}, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			k.Refuse()
+			for _, step := range []struct {
+				write, want int32
+				words       string
+			}{
+				{9000, 9000, ""},
+				{2, 9000, "4 takes the rest back"},
+				{40, 40, ""},
+				{3, 4, "keeps them instead of 3"},
+				{12, 12, ""},
+				{4, 4, ""},
+			} {
+				manifest := mustGet(t, topic)
+				manifest.Spec.Partitions, manifest.ResourceVersion = ptr.To(step.write), ""
+				warnings.Take()
+				if err := topicWrites.Request(t, client, way, manifest).Do(t.Context()).Error(); err != nil {
+					t.Fatalf("%d: %v", step.write, err)
+				}
+				if got := *mustGet(t, topic).Spec.Partitions; got != step.want {
+					t.Errorf("after %d the spec has %d, want %d", step.write, got, step.want)
+				}
+				text := strings.Join(warnings.Take(), "; ")
+				if told := strings.Contains(text, "partitions only grow"); told != (step.words != "") || !strings.Contains(text, step.words) {
+					t.Errorf("after %d the warning is %q", step.write, text)
+				}
+			}
+			k.Return()
+			brokersServe(t, k, "orders")
+			if have := k.Topics(t)["orders"]; len(have.Partitions) != 4 {
+				t.Errorf("the brokers have %d partitions", len(have.Partitions))
+			}
+		})
+	}
+}
+
 // What waits for its finalizers only is not changed on the brokers any more, whichever way is tried; what becomes of it can be changed.
 func TestATerminatingTopicIsNotChangedAnyMore(t *testing.T) {
 	t.Parallel()

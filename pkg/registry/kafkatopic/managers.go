@@ -11,9 +11,11 @@ import (
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-// ManagersOf are the KafkaTopics of a Kafka by the topic's name on the brokers. Claims see to it that there is one for each.
+// ManagersOf are the KafkaTopics of a Kafka by the topic's name on the brokers. Claims see to it that there is one for each. One that waits for a
+// person because the topic of its name is somebody else's manages nothing.
 func (r *REST) ManagersOf(ctx context.Context, k *kafka.Kafka) (map[string]kafka.TopicReference, error) {
 	obj, err := r.of(ctx, k.Namespace, k.Name)
 	if err != nil {
@@ -22,7 +24,7 @@ func (r *REST) ManagersOf(ctx context.Context, k *kafka.Kafka) (map[string]kafka
 	managers := make(map[string]kafka.TopicReference, meta.LenList(obj))
 	err = meta.EachListItem(obj, func(obj runtime.Object) error {
 		topic, err := asTopic(obj)
-		if err == nil {
+		if err == nil && !says(topic, topics.ReasonTopicExists) && !says(topic, topics.ReasonTopicReplaced) {
 			managers[topic.TopicName()] = kafka.TopicReference{Namespace: topic.Namespace, Name: topic.Name}
 		}
 		return err

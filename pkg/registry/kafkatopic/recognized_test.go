@@ -159,6 +159,18 @@ func TestAnUnusedTopicIsNotTakenWithoutOwn(t *testing.T) {
 					ObjectMeta: metav1.ObjectMeta{Name: "orders", Namespace: topic.Namespace}, Spec: autoscalingv1.ScaleSpec{Replicas: 4}}, metav1.UpdateOptions{})
 				return err
 			},
+			"a look at its scale": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
+				_, err := topicsOf(user, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
+				return err
+			},
+			"its partitions": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
+				_, err := topicsOf(user, k).GetPartitions(t.Context(), "orders", metav1.GetOptions{})
+				return err
+			},
+			"its settings": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
+				_, err := topicsOf(user, k).GetConfigs(t.Context(), "orders", metav1.GetOptions{})
+				return err
+			},
 			"its log": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic, id string) error {
 				_, err := topicsOf(user, k).GetLog("orders", &v1beta1.KafkaTopicLogOptions{}).DoRaw(t.Context())
 				return err

@@ -49,7 +49,7 @@ func newScale(p *plane) *Scale {
 	return &Scale{Declarative: &sub.Declarative[resolver.Target, *autoscalingv1.Scale, growth]{
 		View: sub.View[resolver.Target, *autoscalingv1.Scale]{
 			Type: sub.ScaleType(resolver.Resource),
-			Find: p.Look,
+			Find: p.Find,
 			Show: func(_ context.Context, t resolver.Target) (*autoscalingv1.Scale, error) {
 				return scaledTo(t.Topic, int32(len(t.Have.Partitions))), nil
 			},

@@ -106,15 +106,22 @@ func (s strategy) keepLeftOut(ctx context.Context, topic, before *kafka.KafkaTop
 }
 
 // keepGrowth lets a manifest be applied again whose topic has grown by other means since. The number in it is smaller than that of the
-// topic, and no smaller than the one that the topic grew from: nobody asks for fewer.
+// topic, and no smaller than the one that the topic grew from: nobody asks for fewer. A growth that was not carried out yet is taken back by any
+// other number than the one before all growth, which is what the manifest went on saying.
 func keepGrowth(ctx context.Context, topic, before *kafka.KafkaTopic) {
-	want, has, from := ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(before.Spec.Partitions, 0), before.Status.GrownFrom
+	want, wish, has, from := ptr.Deref(topic.Spec.Partitions, 0), before.Spec.Partitions, before.Status.Partitions, before.Status.GrownFrom
 	if from == 0 || want < from || want >= has {
 		return
 	}
-	topic.Spec.Partitions = before.Spec.Partitions
-	warning.AddWarning(ctx, "", fmt.Sprintf("spec.partitions: topic %s has grown to %d partitions by other means, and keeps them instead of %d: partitions only grow",
-		topic.TopicName(), has, want))
+	if want != from || wish == nil || *wish <= has {
+		topic.Spec.Partitions = &has
+		warning.AddWarning(ctx, "", fmt.Sprintf("spec.partitions: topic %s has grown to %d partitions by other means, and keeps them instead of %d: partitions only grow",
+			topic.TopicName(), has, want))
+		return
+	}
+	topic.Spec.Partitions = wish
+	warning.AddWarning(ctx, "", fmt.Sprintf("spec.partitions: topic %s has grown to %d partitions by other means and is to have %d, instead of %d: partitions only grow; %d takes the rest back",
+		topic.TopicName(), has, *wish, want, has))
 }
 
 // grow writes a number of partitions to a spec that somebody else than its writer has made.

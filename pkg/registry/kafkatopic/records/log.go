@@ -86,7 +86,7 @@ func (r *Log) Connect(ctx context.Context, name string, object runtime.Object, r
 	}
 	asking, cancel := live.Deadline(ctx)
 	defer cancel()
-	t, err := r.topics.Records(asking, name)
+	t, err := r.topics.Find(asking, name)
 	if err != nil {
 		return nil, err
 	}

@@ -116,10 +116,19 @@ func (r *Resolver) Look(ctx context.Context, name string) (Target, error) {
 	return target, nil
 }
 
-// Records is Look for who reads records, which is more than a look: it takes the right to have the topic.
-func (r *Resolver) Records(ctx context.Context, name string) (Target, error) {
+// Find is Look for who is shown what the topic is like, or what it holds: that takes the right to have it.
+func (r *Resolver) Find(ctx context.Context, name string) (Target, error) {
 	target, err := r.Look(ctx, name)
 	if err != nil {
+		return Target{}, err
+	}
+	return target, r.mayHave(ctx, target)
+}
+
+// Ask asks the brokers for the topic of a target that was only reached, as Find does.
+func (r *Resolver) Ask(ctx context.Context, target Target) (Target, error) {
+	var err error
+	if target.Have, err = r.OnBrokers(ctx, target); err != nil {
 		return Target{}, err
 	}
 	return target, r.mayHave(ctx, target)

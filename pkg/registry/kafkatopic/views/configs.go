@@ -24,7 +24,7 @@ const codeUnknownTopicOrPartition = 3
 func NewConfigs(r *resolver.Resolver) *Configs {
 	return &Configs{
 		Type: sub.TypeOf("KafkaTopicConfigs", func() *kafka.KafkaTopicConfigs { return &kafka.KafkaTopicConfigs{} }, configs),
-		Find: r.Reach,
+		Find: r.Find,
 		Show: showConfigs,
 	}
 }

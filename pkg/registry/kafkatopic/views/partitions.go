@@ -26,7 +26,7 @@ func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target
 		return t.Cluster.EligibleLeaders(ctx, t.Topic.TopicName())
 	})
 	var err error
-	if t.Have, err = r.OnBrokers(ctx, t); err != nil {
+	if t, err = r.Ask(ctx, t); err != nil {
 		return nil, err
 	}
 	sizes := ask(func() (broker.LogDirs, error) { return t.Cluster.LogDirsWithin(ctx, sizesWait, t.Have.Name) })
