@@ -45,13 +45,13 @@ func TestAForgedIDDeletesNothing(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						served := func() bool {
+						back := func() bool {
 							_, err := topicsOf(s.Client, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
-							return err == nil
+							return served(err)
 						}
 						if !away {
 							k.Return()
-							apiservertest.Eventually(t, "brokers are back", served)
+							apiservertest.Eventually(t, "brokers are back", back)
 						}
 						topic.Status.TopicID, topic.Status.Conditions = before[named].ID, nil
 						if reason != "" {
@@ -62,7 +62,7 @@ func TestAForgedIDDeletesNothing(t *testing.T) {
 							t.Error("the status was stored")
 						}
 						k.Return()
-						apiservertest.Eventually(t, "brokers are back", served)
+						apiservertest.Eventually(t, "brokers are back", back)
 						if err := topicsOf(s.Client, k).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
 							t.Fatal(err)
 						}

@@ -159,7 +159,7 @@ func TestAReportedTopicIsLearntWhenTheStatusIsStored(t *testing.T) {
 	id := k.Topics(t)["orders"].ID
 	apiservertest.Eventually(t, "brokers serve", func() bool {
 		_, err := topicsOf(s.Client, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
-		return err == nil
+		return served(err)
 	})
 	name := storage.Name{Kind: storage.TopicClaim, Cluster: types.NamespacedName{Namespace: k.Object.Namespace, Name: k.Object.Name}, Name: "orders"}
 	for _, stored := range []bool{false, true} {

@@ -94,7 +94,7 @@ func TestAnOlderOutcomeDoesNotReplaceANewerOne(t *testing.T) {
 				k.Return()
 				apiservertest.Eventually(t, "the brokers are back", func() bool {
 					_, err := topicsOf(s.Client, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
-					return err == nil
+					return served(err)
 				})
 			}
 			newer, err := setRetention(s, k, "2000")

@@ -84,7 +84,7 @@ func TestAChangeTakesOverNothing(t *testing.T) {
 			k.Return()
 			apiservertest.Eventually(t, "brokers are back", func() bool {
 				_, err := topicsOf(user, k).GetScale(t.Context(), "legacy", metav1.GetOptions{})
-				return err == nil
+				return served(err)
 			})
 			err := tc.change(k)
 			words := []string{`"own"`}
@@ -151,7 +151,7 @@ func TestAChangeTakesOverNoDoomedTopic(t *testing.T) {
 	k.Return()
 	apiservertest.Eventually(t, "brokers are back", func() bool {
 		_, err := topicsOf(server.Client, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
-		return err == nil
+		return served(err)
 	})
 	topic = mustGet(t, topic)
 	topic.Spec.DriftPolicy = v1beta1.DriftReport
@@ -186,7 +186,7 @@ func TestADryRunOfAStatusWritesNoClaim(t *testing.T) {
 	k.Return()
 	apiservertest.Eventually(t, "brokers are back", func() bool {
 		_, err := topicsOf(user, k).GetScale(t.Context(), "legacy", metav1.GetOptions{})
-		return err == nil
+		return served(err)
 	})
 	topic.Status.TopicID = id
 	_, err = topicsOf(server.Client, k).UpdateStatus(t.Context(), topic, metav1.UpdateOptions{DryRun: []string{metav1.DryRunAll}})
