@@ -191,7 +191,7 @@ func (w *work) lost(ctx context.Context) {
 			w.topic = stored
 		}
 		if !apierrors.IsConflict(err) {
-			return err == nil, permanentlyGone(err)
+			return err == nil, lasting(err)
 		}
 		newest, err := client.Get(ctx, topic.Name, metav1.GetOptions{})
 		if err == nil && newest.UID != topic.UID {
@@ -200,15 +200,15 @@ func (w *work) lost(ctx context.Context) {
 		if err == nil {
 			topic = newest
 		}
-		return false, permanentlyGone(err)
+		return false, lasting(err)
 	})
 	if err != nil {
 		klog.FromContext(ctx).Info("The API server does not know that a topic may appear that it was asked for", "topic", w.key, "err", err)
 	}
 }
 
-// permanentlyGone is an error that says that the object is gone; nil for those that may pass.
-func permanentlyGone(err error) error {
+// lasting is an error that telling the API server again does not mend; nil for one that may pass.
+func lasting(err error) error {
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
@@ -26,8 +27,14 @@ func replaceKafka(t *testing.T, k *apiservertest.Kafka) {
 
 func brokersServe(t *testing.T, k *apiservertest.Kafka, topic string) {
 	t.Helper()
+	brokersServeTo(t, server.Client, k, topic)
+}
+
+// brokersServeTo is brokersServe for a server of a test's own.
+func brokersServeTo(t *testing.T, client versioned.Interface, k *apiservertest.Kafka, topic string) {
+	t.Helper()
 	apiservertest.Eventually(t, "brokers serve", func() bool {
-		_, err := topicsOf(server.Client, k).GetScale(t.Context(), topic, metav1.GetOptions{})
+		_, err := topicsOf(client, k).GetScale(t.Context(), topic, metav1.GetOptions{})
 		return served(err)
 	})
 }

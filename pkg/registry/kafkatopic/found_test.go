@@ -2,14 +2,12 @@ package kafkatopic_test
 
 import (
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	apistorage "k8s.io/apiserver/pkg/storage"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
@@ -142,12 +140,7 @@ func TestConditionsOfAScaledTopicAreOfItsGeneration(t *testing.T) {
 // A status that is not stored tells nobody what the object has. That it would have been somebody's before is no harm.
 func TestAReportedTopicIsLearntWhenTheStatusIsStored(t *testing.T) {
 	t.Parallel()
-	var next atomic.Int32
-	s, err := apiservertest.Start(apiservertest.Options{Objects: func(i apistorage.Interface) apistorage.Interface { return failing{i, &next} }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s, next := startFailing(t)
 	k := s.NewKafka(t, 3)
 	k.CreateTopic(t, "orders", 3, 2)
 	k.Refuse()
@@ -157,10 +150,7 @@ func TestAReportedTopicIsLearntWhenTheStatusIsStored(t *testing.T) {
 	}
 	k.Return()
 	id := k.Topics(t)["orders"].ID
-	apiservertest.Eventually(t, "brokers serve", func() bool {
-		_, err := topicsOf(s.Client, k).GetScale(t.Context(), "orders", metav1.GetOptions{})
-		return served(err)
-	})
+	brokersServeTo(t, s.Client, k, "orders")
 	name := storage.Name{Kind: storage.TopicClaim, Cluster: types.NamespacedName{Namespace: k.Object.Namespace, Name: k.Object.Name}, Name: "orders"}
 	for _, stored := range []bool{false, true} {
 		if !stored {

@@ -224,15 +224,22 @@ func (f failing) GuaranteedUpdate(ctx context.Context, key string, out runtime.O
 	}, cached)
 }
 
-// A change makes a topic in the place of one that was deleted, and cannot record it: it is the object's all the same.
-func TestWhatAChangeMadeAnewIsRecognized(t *testing.T) {
-	t.Parallel()
-	var next atomic.Int32
-	s, err := apiservertest.Start(apiservertest.Options{Objects: func(i apistorage.Interface) apistorage.Interface { return failing{i, &next} }})
+// startFailing starts a server with such a storage, of which no update fails before next is set.
+func startFailing(t *testing.T) (s *apiservertest.Server, next *atomic.Int32) {
+	t.Helper()
+	next = &atomic.Int32{}
+	s, err := apiservertest.Start(apiservertest.Options{Objects: func(i apistorage.Interface) apistorage.Interface { return failing{i, next} }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
+	return s, next
+}
+
+// A change makes a topic in the place of one that was deleted, and cannot record it: it is the object's all the same.
+func TestWhatAChangeMadeAnewIsRecognized(t *testing.T) {
+	t.Parallel()
+	s, next := startFailing(t)
 	k := s.NewKafka(t, 3)
 	created, err := create(s.Client, newTopic(k, "orders"))
 	if err != nil {
@@ -336,12 +343,7 @@ func TestWhatAControllerMadeAnewGoesWithItsObject(t *testing.T) {
 // What a change made for the first time, and could not record, is known by its claim.
 func TestWhatAChangeMadeAndCouldNotRecordIsKnown(t *testing.T) {
 	t.Parallel()
-	var next atomic.Int32
-	s, err := apiservertest.Start(apiservertest.Options{Objects: func(i apistorage.Interface) apistorage.Interface { return failing{i, &next} }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s, next := startFailing(t)
 	user, _ := s.As(t, without("own"))
 	k := s.NewKafka(t, 3)
 	if _, err := create(s.Client, newTopic(k, "other")); err != nil {
@@ -352,10 +354,7 @@ func TestWhatAChangeMadeAndCouldNotRecordIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.Return()
-	apiservertest.Eventually(t, "brokers serve", func() bool {
-		_, err := topicsOf(s.Client, k).GetScale(t.Context(), "other", metav1.GetOptions{})
-		return err == nil
-	})
+	brokersServeTo(t, s.Client, k, "other")
 	// The first update is that of the spec, the second the record.
 	next.Store(2)
 	change := func(value string) {

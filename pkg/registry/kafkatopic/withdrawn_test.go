@@ -126,10 +126,7 @@ func TestWhatNobodyWasAskedForIsSomebodys(t *testing.T) {
 		t.Fatal("nothing failed")
 	}
 	k.Return()
-	apiservertest.Eventually(t, "brokers serve", func() bool {
-		_, err := topicsOf(s.Client, k).GetScale(t.Context(), "other", metav1.GetOptions{})
-		return err == nil
-	})
+	brokersServeTo(t, s.Client, k, "other")
 	_, err = topicsOf(s.Client, k).UpdateStatus(t.Context(), adopting(topic.DeepCopy(), id), metav1.UpdateOptions{})
 	expectStatus(t, err, 403, `"own"`)
 	if err := topicsOf(tenant, k).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
