@@ -31,8 +31,12 @@ var callers = []string{"pkg/apiserver", "pkg/cmd", "pkg/controllers", "pkg/regis
 var resources = []string{"pkg/registry/kafka", "pkg/registry/kafkatopic", "pkg/registry/kafkaconsumergroup"}
 
 var rules = []rule{
-	{From: "pkg/broker", Never: append([]string{"k8s.io/apiserver", "pkg/render", "pkg/pki", "pkg/apis"}, callers...),
+	{From: "pkg/broker", Never: append([]string{"k8s.io/apiserver", "k8s.io/apimachinery", "pkg/render", "pkg/pki", "pkg/apis"}, callers...),
 		Why: "the gateway knows Kafka, not who asks"},
+	{From: "pkg/kafkaerr", Never: append([]string{"k8s.io", "pkg/apis", "pkg/broker", "pkg/kafkarecord"}, callers...),
+		Why: "what Kafka's codes mean is the same for all"},
+	{From: "pkg/kafkarecord", Never: append([]string{"k8s.io", "pkg/apis", "pkg/broker", "pkg/kafkaerr"}, callers...),
+		Why: "the form of records is pure"},
 	{From: "pkg/target", Never: append([]string{"k8s.io/apiserver", "pkg/render", "pkg/pki"}, callers...),
 		Why: "how a Kafka is reached is the same for all who ask"},
 	{From: "pkg/topics", Never: append([]string{"k8s.io/apiserver", "pkg/render", "pkg/pki", "pkg/target", "pkg/generated"}, callers...),

@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // fill writes n records into each partition of a topic.
@@ -52,7 +54,7 @@ func TestRecordsAreDeletedByTheLeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got[0].Err != nil || got[0].Start != 2 || got[1].Err != nil || got[1].Start != 5 || CodeOf(got[2].Err) != 1 {
+	if got[0].Err != nil || got[0].Start != 2 || got[1].Err != nil || got[1].Start != 5 || kafkaerr.CodeOf(got[2].Err) != 1 {
 		t.Errorf("%+v", got)
 	}
 	for id, want := range []int64{2, 5, 0} {
@@ -60,7 +62,7 @@ func TestRecordsAreDeletedByTheLeaders(t *testing.T) {
 			t.Errorf("partition %d begins at %d, want %d", id, info.LogStartOffset, want)
 		}
 	}
-	if _, err := b.cluster.DeleteRecords(testContext(t), topic, map[int32]int64{0: -1}); CodeOf(err) != codeInvalidRequest {
+	if _, err := b.cluster.DeleteRecords(testContext(t), topic, map[int32]int64{0: -1}); kafkaerr.CodeOf(err) != kafkaerr.InvalidRequest {
 		t.Errorf("a negative offset: %v", err)
 	}
 }
@@ -91,7 +93,7 @@ func TestALostAnswerToDeleteRecordsIsLookedUp(t *testing.T) {
 		}
 	})
 	got, err = b.cluster.DeleteRecords(testContext(t), topic, map[int32]int64{0: 4})
-	if err != nil || !IsUnknownOutcome(got[0].Err) {
+	if err != nil || !kafkaerr.IsUnknownOutcome(got[0].Err) {
 		t.Errorf("%+v %v", got, err)
 	}
 	if info := b.kafka.PartitionInfo("orders", 0); info.LogStartOffset != 3 {
@@ -137,7 +139,7 @@ func TestAnElectionThatEndsHalfwayIsTold(t *testing.T) {
 		b.kafka.KeepControl()
 		resp := req.ResponseKind().(*kmsg.ElectLeadersResponse)
 		if asked.Add(1) > 1 {
-			resp.ErrorCode = codePolicyViolation
+			resp.ErrorCode = kafkaerr.PolicyViolation
 			return resp, nil, true
 		}
 		elected := kmsg.NewElectLeadersResponseTopic()
@@ -156,7 +158,7 @@ func TestAnElectionThatEndsHalfwayIsTold(t *testing.T) {
 	}
 	for id, one := range got {
 		switch refused, left := id >= maxElections, id >= 2*maxElections; {
-		case (one.Err != nil) != refused, (CodeOf(one.Err) == codePolicyViolation) != (refused && !left):
+		case (one.Err != nil) != refused, (kafkaerr.CodeOf(one.Err) == kafkaerr.PolicyViolation) != (refused && !left):
 			t.Fatalf("partition %d: %+v", id, one)
 		}
 	}
@@ -175,13 +177,13 @@ func TestAnElectionCanBeForeseen(t *testing.T) {
 	}{
 		{"led by the preferred", Partition{Leader: 1, Replicas: replicas, ISR: replicas}, Election{Before: 1, After: 1, Needless: true}, Election{Before: 1, After: 1, Needless: true}},
 		{"led by another", Partition{Leader: 2, Replicas: replicas, ISR: replicas}, Election{Before: 2, After: 1}, Election{Before: 2, After: 2, Needless: true}},
-		{"the preferred is behind", Partition{Leader: 2, Replicas: replicas, ISR: []int32{2, 3}}, Election{Before: 2, After: 2, Err: &Error{Code: 80}}, Election{Before: 2, After: 2, Needless: true}},
-		{"no leader", Partition{Leader: -1, Replicas: replicas, ISR: []int32{1}, Offline: []int32{1}}, Election{Before: -1, After: -1, Err: &Error{Code: 80}}, Election{Before: -1, After: 2}},
-		{"nobody serves", Partition{Leader: -1, Replicas: replicas, ISR: []int32{1}, Offline: replicas}, Election{Before: -1, After: -1, Err: &Error{Code: 80}}, Election{Before: -1, After: -1, Err: &Error{Code: 83}}},
+		{"the preferred is behind", Partition{Leader: 2, Replicas: replicas, ISR: []int32{2, 3}}, Election{Before: 2, After: 2, Err: &kafkaerr.Error{Code: 80}}, Election{Before: 2, After: 2, Needless: true}},
+		{"no leader", Partition{Leader: -1, Replicas: replicas, ISR: []int32{1}, Offline: []int32{1}}, Election{Before: -1, After: -1, Err: &kafkaerr.Error{Code: 80}}, Election{Before: -1, After: 2}},
+		{"nobody serves", Partition{Leader: -1, Replicas: replicas, ISR: []int32{1}, Offline: replicas}, Election{Before: -1, After: -1, Err: &kafkaerr.Error{Code: 80}}, Election{Before: -1, After: -1, Err: &kafkaerr.Error{Code: 83}}},
 	} {
 		for kind, want := range map[ElectionType]Election{PreferredElection: tc.preferred, UncleanElection: tc.unclean} {
 			got := Topic{Name: "orders", Partitions: []Partition{tc.partition}}.ForeseeElection(kind)[0]
-			if got.Before != want.Before || got.After != want.After || got.Needless != want.Needless || CodeOf(got.Err) != CodeOf(want.Err) {
+			if got.Before != want.Before || got.After != want.After || got.Needless != want.Needless || kafkaerr.CodeOf(got.Err) != kafkaerr.CodeOf(want.Err) {
 				t.Errorf("%s, election %d: %+v, want %+v", tc.rule, kind, got, want)
 			}
 		}
@@ -232,7 +234,7 @@ func TestEligibleLeadersOfATopicThatABrokerHasNotHeardOf(t *testing.T) {
 		topic := kmsg.NewDescribeTopicPartitionsResponseTopic()
 		topic.Topic = kmsg.StringPtr(req.Topics[0].Topic)
 		if req.Topics[0].Topic != "orders" || asked.Add(1) == 1 {
-			topic.ErrorCode = codeUnknownTopicOrPartition
+			topic.ErrorCode = kafkaerr.UnknownTopicOrPartition
 		}
 		response.Topics = append(response.Topics, topic)
 		return response, nil, true
@@ -240,7 +242,7 @@ func TestEligibleLeadersOfATopicThatABrokerHasNotHeardOf(t *testing.T) {
 	if _, err := b.cluster.EligibleLeaders(ctx, "orders"); err != nil || asked.Load() != 2 {
 		t.Errorf("asked %d times: %v", asked.Load(), err)
 	}
-	if _, err := b.cluster.EligibleLeaders(ctx, "payments"); CodeOf(err) != codeUnknownTopicOrPartition {
+	if _, err := b.cluster.EligibleLeaders(ctx, "payments"); kafkaerr.CodeOf(err) != kafkaerr.UnknownTopicOrPartition {
 		t.Errorf("a topic that nobody created: %v", err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/semaphore"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Whoever may create a Kafka names the addresses that this process connects to. What they answer is decoded into many times its bytes, so
@@ -183,7 +185,7 @@ func (i *intake) admit(length int64, abort func()) error {
 			// No broker answers that.
 			return fmt.Errorf("an answer of %d bytes to %s; at most %d are accepted", length, kmsg.NameForKey(key), most)
 		}
-		return &TooLongError{Request: kmsg.NameForKey(key), Length: length, Most: most}
+		return &kafkaerr.TooLongError{Request: kmsg.NameForKey(key), Length: length, Most: most}
 	}
 	fetch := key == int16(kmsg.Fetch)
 	if length <= freeAnswer || fetch && length <= freeFetch {

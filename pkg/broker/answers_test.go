@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 func lengthOf(n int64) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
@@ -48,7 +50,7 @@ func TestALongAnswerIsRefusedBeforeItIsRead(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_, err = cluster.Describe(t.Context())
 	runtime.ReadMemStats(&after)
-	if err == nil || !IsUnreachable(err) || !strings.Contains(err.Error(), "103809024 bytes to ApiVersions") || !strings.Contains(err.Error(), "65536 are accepted") {
+	if err == nil || !kafkaerr.IsUnreachable(err) || !strings.Contains(err.Error(), "103809024 bytes to ApiVersions") || !strings.Contains(err.Error(), "65536 are accepted") {
 		t.Errorf("%v, want an error that names the length and what is accepted", err)
 	}
 	if got := after.TotalAlloc - before.TotalAlloc; got > 16<<20 {

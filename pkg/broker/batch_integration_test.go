@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // own is a gateway of its own to a real cluster, over a network that counts requests.
@@ -109,7 +110,7 @@ func TestRealManyCreatesAndDeletes(t *testing.T) {
 			}
 			created, err := c.CreateTopic(ctx, topic, false)
 			if i == wrong {
-				if CodeOf(err) != 38 || !strings.Contains(err.Error(), topic.Name) {
+				if kafkaerr.CodeOf(err) != 38 || !strings.Contains(err.Error(), topic.Name) {
 					return fmt.Errorf("%w, want INVALID_REPLICATION_FACTOR of %s", err, topic.Name)
 				}
 				return nil
@@ -192,7 +193,7 @@ func TestRealControllerQuota(t *testing.T) {
 					case err == nil:
 						created[name] = made.ID
 						done++
-					case CodeOf(err) == codeThrottled:
+					case kafkaerr.CodeOf(err) == kafkaerr.ThrottlingQuotaExceeded:
 						throttled[name] = err
 					default:
 						t.Errorf("%s: %v", name, err)
@@ -204,10 +205,9 @@ func TestRealControllerQuota(t *testing.T) {
 		})
 		t.Logf("round %d: %d created in all, %d of 20 refused", round, len(created), len(throttled))
 		for name, err := range throttled {
-			var refusal *Error
-			status := Status(err, topicsResource, name, "spec").ErrStatus
-			if !errors.As(err, &refusal) || refusal.Object != name || status.Code != http.StatusTooManyRequests || status.Details.RetryAfterSeconds < 1 {
-				t.Errorf("%s: %v, %+v, want a 429 with the time to wait", name, err, status)
+			var refusal *kafkaerr.Error
+			if !errors.As(err, &refusal) || refusal.Object != name || kafkaerr.ClassOf(refusal.Code) != kafkaerr.Throttled || kafkaerr.RetryAfter(err) < time.Second {
+				t.Errorf("%s: %v, want that it is throttled, and for how long", name, err)
 			}
 		}
 		r.seen(t, base, len(created))

@@ -12,21 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
-
-// transportError says that a request got no answer. It stays inside the package: callers see *UnreachableError, a context's
-// error, or *UnknownOutcomeError.
-type transportError struct {
-	addr string
-	// sent tells whether any byte of the request may have reached the broker.
-	sent bool
-	// gone tells that the address was found not to answer at all, not even to a fresh connection.
-	gone bool
-	err  error
-}
-
-func (e *transportError) Error() string { return fmt.Sprintf("broker %s: %v", e.addr, e.err) }
-func (e *transportError) Unwrap() error { return e.err }
 
 // exchange runs one request on a link under the caller's context. The request runs on a goroutine of its own, so that nothing
 // inside sarama (a lock, a throttle timer) can hold the caller past its context: then the socket is closed and the goroutine ends
@@ -84,11 +71,11 @@ func exchange[T any](ctx context.Context, c *Cluster, l *link, key int16, reques
 				a.err = context.Cause(ctx)
 			}
 			c.observe(key, "broken", start)
-			return zero, &transportError{addr: l.addr, sent: l.conn.written.Load() > before, err: a.err}
+			return zero, &kafkaerr.NoAnswerError{Addr: l.addr, Sent: l.conn.written.Load() > before, Err: a.err}
 		case <-ctx.Done():
 			l.kill()
 			c.observe(key, "timeout", start)
-			return zero, &transportError{addr: l.addr, sent: l.conn.written.Load() > before, err: context.Cause(ctx)}
+			return zero, &kafkaerr.NoAnswerError{Addr: l.addr, Sent: l.conn.written.Load() > before, Err: context.Cause(ctx)}
 		case <-stall.C:
 			knock = c.knock(l.addr)
 		case err := <-knock:
@@ -99,7 +86,7 @@ func exchange[T any](ctx context.Context, c *Cluster, l *link, key int16, reques
 			}
 			l.kill()
 			c.observe(key, "unreachable", start)
-			return zero, &transportError{addr: l.addr, sent: l.conn.written.Load() > before, gone: true, err: err}
+			return zero, &kafkaerr.NoAnswerError{Addr: l.addr, Sent: l.conn.written.Load() > before, Gone: true, Err: err}
 		}
 	}
 }
@@ -114,12 +101,12 @@ const (
 
 // answered tells errors that leave a link usable: the broker's own, and what was refused before anything was sent, here or by the gate.
 func answered(err error) bool {
-	var refusal *Error
-	return errors.As(err, &refusal) || notAdmitted(err)
+	var refusal *kafkaerr.Error
+	return errors.As(err, &refusal) || kafkaerr.IsNotAdmitted(err)
 }
 
 // conclusive tells errors that a repetition would only bring once more, of a broker that is there.
-func conclusive(err error) bool { return answered(err) || IsTooLong(err) }
+func conclusive(err error) bool { return answered(err) || kafkaerr.IsTooLong(err) }
 
 // throttleOf is how long the broker wants to be left alone after this answer. sarama would sleep that long inside the next
 // request, holding the connection's lock; the pool waits instead, under the next caller's context.
@@ -149,15 +136,15 @@ func throttleOf(resp any) time.Duration {
 	return 0
 }
 
-// local turns what sarama refuses before sending into an *Error, so that the link survives it.
+// local turns what sarama refuses before sending into an *kafkaerr.Error, so that the link survives it.
 func local(err error) error {
 	var encoding sarama.PacketEncodingError
 	switch {
 	case errors.Is(err, sarama.ErrUnsupportedVersion):
-		return newError("send request", "", codeUnsupportedVersion, nil, 0)
+		return kafkaerr.New("send request", "", kafkaerr.UnsupportedVersion, nil, 0)
 	case errors.As(err, &encoding):
 		text := encoding.Info
-		return newError("encode request", "", codeInvalidRequest, &text, 0)
+		return kafkaerr.New("encode request", "", kafkaerr.InvalidRequest, &text, 0)
 	}
 	return err
 }
@@ -180,7 +167,7 @@ func byKmsg[Resp kmsg.Response](build func() kmsg.Request, minVersion int16) fun
 		version := min(offered.max, req.MaxVersion())
 		if !ok || version < max(offered.min, minVersion) {
 			text := fmt.Sprintf("the broker does not offer %s in version %d or later", kmsg.NameForKey(req.Key()), minVersion)
-			return zero, newError("send request", "", codeUnsupportedVersion, &text, 0)
+			return zero, kafkaerr.New("send request", "", kafkaerr.UnsupportedVersion, &text, 0)
 		}
 		req.SetVersion(version)
 		resp, err := l.roundTrip(req)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Cluster is a handle on one Kafka cluster. All methods are safe for concurrent use.
@@ -77,7 +79,7 @@ func newCluster(gateway *Options, t Target) *Cluster {
 func (c *Cluster) Key() string { return c.key }
 
 func (c *Cluster) close() {
-	c.end(&UnreachableError{Cluster: c.label, Err: errClosed})
+	c.end(&kafkaerr.UnreachableError{Cluster: c.label, Err: errClosed})
 	c.pool.close()
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // maxConfigTopics bounds the topics of one DescribeConfigs request; each brings some thirty settings with synonyms.
@@ -60,7 +62,7 @@ func (c *Cluster) configsSettled(topics []string, answer *configsAnswer) bool {
 	now := c.opts.Clock.Now()
 	for _, topic := range topics {
 		err := answer.errs[topic]
-		if CodeOf(err) == codeUnknownTopicOrPartition && !c.expected.met(now, nil, []string{topic}) {
+		if kafkaerr.CodeOf(err) == kafkaerr.UnknownTopicOrPartition && !c.expected.met(now, nil, []string{topic}) {
 			return false
 		}
 		if err == nil && !c.expected.metConfig(now, topic, answer.configs[topic]) {
@@ -97,7 +99,7 @@ func (c *Cluster) askConfigs(ctx context.Context, calls []*call[[]string, *confi
 	said := &configsAnswer{make(map[string][]ConfigEntry, len(topics)), map[string]error{}}
 	for _, r := range resp.Resources {
 		if r.ErrorCode != 0 {
-			said.errs[r.ResourceName] = newError(op, r.ResourceName, r.ErrorCode, r.ErrorMessage, millis(resp.ThrottleMillis))
+			said.errs[r.ResourceName] = kafkaerr.New(op, r.ResourceName, r.ErrorCode, r.ErrorMessage, millis(resp.ThrottleMillis))
 			continue
 		}
 		entries := make([]ConfigEntry, 0, len(r.Configs))
@@ -144,7 +146,7 @@ func (c *Cluster) AlterTopicConfig(ctx context.Context, topic string, set map[st
 	for name, value := range set {
 		if _, both := values[name]; both {
 			text := "setting " + name + " is both set and removed"
-			return newError(op, topic, codeInvalidRequest, &text, 0)
+			return kafkaerr.New(op, topic, kafkaerr.InvalidRequest, &text, 0)
 		}
 		values[name] = &value
 	}
@@ -206,7 +208,7 @@ func (c *Cluster) alterTopicConfigs(validateOnly bool) func(context.Context, []a
 				return &sarama.IncrementalAlterConfigsRequest{Version: 1, Resources: resources, ValidateOnly: validateOnly}
 			}, (*sarama.Broker).IncrementalAlterConfigs)},
 			func(r *sarama.IncrementalAlterConfigsResponse) bool {
-				return len(r.Resources) > 0 && !slices.ContainsFunc(r.Resources, func(r *sarama.AlterConfigsResourceResponse) bool { return r.ErrorCode != codeNotController })
+				return len(r.Resources) > 0 && !slices.ContainsFunc(r.Resources, func(r *sarama.AlterConfigsResourceResponse) bool { return r.ErrorCode != kafkaerr.NotController })
 			})
 		if err != nil {
 			return nil, err
@@ -222,7 +224,7 @@ func (c *Cluster) alterTopicConfigs(validateOnly bool) func(context.Context, []a
 			case !ok:
 				answers[i].err = notMentioned(op, a.topic)
 			case r.ErrorCode != 0:
-				answers[i].err = newError(op, a.topic, r.ErrorCode, &r.ErrorMsg, resp.ThrottleTime)
+				answers[i].err = kafkaerr.New(op, a.topic, r.ErrorCode, &r.ErrorMsg, resp.ThrottleTime)
 			}
 		}
 		return answers, nil

@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"k8s.io/utils/clock"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
 
 // A question is asked on a goroutine of nobody's, where a panic would end the process.
@@ -27,9 +29,9 @@ func TestAPanicInASharedQuestionIsItsError(t *testing.T) {
 
 type brokenSink struct{}
 
-func (brokenSink) Record(Record) error { panic("a bug") }
-func (brokenSink) Gap(Gap) error       { return nil }
-func (brokenSink) Idle() error         { return nil }
+func (brokenSink) Record(kafkarecord.Record) error { panic("a bug") }
+func (brokenSink) Gap(Gap) error                   { return nil }
+func (brokenSink) Idle() error                     { return nil }
 
 // What brokers answer is taken apart on goroutines of their own.
 func TestAPanicWhileReadingEndsTheReading(t *testing.T) {

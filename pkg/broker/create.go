@@ -12,6 +12,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // CreateTopic creates a topic, or with validateOnly asks the brokers whether they would. A refusal has the broker's own words. When
@@ -44,15 +46,15 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 		result, ok, err = c.asWanted(ctx, topic, have)
 		if ok && before.has(topic.Name, result.ID) {
 			text := "a topic of that name exists, and did before this create"
-			return false, newError(op, topic.Name, codeTopicAlreadyExists, &text, 0)
+			return false, kafkaerr.New(op, topic.Name, kafkaerr.TopicAlreadyExists, &text, 0)
 		}
 		others = ok && !create.absence.before(c.LastSnapshot(), result.ID)
 		return ok, err
 	})
 	if others {
-		err = &UnknownOutcomeError{Op: op, Object: topic.Name, Err: fmt.Errorf("%w; afterwards: a topic of that name exists, which may have been there before", lost)}
+		err = &kafkaerr.UnknownOutcomeError{Op: op, Object: topic.Name, Err: fmt.Errorf("%w; afterwards: a topic of that name exists, which may have been there before", lost)}
 	}
-	var unknown *UnknownOutcomeError
+	var unknown *kafkaerr.UnknownOutcomeError
 	if errors.As(err, &unknown) {
 		unknown.Absent = create.absence.before(c.LastSnapshot(), TopicID{})
 	}
@@ -152,7 +154,7 @@ func (c *Cluster) createTopics(validateOnly bool) func(context.Context, []creati
 			case !ok:
 				answers[i].err = notMentioned(op, t.Name)
 			case e.Err != sarama.ErrNoError:
-				answers[i].err = newError(op, t.Name, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
+				answers[i].err = kafkaerr.New(op, t.Name, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
 			default:
 				answers[i].value = createdTopic(resp.TopicResults[t.Name])
 			}
@@ -183,7 +185,7 @@ func (c *Cluster) checkAssignments(ctx context.Context, op, object string, assig
 		for _, id := range replicas {
 			if _, alive := d.brokers[id]; !alive {
 				text := fmt.Sprintf("the replica assignment names broker %d, which is not alive", id)
-				return newError(op, object, codeInvalidReplicaAssignment, &text, 0)
+				return kafkaerr.New(op, object, kafkaerr.InvalidReplicaAssignment, &text, 0)
 			}
 		}
 	}
@@ -223,21 +225,21 @@ func createdTopic(r *sarama.CreatableTopicResult) CreatedTopic {
 	return created
 }
 
-// asWanted looks whether a topic is what was asked for, and nothing else yet. That it is something else is an *Error.
+// asWanted looks whether a topic is what was asked for, and nothing else yet. That it is something else is an *kafkaerr.Error.
 func (c *Cluster) asWanted(ctx context.Context, want NewTopic, t Topic) (CreatedTopic, bool, error) {
 	configs, err := c.topicConfigs(ctx, []string{want.Name})
 	if err != nil {
-		if CodeOf(err) == codeUnknownTopicOrPartition {
+		if kafkaerr.CodeOf(err) == kafkaerr.UnknownTopicOrPartition {
 			return CreatedTopic{}, false, nil
 		}
 		return CreatedTopic{}, false, err
 	}
 	if diff := difference(want, t, configs[want.Name]); diff != "" {
 		text := "a topic of that name exists, " + diff
-		return CreatedTopic{}, false, newError("create topic", want.Name, codeTopicAlreadyExists, &text, 0)
+		return CreatedTopic{}, false, kafkaerr.New("create topic", want.Name, kafkaerr.TopicAlreadyExists, &text, 0)
 	}
 	fresh, err := c.neverUsed(ctx, t)
-	if CodeOf(err) != 0 {
+	if kafkaerr.CodeOf(err) != 0 {
 		// A leader that is being elected will say.
 		err = nil
 	}
@@ -301,7 +303,7 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 	}
 	if len(moving[topic]) > 0 {
 		text := fmt.Sprintf("%d partitions of the topic are being reassigned; more can be added when that has ended", len(moving[topic]))
-		return newError(op, topic, codeReassignmentInProgress, &text, 0)
+		return kafkaerr.New(op, topic, kafkaerr.ReassignmentInProgress, &text, 0)
 	}
 	if err := c.checkAssignments(ctx, op, topic, assignments); err != nil {
 		return err
@@ -312,7 +314,7 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 	} else {
 		_, err = shareWrite(ctx, c, c.shared.grow, op, topic, grow)
 	}
-	if CodeOf(err) == codeInvalidPartitions && len(before.Partitions) < int(total) {
+	if kafkaerr.CodeOf(err) == kafkaerr.InvalidPartitions && len(before.Partitions) < int(total) {
 		// Somebody was faster: the controller says that there are as many, or more. Other brokers may not have heard of them yet.
 		c.expected.created(c.opts.Clock.Now(), c.settleTime(), topic, before.ID, int(total))
 		if t, ok, lookErr := c.topicNow(ctx, topic); lookErr == nil && ok && grow.doneIn(t) {
@@ -392,7 +394,7 @@ func (c *Cluster) createPartitions(validateOnly bool) func(context.Context, []gr
 			case !ok:
 				answers[i].err = notMentioned(op, g.topic)
 			case e.Err != sarama.ErrNoError:
-				answers[i].err = newError(op, g.topic, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
+				answers[i].err = kafkaerr.New(op, g.topic, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
 			}
 		}
 		return answers, nil
@@ -414,7 +416,7 @@ func (c *Cluster) reassignableTopic(ctx context.Context, op, name string) (Topic
 	t, ok, err := c.topicNow(ctx, name)
 	if err == nil && !ok {
 		text := "there is no such topic on the brokers"
-		err = newError(op, name, codeUnknownTopicOrPartition, &text, 0)
+		err = kafkaerr.New(op, name, kafkaerr.UnknownTopicOrPartition, &text, 0)
 	}
 	return t, err
 }

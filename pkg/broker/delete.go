@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // DeleteTopic deletes a topic by id. An id that no topic has is a success. Brokers remove the data some time later.
@@ -15,7 +17,7 @@ func (c *Cluster) DeleteTopic(ctx context.Context, id TopicID) error {
 	const op = "delete topic"
 	if id.IsZero() {
 		text := "no topic id given"
-		return newError(op, id.String(), codeInvalidRequest, &text, 0)
+		return kafkaerr.New(op, id.String(), kafkaerr.InvalidRequest, &text, 0)
 	}
 	_, err := shareWrite(ctx, c, c.shared.delete, op, id.String(), id)
 	err = c.confirm(ctx, op, id.String(), err, func(ctx context.Context) (bool, error) {
@@ -50,7 +52,7 @@ func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) ([]answer[str
 			return &req
 		}, 6)},
 		func(r *kmsg.DeleteTopicsResponse) bool {
-			return len(r.Topics) > 0 && !slices.ContainsFunc(r.Topics, func(t kmsg.DeleteTopicsResponseTopic) bool { return t.ErrorCode != codeNotController })
+			return len(r.Topics) > 0 && !slices.ContainsFunc(r.Topics, func(t kmsg.DeleteTopicsResponseTopic) bool { return t.ErrorCode != kafkaerr.NotController })
 		})
 	if err != nil {
 		return nil, err
@@ -65,9 +67,9 @@ func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) ([]answer[str
 		switch {
 		case !ok:
 			answers[i].err = notMentioned(op, id.String())
-		case t.ErrorCode == 0, t.ErrorCode == codeUnknownTopicID, t.ErrorCode == codeUnknownTopicOrPartition:
+		case t.ErrorCode == 0, t.ErrorCode == kafkaerr.UnknownTopicID, t.ErrorCode == kafkaerr.UnknownTopicOrPartition:
 		default:
-			answers[i].err = newError(op, id.String(), t.ErrorCode, t.ErrorMessage, millis(resp.ThrottleMillis))
+			answers[i].err = kafkaerr.New(op, id.String(), t.ErrorCode, t.ErrorMessage, millis(resp.ThrottleMillis))
 		}
 	}
 	return answers, nil

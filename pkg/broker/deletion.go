@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // DeletesTopics tells whether a cluster deletes topics when it is asked to (delete.topic.enable). It is the word of one broker: in
@@ -39,7 +41,7 @@ func (c *Cluster) DeletesTopics(ctx context.Context) (bool, error) {
 	}
 	for _, r := range resp.Resources {
 		if r.ErrorCode != 0 {
-			return false, newError(op, object, r.ErrorCode, r.ErrorMessage, millis(resp.ThrottleMillis))
+			return false, kafkaerr.New(op, object, r.ErrorCode, r.ErrorMessage, millis(resp.ThrottleMillis))
 		}
 		for _, e := range r.Configs {
 			if e.Name == setting && e.Value != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Describe asks for the cluster's id, mode and registered brokers.
@@ -57,7 +58,7 @@ func (c *Cluster) describe(ctx context.Context) (ClusterInfo, int32, error) {
 	var controller int32
 	if r := got.cluster; r != nil {
 		if r.Err != sarama.ErrNoError {
-			return ClusterInfo{}, 0, newError("describe cluster", c.label, int16(r.Err), r.ErrorMessage, 0)
+			return ClusterInfo{}, 0, kafkaerr.New("describe cluster", c.label, int16(r.Err), r.ErrorMessage, 0)
 		}
 		info.ID, controller = r.ClusterID, r.ControllerID
 		for _, b := range r.Brokers {
@@ -156,7 +157,7 @@ func parallel[In, Out any](ctx context.Context, items []In, do func(context.Cont
 
 // UnregisterBroker removes a broker that is gone from the cluster's metadata (KRaft). The controller checks neither that it is
 // down nor that it hosts nothing: the caller must. An id that is not registered is a success. In ZooKeeper mode, where there is
-// nothing to remove, the error satisfies IsNotSupported.
+// nothing to remove, the error satisfies kafkaerr.IsNotSupported.
 func (c *Cluster) UnregisterBroker(ctx context.Context, id int32) error {
 	ctx, done := c.begin(ctx)
 	defer done()
@@ -172,12 +173,12 @@ func (c *Cluster) UnregisterBroker(ctx context.Context, id int32) error {
 			req := kmsg.NewUnregisterBrokerRequest()
 			req.BrokerID = id
 			return &req
-		}, 0)}, func(r *kmsg.UnregisterBrokerResponse) bool { return r.ErrorCode == codeNotController })
+		}, 0)}, func(r *kmsg.UnregisterBrokerResponse) bool { return r.ErrorCode == kafkaerr.NotController })
 	if err == nil {
-		if resp.ErrorCode == 0 || resp.ErrorCode == codeBrokerNotRegistered {
+		if resp.ErrorCode == 0 || resp.ErrorCode == kafkaerr.BrokerIDNotRegistered {
 			return nil
 		}
-		err = newError(op, object, resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
+		err = kafkaerr.New(op, object, resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
 	}
 	return c.confirm(ctx, op, object, err, func(ctx context.Context) (bool, error) {
 		info, _, err := c.describe(ctx)
@@ -193,12 +194,12 @@ func (c *Cluster) needKRaft(ctx context.Context, op, object string) error {
 	}
 	if !d.kraft {
 		text := "the cluster runs in ZooKeeper mode, this needs KRaft"
-		return newError(op, object, codeUnsupportedVersion, &text, 0)
+		return kafkaerr.New(op, object, kafkaerr.UnsupportedVersion, &text, 0)
 	}
 	return nil
 }
 
-// Quorum asks for the KRaft metadata quorum. In ZooKeeper mode the error satisfies IsNotSupported.
+// Quorum asks for the KRaft metadata quorum. In ZooKeeper mode the error satisfies kafkaerr.IsNotSupported.
 func (c *Cluster) Quorum(ctx context.Context) (QuorumInfo, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
@@ -219,14 +220,14 @@ func (c *Cluster) Quorum(ctx context.Context) (QuorumInfo, error) {
 		return QuorumInfo{}, err
 	}
 	if resp.ErrorCode != 0 {
-		return QuorumInfo{}, newError(op, c.label, resp.ErrorCode, resp.ErrorMessage, 0)
+		return QuorumInfo{}, kafkaerr.New(op, c.label, resp.ErrorCode, resp.ErrorMessage, 0)
 	}
 	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 		return QuorumInfo{}, errors.New(op + ": the answer names no partition")
 	}
 	p := resp.Topics[0].Partitions[0]
 	if p.ErrorCode != 0 {
-		return QuorumInfo{}, newError(op, c.label, p.ErrorCode, p.ErrorMessage, 0)
+		return QuorumInfo{}, kafkaerr.New(op, c.label, p.ErrorCode, p.ErrorMessage, 0)
 	}
 	return newQuorumInfo(p, resp.Nodes), nil
 }

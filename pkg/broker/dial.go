@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Addresses decide where the brokers of a target may be: at its bootstrap addresses, and wherever they say that the others are.
@@ -51,9 +53,9 @@ func withinBounds(ctx context.Context, _, address string, _ syscall.RawConn) err
 	if err == nil {
 		return nil
 	}
-	reason := ReasonAddressNotAllowed
+	reason := kafkaerr.ReasonAddressNotAllowed
 	if errors.Is(err, ErrAddressUnknown) {
-		reason = ReasonAddressUnknown
+		reason = kafkaerr.ReasonAddressUnknown
 	}
-	return &SecurityError{Reason: reason, Text: fmt.Sprintf("%s is not dialled: %v", address, err)}
+	return &kafkaerr.SecurityError{Reason: reason, Text: fmt.Sprintf("%s is not dialled: %v", address, err)}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // noLoopback is everywhere but here, and here by one name.
@@ -52,19 +54,19 @@ func TestAddressesThatAreNotAllowed(t *testing.T) {
 		within Addresses
 		reason string
 	}{
-		"ns/literal/1":  {"127.0.0.1", noLoopback{}, ReasonAddressNotAllowed},
-		"ns/resolved/1": {"localhost", noLoopback{}, ReasonAddressNotAllowed},
-		"ns/unread/1":   {"localhost", unread{}, ReasonAddressUnknown},
+		"ns/literal/1":  {"127.0.0.1", noLoopback{}, kafkaerr.ReasonAddressNotAllowed},
+		"ns/resolved/1": {"localhost", noLoopback{}, kafkaerr.ReasonAddressNotAllowed},
+		"ns/unread/1":   {"localhost", unread{}, kafkaerr.ReasonAddressUnknown},
 		"ns/any/1":      {"localhost", nil, ""},
 	} {
 		defer gateway.Forget(key)
 		c := gateway.Cluster(Target{Key: key, Bootstrap: []string{net.JoinHostPort(tc.host, port)}, Within: tc.within})
 		_, err := c.Describe(ctx)
-		objections := SecurityErrors(err)
+		objections := kafkaerr.SecurityErrors(err)
 		switch {
 		case tc.reason == "" && err != nil:
 			t.Errorf("%s: %v", key, err)
-		case tc.reason != "" && (!IsUnreachable(err) || len(objections) == 0 || objections[0].Reason != tc.reason || !strings.Contains(objections[0].Text, "no loopback here")):
+		case tc.reason != "" && (!kafkaerr.IsUnreachable(err) || len(objections) == 0 || objections[0].Reason != tc.reason || !strings.Contains(objections[0].Text, "no loopback here")):
 			t.Errorf("%s: %v, %+v", key, err, objections)
 		}
 	}
@@ -75,7 +77,7 @@ func TestAddressesThatAreNotAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	versions, err := c.BrokerVersions(ctx)
-	if err != nil || len(versions) != 1 || len(SecurityErrors(versions[0].Err)) == 0 {
+	if err != nil || len(versions) != 1 || len(kafkaerr.SecurityErrors(versions[0].Err)) == 0 {
 		t.Errorf("%+v, %v", versions, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // ElectionType says which replicas may become leaders; the numbers are Kafka's.
@@ -80,7 +82,7 @@ func (c *Cluster) ElectLeaders(ctx context.Context, topic Topic, kind ElectionTy
 	result := make(map[int32]Election, len(partitions))
 	for _, id := range partitions {
 		e := Election{Before: leaderOf(topic, id), After: leaderOf(now, id), Err: errs[id]}
-		if CodeOf(e.Err) == codeElectionNotNeeded {
+		if kafkaerr.CodeOf(e.Err) == codeElectionNotNeeded {
 			e.Needless, e.Err = true, nil
 		}
 		result[id] = e
@@ -107,15 +109,15 @@ func (c *Cluster) electLeaders(ctx context.Context, topic string, kind ElectionT
 			return &req
 		}, minVersion)},
 		func(r *kmsg.ElectLeadersResponse) bool {
-			return r.ErrorCode == codeNotController || slices.ContainsFunc(r.Topics, func(t kmsg.ElectLeadersResponseTopic) bool {
-				return slices.ContainsFunc(t.Partitions, func(p kmsg.ElectLeadersResponseTopicPartition) bool { return p.ErrorCode == codeNotController })
+			return r.ErrorCode == kafkaerr.NotController || slices.ContainsFunc(r.Topics, func(t kmsg.ElectLeadersResponseTopic) bool {
+				return slices.ContainsFunc(t.Partitions, func(p kmsg.ElectLeadersResponseTopicPartition) bool { return p.ErrorCode == kafkaerr.NotController })
 			})
 		})
 	if err != nil {
 		return nil, err
 	}
 	if resp.ErrorCode != 0 {
-		return nil, newError(op, topic, resp.ErrorCode, nil, millis(resp.ThrottleMillis))
+		return nil, kafkaerr.New(op, topic, resp.ErrorCode, nil, millis(resp.ThrottleMillis))
 	}
 	errs := make(map[int32]error, len(partitions))
 	for _, id := range partitions {
@@ -127,8 +129,8 @@ func (c *Cluster) electLeaders(ctx context.Context, topic string, kind ElectionT
 			if p.ErrorCode == 0 {
 				continue
 			}
-			refusal := newError(op, partitionObject(topic, p.Partition), p.ErrorCode, p.ErrorMessage, millis(resp.ThrottleMillis))
-			if p.ErrorCode == codeRequestTimedOut {
+			refusal := kafkaerr.New(op, partitionObject(topic, p.Partition), p.ErrorCode, p.ErrorMessage, millis(resp.ThrottleMillis))
+			if p.ErrorCode == kafkaerr.RequestTimedOut {
 				return nil, refusal
 			}
 			errs[p.Partition] = refusal
@@ -189,12 +191,12 @@ func (t Topic) ForeseeElection(kind ElectionType) map[int32]Election {
 			result.After = preferred
 		case kind == PreferredElection:
 			text := fmt.Sprintf("broker %d is not in sync", preferred)
-			result.Err = newError(op, partitionObject(t.Name, p.ID), codePreferredLeaderNotAvailable, &text, 0)
+			result.Err = kafkaerr.New(op, partitionObject(t.Name, p.ID), codePreferredLeaderNotAvailable, &text, 0)
 		case len(serving) > 0:
 			result.After = serving[0]
 		default:
 			text := fmt.Sprintf("none of the brokers %v serves", p.Replicas)
-			result.Err = newError(op, partitionObject(t.Name, p.ID), codeEligibleLeadersNotAvailable, &text, 0)
+			result.Err = kafkaerr.New(op, partitionObject(t.Name, p.ID), codeEligibleLeadersNotAvailable, &text, 0)
 		}
 		results[p.ID] = result
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // EligibleLeaders are the replicas of a partition that may lead it although they are not in sync (KIP-966).
@@ -19,7 +21,7 @@ type EligibleLeaders struct {
 const maxDescribedPartitions = 2000
 
 // EligibleLeaders asks for the eligible leader replicas of a topic, by partition; partitions without any are left out. From brokers that
-// do not know of them (ZooKeeper mode, and before Kafka 3.8) the error satisfies IsNotSupported.
+// do not know of them (ZooKeeper mode, and before Kafka 3.8) the error satisfies kafkaerr.IsNotSupported.
 func (c *Cluster) EligibleLeaders(ctx context.Context, topic string) (map[int32]EligibleLeaders, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
@@ -32,7 +34,7 @@ func (c *Cluster) EligibleLeaders(ctx context.Context, topic string) (map[int32]
 		if err != nil {
 			return nil, err
 		}
-		if len(resp.Topics) == 1 && resp.Topics[0].ErrorCode == codeUnknownTopicOrPartition && !c.expected.met(c.opts.Clock.Now(), nil, []string{topic}) {
+		if len(resp.Topics) == 1 && resp.Topics[0].ErrorCode == kafkaerr.UnknownTopicOrPartition && !c.expected.met(c.opts.Clock.Now(), nil, []string{topic}) {
 			// A broker that has not heard yet of a topic this gateway has just created.
 			if err := c.pause(ctx, pause); err != nil {
 				return nil, c.failed(ctx, op, topic, err)
@@ -42,7 +44,7 @@ func (c *Cluster) EligibleLeaders(ctx context.Context, topic string) (map[int32]
 		}
 		for _, t := range resp.Topics {
 			if t.ErrorCode != 0 {
-				return nil, newError(op, topic, t.ErrorCode, nil, millis(resp.ThrottleMillis))
+				return nil, kafkaerr.New(op, topic, t.ErrorCode, nil, millis(resp.ThrottleMillis))
 			}
 			for _, p := range t.Partitions {
 				if len(p.EligibleLeaderReplicas)+len(p.LastKnownELR) > 0 {

@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // soonEnough is when a cluster that is away has to be known to be: the API has six seconds to say so.
@@ -120,7 +122,7 @@ func TestADeadClusterIsSaidToBeSoonEnough(t *testing.T) {
 			c := New(Options{Dial: dial, NegativeTTL: time.Minute}).Cluster(Target{Key: "ns/dead/1", Bootstrap: bootstrap})
 			var err error
 			took := timed(func() { _, err = c.Describe(context.Background()) })
-			if !IsUnreachable(err) || !strings.Contains(err.Error(), "ns/dead") {
+			if !kafkaerr.IsUnreachable(err) || !strings.Contains(err.Error(), "ns/dead") {
 				t.Errorf("error %v, want unreachable, naming the cluster", err)
 			}
 			if took > soonEnough {
@@ -128,7 +130,7 @@ func TestADeadClusterIsSaidToBeSoonEnough(t *testing.T) {
 			}
 			// The next caller gets the same verdict at once: to dial anew would take three seconds.
 			took = timed(func() { _, err = c.Snapshot(context.Background(), 0) })
-			if !IsUnreachable(err) || took > 2*time.Second {
+			if !kafkaerr.IsUnreachable(err) || took > 2*time.Second {
 				t.Errorf("the second verdict took %v: %v", took, err)
 			}
 		})
@@ -164,7 +166,7 @@ func TestAHungClusterIsSaidToBeSoonEnough(t *testing.T) {
 	})
 	var err error
 	took := timed(func() { _, err = b.cluster.Topics(context.Background(), "orders") })
-	if !IsUnreachable(err) || took > soonEnough {
+	if !kafkaerr.IsUnreachable(err) || took > soonEnough {
 		t.Errorf("after %v: %v", took, err)
 	}
 	b.network.set(func() { clear(b.network.hung) })
@@ -181,7 +183,7 @@ func TestTheControllerAndTheOthersHaveOneVerdict(t *testing.T) {
 	b.each(func(addr string) { b.network.lost[addr] = true })
 	var err error
 	took := timed(func() { err = b.cluster.DeleteTopic(context.Background(), topic.ID) })
-	if !IsUnreachable(err) || took > soonEnough {
+	if !kafkaerr.IsUnreachable(err) || took > soonEnough {
 		t.Errorf("after %v: %v", took, err)
 	}
 	// What was given up is asked anew.
@@ -324,7 +326,7 @@ func TestThrottlingIsAnError(t *testing.T) {
 		resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
 		resp.ThrottleMillis = 7000
 		topic := kmsg.NewCreateTopicsResponseTopic()
-		topic.Topic, topic.ErrorCode = "orders", codeThrottled
+		topic.Topic, topic.ErrorCode = "orders", kafkaerr.ThrottlingQuotaExceeded
 		resp.Topics = append(resp.Topics, topic)
 		return resp, nil, true
 	})
@@ -333,8 +335,8 @@ func TestThrottlingIsAnError(t *testing.T) {
 		took := timed(func() {
 			_, err = b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false)
 		})
-		var refusal *Error
-		if !errors.As(err, &refusal) || refusal.Code != codeThrottled || refusal.RetryAfter < 6*time.Second {
+		var refusal *kafkaerr.Error
+		if !errors.As(err, &refusal) || refusal.Code != kafkaerr.ThrottlingQuotaExceeded || refusal.RetryAfter < 6*time.Second {
 			t.Errorf("error %v, want THROTTLING_QUOTA_EXCEEDED and its time", err)
 		}
 		if took > time.Second {
@@ -349,12 +351,12 @@ func TestThrottlingIsAnError(t *testing.T) {
 // What brokers ask to wait is bounded, too.
 func TestAnAskedPauseIsBounded(t *testing.T) {
 	for asked, want := range map[int32]int32{-5: 1, 0: 1, 7000: 7, 2147483647: 300} {
-		refusal := newError("create topic", "orders", codeThrottled, nil, millis(asked))
-		if got := int32(RetryAfter(refusal).Seconds()); got != want {
+		refusal := kafkaerr.New("create topic", "orders", kafkaerr.ThrottlingQuotaExceeded, nil, millis(asked))
+		if got := int32(kafkaerr.RetryAfter(refusal).Seconds()); got != want {
 			t.Errorf("asked to wait %d ms: %d s, want %d", asked, got, want)
 		}
 	}
-	if got := RetryAfter(newError("create topic", "orders", codePolicyViolation, nil, millis(7000))); got != 0 {
+	if got := kafkaerr.RetryAfter(kafkaerr.New("create topic", "orders", kafkaerr.PolicyViolation, nil, millis(7000))); got != 0 {
 		t.Errorf("a refusal for good is tried again after %v", got)
 	}
 }

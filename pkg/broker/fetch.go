@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
 
 const (
@@ -159,7 +161,7 @@ func (f *fetcher) connect(ctx context.Context) error {
 		if ctx.Err() == nil {
 			c.pool.markDown(addr, gen, err)
 		}
-		return &transportError{addr: addr, gone: true, err: err}
+		return &kafkaerr.NoAnswerError{Addr: addr, Gone: true, Err: err}
 	}
 	l.gen, l.used = gen, c.opts.Clock.Now()
 	f.link = l
@@ -186,7 +188,7 @@ func (f *fetcher) fetch(ctx context.Context, positions []*position) (*kmsg.Fetch
 	length, err := f.answerLength(buf)
 	if err != nil {
 		c.observe(req.Key(), "broken", start)
-		return nil, &transportError{addr: l.addr, sent: true, err: err}
+		return nil, &kafkaerr.NoAnswerError{Addr: l.addr, Sent: true, Err: err}
 	}
 	// An answer that is left unread makes the connection useless.
 	if err := f.r.take(ctx); err != nil {
@@ -196,7 +198,7 @@ func (f *fetcher) fetch(ctx context.Context, positions []*position) (*kmsg.Fetch
 	if err != nil {
 		f.r.give()
 		c.observe(req.Key(), "broken", start)
-		return nil, &transportError{addr: l.addr, sent: true, err: err}
+		return nil, &kafkaerr.NoAnswerError{Addr: l.addr, Sent: true, Err: err}
 	}
 	c.observe(req.Key(), "ok", start)
 	l.used = c.opts.Clock.Now()
@@ -213,7 +215,7 @@ func (f *fetcher) request(positions []*position) (*kmsg.FetchRequest, error) {
 	}
 	if !ok || version < max(offered.min, minFetchVersion) {
 		text := fmt.Sprintf("the broker does not offer Fetch in version %d or later", minFetchVersion)
-		return nil, newError(opRead, topic.Name, codeUnsupportedVersion, &text, 0)
+		return nil, kafkaerr.New(opRead, topic.Name, kafkaerr.UnsupportedVersion, &text, 0)
 	}
 	req.SetVersion(version)
 	req.MaxWaitMillis = int32(fetchWait / time.Millisecond)
@@ -287,7 +289,7 @@ func (f *fetcher) answer(req *kmsg.FetchRequest, length uint32) (*kmsg.FetchResp
 func (f *fetcher) deliver(resp *kmsg.FetchResponse, asked []*position) readEvent {
 	var e readEvent
 	if resp.ErrorCode != 0 {
-		e.why = newError(opRead, f.r.topic.Name, resp.ErrorCode, nil, 0)
+		e.why = kafkaerr.New(opRead, f.r.topic.Name, resp.ErrorCode, nil, 0)
 		return e
 	}
 	byID := make(map[int32]*position, len(asked))
@@ -309,12 +311,12 @@ func (f *fetcher) deliver(resp *kmsg.FetchResponse, asked []*position) readEvent
 				continue
 			}
 			if part.ErrorCode != 0 {
-				err := newError(opRead, partitionObject(f.r.topic.Name, p.id), part.ErrorCode, nil, 0)
-				if !retriableRead(part.ErrorCode) {
+				err := kafkaerr.New(opRead, partitionObject(f.r.topic.Name, p.id), part.ErrorCode, nil, 0)
+				if !kafkaerr.LooksAnew(part.ErrorCode) {
 					return readEvent{fatal: err}
 				}
 				// An offset out of range is looked into, so it is the one that is told.
-				if e.why == nil || part.ErrorCode == codeOffsetOutOfRange {
+				if e.why == nil || part.ErrorCode == kafkaerr.OffsetOutOfRange {
 					e.why = err
 				}
 				e.lost = append(e.lost, p)
@@ -340,7 +342,7 @@ func (f *fetcher) deliver(resp *kmsg.FetchResponse, asked []*position) readEvent
 				p.stuck = time.Now()
 			case time.Since(p.stuck) > stuckPatience:
 				text := fmt.Sprintf("its committed records end at offset %d now, before %d, where they ended when reading began", part.LastStableOffset, p.end)
-				return readEvent{fatal: newError(opRead, partitionObject(f.r.topic.Name, p.id), codeOffsetNotAvailable, &text, 0)}
+				return readEvent{fatal: kafkaerr.New(opRead, partitionObject(f.r.topic.Name, p.id), kafkaerr.OffsetNotAvailable, &text, 0)}
 			}
 		}
 	}
@@ -363,7 +365,7 @@ func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) e
 		return fmt.Errorf("%s %s at offset %d: %w", opRead, partitionObject(f.r.topic.Name, p.id), p.next, err)
 	}
 	for rest := part.RecordBatches; ; {
-		b, tail, ok, err := cutBatch(rest)
+		b, tail, ok, err := kafkarecord.Cut(rest)
 		if err != nil {
 			return damaged(err)
 		}
@@ -371,23 +373,23 @@ func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) e
 			return nil
 		}
 		rest = tail
-		if b.nextOffset() <= p.next {
+		if b.NextOffset() <= p.next {
 			continue
 		}
-		for len(aborted) > 0 && aborted[0].FirstOffset < b.nextOffset() {
+		for len(aborted) > 0 && aborted[0].FirstOffset < b.NextOffset() {
 			aborting[aborted[0].ProducerID] = true
 			aborted = aborted[1:]
 		}
 		switch {
-		case b.control():
-			marker, err := b.abortMarker()
+		case b.Control():
+			marker, err := b.AbortMarker()
 			if err != nil {
 				return damaged(err)
 			}
 			if marker {
-				delete(aborting, b.producerID())
+				delete(aborting, b.ProducerID())
 			}
-		case b.transactional() && aborting[b.producerID()]:
+		case b.Transactional() && aborting[b.ProducerID()]:
 		default:
 			if err := f.batch(p, b); err != nil {
 				var sunk *sinkError
@@ -397,7 +399,7 @@ func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) e
 				return damaged(err)
 			}
 		}
-		p.next = b.nextOffset()
+		p.next = b.NextOffset()
 		if p.end >= 0 && p.next >= p.end {
 			return nil
 		}
@@ -409,8 +411,8 @@ type sinkError struct{ err error }
 
 func (e *sinkError) Error() string { return e.err.Error() }
 
-func (f *fetcher) batch(p *position, b recordBatch) error {
-	return b.each(&f.r.record, func(r Record) error {
+func (f *fetcher) batch(p *position, b kafkarecord.Batch) error {
+	return b.Each(&f.r.record, func(r kafkarecord.Record) error {
 		// A batch comes whole, also when only its last records were asked for.
 		if r.Offset < p.next || p.end >= 0 && r.Offset >= p.end {
 			return nil
@@ -421,15 +423,4 @@ func (f *fetcher) batch(p *position, b recordBatch) error {
 		}
 		return nil
 	})
-}
-
-// retriableRead tells errors of a partition after which it is looked for anew.
-func retriableRead(code int16) bool {
-	switch code {
-	case codeOffsetOutOfRange, codeUnknownTopicOrPartition, codeLeaderNotAvailable, codeNotLeader, codeBrokerNotAvailable,
-		codeReplicaNotAvailable, codeNetworkException, codeStorageError, codeFencedLeaderEpoch, codeUnknownLeaderEpoch,
-		codeOffsetNotAvailable, codeUnknownTopicID, codeInconsistentTopicID:
-		return true
-	}
-	return false
 }

@@ -2,10 +2,10 @@ package broker
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Gate decides which cluster a target may be. Addresses do not tell: a name can lead elsewhere tomorrow, and brokers name the addresses
@@ -15,24 +15,6 @@ type Gate interface {
 	// be fast. The id is "" of brokers that have none.
 	Admit(ctx context.Context, clusterID string) error
 }
-
-// NotAdmittedError says that brokers answer, and that they are of a cluster that the target must not be. Nothing was asked of them but
-// their cluster's id.
-type NotAdmittedError struct {
-	// Cluster is the target's namespace and name, ID the id of the cluster that answers.
-	Cluster string
-	ID      string
-	// Err is what the gate said.
-	Err error
-}
-
-func (e *NotAdmittedError) Error() string {
-	return fmt.Sprintf("Kafka cluster %s must not be cluster %q: %v", e.Cluster, e.ID, e.Err)
-}
-
-func (e *NotAdmittedError) Unwrap() error { return e.Err }
-
-func notAdmitted(err error) bool { var e *NotAdmittedError; return errors.As(err, &e) }
 
 // setGate puts a gate before all connections. None leaves the one that is there: who has no objections is no reason to forget those of
 // others.
@@ -76,7 +58,7 @@ func (p *pool) admit(ctx context.Context, l *link) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return &NotAdmittedError{Cluster: p.label, ID: l.clusterID, Err: err}
+		return &kafkaerr.NotAdmittedError{Cluster: p.label, ID: l.clusterID, Err: err}
 	}
 	return nil
 }
@@ -89,7 +71,7 @@ func (l *link) identify() error {
 			return err
 		}
 		if answer.ErrorCode != 0 {
-			return newError("ask for the cluster's id", "", answer.ErrorCode, answer.ErrorMessage, 0)
+			return kafkaerr.New("ask for the cluster's id", "", answer.ErrorCode, answer.ErrorMessage, 0)
 		}
 		l.clusterID = answer.ClusterID
 		return nil

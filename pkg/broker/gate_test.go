@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // doorman is a gate that admits one cluster.
@@ -84,8 +86,8 @@ func TestAGateKeepsAClusterOut(t *testing.T) {
 		"versions": func() error { _, err := c.BrokerVersions(ctx); return err },
 	} {
 		err := call()
-		var refused *NotAdmittedError
-		if !errors.As(err, &refused) || !errors.Is(err, errStranger) || refused.ID != "theirs" || refused.Cluster != "ns/k" || IsUnreachable(err) {
+		var refused *kafkaerr.NotAdmittedError
+		if !errors.As(err, &refused) || !errors.Is(err, errStranger) || refused.ID != "theirs" || refused.Cluster != "ns/k" || kafkaerr.IsUnreachable(err) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

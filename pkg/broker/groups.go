@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // GroupType is the protocol by which a group's members find each other, in Kafka's own word.
@@ -182,7 +184,7 @@ func (c *Cluster) brokerGroups(ctx context.Context, id int32) ([]Group, error) {
 			}
 		}
 		if resp.ErrorCode != 0 {
-			return groups, newError(op, idObject("broker", id), resp.ErrorCode, nil, millis(resp.ThrottleMillis))
+			return groups, kafkaerr.New(op, idObject("broker", id), resp.ErrorCode, nil, millis(resp.ThrottleMillis))
 		}
 		return groups, nil
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 const (
@@ -23,7 +25,7 @@ const (
 
 // coordinatorMoves tells codes after which the coordinator is looked up anew: the group is being loaded or is somewhere else.
 func coordinatorMoves(code int16) bool {
-	return code == codeCoordinatorLoading || code == codeCoordinatorNotAvailable || code == codeNotCoordinator
+	return code == kafkaerr.CoordinatorLoadInProgress || code == kafkaerr.CoordinatorNotAvailable || code == kafkaerr.NotCoordinator
 }
 
 const (
@@ -85,7 +87,7 @@ func (c *Cluster) coordinatorOf(ctx context.Context, group string, fresh bool) (
 		node, code, message = one.NodeID, one.ErrorCode, one.ErrorMessage
 	}
 	if code != 0 {
-		return -1, newError(op, group, code, message, millis(resp.ThrottleMillis))
+		return -1, kafkaerr.New(op, group, code, message, millis(resp.ThrottleMillis))
 	}
 	c.groups.coordinators.put(group, node, c.opts.Clock.Now())
 	return node, nil
@@ -107,7 +109,7 @@ func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmle
 	start := time.Now()
 	for fresh := false; ; fresh = true {
 		id, err := c.coordinatorOf(ctx, group, fresh)
-		again := coordinatorMoves(CodeOf(err))
+		again := coordinatorMoves(kafkaerr.CodeOf(err))
 		if err == nil {
 			var value T
 			if value, err = sendOnce(ctx, c, id, req); err == nil {
@@ -115,17 +117,17 @@ func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmle
 				if !coordinatorMoves(code) {
 					return value, seat{id: id, followed: fresh}, nil
 				}
-				err = newError(req.op, req.object, code, nil, 0)
-			} else if wasSent(err) && !harmless {
+				err = kafkaerr.New(req.op, req.object, code, nil, 0)
+			} else if kafkaerr.WasSent(err) && !harmless {
 				return zero, seat{}, fmt.Errorf("%w: %w", errSent, c.failed(ctx, req.op, req.object, err))
 			}
-			again = coordinatorMoves(CodeOf(err)) || !conclusive(err)
+			again = coordinatorMoves(kafkaerr.CodeOf(err)) || !conclusive(err)
 		}
 		if answered(err) {
 			said = err
 		}
 		if !again || ctx.Err() != nil || time.Since(start) > coordinatorPatience || c.pause(ctx, coordinatorPause) != nil {
-			if said != nil && ctx.Err() != nil && !IsUnreachable(err) {
+			if said != nil && ctx.Err() != nil && !kafkaerr.IsUnreachable(err) {
 				err = said
 			}
 			return zero, seat{}, c.failed(ctx, req.op, req.object, err)
@@ -142,7 +144,7 @@ func sendOnce[T any](ctx context.Context, c *Cluster, id int32, req request[T]) 
 	}
 	l, err := c.pool.acquire(ctx, addr, req.lane, c.opts.ConnectTimeout)
 	if err != nil {
-		if gone(err) {
+		if kafkaerr.IsGone(err) {
 			// It may have moved; the next look has the new address.
 			_, _ = c.address(ctx, id, true)
 		}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Group asks the coordinator for a consumer group and its members; false means that there is none of that id. A group of another
@@ -73,7 +75,7 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, er
 			return r.Groups[0].ErrorCode
 		})
 	switch {
-	case CodeOf(err) == codeUnsupportedVersion:
+	case kafkaerr.CodeOf(err) == kafkaerr.UnsupportedVersion:
 		// Brokers that do not have the protocol.
 		return Group{}, at, errNoSuchGroup
 	case err != nil:
@@ -84,11 +86,11 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, er
 	g := resp.Groups[0]
 	switch g.ErrorCode {
 	case 0:
-	case codeGroupIDNotFound, codeUnsupportedVersion, codeInvalidGroupID:
+	case kafkaerr.GroupIDNotFound, kafkaerr.UnsupportedVersion, kafkaerr.InvalidGroupID:
 		// UNSUPPORTED_VERSION when the protocol is turned off, INVALID_GROUP_ID for "", which only classic groups may have.
 		return Group{}, at, errNoSuchGroup
 	default:
-		return Group{}, at, newError(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
+		return Group{}, at, kafkaerr.New(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
 	}
 	group := Group{ID: id, Type: GroupConsumer, State: g.State, ProtocolType: consumerProtocol, Coordinator: at.id, Assignor: g.AssignorName}
 	for _, m := range g.Members {
@@ -124,11 +126,11 @@ func (c *Cluster) classicGroup(ctx context.Context, id string) (Group, seat, err
 	}
 	g := resp.Groups[0]
 	switch {
-	case g.ErrorCode == codeGroupIDNotFound, g.ErrorCode == 0 && g.State == "Dead":
+	case g.ErrorCode == kafkaerr.GroupIDNotFound, g.ErrorCode == 0 && g.State == "Dead":
 		// Until version 6 a group that is not there is described as a dead one.
 		return Group{}, at, errNoSuchGroup
 	case g.ErrorCode != 0:
-		return Group{}, at, newError(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
+		return Group{}, at, kafkaerr.New(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
 	}
 	group := Group{ID: id, Type: GroupClassic, State: g.State, ProtocolType: g.ProtocolType, Coordinator: at.id, Assignor: g.Protocol}
 	for _, m := range g.Members {

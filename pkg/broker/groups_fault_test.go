@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // groupCalls are the calls that go to a coordinator.
@@ -77,7 +79,7 @@ func TestAGroupIsNotFollowedForEver(t *testing.T) {
 			defer cancel()
 			start := time.Now()
 			_, _, err := b.cluster.Group(ctx, "billing")
-			if CodeOf(err) != codeCoordinatorNotAvailable || classOf(CodeOf(err)) != classUnavailable {
+			if kafkaerr.CodeOf(err) != kafkaerr.CoordinatorNotAvailable || kafkaerr.ClassOf(kafkaerr.CodeOf(err)) != kafkaerr.Unavailable {
 				t.Errorf("error %v, want what the brokers say", err)
 			}
 			// A group is followed for fifteen seconds.
@@ -104,7 +106,7 @@ func TestABrokerThatIsAwayIsMissingFromTheList(t *testing.T) {
 	b.network.set(func() { b.network.hung[addr] = true })
 	start := time.Now()
 	list, err := b.cluster.Groups(ctx)
-	if err != nil || len(list.Missing) != 1 || !IsUnreachable(list.Missing[away]) {
+	if err != nil || len(list.Missing) != 1 || !kafkaerr.IsUnreachable(list.Missing[away]) {
 		t.Errorf("missing %v, %v; want broker %d", list.Missing, err, away)
 	}
 	if took := time.Since(start); took > 5*time.Second {
@@ -124,7 +126,7 @@ func TestABrokerThatIsAwayIsMissingFromTheList(t *testing.T) {
 			b.network.hung[addr] = true
 		}
 	})
-	if _, err := b.cluster.Groups(ctx); !IsUnreachable(err) {
+	if _, err := b.cluster.Groups(ctx); !kafkaerr.IsUnreachable(err) {
 		t.Errorf("all away: %v", err)
 	}
 }
@@ -173,7 +175,7 @@ func TestACommitWhoseAnswerIsLost(t *testing.T) {
 			if tc.known && (n != 1 || err != nil) {
 				t.Errorf("%d written, %v: the brokers have it", n, err)
 			}
-			if !tc.known && (n != 0 || !IsUnknownOutcome(err)) {
+			if !tc.known && (n != 0 || !kafkaerr.IsUnknownOutcome(err)) {
 				t.Errorf("%d written, %v: nobody can know", n, err)
 			}
 		})

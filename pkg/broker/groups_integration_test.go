@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // newReader is a consumer past the gateway, in a group. It commits nothing by itself.
@@ -88,7 +90,7 @@ func TestRealGroups(t *testing.T) {
 					t.Errorf("the member is %+v", m)
 				}
 				wanted := map[TopicPartition]int64{{topic, 0}: 1, {topic, 1}: 4, {topic, 2}: 3}
-				if n, err := r.cluster.CommitOffsets(testContext(t), group, wanted); n != 0 || classOf(CodeOf(err)) != classConflict {
+				if n, err := r.cluster.CommitOffsets(testContext(t), group, wanted); n != 0 || kafkaerr.ClassOf(kafkaerr.CodeOf(err)) != kafkaerr.Conflict {
 					t.Errorf("with a member %d are written: %v", n, err)
 				}
 				list, err := r.cluster.Groups(testContext(t))

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // CommittedOffset is where a group goes on in a partition.
@@ -51,10 +53,10 @@ func (c *Cluster) committedOffsets(ctx context.Context, group string) (map[Topic
 	}
 	switch code := fetchCode(resp); code {
 	case 0:
-	case codeGroupIDNotFound:
+	case kafkaerr.GroupIDNotFound:
 		return nil, nil
 	default:
-		return nil, newError(opFetchOffsets, group, code, nil, millis(resp.ThrottleMillis))
+		return nil, kafkaerr.New(opFetchOffsets, group, code, nil, millis(resp.ThrottleMillis))
 	}
 	offsets := map[TopicPartition]CommittedOffset{}
 	add := func(topic string, partition int32, offset int64, metadata *string, code int16) {
@@ -64,7 +66,7 @@ func (c *Cluster) committedOffsets(ctx context.Context, group string) (map[Topic
 		}
 		switch {
 		case code != 0:
-			committed = CommittedOffset{Offset: -1, Err: newError(opFetchOffsets, partitionObject(topic, partition), code, nil, 0)}
+			committed = CommittedOffset{Offset: -1, Err: kafkaerr.New(opFetchOffsets, partitionObject(topic, partition), code, nil, 0)}
 		case offset < 0:
 			return
 		}
@@ -135,12 +137,12 @@ func (c *Cluster) commit(ctx context.Context, group string, partitions []TopicPa
 		request[*kmsg.OffsetCommitResponse]{opCommitOffsets, group, int16(kmsg.OffsetCommit), laneControl,
 			byKmsg[*kmsg.OffsetCommitResponse](func() kmsg.Request { return upTo{commitRequest(group, partitions, offsets), byNameVersion} },
 				firstSimpleCommit)}, commitCode)
-	var refused []*Error
+	var refused []*kafkaerr.Error
 	if err == nil {
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
 				if p.ErrorCode != 0 {
-					refused = append(refused, newError(opCommitOffsets, partitionObject(t.Topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis)))
+					refused = append(refused, kafkaerr.New(opCommitOffsets, partitionObject(t.Topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis)))
 				}
 			}
 		}
@@ -161,7 +163,7 @@ func (c *Cluster) commit(ctx context.Context, group string, partitions []TopicPa
 	switch {
 	case err == nil:
 		return len(partitions), nil
-	case len(refused) > 0 && !IsUnknownOutcome(err):
+	case len(refused) > 0 && !kafkaerr.IsUnknownOutcome(err):
 		return len(partitions) - len(refused), err
 	}
 	return 0, err
@@ -200,14 +202,14 @@ func commitCode(r *kmsg.OffsetCommitResponse) int16 {
 }
 
 // commitRefusal is one error when the group as a whole was refused, else one for each partition.
-func commitRefusal(group string, refused []*Error, asked int) error {
+func commitRefusal(group string, refused []*kafkaerr.Error, asked int) error {
 	if len(refused) == 0 {
 		return nil
 	}
 	first := refused[0]
-	if len(refused) == asked && !slices.ContainsFunc(refused, func(e *Error) bool { return e.Code != first.Code }) {
+	if len(refused) == asked && !slices.ContainsFunc(refused, func(e *kafkaerr.Error) bool { return e.Code != first.Code }) {
 		text := fmt.Sprintf("all %d partitions are refused", asked)
-		return newError(opCommitOffsets, group, first.Code, &text, first.RetryAfter)
+		return kafkaerr.New(opCommitOffsets, group, first.Code, &text, first.RetryAfter)
 	}
 	errs := make([]error, len(refused))
 	for i, e := range refused {

@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // client is a second way to the fake cluster, past the gateway and its network.
@@ -243,7 +245,7 @@ func TestCommittedOffsets(t *testing.T) {
 	}
 	b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "orders", Partitions: []int32{1}, Err: kerr.UnknownTopicOrPartition, Count: 9})
 	n, err := b.cluster.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{"orders", 0}: 3, {"orders", 1}: 1})
-	if n != 1 || CodeOf(err) != codeUnknownTopicOrPartition || !strings.Contains(err.Error(), "orders-1") {
+	if n != 1 || kafkaerr.CodeOf(err) != kafkaerr.UnknownTopicOrPartition || !strings.Contains(err.Error(), "orders-1") {
 		t.Errorf("of two partitions, one refused: %d written, %v", n, err)
 	}
 	if info := b.kafka.GroupInfo("billing"); info.Commits["orders"][0].Offset != 3 {
@@ -281,7 +283,7 @@ func TestAGroupWithMembersRefusesOffsets(t *testing.T) {
 			b.join(t, "billing", "orders", "one", opts...)
 			b.stable(t, "billing", 1, 1)
 			n, err := b.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{"orders", 0}: 0})
-			if n != 0 || classOf(CodeOf(err)) != classConflict {
+			if n != 0 || kafkaerr.ClassOf(kafkaerr.CodeOf(err)) != kafkaerr.Conflict {
 				t.Errorf("%d written, %v", n, err)
 			}
 		})

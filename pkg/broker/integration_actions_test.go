@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Another order of the replicas makes another leader the preferred one; only an election makes it lead.
@@ -71,7 +73,7 @@ func TestRealTruncation(t *testing.T) {
 		if err != nil || !strings.Contains(string(out), name+":0:7") {
 			t.Errorf("kafka-get-offsets says %s %v", out, err)
 		}
-		if got, err = c.DeleteRecords(ctx, topic, map[int32]int64{0: 21}); err != nil || CodeOf(got[0].Err) != 1 {
+		if got, err = c.DeleteRecords(ctx, topic, map[int32]int64{0: 21}); err != nil || kafkaerr.CodeOf(got[0].Err) != 1 {
 			t.Errorf("beyond the end: %+v %v", got, err)
 		}
 		if err := c.AlterTopicConfig(ctx, name, map[string]string{"cleanup.policy": "compact"}, nil, false); err != nil {
@@ -79,7 +81,7 @@ func TestRealTruncation(t *testing.T) {
 		}
 		eventually(t, "the leader knows that the topic is compacted", func() bool {
 			got, err = c.DeleteRecords(ctx, topic, map[int32]int64{0: 7})
-			return err == nil && CodeOf(got[0].Err) == codePolicyViolation
+			return err == nil && kafkaerr.CodeOf(got[0].Err) == kafkaerr.PolicyViolation
 		})
 	})
 }
@@ -91,7 +93,7 @@ func TestRealEligibleLeaders(t *testing.T) {
 		mustCreate(t, r.cluster, NewTopic{Name: name, Partitions: 2, Replicas: 3})
 		eligible, err := r.cluster.EligibleLeaders(ctx, name)
 		if !r.kraft {
-			if !IsNotSupported(err) {
+			if !kafkaerr.IsNotSupported(err) {
 				t.Errorf("with ZooKeeper: %v %v", eligible, err)
 			}
 			return

@@ -15,6 +15,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
 )
 
@@ -149,7 +150,7 @@ func TestRealDescribe(t *testing.T) {
 		}
 		q, err := r.cluster.Quorum(ctx)
 		if !r.kraft {
-			if !IsNotSupported(err) {
+			if !kafkaerr.IsNotSupported(err) {
 				t.Errorf("quorum: %v", err)
 			}
 			return
@@ -174,7 +175,7 @@ func TestRealTopic(t *testing.T) {
 		}
 		_, err := c.CreateTopic(ctx, NewTopic{Name: name, Partitions: 3, Replicas: 9}, true)
 		t.Log(err)
-		if CodeOf(err) != 38 || !strings.Contains(err.Error(), "3") {
+		if kafkaerr.CodeOf(err) != 38 || !strings.Contains(err.Error(), "3") {
 			t.Errorf("nine replicas: %v", err)
 		}
 		for what, bad := range map[string]NewTopic{
@@ -187,10 +188,10 @@ func TestRealTopic(t *testing.T) {
 			"one replica repeated": {Name: name, Assignments: [][]int32{{1, 1}}},
 		} {
 			_, err := c.CreateTopic(ctx, bad, true)
-			status := Status(err, topicsResource, name, "spec")
+			var refusal *kafkaerr.Error
 			t.Logf("%s: %v", what, err)
-			if CodeOf(err) == 0 || status.ErrStatus.Code != 422 || !strings.Contains(status.Error(), refusalsIn(err)[0].Message) || refusalsIn(err)[0].Message == "" {
-				t.Errorf("%s: %v %+v", what, err, status)
+			if !errors.As(err, &refusal) || kafkaerr.ClassOf(refusal.Code) != kafkaerr.Invalid || refusal.Message == "" {
+				t.Errorf("%s: %v", what, err)
 			}
 		}
 		if _, found, err := c.Topic(ctx, name); found || err != nil {
@@ -208,14 +209,14 @@ func TestRealTopic(t *testing.T) {
 		if byID, found, err := c.TopicByID(ctx, created.ID); err != nil || !found || byID.Name != name {
 			t.Errorf("%+v %v %v", byID, found, err)
 		}
-		if _, err := c.CreateTopic(ctx, NewTopic{Name: name, Partitions: 3, Replicas: 3}, false); CodeOf(err) != codeTopicAlreadyExists {
+		if _, err := c.CreateTopic(ctx, NewTopic{Name: name, Partitions: 3, Replicas: 3}, false); kafkaerr.CodeOf(err) != kafkaerr.TopicAlreadyExists {
 			t.Errorf("create again: %v", err)
 		}
 
 		if err := c.CreatePartitions(ctx, name, 6, nil, true); err != nil {
 			t.Error(err)
 		}
-		if err := c.CreatePartitions(ctx, name, 2, nil, true); CodeOf(err) != codeInvalidPartitions {
+		if err := c.CreatePartitions(ctx, name, 2, nil, true); kafkaerr.CodeOf(err) != kafkaerr.InvalidPartitions {
 			t.Errorf("shrink: %v", err)
 		}
 		if err := c.CreatePartitions(ctx, name, 4, [][]int32{{0, 1, 2}}, false); err != nil {
@@ -233,7 +234,7 @@ func TestRealTopic(t *testing.T) {
 			t.Errorf("snapshot: %v", err)
 		}
 
-		if err := c.AlterTopicConfig(ctx, name, map[string]string{"retention.ms": "soon"}, nil, true); CodeOf(err) != 40 {
+		if err := c.AlterTopicConfig(ctx, name, map[string]string{"retention.ms": "soon"}, nil, true); kafkaerr.CodeOf(err) != 40 {
 			t.Errorf("a bad value: %v", err)
 		}
 		if err := c.AlterTopicConfig(ctx, name, map[string]string{"retention.ms": "5000", "cleanup.policy": "compact,delete"}, nil, false); err != nil {
@@ -303,7 +304,7 @@ func TestRealReassignment(t *testing.T) {
 		}
 		err = c.Reassign(ctx, name, map[int32][]int32{0: {1, 99}, 1: {2, 2}, 7: {1}})
 		t.Log(err)
-		if len(refusalsIn(err)) != 3 {
+		if len(kafkaerr.Refusals(err)) != 3 {
 			t.Errorf("three bad moves: %v", err)
 		}
 		if all, err := c.AllReassignments(ctx); err != nil || len(all[name]) != 0 {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // noticeable is what a busy machine may add to a call, and far less than what a sick broker does.
@@ -70,7 +72,7 @@ func TestASickClusterDelaysNoOther(t *testing.T) {
 				resp.ThrottleMillis = 60_000
 				for _, asked := range req.(*kmsg.CreateTopicsRequest).Topics {
 					topic := kmsg.NewCreateTopicsResponseTopic()
-					topic.Topic, topic.ErrorCode = asked.Topic, codeThrottled
+					topic.Topic, topic.ErrorCode = asked.Topic, kafkaerr.ThrottlingQuotaExceeded
 					resp.Topics = append(resp.Topics, topic)
 				}
 				return resp, nil, true
@@ -175,18 +177,18 @@ func TestAHungBrokerHoldsUpNoLaterWrites(t *testing.T) {
 func TestAThrottledLaneIsAloneInThat(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	ctx := b.warm(t)
-	b.createsWith(func(string) (int16, string) { return codeThrottled, "" }, 30*time.Second)
+	b.createsWith(func(string) (int16, string) { return kafkaerr.ThrottlingQuotaExceeded, "" }, 30*time.Second)
 	for topic, err := range b.createTogether(t, 20) {
-		var refusal *Error
-		if !errors.As(err, &refusal) || refusal.Code != codeThrottled || refusal.Object != topic || refusal.RetryAfter != 30*time.Second {
+		var refusal *kafkaerr.Error
+		if !errors.As(err, &refusal) || refusal.Code != kafkaerr.ThrottlingQuotaExceeded || refusal.Object != topic || refusal.RetryAfter != 30*time.Second {
 			t.Errorf("%s: %v", topic, err)
 		}
 	}
 	// While the broker throttles the connection, writes are told so without asking, each by its own name.
 	took := timed(func() {
 		for topic, err := range b.createTogether(t, 20) {
-			var refusal *Error
-			if !errors.As(err, &refusal) || refusal.Code != codeThrottled || refusal.Object != topic || refusal.RetryAfter < 20*time.Second {
+			var refusal *kafkaerr.Error
+			if !errors.As(err, &refusal) || refusal.Code != kafkaerr.ThrottlingQuotaExceeded || refusal.Object != topic || refusal.RetryAfter < 20*time.Second {
 				t.Errorf("%s: %v", topic, err)
 			}
 		}
@@ -263,7 +265,7 @@ func TestANewControllerIsNotBelievedAtOnce(t *testing.T) {
 		}
 		for _, asked := range req.(*kmsg.MetadataRequest).Topics {
 			topic := kmsg.NewMetadataResponseTopic()
-			topic.Topic, topic.ErrorCode = asked.Topic, codeUnknownTopicOrPartition
+			topic.Topic, topic.ErrorCode = asked.Topic, kafkaerr.UnknownTopicOrPartition
 			resp.Topics = append(resp.Topics, topic)
 		}
 		return resp, nil, true

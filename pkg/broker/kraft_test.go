@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"k8s.io/component-base/metrics"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // likeKRaft makes the fake brokers offer what KRaft brokers do.
@@ -76,7 +78,7 @@ func TestKRaft(t *testing.T) {
 		}
 	}
 
-	answers := []int16{0, codeBrokerNotRegistered, codeUnknownServerError}
+	answers := []int16{0, kafkaerr.BrokerIDNotRegistered, kafkaerr.UnknownServerError}
 	for i, want := range []bool{true, true, false} {
 		b.kafka.ControlKey(int16(kmsg.UnregisterBroker), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			resp := req.ResponseKind().(*kmsg.UnregisterBrokerResponse)
@@ -84,7 +86,7 @@ func TestKRaft(t *testing.T) {
 			return resp, nil, true
 		})
 		if err := b.cluster.UnregisterBroker(ctx, 2); (err == nil) != want {
-			t.Errorf("unregister, answered with %s: %v", codeName(answers[i]), err)
+			t.Errorf("unregister, answered with %s: %v", kafkaerr.Name(answers[i]), err)
 		}
 	}
 }

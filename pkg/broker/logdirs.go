@@ -11,6 +11,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // LogDirs asks each broker that hosts a replica of the topics for their sizes on disk, all at once. A broker that does not answer
@@ -220,12 +222,12 @@ func (c *Cluster) askBrokerLogDirs(id int32) func(context.Context, []*call[map[s
 			return err
 		}
 		if resp.ErrorCode != sarama.ErrNoError {
-			return newError(logDirsOp, "", int16(resp.ErrorCode), nil, resp.ThrottleTime)
+			return kafkaerr.New(logDirsOp, "", int16(resp.ErrorCode), nil, resp.ThrottleTime)
 		}
 		var failed []error
 		for _, dir := range resp.LogDirs {
 			if dir.ErrorCode != sarama.ErrNoError {
-				failed = append(failed, newError(logDirsOp, idObject("broker", id)+" "+dir.Path, int16(dir.ErrorCode), nil, 0))
+				failed = append(failed, kafkaerr.New(logDirsOp, idObject("broker", id)+" "+dir.Path, int16(dir.ErrorCode), nil, 0))
 			}
 			for _, t := range dir.Topics {
 				for _, p := range t.Partitions {

@@ -3,6 +3,8 @@ package broker
 import (
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // offers is what a broker supports, from its ApiVersions answer.
@@ -16,7 +18,7 @@ type versionRange struct{ min, max int16 }
 
 func newOffers(resp *sarama.ApiVersionsResponse) (offers, error) {
 	if resp.ErrorCode != 0 {
-		return offers{}, newError("ask for API versions", "broker", resp.ErrorCode, nil, 0)
+		return offers{}, kafkaerr.New("ask for API versions", "broker", resp.ErrorCode, nil, 0)
 	}
 	o := offers{apis: make(map[int16]versionRange, len(resp.ApiKeys))}
 	for _, key := range resp.ApiKeys {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 const (
@@ -149,12 +151,12 @@ func (c *Cluster) renewed(ctx context.Context, topic Topic, partitions []Partiti
 
 // retriableOffset tells whether another look at the metadata may help.
 func retriableOffset(err error) bool {
-	switch CodeOf(err) {
-	case codeNotLeader, codeFencedLeaderEpoch, codeUnknownLeaderEpoch, codeOffsetNotAvailable, codeUnknownTopicOrPartition,
-		codeLeaderNotAvailable, codeReplicaNotAvailable:
+	switch kafkaerr.CodeOf(err) {
+	case kafkaerr.NotLeaderOrFollower, kafkaerr.FencedLeaderEpoch, kafkaerr.UnknownLeaderEpoch, kafkaerr.OffsetNotAvailable, kafkaerr.UnknownTopicOrPartition,
+		kafkaerr.LeaderNotAvailable, kafkaerr.ReplicaNotAvailable:
 		return true
 	}
-	return IsUnreachable(err)
+	return kafkaerr.IsUnreachable(err)
 }
 
 // offsetsTarget is a kind of question to one leader: a request has one isolation level, and names a partition once only, so each
@@ -187,7 +189,7 @@ func (c *Cluster) askLeaders(ctx context.Context, topic string, partitions []Par
 	for _, p := range partitions {
 		if p.Leader < 0 {
 			for _, answer := range answers {
-				answer[p.ID] = leaderOffset{-1, -1, newError(op, partitionObject(topic, p.ID), codeLeaderNotAvailable, nil, 0)}
+				answer[p.ID] = leaderOffset{-1, -1, kafkaerr.New(op, partitionObject(topic, p.ID), kafkaerr.LeaderNotAvailable, nil, 0)}
 			}
 			continue
 		}
@@ -225,7 +227,7 @@ func (a *offsetsAnswer) of(topic string, id int32, err error) leaderOffset {
 	case block == nil:
 		o.err = notMentioned("list offsets", partitionObject(topic, id))
 	case block.Err != sarama.ErrNoError:
-		o.err = newError("list offsets", partitionObject(topic, id), int16(block.Err), nil, 0)
+		o.err = kafkaerr.New("list offsets", partitionObject(topic, id), int16(block.Err), nil, 0)
 	default:
 		o.offset, o.timestamp = block.Offset, block.Timestamp
 	}

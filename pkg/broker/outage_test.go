@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // controllerID is the broker that is the controller in ZooKeeper mode, the quorum's leader in KRaft mode.
@@ -80,7 +82,7 @@ func TestRealOutageOfTheController(t *testing.T) {
 		var err error
 		start := time.Now()
 		took := timed(func() { _, found, err = r.cluster.Topic(testContext(t), name) })
-		if err == nil && !found || err != nil && (r.kraft || !IsUnreachable(err)) || took > soonEnough {
+		if err == nil && !found || err != nil && (r.kraft || !kafkaerr.IsUnreachable(err)) || took > soonEnough {
 			t.Errorf("a read without the controller: found %v, %v after %v", found, err, took)
 		}
 		// A write is refused or done, soon, and done once another controller is elected.
@@ -97,7 +99,7 @@ func TestRealOutageOfTheController(t *testing.T) {
 			if took := time.Since(begin); took > 10*time.Second+noticeable {
 				t.Errorf("took %v", took)
 			}
-			if CodeOf(err) == codeUnknownTopicOrPartition {
+			if kafkaerr.CodeOf(err) == kafkaerr.UnknownTopicOrPartition {
 				refusedAsMissing++
 			}
 			done = err == nil || r.cluster.pause(ctx, 200*time.Millisecond) != nil
@@ -195,7 +197,7 @@ func TestRealFrozenCluster(t *testing.T) {
 		}
 		var err error
 		took := timed(func() { _, err = r.cluster.Topics(context.Background(), "orders") })
-		if !IsUnreachable(err) || took > soonEnough {
+		if !kafkaerr.IsUnreachable(err) || took > soonEnough {
 			t.Errorf("after %v: %v, want unreachable", took, err)
 		}
 		t.Logf("verdict after %v", took.Round(time.Millisecond))

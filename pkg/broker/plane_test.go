@@ -6,6 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 func TestATopicsLife(t *testing.T) {
@@ -57,7 +59,7 @@ func TestATopicsLife(t *testing.T) {
 	if err := c.CreatePartitions(ctx, "orders", 12, nil, false); err != nil {
 		t.Errorf("the same number again: %v", err)
 	}
-	if err := c.CreatePartitions(ctx, "orders", 6, nil, false); CodeOf(err) != codeInvalidPartitions {
+	if err := c.CreatePartitions(ctx, "orders", 6, nil, false); kafkaerr.CodeOf(err) != kafkaerr.InvalidPartitions {
 		t.Errorf("fewer partitions: %v, want INVALID_PARTITIONS", err)
 	}
 
@@ -70,7 +72,7 @@ func TestATopicsLife(t *testing.T) {
 	if err := c.DeleteTopic(ctx, created.ID); err != nil {
 		t.Errorf("deleting an unknown id: %v, want success", err)
 	}
-	if err := c.DeleteTopic(ctx, TopicID{}); CodeOf(err) != codeInvalidRequest {
+	if err := c.DeleteTopic(ctx, TopicID{}); kafkaerr.CodeOf(err) != kafkaerr.InvalidRequest {
 		t.Errorf("deleting no id: %v, want INVALID_REQUEST", err)
 	}
 }
@@ -83,7 +85,7 @@ func TestValidateOnlyLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := c.CreateTopic(ctx, NewTopic{Name: "asked", Partitions: 2, Replicas: 9}, true)
-	if CodeOf(err) != 38 {
+	if kafkaerr.CodeOf(err) != 38 {
 		t.Errorf("nine replicas on three brokers: %v, want INVALID_REPLICATION_FACTOR", err)
 	}
 	if _, found, err := c.Topic(ctx, "asked"); found || err != nil {
@@ -144,13 +146,13 @@ func TestTopicConfig(t *testing.T) {
 	}
 
 	configs, err := c.TopicConfigs(ctx, "orders", "nobody")
-	if CodeOf(err) != codeUnknownTopicOrPartition || len(configs) != 1 {
+	if kafkaerr.CodeOf(err) != kafkaerr.UnknownTopicOrPartition || len(configs) != 1 {
 		t.Errorf("with one topic unknown: %d answers and %v", len(configs), err)
 	}
-	if err := c.AlterTopicConfig(ctx, "orders", map[string]string{"a": "1"}, []string{"a"}, false); CodeOf(err) != codeInvalidRequest {
+	if err := c.AlterTopicConfig(ctx, "orders", map[string]string{"a": "1"}, []string{"a"}, false); kafkaerr.CodeOf(err) != kafkaerr.InvalidRequest {
 		t.Errorf("set and removed at once: %v", err)
 	}
-	if err := c.AlterTopicConfig(ctx, "nobody", map[string]string{"retention.ms": "1"}, nil, false); CodeOf(err) == 0 {
+	if err := c.AlterTopicConfig(ctx, "nobody", map[string]string{"retention.ms": "1"}, nil, false); kafkaerr.CodeOf(err) == 0 {
 		t.Errorf("altering an unknown topic: %v, want the broker's refusal", err)
 	}
 }
@@ -167,7 +169,7 @@ func TestOffsetsAndSizes(t *testing.T) {
 			t.Errorf("partition %d: %+v", id, o)
 		}
 	}
-	if _, err := b.cluster.Offsets(ctx, "nobody", ReadUncommitted); CodeOf(err) != codeUnknownTopicOrPartition {
+	if _, err := b.cluster.Offsets(ctx, "nobody", ReadUncommitted); kafkaerr.CodeOf(err) != kafkaerr.UnknownTopicOrPartition {
 		t.Errorf("unknown topic: %v", err)
 	}
 
@@ -243,10 +245,10 @@ func TestDescribe(t *testing.T) {
 	if ok, err := b.cluster.SupportsAPI(ctx, int16(kmsg.DescribeQuorum)); ok || err != nil {
 		t.Errorf("DescribeQuorum supported: %v %v", ok, err)
 	}
-	if _, err := b.cluster.Quorum(ctx); !IsNotSupported(err) {
+	if _, err := b.cluster.Quorum(ctx); !kafkaerr.IsNotSupported(err) {
 		t.Errorf("quorum without KRaft: %v, want not supported", err)
 	}
-	if err := b.cluster.UnregisterBroker(ctx, 2); !IsNotSupported(err) {
+	if err := b.cluster.UnregisterBroker(ctx, 2); !kafkaerr.IsNotSupported(err) {
 		t.Errorf("unregister without KRaft: %v, want not supported", err)
 	}
 }
@@ -265,7 +267,7 @@ func TestReassign(t *testing.T) {
 		t.Errorf("cancel of nothing: %v, want success", err)
 	}
 	err = b.cluster.Reassign(ctx, "orders", map[int32][]int32{1: {2, 1, 0}, 5: {0, 1, 2}, 6: {0, 1, 2}})
-	if n := len(refusalsIn(err)); n != 2 {
+	if n := len(kafkaerr.Refusals(err)); n != 2 {
 		t.Errorf("two unknown partitions: %d refusals in %v", n, err)
 	}
 }

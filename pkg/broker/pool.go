@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // lane is a purpose that connections are kept for, so that a slow kind of request never stands before another: a connection
@@ -154,7 +156,7 @@ func (p *pool) take(ctx context.Context, key laneKey, security *Security, gen in
 	if err != nil {
 		if ctx.Err() == nil {
 			p.markDown(key.addr, gen, err)
-			return nil, &transportError{addr: key.addr, gone: true, err: err}
+			return nil, &kafkaerr.NoAnswerError{Addr: key.addr, Gone: true, Err: err}
 		}
 		return nil, context.Cause(ctx)
 	}
@@ -304,7 +306,7 @@ func (p *pool) awaitThrottle(ctx context.Context, s *laneState) error {
 	}
 	if wait > maxThrottleWait {
 		text := fmt.Sprintf("the broker throttles this client for another %v", wait.Round(time.Millisecond))
-		return newError("send request", "", codeThrottled, &text, wait)
+		return kafkaerr.New("send request", "", kafkaerr.ThrottlingQuotaExceeded, &text, wait)
 	}
 	timer := p.opts.Clock.NewTimer(wait)
 	defer timer.Stop()
@@ -321,7 +323,7 @@ func (p *pool) downError(addr string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e, ok := p.down[addr]; ok && p.opts.Clock.Now().Before(e.until) {
-		return &transportError{addr: addr, gone: true, err: e.err}
+		return &kafkaerr.NoAnswerError{Addr: addr, Gone: true, Err: e.err}
 	}
 	return nil
 }
@@ -329,7 +331,7 @@ func (p *pool) downError(addr string) error {
 // markDown keeps the verdict on an address, if it is about the links of today.
 func (p *pool) markDown(addr string, gen int, err error) {
 	ttl := p.opts.NegativeTTL
-	if len(SecurityErrors(err)) > 0 {
+	if len(kafkaerr.SecurityErrors(err)) > 0 {
 		ttl = max(ttl, refusedTTL)
 	}
 	p.mu.Lock()

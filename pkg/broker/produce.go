@@ -5,23 +5,14 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
-)
 
-// NewRecord is a record to write.
-type NewRecord struct {
-	// Key and Value are null when nil.
-	Key   []byte
-	Value []byte
-	// Headers are written in order.
-	Headers []RecordHeader
-	// Partition is where the record goes; -1 leaves it to the key, and without one to chance.
-	Partition int32
-	// Timestamp is kept in milliseconds; the topic may replace it by the broker's (message.timestamp.type=LogAppendTime).
-	Timestamp time.Time
-}
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
+)
 
 // WrittenRecord is what became of a record.
 type WrittenRecord struct {
@@ -29,7 +20,7 @@ type WrittenRecord struct {
 	// Offset is -1 when the record was not written, and when the brokers had it already and do not remember where.
 	Offset    int64
 	Timestamp time.Time
-	// Err tells why the record was not written. With an *UnknownOutcomeError it may have been.
+	// Err tells why the record was not written. With an *kafkaerr.UnknownOutcomeError it may have been.
 	Err error
 }
 
@@ -59,7 +50,7 @@ const (
 //
 // Records of a partition keep their order, and one that fails stops those behind it. A record is never written twice: each is sent
 // again, until the context ends, under the same producer id and sequence number, by which brokers know it.
-func (c *Cluster) Produce(ctx context.Context, topic Topic, records []NewRecord, validateOnly bool) ([]WrittenRecord, error) {
+func (c *Cluster) Produce(ctx context.Context, topic Topic, records []kafkarecord.NewRecord, validateOnly bool) ([]WrittenRecord, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
 	limit, err := c.maxMessageBytes(ctx, topic.Name)
@@ -75,8 +66,8 @@ func (c *Cluster) Produce(ctx context.Context, topic Topic, records []NewRecord,
 		return nil, err
 	}
 	defer c.giveProducer(p)
-	parallel(ctx, batches, func(ctx context.Context, batches []*newBatch) struct{} {
-		w := &producing{c: c, topic: topic, partition: batches[0].partition, producer: p, written: written}
+	parallel(ctx, batches, func(ctx context.Context, batches []*kafkarecord.Builder) struct{} {
+		w := &producing{c: c, topic: topic, partition: batches[0].Partition, producer: p, written: written}
 		w.all(ctx, batches)
 		return struct{}{}
 	})
@@ -101,17 +92,17 @@ func (c *Cluster) maxMessageBytes(ctx context.Context, topic string) (int, error
 
 // batchesOf puts records into batches, a list for each partition. Records without a key stay together until a batch is full, as
 // Kafka's own producer does it.
-func batchesOf(topic Topic, records []NewRecord, limit int) ([][]*newBatch, []WrittenRecord, error) {
+func batchesOf(topic Topic, records []kafkarecord.NewRecord, limit int) ([][]*kafkarecord.Builder, []WrittenRecord, error) {
 	if len(topic.Partitions) == 0 {
-		return nil, nil, newError(opProduce, topic.Name, codeLeaderNotAvailable, nil, 0)
+		return nil, nil, kafkaerr.New(opProduce, topic.Name, kafkaerr.LeaderNotAvailable, nil, 0)
 	}
-	batches := map[int32][]*newBatch{}
+	batches := map[int32][]*kafkarecord.Builder{}
 	written := make([]WrittenRecord, len(records))
 	sticky := int32(-1)
 	for i, r := range records {
-		if size := singleSize(r); size > limit {
+		if size := kafkarecord.SizeAlone(r); size > limit {
 			text := fmt.Sprintf("it takes %d bytes in a batch, and the topic's max.message.bytes is %d", size, limit)
-			return nil, nil, &RecordError{Index: i, Err: newError(opProduce, topic.Name, codeMessageTooLarge, &text, 0)}
+			return nil, nil, &RecordError{Index: i, Err: kafkaerr.New(opProduce, topic.Name, kafkaerr.MessageTooLarge, &text, 0)}
 		}
 		partition := r.Partition
 		keyless := partition < 0 && r.Key == nil
@@ -122,28 +113,42 @@ func batchesOf(topic Topic, records []NewRecord, limit int) ([][]*newBatch, []Wr
 		case keyless:
 			partition = sticky
 		case partition < 0:
-			partition = topic.Partitions[partitionOfKey(r.Key, len(topic.Partitions))].ID
+			partition = topic.Partitions[kafkarecord.PartitionOf(r.Key, len(topic.Partitions))].ID
 		case !slices.ContainsFunc(topic.Partitions, func(p Partition) bool { return p.ID == partition }):
 			text := fmt.Sprintf("there is no partition %d; the topic has 0 to %d", partition, len(topic.Partitions)-1)
-			return nil, nil, &RecordError{Index: i, Partition: true, Err: newError(opProduce, topic.Name, codeInvalidRequest, &text, 0)}
+			return nil, nil, &RecordError{Index: i, Partition: true, Err: kafkaerr.New(opProduce, topic.Name, kafkaerr.InvalidRequest, &text, 0)}
 		}
-		written[i] = WrittenRecord{Partition: partition, Offset: -1, Timestamp: timestampOf(r)}
+		written[i] = WrittenRecord{Partition: partition, Offset: -1, Timestamp: kafkarecord.TimestampOf(r)}
 		of := batches[partition]
-		if len(of) == 0 || !of[len(of)-1].add(i, r, min(limit, maxBatchBytes)) {
+		if len(of) == 0 || !of[len(of)-1].Add(i, r, min(limit, maxBatchBytes)) {
 			if keyless && len(of) > 0 {
 				sticky = anyPartition(topic.Partitions)
 				partition = sticky
 				written[i].Partition, of = partition, batches[partition]
 			}
-			b := &newBatch{partition: partition}
-			b.add(i, r, limit)
+			b := &kafkarecord.Builder{Partition: partition}
+			b.Add(i, r, limit)
 			batches[partition] = append(of, b)
 		}
 	}
-	lists := make([][]*newBatch, 0, len(batches))
+	lists := make([][]*kafkarecord.Builder, 0, len(batches))
 	for _, list := range batches {
 		lists = append(lists, list)
 	}
-	slices.SortFunc(lists, func(a, b []*newBatch) int { return cmp.Compare(a[0].partition, b[0].partition) })
+	slices.SortFunc(lists, func(a, b []*kafkarecord.Builder) int { return cmp.Compare(a[0].Partition, b[0].Partition) })
 	return lists, written, nil
+}
+
+// anyPartition picks one for records without a key: one that has a leader if there is any.
+func anyPartition(partitions []Partition) int32 {
+	var led []int32
+	for _, p := range partitions {
+		if p.Leader >= 0 {
+			led = append(led, p.ID)
+		}
+	}
+	if len(led) == 0 {
+		return partitions[rand.IntN(len(partitions))].ID
+	}
+	return led[rand.IntN(len(led))]
 }

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
 
 // producing is the part of a call of Produce that one partition has.
@@ -35,11 +38,11 @@ type namedProduce struct{ *kmsg.ProduceRequest }
 func (namedProduce) MaxVersion() int16 { return lastNamedProduceVersion }
 
 // all writes batches one after the other. After a failure the rest is not tried: it would overtake.
-func (w *producing) all(ctx context.Context, batches []*newBatch) {
+func (w *producing) all(ctx context.Context, batches []*kafkarecord.Builder) {
 	var failed error
 	for _, b := range batches {
 		if failed != nil {
-			for _, i := range b.records {
+			for _, i := range b.Records {
 				w.written[i].Err = failed
 			}
 			continue
@@ -52,7 +55,7 @@ func (w *producing) all(ctx context.Context, batches []*newBatch) {
 
 // definite is an error without its doubt: what was not sent was not written.
 func definite(err error) error {
-	var unknown *UnknownOutcomeError
+	var unknown *kafkaerr.UnknownOutcomeError
 	if errors.As(err, &unknown) {
 		return unknown.Err
 	}
@@ -60,7 +63,7 @@ func definite(err error) error {
 }
 
 // batch writes one batch and notes what became of its records.
-func (w *producing) batch(ctx context.Context, b *newBatch) error {
+func (w *producing) batch(ctx context.Context, b *kafkarecord.Builder) error {
 	select {
 	case w.c.produces <- struct{}{}:
 		defer func() { <-w.c.produces }()
@@ -74,16 +77,16 @@ func (w *producing) batch(ctx context.Context, b *newBatch) error {
 	return err
 }
 
-func (w *producing) note(b *newBatch, answer *kmsg.ProduceResponseTopicPartition, err error) {
+func (w *producing) note(b *kafkarecord.Builder, answer *kmsg.ProduceResponseTopicPartition, err error) {
 	blamed := map[int]string{}
 	if answer != nil {
 		for _, e := range answer.ErrorRecords {
-			if i := int(e.RelativeOffset); i >= 0 && i < len(b.records) && e.ErrorMessage != nil {
+			if i := int(e.RelativeOffset); i >= 0 && i < len(b.Records) && e.ErrorMessage != nil {
 				blamed[i] = *e.ErrorMessage
 			}
 		}
 	}
-	for i, index := range b.records {
+	for i, index := range b.Records {
 		r := &w.written[index]
 		if r.Err = err; err == nil {
 			if answer.BaseOffset >= 0 {
@@ -94,46 +97,46 @@ func (w *producing) note(b *newBatch, answer *kmsg.ProduceResponseTopicPartition
 			}
 			continue
 		}
-		if len(blamed) == 0 || IsUnknownOutcome(err) {
+		if len(blamed) == 0 || kafkaerr.IsUnknownOutcome(err) {
 			continue
 		}
 		text, is := blamed[i]
 		if !is {
 			text = "another record of its batch was refused, so the batch was"
 		}
-		r.Err = newError(opProduce, w.object(), answer.ErrorCode, &text, 0)
+		r.Err = kafkaerr.New(opProduce, w.object(), answer.ErrorCode, &text, 0)
 	}
 }
 
 // send sends a batch until its outcome is known or the context ends. An attempt after which the batch may have been written is
 // followed by others with the same sequence number only; when none is answered the outcome is unknown.
-func (w *producing) send(ctx context.Context, b *newBatch) (*kmsg.ProduceResponseTopicPartition, error) {
+func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.ProduceResponseTopicPartition, error) {
 	c, p := w.c, w.producer
 	key := producerKey{w.topic.ID, w.topic.Name, w.partition}
-	records := b.encode(p.id, p.epoch, p.sequence(key))
+	records := b.Encode(p.id, p.epoch, p.sequence(key))
 	leader := w.leader(w.topic)
 	start := time.Now()
 	doubt, renewed := false, false
 	fail := func(answer *kmsg.ProduceResponseTopicPartition, err error) (*kmsg.ProduceResponseTopicPartition, error) {
 		if doubt {
 			p.spoil()
-			return answer, &UnknownOutcomeError{Op: opProduce, Object: w.object(), Err: err}
+			return answer, &kafkaerr.UnknownOutcomeError{Op: opProduce, Object: w.object(), Err: err}
 		}
 		return answer, err
 	}
 	for {
 		answer, err := w.attempt(ctx, leader, records)
-		code := CodeOf(err)
+		code := kafkaerr.CodeOf(err)
 		switch {
-		case err == nil, doubt && code == codeDuplicateSequence:
-			p.written(key, len(b.records))
+		case err == nil, doubt && code == kafkaerr.DuplicateSequenceNumber:
+			p.written(key, len(b.Records))
 			if err != nil {
 				answer.BaseOffset, answer.LogAppendTime = -1, -1
 			}
 			return answer, nil
-		case wasSent(err), code == codeRequestTimedOut, code == codeNotEnoughReplicasAfterAppend:
+		case kafkaerr.WasSent(err), code == kafkaerr.RequestTimedOut, code == kafkaerr.NotEnoughReplicasAfterAppend:
 			doubt = true
-		case !doubt && !renewed && foreignSequence(code):
+		case !doubt && !renewed && kafkaerr.OfSequence(code):
 			// The brokers have forgotten the producer, or lost records of it. This batch they have not taken, so it may go under another.
 			renewed = true
 			fresh, err := c.newProducer(ctx)
@@ -142,9 +145,9 @@ func (w *producing) send(ctx context.Context, b *newBatch) (*kmsg.ProduceRespons
 			}
 			p.spoil()
 			p, w.producer = fresh, fresh
-			records = b.encode(p.id, p.epoch, 0)
+			records = b.Encode(p.id, p.epoch, 0)
 			continue
-		case doubt && code == codeThrottled:
+		case doubt && code == kafkaerr.ThrottlingQuotaExceeded:
 		case ctx.Err() == nil && !retriableProduce(err):
 			return fail(answer, err)
 		}
@@ -156,7 +159,7 @@ func (w *producing) send(ctx context.Context, b *newBatch) (*kmsg.ProduceRespons
 		case lookup != nil:
 		case !found || now.ID != w.topic.ID:
 			text := "the topic was deleted meanwhile"
-			return fail(answer, newError(opProduce, w.topic.Name, codeUnknownTopicOrPartition, &text, 0))
+			return fail(answer, kafkaerr.New(opProduce, w.topic.Name, kafkaerr.UnknownTopicOrPartition, &text, 0))
 		default:
 			leader = w.leader(now)
 		}
@@ -178,7 +181,7 @@ func (w *producing) leader(topic Topic) int32 {
 func (w *producing) attempt(ctx context.Context, leader int32, records []byte) (*kmsg.ProduceResponseTopicPartition, error) {
 	c := w.c
 	if leader < 0 {
-		return nil, newError(opProduce, w.object(), codeLeaderNotAvailable, nil, 0)
+		return nil, kafkaerr.New(opProduce, w.object(), kafkaerr.LeaderNotAvailable, nil, 0)
 	}
 	addr, err := c.address(ctx, leader, false)
 	if err != nil {
@@ -201,13 +204,13 @@ func (w *producing) attempt(ctx context.Context, leader int32, records []byte) (
 				continue
 			}
 			if answer.ErrorCode != 0 {
-				return answer, newError(opProduce, w.object(), answer.ErrorCode, answer.ErrorMessage, 0)
+				return answer, kafkaerr.New(opProduce, w.object(), answer.ErrorCode, answer.ErrorMessage, 0)
 			}
 			return answer, nil
 		}
 	}
 	// Nothing is known then.
-	return nil, &transportError{addr: addr, sent: true, err: errors.New("the broker's answer does not mention the partition")}
+	return nil, &kafkaerr.NoAnswerError{Addr: addr, Sent: true, Err: errors.New("the broker's answer does not mention the partition")}
 }
 
 func (w *producing) request(ctx context.Context, records []byte) kmsg.Request {
@@ -228,17 +231,12 @@ func (w *producing) request(ctx context.Context, records []byte) kmsg.Request {
 	return req
 }
 
-// foreignSequence tells the errors by which a broker says that a sequence number does not follow what it knows of the producer.
-func foreignSequence(code int16) bool {
-	return code == codeOutOfOrderSequence || code == codeDuplicateSequence || code == codeUnknownProducerID || code == codeInvalidProducerEpoch
-}
-
 // retriableProduce tells errors after which a batch was not written and may yet be.
 func retriableProduce(err error) bool {
-	switch CodeOf(err) {
-	case codeUnknownTopicOrPartition, codeLeaderNotAvailable, codeNotLeader, codeBrokerNotAvailable, codeReplicaNotAvailable,
-		codeNetworkException, codeNotEnoughReplicas, codeStorageError, codeFencedLeaderEpoch, codeUnknownLeaderEpoch,
-		codeUnknownTopicID, codeInconsistentTopicID:
+	switch kafkaerr.CodeOf(err) {
+	case kafkaerr.UnknownTopicOrPartition, kafkaerr.LeaderNotAvailable, kafkaerr.NotLeaderOrFollower, kafkaerr.BrokerNotAvailable, kafkaerr.ReplicaNotAvailable,
+		kafkaerr.NetworkException, kafkaerr.NotEnoughReplicas, kafkaerr.KafkaStorageError, kafkaerr.FencedLeaderEpoch, kafkaerr.UnknownLeaderEpoch,
+		kafkaerr.UnknownTopicID, kafkaerr.InconsistentTopicID:
 		return true
 	}
 	return !answered(err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
 
 // consumeAll reads what is in a topic through a second client: the records of each partition in order.
@@ -58,8 +60,8 @@ func TestProduce(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(3, "orders"))
 	topic := mustTopic(t, b, "orders")
 	at := time.Date(2026, 1, 1, 12, 0, 0, 123456789, time.UTC)
-	written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{
-		{Partition: 1, Key: []byte("key"), Value: []byte("value"), Timestamp: at, Headers: []RecordHeader{{"a", []byte("1")}, {"a", nil}}},
+	written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{
+		{Partition: 1, Key: []byte("key"), Value: []byte("value"), Timestamp: at, Headers: []kafkarecord.Header{{Name: "a", Value: []byte("1")}, {Name: "a", Value: nil}}},
 		{Partition: 2, Value: []byte("without a key"), Timestamp: at},
 		{Partition: 1, Key: []byte("tombstone"), Timestamp: at.Add(-time.Hour)},
 		{Partition: 1, Key: []byte{}, Value: []byte{}, Timestamp: at.Add(time.Hour)},
@@ -98,32 +100,11 @@ func TestProduce(t *testing.T) {
 	}
 }
 
-func TestKeysGoWhereKafkasOwnProducerPutsThem(t *testing.T) {
-	kafka := kgo.StickyKeyPartitioner(nil).ForTopic("orders")
-	for range 2000 {
-		key := make([]byte, rand.IntN(40)+1)
-		for i := range key {
-			key[i] = byte(rand.Uint32())
-		}
-		n := rand.IntN(50) + 1
-		if got, want := partitionOfKey(key, n), kafka.Partition(&kgo.Record{Key: key}, n); int(got) != want {
-			t.Fatalf("key %x of %d partitions goes to %d, not to %d", key, n, got, want)
-		}
-	}
-	// From Kafka's UtilsTest.
-	for key, hash := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536,
-		"a-little-bit-longer-string": -1486304829, "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971} {
-		if got := int32(murmur2([]byte(key))); got != hash {
-			t.Errorf("murmur2(%q) is %d, want %d", key, got, hash)
-		}
-	}
-}
-
 func TestRecordsWithoutAKeyStayTogether(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(8, "orders"))
-	var records []NewRecord
+	var records []kafkarecord.NewRecord
 	for i := range 100 {
-		records = append(records, NewRecord{Partition: -1, Value: []byte(strconv.Itoa(i)), Timestamp: time.Now()})
+		records = append(records, kafkarecord.NewRecord{Partition: -1, Value: []byte(strconv.Itoa(i)), Timestamp: time.Now()})
 	}
 	written, err := b.cluster.Produce(testContext(t), mustTopic(t, b, "orders"), records, false)
 	if err != nil {
@@ -144,9 +125,9 @@ func TestProduceSplitsWhatTheTopicDoesNotTakeAtOnce(t *testing.T) {
 	if err := b.cluster.AlterTopicConfig(testContext(t), "orders", map[string]string{"max.message.bytes": "10000"}, nil, false); err != nil {
 		t.Fatal(err)
 	}
-	var records []NewRecord
+	var records []kafkarecord.NewRecord
 	for i := range 10 {
-		records = append(records, NewRecord{Value: append(bytes.Repeat([]byte("."), 4000), byte('0'+i)), Timestamp: time.Now()})
+		records = append(records, kafkarecord.NewRecord{Value: append(bytes.Repeat([]byte("."), 4000), byte('0'+i)), Timestamp: time.Now()})
 	}
 	written, err := b.cluster.Produce(testContext(t), mustTopic(t, b, "orders"), records, false)
 	if err != nil {
@@ -170,22 +151,22 @@ func TestProduceRefusesBeforeItSends(t *testing.T) {
 		t.Fatal(err)
 	}
 	topic := mustTopic(t, b, "orders")
-	good := NewRecord{Value: []byte("good")}
-	large := NewRecord{Value: bytes.Repeat([]byte("."), 1000)}
-	fits := NewRecord{Value: bytes.Repeat([]byte("."), 1000-(singleSize(large)-1000))}
+	good := kafkarecord.NewRecord{Value: []byte("good")}
+	large := kafkarecord.NewRecord{Value: bytes.Repeat([]byte("."), 1000)}
+	fits := kafkarecord.NewRecord{Value: bytes.Repeat([]byte("."), 1000-(kafkarecord.SizeAlone(large)-1000))}
 	for name, tt := range map[string]struct {
-		record NewRecord
-		class  statusClass
+		record kafkarecord.NewRecord
+		class  kafkaerr.Class
 		says   string
 	}{
-		"too large":      {large, classTooLarge, "max.message.bytes is 1000"},
-		"no such place":  {NewRecord{Partition: 2}, classInvalid, "the topic has 0 to 1"},
-		"just fits":      {fits, statusClass{}, ""},
-		"one byte above": {NewRecord{Value: append(bytes.Clone(fits.Value), '.')}, classTooLarge, "1001 bytes"},
+		"too large":      {large, kafkaerr.TooLarge, "max.message.bytes is 1000"},
+		"no such place":  {kafkarecord.NewRecord{Partition: 2}, kafkaerr.Invalid, "the topic has 0 to 1"},
+		"just fits":      {fits, kafkaerr.Internal, ""},
+		"one byte above": {kafkarecord.NewRecord{Value: append(bytes.Clone(fits.Value), '.')}, kafkaerr.TooLarge, "1001 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent := b.network.requests(int16(kmsg.Produce))
-			written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{good, tt.record}, false)
+			written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{good, tt.record}, false)
 			if tt.says == "" {
 				if err != nil || written[1].Err != nil {
 					t.Errorf("%v %v", err, written)
@@ -193,7 +174,7 @@ func TestProduceRefusesBeforeItSends(t *testing.T) {
 				return
 			}
 			var at *RecordError
-			if !errors.As(err, &at) || at.Index != 1 || classOf(CodeOf(err)) != tt.class || !strings.Contains(err.Error(), tt.says) {
+			if !errors.As(err, &at) || at.Index != 1 || kafkaerr.ClassOf(kafkaerr.CodeOf(err)) != tt.class || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%v", err)
 			}
 			if now := b.network.requests(int16(kmsg.Produce)); now != sent {
@@ -206,9 +187,9 @@ func TestProduceRefusesBeforeItSends(t *testing.T) {
 func TestADryRunOfProduceSendsNothing(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(5, "orders"))
 	topic := mustTopic(t, b, "orders")
-	records := []NewRecord{{Partition: -1, Key: []byte("a")}, {Partition: 3}}
+	records := []kafkarecord.NewRecord{{Partition: -1, Key: []byte("a")}, {Partition: 3}}
 	planned, err := b.cluster.Produce(testContext(t), topic, records, true)
-	if err != nil || planned[0].Partition != partitionOfKey([]byte("a"), 5) || planned[1].Partition != 3 || planned[0].Offset != -1 {
+	if err != nil || planned[0].Partition != kafkarecord.PartitionOf([]byte("a"), 5) || planned[1].Partition != 3 || planned[0].Offset != -1 {
 		t.Errorf("%+v %v", planned, err)
 	}
 	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.InitProducerID} {
@@ -223,7 +204,7 @@ func TestProducersAreUsedAgain(t *testing.T) {
 	b := newBench(t, unhurried, kfake.SeedTopics(3, "orders"))
 	topic := mustTopic(t, b, "orders")
 	for i := range 20 {
-		written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Partition: int32(i % 3)}}, false)
+		written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Partition: int32(i % 3)}}, false)
 		if err != nil || written[0].Err != nil || written[0].Offset != int64(i/3) {
 			t.Fatalf("%+v, %v", written, err)
 		}
@@ -247,7 +228,7 @@ func TestALostAnswerDoublesNothing(t *testing.T) {
 				return pass
 			}
 		})
-		written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte(strconv.Itoa(i))}, {}}, false)
+		written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Value: []byte(strconv.Itoa(i))}, {}}, false)
 		if err != nil || written[0].Err != nil || written[0].Offset != int64(2*i) || written[1].Offset != int64(2*i+1) || !lost {
 			t.Fatalf("%+v, %v", written, err)
 		}
@@ -268,13 +249,13 @@ func TestAnOutcomeThatIsNotKnownIsSaidToBe(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(testContext(t), 2*time.Second)
 	defer cancel()
-	written, err := b.cluster.Produce(ctx, topic, []NewRecord{{Value: []byte("maybe")}}, false)
-	if err != nil || !IsUnknownOutcome(written[0].Err) {
+	written, err := b.cluster.Produce(ctx, topic, []kafkarecord.NewRecord{{Value: []byte("maybe")}}, false)
+	if err != nil || !kafkaerr.IsUnknownOutcome(written[0].Err) {
 		t.Fatalf("%+v, %v", written, err)
 	}
 	// It was written, in fact, and is not sent again; the next record is not taken for it.
 	b.network.set(func() { b.network.rule = nil })
-	written, err = b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte("next")}}, false)
+	written, err = b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Value: []byte("next")}}, false)
 	if err != nil || written[0].Err != nil || written[0].Offset != 1 {
 		t.Fatalf("%+v, %v", written, err)
 	}
@@ -314,7 +295,7 @@ func TestProduceTriesAgainWhileAPartitionMoves(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The caller's metadata is older than the move.
-	written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte("one")}}, false)
+	written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Value: []byte("one")}}, false)
 	if err != nil || written[0].Err != nil || written[0].Offset != 0 {
 		t.Fatalf("%+v, %v", written, err)
 	}
@@ -324,14 +305,14 @@ func TestProduceTriesAgainWhileAPartitionMoves(t *testing.T) {
 func TestProduceSaysWhatTheBrokersSay(t *testing.T) {
 	for name, tt := range map[string]struct {
 		code    int16
-		class   statusClass
+		class   kafkaerr.Class
 		unknown bool
 	}{
-		"too few replicas in sync":          {codeNotEnoughReplicas, classUnavailable, false},
-		"too few replicas after the append": {codeNotEnoughReplicasAfterAppend, classTimeout, true},
-		"too large":                         {codeMessageTooLarge, classTooLarge, false},
-		"invalid":                           {87, classInvalid, false},
-		"no leader":                         {codeNotLeader, classUnavailable, false},
+		"too few replicas in sync":          {kafkaerr.NotEnoughReplicas, kafkaerr.Unavailable, false},
+		"too few replicas after the append": {kafkaerr.NotEnoughReplicasAfterAppend, kafkaerr.Unavailable, true},
+		"too large":                         {kafkaerr.MessageTooLarge, kafkaerr.TooLarge, false},
+		"invalid":                           {87, kafkaerr.Invalid, false},
+		"no leader":                         {kafkaerr.NotLeaderOrFollower, kafkaerr.Unavailable, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -340,11 +321,11 @@ func TestProduceSaysWhatTheBrokersSay(t *testing.T) {
 			answerProduce(b, func(p *kmsg.ProduceResponseTopicPartition) bool { p.ErrorCode = tt.code; return true })
 			ctx, cancel := context.WithTimeout(testContext(t), 4*time.Second)
 			defer cancel()
-			written, err := b.cluster.Produce(ctx, topic, []NewRecord{{}}, false)
+			written, err := b.cluster.Produce(ctx, topic, []kafkarecord.NewRecord{{}}, false)
 			if err != nil || written[0].Err == nil || written[0].Offset != -1 {
 				t.Fatalf("%+v, %v", written, err)
 			}
-			if got := Status(written[0].Err, topicsResource, "orders", ""); got.ErrStatus.Code != tt.class.code || IsUnknownOutcome(written[0].Err) != tt.unknown {
+			if kafkaerr.ClassOf(kafkaerr.CodeOf(written[0].Err)) != tt.class || kafkaerr.IsUnknownOutcome(written[0].Err) != tt.unknown {
 				t.Errorf("%v", written[0].Err)
 			}
 		})
@@ -363,7 +344,7 @@ func TestProduceNamesTheRecordsThatBrokersRefuse(t *testing.T) {
 		p.ErrorRecords = append(p.ErrorRecords, kmsg.ProduceResponseTopicPartitionErrorRecord{RelativeOffset: 1, ErrorMessage: &text})
 		return true
 	})
-	written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Partition: 0}, {Partition: 1}, {Partition: 0}}, false)
+	written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Partition: 0}, {Partition: 1}, {Partition: 0}}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,17 +362,17 @@ func TestProduceNamesTheRecordsThatBrokersRefuse(t *testing.T) {
 func TestProduceTakesAnotherProducerWhenItsOwnIsForgotten(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	topic := mustTopic(t, b, "orders")
-	if written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte("0")}}, false); err != nil || written[0].Err != nil {
+	if written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Value: []byte("0")}}, false); err != nil || written[0].Err != nil {
 		t.Fatal(written, err)
 	}
 	refused := false
 	answerProduce(b, func(p *kmsg.ProduceResponseTopicPartition) bool {
-		p.ErrorCode = codeOutOfOrderSequence
+		p.ErrorCode = kafkaerr.OutOfOrderSequenceNumber
 		again := refused
 		refused = true
 		return !again
 	})
-	written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{Value: []byte("1")}}, false)
+	written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Value: []byte("1")}}, false)
 	if err != nil || written[0].Err != nil || written[0].Offset != 1 {
 		t.Fatalf("%+v, %v", written, err)
 	}
@@ -410,9 +391,9 @@ func TestAFailureStopsTheRecordsBehindIt(t *testing.T) {
 		p.ErrorCode = 87
 		return calls == 2
 	})
-	var records []NewRecord
+	var records []kafkarecord.NewRecord
 	for range 4 {
-		records = append(records, NewRecord{Value: bytes.Repeat([]byte("."), 600)})
+		records = append(records, kafkarecord.NewRecord{Value: bytes.Repeat([]byte("."), 600)})
 	}
 	written, err := b.cluster.Produce(testContext(t), topic, records, false)
 	if err != nil {
@@ -432,7 +413,7 @@ func TestAFailureStopsTheRecordsBehindIt(t *testing.T) {
 func TestProduceToBrokersThatAreAway(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	topic := mustTopic(t, b, "orders")
-	if written, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{}}, false); err != nil || written[0].Err != nil {
+	if written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{}}, false); err != nil || written[0].Err != nil {
 		t.Fatal(written, err)
 	}
 	b.network.set(func() {
@@ -444,8 +425,8 @@ func TestProduceToBrokersThatAreAway(t *testing.T) {
 		b.network.cutAll(addr)
 	}
 	start := time.Now()
-	_, err := b.cluster.Produce(testContext(t), topic, []NewRecord{{}}, false)
-	if !IsUnreachable(err) || time.Since(start) > 6*time.Second {
+	_, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{}}, false)
+	if !kafkaerr.IsUnreachable(err) || time.Since(start) > 6*time.Second {
 		t.Errorf("%v after %v", err, time.Since(start))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // producer is an identity that brokers gave to this server. They take a record from it once only, however often it is sent, by the
@@ -103,7 +105,7 @@ func (c *Cluster) newProducer(ctx context.Context) (*producer, error) {
 		if resp.ErrorCode == 0 {
 			return &producer{id: resp.ProducerID, epoch: resp.ProducerEpoch, next: map[producerKey]int32{}}, nil
 		}
-		refused := newError(op, c.label, resp.ErrorCode, nil, 0)
+		refused := kafkaerr.New(op, c.label, resp.ErrorCode, nil, 0)
 		if !refused.Retriable || time.Since(start) > c.opts.VerdictTimeout || c.pause(ctx, producePause) != nil {
 			return nil, refused
 		}

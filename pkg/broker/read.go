@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
 
 // Reading is what Read is asked for.
@@ -22,7 +24,7 @@ type Reading struct {
 // is in memory already. An error that one returns ends Read, which returns it.
 type Sink interface {
 	// Record takes the next record of a partition. Its bytes are valid during the call.
-	Record(Record) error
+	Record(kafkarecord.Record) error
 	// Gap takes note of records that are not there any more.
 	Gap(Gap) error
 	// Idle is called when an answer of a broker has been handed over, also one that brought nothing.
@@ -58,7 +60,7 @@ func (c *Cluster) Read(ctx context.Context, topic Topic, what Reading, sink Sink
 		defer func() { <-c.reads }()
 	default:
 		text := fmt.Sprintf("%d reads are under way on this cluster, which is all that this server takes on at the same time", MaxReads)
-		return newError(opRead, topic.Name, codeThrottled, &text, 0)
+		return kafkaerr.New(opRead, topic.Name, kafkaerr.ThrottlingQuotaExceeded, &text, 0)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -161,15 +163,15 @@ func (r *reading) resume(ctx context.Context, lost []*position, why error) (done
 	switch {
 	case ctx.Err() != nil:
 		return 0, r.c.failed(ctx, opRead, r.topic.Name, context.Cause(ctx))
-	case err != nil && !IsUnreachable(err) && asking.Err() == nil:
+	case err != nil && !kafkaerr.IsUnreachable(err) && asking.Err() == nil:
 		return 0, err
 	case err != nil:
 		return 0, r.later(ctx, lost, err)
 	case !found || now.ID != r.topic.ID:
 		text := "the topic was deleted while it was read"
-		return 0, newError(opRead, r.topic.Name, codeUnknownTopicOrPartition, &text, 0)
+		return 0, kafkaerr.New(opRead, r.topic.Name, kafkaerr.UnknownTopicOrPartition, &text, 0)
 	}
-	if CodeOf(why) == codeOffsetOutOfRange {
+	if kafkaerr.CodeOf(why) == kafkaerr.OffsetOutOfRange {
 		ranges, err := r.c.offsetsOf(asking, now, ReadCommitted)
 		if err != nil {
 			return 0, r.later(ctx, lost, err)
@@ -196,7 +198,7 @@ func (r *reading) later(ctx context.Context, lost []*position, why error) error 
 
 // patient is the error of partitions that were not served for too long, or cannot be.
 func (r *reading) patient(lost []*position, why error) error {
-	if IsTooLong(why) {
+	if kafkaerr.IsTooLong(why) {
 		return r.c.failed(context.Background(), opRead, r.topic.Name, why)
 	}
 	for _, p := range lost {
@@ -206,11 +208,11 @@ func (r *reading) patient(lost []*position, why error) error {
 		if time.Since(p.failing) < readPatience {
 			continue
 		}
-		var refusal *Error
-		if errors.As(why, &refusal) || IsUnreachable(why) || notAdmitted(why) {
+		var refusal *kafkaerr.Error
+		if errors.As(why, &refusal) || kafkaerr.IsUnreachable(why) || kafkaerr.IsNotAdmitted(why) {
 			return why
 		}
-		return &UnreachableError{Cluster: r.c.label, Address: addressesOf(why), Err: why}
+		return &kafkaerr.UnreachableError{Cluster: r.c.label, Address: addressesOf(why), Err: why}
 	}
 	return nil
 }
@@ -263,7 +265,7 @@ func (r *reading) assign(ctx context.Context, topic Topic, positions []*position
 		}
 	}
 	if len(leaderless) > 0 {
-		why := newError(opRead, partitionObject(topic.Name, leaderless[0].id), codeLeaderNotAvailable, nil, 0)
+		why := kafkaerr.New(opRead, partitionObject(topic.Name, leaderless[0].id), kafkaerr.LeaderNotAvailable, nil, 0)
 		r.running.Go(func() { r.tell(ctx, readEvent{lost: leaderless, why: why}) })
 	}
 	for leader, share := range byLeader {

@@ -14,23 +14,26 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
 
 // notes is a sink that keeps what it gets.
 type notes struct {
 	mu      sync.Mutex
-	records []Record
+	records []kafkarecord.Record
 	gaps    []Gap
 	// stop, when given, is asked after each record.
-	stop func(Record) error
+	stop func(kafkarecord.Record) error
 }
 
-func (n *notes) Record(r Record) error {
+func (n *notes) Record(r kafkarecord.Record) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	kept := Record{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
+	kept := kafkarecord.Record{Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
 	for _, h := range r.Headers {
-		kept.Headers = append(kept.Headers, RecordHeader{Name: h.Name, Value: bytes.Clone(h.Value)})
+		kept.Headers = append(kept.Headers, kafkarecord.Header{Name: h.Name, Value: bytes.Clone(h.Value)})
 	}
 	n.records = append(n.records, kept)
 	if n.stop != nil {
@@ -132,9 +135,9 @@ func TestReadInEveryCompression(t *testing.T) {
 			if err := b.cluster.Read(testContext(t), topic, what, got); err != nil {
 				t.Fatal(err)
 			}
-			want := []Record{
+			want := []kafkarecord.Record{
 				{Partition: 1, Offset: 0, Timestamp: at, Key: []byte("key"), Value: []byte("value"),
-					Headers: []RecordHeader{{"a", []byte("1")}, {"a", []byte{}}, {"b", nil}}},
+					Headers: []kafkarecord.Header{{Name: "a", Value: []byte("1")}, {Name: "a", Value: []byte{}}, {Name: "b", Value: nil}}},
 				{Partition: 1, Offset: 1, Timestamp: at.Add(time.Second), Key: []byte{}},
 				{Partition: 1, Offset: 2, Timestamp: at.Add(-time.Second), Value: long},
 			}
@@ -167,7 +170,7 @@ func TestReadTakesTurnsBetweenPartitions(t *testing.T) {
 	// Where each partition is when the first of them has been read to its end.
 	got := &notes{}
 	firstDone := map[int32]int{}
-	got.stop = func(r Record) error {
+	got.stop = func(r kafkarecord.Record) error {
 		if len(firstDone) == 0 && r.Offset == each-1 {
 			for _, other := range got.records {
 				firstDone[other.Partition]++
@@ -212,7 +215,7 @@ func TestReadEndsWithTheSinksError(t *testing.T) {
 	mustProduce(t, client, append(numbered("orders", 0, 0, 10), numbered("orders", 2, 0, 10)...)...)
 	topic, what := wholeTopic(t, b, "orders")
 	enough := errors.New("enough")
-	got := &notes{stop: func(Record) error { return enough }}
+	got := &notes{stop: func(kafkarecord.Record) error { return enough }}
 	if err := b.cluster.Read(testContext(t), topic, what, got); err != enough || len(got.records) != 1 {
 		t.Errorf("%v after %d records", err, len(got.records))
 	}
@@ -422,7 +425,7 @@ func TestReadEndsWhenTheTopicIsDeleted(t *testing.T) {
 	if err := b.cluster.DeleteTopic(testContext(t), topic.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ended; CodeOf(err) != codeUnknownTopicOrPartition {
+	if err := <-ended; kafkaerr.CodeOf(err) != kafkaerr.UnknownTopicOrPartition {
 		t.Error(err)
 	}
 }
@@ -436,7 +439,7 @@ func TestReadsAreLimited(t *testing.T) {
 		running.Go(func() { _ = b.cluster.Read(ctx, topic, Reading{From: what.From}, &notes{}) })
 	}
 	eventually(t, "all of them read", func() bool { return len(b.cluster.reads) == MaxReads })
-	if err := b.cluster.Read(ctx, topic, what, &notes{}); classOf(CodeOf(err)) != classThrottled {
+	if err := b.cluster.Read(ctx, topic, what, &notes{}); kafkaerr.ClassOf(kafkaerr.CodeOf(err)) != kafkaerr.Throttled {
 		t.Errorf("one more: %v", err)
 	}
 	// They are in nobody's way.
@@ -467,7 +470,7 @@ func TestASinkThatBlocksHoldsOneAnswerOnly(t *testing.T) {
 	}
 	hold := make(chan struct{})
 	got := &notes{}
-	got.stop = func(Record) error { <-hold; return nil }
+	got.stop = func(kafkarecord.Record) error { <-hold; return nil }
 	ended := make(chan error, 1)
 	go func() { ended <- b.cluster.Read(testContext(t), topic, what, got) }()
 	fetches := func() int { return b.network.requests(int16(kmsg.Fetch)) }

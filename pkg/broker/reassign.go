@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Reassignments lists the moves in progress of a topic by partition; empty when there are none. What it returns may be shared between
@@ -127,12 +129,12 @@ func (c *Cluster) listReassignments(ctx context.Context, topics []kmsg.ListParti
 			req.Topics = topics
 			return &req
 		}, 0)},
-		func(r *kmsg.ListPartitionReassignmentsResponse) bool { return r.ErrorCode == codeNotController })
+		func(r *kmsg.ListPartitionReassignmentsResponse) bool { return r.ErrorCode == kafkaerr.NotController })
 	if err != nil {
 		return nil, err
 	}
 	if resp.ErrorCode != 0 {
-		return nil, newError(op, "", resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
+		return nil, kafkaerr.New(op, "", resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
 	}
 	moving := map[string]map[int32]Reassignment{}
 	for _, t := range resp.Topics {
@@ -196,21 +198,21 @@ func (c *Cluster) alterReassignments(ctx context.Context, topics map[string]map[
 			}
 			return &req
 		}, 0)},
-		func(r *kmsg.AlterPartitionAssignmentsResponse) bool { return r.ErrorCode == codeNotController })
+		func(r *kmsg.AlterPartitionAssignmentsResponse) bool { return r.ErrorCode == kafkaerr.NotController })
 	if err != nil {
 		return nil, err
 	}
 	if resp.ErrorCode != 0 {
-		return nil, newError(op, objects(names), resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
+		return nil, kafkaerr.New(op, objects(names), resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
 	}
 	errs := map[string]map[int32]error{}
 	for _, t := range resp.Topics {
 		errs[t.Topic] = map[int32]error{}
 		for _, p := range t.Partitions {
-			if p.ErrorCode == 0 || p.ErrorCode == codeNoReassignmentInProgress && topics[t.Topic][p.Partition] == nil {
+			if p.ErrorCode == 0 || p.ErrorCode == kafkaerr.NoReassignmentInProgress && topics[t.Topic][p.Partition] == nil {
 				continue
 			}
-			errs[t.Topic][p.Partition] = newError(op, partitionObject(t.Topic, p.Partition), p.ErrorCode, p.ErrorMessage, millis(resp.ThrottleMillis))
+			errs[t.Topic][p.Partition] = kafkaerr.New(op, partitionObject(t.Topic, p.Partition), p.ErrorCode, p.ErrorMessage, millis(resp.ThrottleMillis))
 		}
 	}
 	return errs, nil

@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"errors"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // This file keeps the links of a pool to the security of today.
@@ -20,7 +22,7 @@ func (p *pool) secure(ctx context.Context) (*Security, int, error) {
 			if ctx.Err() != nil {
 				return nil, 0, context.Cause(ctx)
 			}
-			return nil, 0, &SecurityError{Reason: ReasonCredentialsUnavailable, Text: err.Error()}
+			return nil, 0, &kafkaerr.SecurityError{Reason: kafkaerr.ReasonCredentialsUnavailable, Text: err.Error()}
 		}
 	}
 	p.mu.Lock()
@@ -45,11 +47,11 @@ func (p *pool) setSource(source SecuritySource) {
 
 // notDialled says that an address was not dialled, because it is not known how to.
 func notDialled(addr string, err error) error {
-	var security *SecurityError
+	var security *kafkaerr.SecurityError
 	if !errors.As(err, &security) {
 		return err
 	}
-	return &transportError{addr: addr, gone: true, err: err}
+	return &kafkaerr.NoAnswerError{Addr: addr, Gone: true, Err: err}
 }
 
 // outlived tells whether a broker may no longer serve an idle link, or not for long.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // request is what to send, with what its failure is called.
@@ -87,7 +88,7 @@ func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
 			known.begin(addr)
 			o.value, err = exchange(asking, c, l, req.key, req.send)
 			// A connection used before may only have been idle too long: then the same broker is as good as another.
-			known.end(addr, err != nil && (!reused || gone(err)))
+			known.end(addr, err != nil && (!reused || kafkaerr.IsGone(err)))
 			o.addr = addr
 			return err
 		}, func(err error) {
@@ -136,7 +137,7 @@ func askBroker[T any](ctx context.Context, c *Cluster, id int32, req request[T])
 			if value, err = exchange(ctx, c, l, req.key, req.send); err == nil {
 				return value, nil
 			}
-			if reused && !gone(err) && !conclusive(err) && ctx.Err() == nil && attempt == 0 {
+			if reused && !kafkaerr.IsGone(err) && !conclusive(err) && ctx.Err() == nil && attempt == 0 {
 				err = nil
 				continue
 			}
@@ -173,7 +174,7 @@ func askController[T any](ctx context.Context, c *Cluster, harmless bool, req re
 		}
 		l, err := c.acquireController(ctx, req.lane, start, avoid, fresh)
 		if err != nil {
-			if answered(err) || ctx.Err() != nil || IsUnreachable(err) {
+			if answered(err) || ctx.Err() != nil || kafkaerr.IsUnreachable(err) {
 				return zero, c.failed(ctx, req.op, req.object, err)
 			}
 			last, fresh = err, true
@@ -185,16 +186,16 @@ func askController[T any](ctx context.Context, c *Cluster, harmless bool, req re
 		case err == nil && !notController(value):
 			return value, nil
 		case err == nil:
-			last, fresh = newError(req.op, req.object, codeNotController, nil, 0), true
+			last, fresh = kafkaerr.New(req.op, req.object, kafkaerr.NotController, nil, 0), true
 			continue
 		case answered(err):
 			return zero, c.failed(ctx, req.op, req.object, err)
-		case wasSent(err) && !harmless:
+		case kafkaerr.WasSent(err) && !harmless:
 			return zero, fmt.Errorf("%w: %w", errSent, c.failed(ctx, req.op, req.object, err))
-		case IsTooLong(err), ctx.Err() != nil:
+		case kafkaerr.IsTooLong(err), ctx.Err() != nil:
 			return zero, c.failed(ctx, req.op, req.object, err)
 		}
-		avoid[addr] = gone(err)
+		avoid[addr] = kafkaerr.IsGone(err)
 		last, fresh = err, true
 	}
 	return zero, c.failed(ctx, req.op, req.object, last)
@@ -203,12 +204,9 @@ func askController[T any](ctx context.Context, c *Cluster, harmless bool, req re
 // controllerPause is the time between two questions for who the controller is, while one is being elected.
 const controllerPause = 200 * time.Millisecond
 
-func gone(err error) bool    { var t *transportError; return errors.As(err, &t) && t.gone }
-func wasSent(err error) bool { var t *transportError; return errors.As(err, &t) && t.sent }
-
 // failed gives a failure the form that callers see.
 func (c *Cluster) failed(ctx context.Context, op, object string, err error) error {
-	var refusal *Error
+	var refusal *kafkaerr.Error
 	switch {
 	case errors.As(err, &refusal):
 		if refusal.Object == "" {
@@ -217,17 +215,17 @@ func (c *Cluster) failed(ctx context.Context, op, object string, err error) erro
 			return &named
 		}
 		return err
-	case IsTooLong(err):
-		var long *TooLongError
+	case kafkaerr.IsTooLong(err):
+		var long *kafkaerr.TooLongError
 		errors.As(err, &long)
 		named := *long
 		named.Op, named.Object = op, object
 		return &named
-	case IsUnreachable(err), notAdmitted(err):
+	case kafkaerr.IsUnreachable(err), kafkaerr.IsNotAdmitted(err):
 		return err
 	case ctx.Err() != nil:
 		cause := context.Cause(ctx)
-		if IsUnreachable(cause) {
+		if kafkaerr.IsUnreachable(cause) {
 			return cause
 		}
 		if object != "" {
@@ -235,15 +233,15 @@ func (c *Cluster) failed(ctx context.Context, op, object string, err error) erro
 		}
 		return fmt.Errorf("%s on Kafka cluster %s: %w", op, c.label, cause)
 	}
-	return &UnreachableError{Cluster: c.label, Address: addressesOf(err), Err: err}
+	return &kafkaerr.UnreachableError{Cluster: c.label, Address: addressesOf(err), Err: err}
 }
 
 func addressesOf(err error) string {
 	var addrs []string
 	var walk func(error)
 	walk = func(err error) {
-		if t, ok := err.(*transportError); ok && !slices.Contains(addrs, t.addr) {
-			addrs = append(addrs, t.addr)
+		if t, ok := err.(*kafkaerr.NoAnswerError); ok && !slices.Contains(addrs, t.Addr) {
+			addrs = append(addrs, t.Addr)
 		}
 		switch u := err.(type) {
 		case interface{ Unwrap() error }:

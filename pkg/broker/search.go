@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 const (
@@ -39,7 +40,7 @@ func (c *Cluster) acquireController(ctx context.Context, ln lane, start time.Tim
 		b, ok = d.brokers[d.controller]
 	}
 	if !ok {
-		return nil, &transportError{addr: "controller", err: errors.New("the cluster has no controller at the moment")}
+		return nil, &kafkaerr.NoAnswerError{Addr: "controller", Err: errors.New("the cluster has no controller at the moment")}
 	}
 	return c.pool.acquire(ctx, b.address(), ln, c.opts.ConnectTimeout)
 }
@@ -53,7 +54,7 @@ func (c *Cluster) directorySince(ctx context.Context, start time.Time, fresh boo
 	defer cancel()
 	d, err := c.directory(searching, fresh)
 	if err != nil && searching.Err() != nil && ctx.Err() == nil {
-		return nil, &UnreachableError{Cluster: c.label, Address: c.addresses(), Err: errNoAnswer}
+		return nil, &kafkaerr.UnreachableError{Cluster: c.label, Address: c.addresses(), Err: errNoAnswer}
 	}
 	return d, err
 }
@@ -66,11 +67,11 @@ func (c *Cluster) acquireAny(ctx context.Context, ln lane, start time.Time, avoi
 	}
 	candidates := c.candidates(ln, avoid)
 	if len(candidates) == 0 {
-		return nil, &transportError{addr: "bootstrap", err: errors.New("no address to try")}
+		return nil, &kafkaerr.NoAnswerError{Addr: "bootstrap", Err: errors.New("no address to try")}
 	}
 	budget := c.opts.VerdictTimeout - time.Since(start)
 	if budget <= 0 {
-		return nil, &transportError{addr: candidates[0], gone: true, err: errNoAnswer}
+		return nil, &kafkaerr.NoAnswerError{Addr: candidates[0], Gone: true, Err: errNoAnswer}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, budget, errNoAnswer)
 	defer cancel()
@@ -123,7 +124,7 @@ func (c *Cluster) acquireAny(ctx context.Context, ln lane, start time.Time, avoi
 			failures = append(failures, r.err)
 			next.Reset(0)
 		case <-ctx.Done():
-			failures = append(failures, &transportError{addr: strings.Join(candidates[:started], ", "), gone: true, err: context.Cause(ctx)})
+			failures = append(failures, &kafkaerr.NoAnswerError{Addr: strings.Join(candidates[:started], ", "), Gone: true, Err: context.Cause(ctx)})
 			return nil, errors.Join(failures...)
 		}
 	}
@@ -203,7 +204,7 @@ func (c *Cluster) address(ctx context.Context, id int32, fresh bool) (string, er
 		return c.address(ctx, id, true)
 	}
 	if !ok {
-		return "", &UnreachableError{Cluster: c.label, Address: fmt.Sprintf("broker %d", id), Err: errors.New("the cluster does not list it as alive")}
+		return "", &kafkaerr.UnreachableError{Cluster: c.label, Address: fmt.Sprintf("broker %d", id), Err: errors.New("the cluster does not list it as alive")}
 	}
 	return b.address(), nil
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // This file makes a connection safe before sarama gets it. sarama could do TLS and SASL itself, but then the socket that kmsg writes
@@ -67,7 +69,7 @@ func tlsProblem(addr string, err error) error {
 	default:
 		text = "the TLS handshake failed: " + lastWords(err)
 	}
-	return &SecurityError{Reason: ReasonTLSFailed, Text: text}
+	return &kafkaerr.SecurityError{Reason: kafkaerr.ReasonTLSFailed, Text: text}
 }
 
 // isRemoteAlert tells whether the other side said, in TLS, what it does not like. crypto/tls marks such errors in no other way.
@@ -96,13 +98,13 @@ func authenticate(l *link, config *SASLConfig) (time.Duration, error) {
 	}
 	switch r := answer.(*kmsg.SASLHandshakeResponse); r.ErrorCode {
 	case 0:
-	case codeIllegalSaslState:
+	case kafkaerr.IllegalSaslState:
 		return 0, notAuthenticated("the listener does not authenticate with SASL")
 	default:
 		// Brokers name them in any order.
 		slices.Sort(r.SupportedMechanisms)
 		return 0, notAuthenticated(fmt.Sprintf("the listener offers the SASL mechanisms %s and not %s (%s)",
-			strings.Join(r.SupportedMechanisms, ", "), config.Mechanism, codeName(r.ErrorCode)))
+			strings.Join(r.SupportedMechanisms, ", "), config.Mechanism, kafkaerr.Name(r.ErrorCode)))
 	}
 	if config.Mechanism == MechanismPlain {
 		_, life, err := saslStep(l, config, []byte("\x00"+config.Username+"\x00"+config.Password))
@@ -136,7 +138,7 @@ func saslStep(l *link, config *SASLConfig, message []byte) ([]byte, time.Duratio
 	}
 	r := answer.(*kmsg.SASLAuthenticateResponse)
 	if r.ErrorCode != 0 {
-		said := codeName(r.ErrorCode)
+		said := kafkaerr.Name(r.ErrorCode)
 		if r.ErrorMessage != nil && *r.ErrorMessage != "" {
 			said = *r.ErrorMessage + " (" + said + ")"
 		}
@@ -146,7 +148,7 @@ func saslStep(l *link, config *SASLConfig, message []byte) ([]byte, time.Duratio
 }
 
 func notAuthenticated(text string) error {
-	return &SecurityError{Reason: ReasonAuthenticationFailed, Text: text}
+	return &kafkaerr.SecurityError{Reason: kafkaerr.ReasonAuthenticationFailed, Text: text}
 }
 
 // saslBroken is for a broker that hangs up instead of saying what it does not like, as some do over a wrong password.
@@ -164,10 +166,10 @@ func saslBroken(l *link, err error) error {
 func (c *countedConn) problem() error {
 	if alert := c.alert.Load(); alert != nil {
 		// With TLS 1.3 the client has finished its handshake before the broker looks at its certificate.
-		return &SecurityError{Reason: ReasonTLSFailed, Text: "the broker refuses the TLS handshake: " + *alert}
+		return &kafkaerr.SecurityError{Reason: kafkaerr.ReasonTLSFailed, Text: "the broker refuses the TLS handshake: " + *alert}
 	}
 	if c.tlsAnswer.Load() {
-		return &SecurityError{Reason: ReasonTLSFailed, Text: "the listener speaks TLS, and the connection is in clear text"}
+		return &kafkaerr.SecurityError{Reason: kafkaerr.ReasonTLSFailed, Text: "the listener speaks TLS, and the connection is in clear text"}
 	}
 	return c.intake.refusal()
 }

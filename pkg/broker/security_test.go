@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
 )
 
@@ -166,15 +167,15 @@ func TestTLS(t *testing.T) {
 				}
 				return
 			}
-			expectSecurityError(t, err, ReasonTLSFailed, tc.words)
+			expectSecurityError(t, err, kafkaerr.ReasonTLSFailed, tc.words)
 		})
 	}
 }
 
 func expectSecurityError(t *testing.T, err error, reason, words string) {
 	t.Helper()
-	found := SecurityErrors(err)
-	if !IsUnreachable(err) || len(found) == 0 || found[0].Reason != reason || !strings.Contains(err.Error(), words) {
+	found := kafkaerr.SecurityErrors(err)
+	if !kafkaerr.IsUnreachable(err) || len(found) == 0 || found[0].Reason != reason || !strings.Contains(err.Error(), words) {
 		t.Errorf("error %v, want unreachable for the reason %s, with %q", err, reason, words)
 	}
 }
@@ -212,11 +213,11 @@ func TestAListenerThatSpeaksOtherwiseIsSaidToDoSo(t *testing.T) {
 		return err
 	}
 	encrypted, plain := SecurityConfig{TLS: &TLSConfig{}}, SecurityConfig{}
-	expectSecurityError(t, ask(hangUp(t, nil), encrypted), ReasonTLSFailed, "may not speak TLS")
-	expectSecurityError(t, ask(hangUp(t, []byte("HTTP/1.1 400 Bad Request\r\n")), encrypted), ReasonTLSFailed, "does not speak TLS")
+	expectSecurityError(t, ask(hangUp(t, nil), encrypted), kafkaerr.ReasonTLSFailed, "may not speak TLS")
+	expectSecurityError(t, ask(hangUp(t, []byte("HTTP/1.1 400 Bad Request\r\n")), encrypted), kafkaerr.ReasonTLSFailed, "does not speak TLS")
 	alert := []byte{0x15, 0x03, 0x03, 0, 2, 2, 80}
-	expectSecurityError(t, ask(hangUp(t, alert), plain), ReasonTLSFailed, "the listener speaks TLS")
-	if err := ask(hangUp(t, nil), plain); !IsUnreachable(err) || !strings.Contains(err.Error(), "it may ask for TLS or authentication") {
+	expectSecurityError(t, ask(hangUp(t, alert), plain), kafkaerr.ReasonTLSFailed, "the listener speaks TLS")
+	if err := ask(hangUp(t, nil), plain); !kafkaerr.IsUnreachable(err) || !strings.Contains(err.Error(), "it may ask for TLS or authentication") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -229,7 +230,7 @@ func TestAMechanismThatIsNotOffered(t *testing.T) {
 		resp.ErrorCode, resp.SupportedMechanisms = 33, []string{"PLAIN", "GSSAPI"}
 		return resp, nil, true
 	})
-	expectSecurityError(t, s.use(t, "orders"), ReasonAuthenticationFailed, "GSSAPI, PLAIN and not SCRAM-SHA-512")
+	expectSecurityError(t, s.use(t, "orders"), kafkaerr.ReasonAuthenticationFailed, "GSSAPI, PLAIN and not SCRAM-SHA-512")
 }
 
 // refusing answers authentication as Apache Kafka does: kfake hangs up.
@@ -251,7 +252,7 @@ func TestAWrongPasswordIsSaidOnceAndNotTriedAgainAndAgain(t *testing.T) {
 	refusing(s, &attempts)
 	for range 50 {
 		_, err := s.cluster.Describe(testContext(t))
-		expectSecurityError(t, err, ReasonAuthenticationFailed, `PLAIN as "alice": Authentication failed: Invalid username or password (SASL_AUTHENTICATION_FAILED)`)
+		expectSecurityError(t, err, kafkaerr.ReasonAuthenticationFailed, `PLAIN as "alice": Authentication failed: Invalid username or password (SASL_AUTHENTICATION_FAILED)`)
 		if strings.Contains(fmt.Sprintf("%v %+v %#v", err, s.source.security.config.SASL, *s.source.security.config.SASL), "not-this") {
 			t.Fatal("the password is printed")
 		}
@@ -280,7 +281,7 @@ func TestAChangedPasswordTakesEffectAtOnce(t *testing.T) {
 	}
 	s.source.set(nil, fmt.Errorf("Secret streams/theirs does not exist"))
 	_, err := s.cluster.Describe(testContext(t))
-	expectSecurityError(t, err, ReasonCredentialsUnavailable, "Secret streams/theirs does not exist")
+	expectSecurityError(t, err, kafkaerr.ReasonCredentialsUnavailable, "Secret streams/theirs does not exist")
 	s.source.set(mustSecurity(t, as("new")), nil)
 	if _, err := s.cluster.Describe(testContext(t)); err != nil {
 		t.Error(err)
@@ -392,7 +393,7 @@ func TestAClusterThatNobodyWantsIsForgotten(t *testing.T) {
 	if err := ask(used); err != nil {
 		t.Error(err)
 	}
-	if err := ask(s.cluster); !IsUnreachable(err) {
+	if err := ask(s.cluster); !kafkaerr.IsUnreachable(err) {
 		t.Errorf("the handle of the other: %v", err)
 	}
 }

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // shared are a cluster's batchers, one for each kind of call.
@@ -108,11 +109,11 @@ func shareWrite[Q, A any](ctx context.Context, c *Cluster, b *batcher[Q, A], op,
 
 // ownFailure words the failure of a request that was shared for one of its callers.
 func (c *Cluster) ownFailure(ctx context.Context, op, object string, err error) error {
-	var refusal *Error
+	var refusal *kafkaerr.Error
 	switch {
 	case err == nil, errors.Is(err, errSent):
 		return err
-	case errors.As(err, &refusal), IsUnreachable(err), ctx.Err() != nil:
+	case errors.As(err, &refusal), kafkaerr.IsUnreachable(err), ctx.Err() != nil:
 		return c.failed(ctx, op, object, err)
 	}
 	return err
@@ -140,7 +141,7 @@ func toController[Q, A any](c *Cluster, once func(context.Context, []Q) ([]answe
 		}
 		tooLarge := len(calls) > 1
 		for _, a := range answers {
-			tooLarge = tooLarge && isTooLarge(a.err)
+			tooLarge = tooLarge && kafkaerr.MakesTooMuch(a.err)
 		}
 		if tooLarge {
 			for _, half := range [][]*call[Q, A]{calls[:len(calls)/2], calls[len(calls)/2:]} {
@@ -152,7 +153,7 @@ func toController[Q, A any](c *Cluster, once func(context.Context, []Q) ([]answe
 		}
 		var again []*call[Q, A]
 		for i, a := range answers {
-			if CodeOf(a.err) == codeNotController && len(calls) > 1 {
+			if kafkaerr.CodeOf(a.err) == kafkaerr.NotController && len(calls) > 1 {
 				again = append(again, calls[i])
 			} else {
 				calls[i].answer(a.value, a.err)
@@ -167,11 +168,4 @@ func toController[Q, A any](c *Cluster, once func(context.Context, []Q) ([]answe
 		return send(ctx, again)
 	}
 	return send
-}
-
-// isTooLarge tells KRaft's refusals of a request that makes too many records: "Unable to perform excessively large batch operation"
-// and "Excessively large number of partitions per request" (QuorumController, ReplicationControlManager).
-func isTooLarge(err error) bool {
-	var refusal *Error
-	return errors.As(err, &refusal) && refusal.Code == codePolicyViolation && strings.Contains(strings.ToLower(refusal.Message), "excessively large")
 }

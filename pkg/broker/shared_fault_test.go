@@ -3,13 +3,14 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // createsWith makes the broker answer one CreateTopics request of several topics as told, and do nothing.
@@ -78,7 +79,7 @@ func TestOnlyWhatTheControllerDidNotDoIsSentAgain(t *testing.T) {
 	})
 	b.createsWith(func(topic string) (int16, string) {
 		if topic == "topic-3" || topic == "topic-7" {
-			return codeNotController, ""
+			return kafkaerr.NotController, ""
 		}
 		return 0, ""
 	}, 0)
@@ -101,7 +102,7 @@ func TestOneOfABatchIsThrottled(t *testing.T) {
 			b.warm(t)
 			b.createsWith(func(topic string) (int16, string) {
 				if topic == "topic-4" {
-					return codeThrottled, "The throttling quota has been exceeded."
+					return kafkaerr.ThrottlingQuotaExceeded, "The throttling quota has been exceeded."
 				}
 				return 0, ""
 			}, throttle)
@@ -112,13 +113,12 @@ func TestOneOfABatchIsThrottled(t *testing.T) {
 					}
 					continue
 				}
-				var refusal *Error
-				if !errors.As(err, &refusal) || refusal.Code != codeThrottled || refusal.RetryAfter != throttle {
+				var refusal *kafkaerr.Error
+				if !errors.As(err, &refusal) || refusal.Code != kafkaerr.ThrottlingQuotaExceeded || refusal.RetryAfter != throttle {
 					t.Errorf("%s: %v, want THROTTLING_QUOTA_EXCEEDED", topic, err)
 				}
-				status := Status(err, topicsResource, topic, "spec").ErrStatus
-				if status.Code != http.StatusTooManyRequests || status.Details.RetryAfterSeconds < max(1, int32(throttle.Seconds())) {
-					t.Errorf("%s: %+v, want a 429 with the time to wait", topic, status)
+				if got := kafkaerr.RetryAfter(err); got < max(time.Second, throttle) {
+					t.Errorf("%s: to be tried again after %v", topic, got)
 				}
 			}
 		})
@@ -220,15 +220,15 @@ func TestARequestThatIsTooLargeIsSentInHalves(t *testing.T) {
 		resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
 		for _, asked := range topics {
 			topic := kmsg.NewCreateTopicsResponseTopic()
-			topic.Topic, topic.ErrorCode, topic.ErrorMessage = asked.Topic, codePolicyViolation, kmsg.StringPtr(words)
+			topic.Topic, topic.ErrorCode, topic.ErrorMessage = asked.Topic, kafkaerr.PolicyViolation, kmsg.StringPtr(words)
 			resp.Topics = append(resp.Topics, topic)
 		}
 		return resp, nil, true
 	})
 	for name, err := range b.createTogether(t, 12) {
 		if name == "topic-2" {
-			var refusal *Error
-			if !errors.As(err, &refusal) || refusal.Code != codePolicyViolation || refusal.Message != words {
+			var refusal *kafkaerr.Error
+			if !errors.As(err, &refusal) || refusal.Code != kafkaerr.PolicyViolation || refusal.Message != words {
 				t.Errorf("the one that is too large alone: %v, want the broker's words", err)
 			}
 		} else if err != nil {
@@ -262,7 +262,7 @@ func TestABatchWhoseAnswerIsLostIsLookedUp(t *testing.T) {
 	}, kmsg.CreateTopics, kmsg.Metadata, kmsg.DescribeConfigs)
 	for name, err := range outcomes {
 		if name == "topic-13" {
-			if CodeOf(err) != codeTopicAlreadyExists || IsUnknownOutcome(err) {
+			if kafkaerr.CodeOf(err) != kafkaerr.TopicAlreadyExists || kafkaerr.IsUnknownOutcome(err) {
 				t.Errorf("%s: %v, want TOPIC_ALREADY_EXISTS", name, err)
 			}
 		} else if err != nil {

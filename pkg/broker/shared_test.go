@@ -15,6 +15,8 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // held makes the first request of a type wait, in the broker, until release is called.
@@ -94,7 +96,7 @@ func manyCreates(t *testing.T, b *bench, limit int) {
 				created, err := b.cluster.CreateTopic(ctx, topic, false)
 				switch {
 				case i == 500:
-					var refusal *Error
+					var refusal *kafkaerr.Error
 					if !errors.As(err, &refusal) || refusal.Code != 38 || refusal.Object != topic.Name {
 						t.Errorf("the create that is wrong: %v, want INVALID_REPLICATION_FACTOR of %s", err, topic.Name)
 					}
@@ -397,7 +399,7 @@ func TestTheSameTopicTwiceIsTwoRequests(t *testing.T) {
 			switch _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false); {
 			case err == nil:
 				created.Add(1)
-			case CodeOf(err) == codeTopicAlreadyExists:
+			case kafkaerr.CodeOf(err) == kafkaerr.TopicAlreadyExists:
 				exists.Add(1)
 			default:
 				t.Error(err)

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	testingclock "k8s.io/utils/clock/testing"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 func newFakeClock() *testingclock.FakeClock { return testingclock.NewFakeClock(time.Now()) }
@@ -138,10 +140,10 @@ func TestForgetEndsWhatIsInFlight(t *testing.T) {
 	go func() { _, err := b.cluster.Topics(context.Background(), "orders"); ended <- err }()
 	<-held
 	b.gateway.Forget(b.cluster.Key())
-	if err := <-ended; !IsUnreachable(err) {
+	if err := <-ended; !kafkaerr.IsUnreachable(err) {
 		t.Errorf("in flight: %v, want unreachable", err)
 	}
-	if _, err := b.cluster.Describe(context.Background()); !IsUnreachable(err) {
+	if _, err := b.cluster.Describe(context.Background()); !kafkaerr.IsUnreachable(err) {
 		t.Errorf("afterwards: %v, want unreachable", err)
 	}
 	eventually(t, "all goroutines have ended", func() bool { n, _ := ourGoroutines(); return n == 0 })
@@ -262,7 +264,7 @@ func TestARefusedWriteLeavesTheSnapshotAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false); CodeOf(err) != codeTopicAlreadyExists {
+	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false); kafkaerr.CodeOf(err) != kafkaerr.TopicAlreadyExists {
 		t.Fatal(err)
 	}
 	if err := b.cluster.CreatePartitions(ctx, "orders", 1, nil, false); err != nil {

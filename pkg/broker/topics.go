@@ -10,6 +10,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // maxNames bounds the topics of one Metadata request.
@@ -147,9 +149,9 @@ func (a *metadataAnswer) read() {
 				continue
 			}
 			a.topics[t.Name] = topic
-		case codeUnknownTopicOrPartition, codeInvalidTopic:
+		case kafkaerr.UnknownTopicOrPartition, kafkaerr.InvalidTopicException:
 		default:
-			a.refused[t.Name] = newError("describe topic", t.Name, code, nil, 0)
+			a.refused[t.Name] = kafkaerr.New("describe topic", t.Name, code, nil, 0)
 		}
 	}
 	a.resp = nil
@@ -220,7 +222,7 @@ func topicOf(t *sarama.TopicMetadata) (Topic, error) {
 	for _, p := range t.Partitions {
 		partition := Partition{ID: p.ID, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, Replicas: p.Replicas, ISR: p.Isr, Offline: p.OfflineReplicas}
 		if p.Err != sarama.ErrNoError {
-			partition.Err = newError("describe partition", partitionObject(t.Name, p.ID), int16(p.Err), nil, 0)
+			partition.Err = kafkaerr.New("describe partition", partitionObject(t.Name, p.ID), int16(p.Err), nil, 0)
 		}
 		topic.Partitions = append(topic.Partitions, partition)
 	}
@@ -292,7 +294,7 @@ func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topi
 		// See secondHand.
 		resp, err = askController(ctx, c, true, lookUp, func(*kmsg.MetadataResponse) bool { return false })
 	}
-	if IsNotSupported(err) {
+	if kafkaerr.IsNotSupported(err) {
 		return c.findTopicsByID(ctx, d, calls)
 	}
 	if err != nil {
@@ -304,9 +306,9 @@ func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topi
 		case 0:
 			topic, err := topicOfKmsg(t)
 			said[id] = answer[topicByID]{value: topicByID{topic, err == nil}, err: err}
-		case codeUnknownTopicID, codeUnknownTopicOrPartition:
+		case kafkaerr.UnknownTopicID, kafkaerr.UnknownTopicOrPartition:
 		default:
-			said[id] = answer[topicByID]{err: newError(op, id.String(), t.ErrorCode, nil, millis(resp.ThrottleMillis))}
+			said[id] = answer[topicByID]{err: kafkaerr.New(op, id.String(), t.ErrorCode, nil, millis(resp.ThrottleMillis))}
 		}
 	}
 	for _, k := range calls {
@@ -337,7 +339,7 @@ func (c *Cluster) findTopicsByID(ctx context.Context, d *directory, calls []*cal
 		case !found:
 			k.answer(topicByID{}, nil)
 		case t.Err != sarama.ErrNoError:
-			k.answer(topicByID{}, newError("describe topic", k.query.String(), int16(t.Err), nil, said.throttle()))
+			k.answer(topicByID{}, kafkaerr.New("describe topic", k.query.String(), int16(t.Err), nil, said.throttle()))
 		default:
 			topic, err := topicOf(t)
 			k.answer(topicByID{topic, err == nil}, err)
@@ -354,7 +356,7 @@ func topicOfKmsg(t kmsg.MetadataResponseTopic) (Topic, error) {
 	for _, p := range t.Partitions {
 		partition := Partition{ID: p.Partition, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, Replicas: p.Replicas, ISR: p.ISR, Offline: p.OfflineReplicas}
 		if p.ErrorCode != 0 {
-			partition.Err = newError("describe partition", partitionObject(topic.Name, p.Partition), p.ErrorCode, nil, 0)
+			partition.Err = kafkaerr.New("describe partition", partitionObject(topic.Name, p.Partition), p.ErrorCode, nil, 0)
 		}
 		topic.Partitions = append(topic.Partitions, partition)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Truncation is what came of the deletion of a partition's oldest records.
@@ -37,7 +39,7 @@ func (c *Cluster) DeleteRecords(ctx context.Context, topic Topic, before map[int
 	for id, offset := range before {
 		if offset < 0 {
 			text := fmt.Sprintf("offset %d is negative", offset)
-			return nil, newError(op, partitionObject(topic.Name, id), codeInvalidRequest, &text, 0)
+			return nil, kafkaerr.New(op, partitionObject(topic.Name, id), kafkaerr.InvalidRequest, &text, 0)
 		}
 	}
 	result := make(map[int32]Truncation, len(before))
@@ -85,7 +87,7 @@ func (c *Cluster) askLeadersToDelete(ctx context.Context, topic Topic, partition
 	for _, id := range partitions {
 		leader := leaderOf(topic, id)
 		if leader < 0 {
-			result[id] = Truncation{Start: -1, Err: newError("delete records", partitionObject(topic.Name, id), codeLeaderNotAvailable, nil, 0)}
+			result[id] = Truncation{Start: -1, Err: kafkaerr.New("delete records", partitionObject(topic.Name, id), kafkaerr.LeaderNotAvailable, nil, 0)}
 			continue
 		}
 		byLeader[leader] = append(byLeader[leader], id)
@@ -138,7 +140,7 @@ func (c *Cluster) leaderDelete(ctx context.Context, leader int32, topic string, 
 		for _, p := range t.Partitions {
 			done := Truncation{Start: p.LowWatermark}
 			if p.ErrorCode != 0 {
-				done = Truncation{Start: -1, Err: newError(op, partitionObject(topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis))}
+				done = Truncation{Start: -1, Err: kafkaerr.New(op, partitionObject(topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis))}
 			}
 			result[p.Partition] = done
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // writeWindow splits the time left: the write gets most of it, and enough remains to look at the brokers when the write's outcome
@@ -32,7 +34,7 @@ func brokerTimeout(ctx context.Context) time.Duration {
 
 // outdated has the next list ask the brokers after a write that happened, or may have.
 func (c *Cluster) outdated(err error) {
-	if err == nil || IsUnknownOutcome(err) {
+	if err == nil || kafkaerr.IsUnknownOutcome(err) {
 		c.Invalidate()
 	}
 }
@@ -49,14 +51,16 @@ const (
 
 // uncertain tells errors after which a write may have happened: no answer, or REQUEST_TIMED_OUT, which brokers also give for what
 // they have accepted and not seen finished.
-func uncertain(err error) bool { return errors.Is(err, errSent) || CodeOf(err) == codeRequestTimedOut }
+func uncertain(err error) bool {
+	return errors.Is(err, errSent) || kafkaerr.CodeOf(err) == kafkaerr.RequestTimedOut
+}
 
 // confirm decides on a write that failed with err. When the outcome is unknown it asks happened until that is so, or time is up.
 func (c *Cluster) confirm(ctx context.Context, op, object string, err error, happened func(context.Context) (bool, error)) error {
 	if err == nil || !uncertain(err) {
 		return err
 	}
-	unknown := &UnknownOutcomeError{Op: op, Object: object, Err: err}
+	unknown := &kafkaerr.UnknownOutcomeError{Op: op, Object: object, Err: err}
 	ctx, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()
 	for {
@@ -64,7 +68,7 @@ func (c *Cluster) confirm(ctx context.Context, op, object string, err error, hap
 		switch {
 		case ok:
 			return nil
-		case CodeOf(lookErr) == codeTopicAlreadyExists:
+		case kafkaerr.CodeOf(lookErr) == kafkaerr.TopicAlreadyExists:
 			// Names are unique: what is there is somebody else's, so ours did not happen.
 			return lookErr
 		case lookErr != nil && answered(lookErr):

@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // losing makes the network lose the answers to requests of a type.
@@ -74,7 +76,7 @@ func TestAWriteThatDidNotHappenIsSaidToBeUnknown(t *testing.T) {
 		return nil, kerr.UnknownServerError, true
 	})
 	_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false)
-	if !MayAppear(err) {
+	if !kafkaerr.MayAppear(err) {
 		t.Errorf("error %v, want an unknown outcome of a topic that was not there", err)
 	}
 	if n := b.network.requests(int16(kmsg.CreateTopics)); n != 1 {
@@ -97,7 +99,7 @@ func TestALostCreateBesideAnotherTopicIsAConflict(t *testing.T) {
 	}
 	b.losing(kmsg.CreateTopics)
 	_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: -1}, false)
-	if CodeOf(err) != codeTopicAlreadyExists || IsUnknownOutcome(err) {
+	if kafkaerr.CodeOf(err) != kafkaerr.TopicAlreadyExists || kafkaerr.IsUnknownOutcome(err) {
 		t.Errorf("error %v, want TOPIC_ALREADY_EXISTS", err)
 	}
 }
@@ -111,7 +113,7 @@ func TestALostCreateBesideAnEqualTopicIsAConflict(t *testing.T) {
 	}
 	b.losing(kmsg.CreateTopics)
 	created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: -1}, false)
-	if CodeOf(err) != codeTopicAlreadyExists || IsUnknownOutcome(err) {
+	if kafkaerr.CodeOf(err) != kafkaerr.TopicAlreadyExists || kafkaerr.IsUnknownOutcome(err) {
 		t.Errorf("%+v, error %v, want TOPIC_ALREADY_EXISTS", created, err)
 	}
 }
@@ -139,7 +141,7 @@ func TestALostCreateBesideAnEqualTopicNobodyLookedForIsUnknown(t *testing.T) {
 			}
 			b.losing(kmsg.CreateTopics)
 			created, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 3, Replicas: 1}, false)
-			if !IsUnknownOutcome(err) || MayAppear(err) {
+			if !kafkaerr.IsUnknownOutcome(err) || kafkaerr.MayAppear(err) {
 				t.Errorf("%+v, error %v, want an unknown outcome of a topic that may have been there", created, err)
 			}
 			if n := b.network.requests(int16(kmsg.CreateTopics)); n != 1 {
@@ -155,7 +157,7 @@ func TestALostCreateBesideAUsedTopicIsUnknown(t *testing.T) {
 	b.produce(t, "orders", 3, 1)
 	b.losing(kmsg.CreateTopics)
 	created, err := b.cluster.CreateTopic(testContext(t), NewTopic{Name: "orders", Partitions: 3, Replicas: -1}, false)
-	if !IsUnknownOutcome(err) || MayAppear(err) {
+	if !kafkaerr.IsUnknownOutcome(err) || kafkaerr.MayAppear(err) {
 		t.Errorf("%+v, error %v, want an unknown outcome of a topic that may have been there", created, err)
 	}
 }
@@ -210,8 +212,8 @@ func TestWhatWasNotThereBeforeALostCreateMayAppear(t *testing.T) {
 			eventually(t, "the create waits to be sent", func() bool { return queued(b.cluster.shared.create) == 1 })
 			clk.Step(tc.waited)
 			send()
-			if err := <-outcome; !IsUnknownOutcome(err) || MayAppear(err) != tc.want {
-				t.Errorf("%v: may appear %v, want %v", err, MayAppear(err), tc.want)
+			if err := <-outcome; !kafkaerr.IsUnknownOutcome(err) || kafkaerr.MayAppear(err) != tc.want {
+				t.Errorf("%v: may appear %v, want %v", err, kafkaerr.MayAppear(err), tc.want)
 			}
 		})
 	}
@@ -253,7 +255,7 @@ func TestAWriteEndsWithItsDeadline(t *testing.T) {
 	var err error
 	took := timed(func() { _, err = b.cluster.CreateTopic(ctx, orders, false) })
 	// To look at the brokers past the deadline would take until four and a half seconds are over.
-	if took > patience+time.Second || !IsUnknownOutcome(err) {
+	if took > patience+time.Second || !kafkaerr.IsUnknownOutcome(err) {
 		t.Errorf("after %v: %v, want an unknown outcome at the deadline", took, err)
 	}
 }
@@ -283,7 +285,7 @@ func TestAReadKnowsOfTheWriteBeforeIt(t *testing.T) {
 		}
 		for _, asked := range req.(*kmsg.MetadataRequest).Topics {
 			topic := kmsg.NewMetadataResponseTopic()
-			topic.Topic, topic.TopicID, topic.ErrorCode = asked.Topic, asked.TopicID, codeUnknownTopicOrPartition
+			topic.Topic, topic.TopicID, topic.ErrorCode = asked.Topic, asked.TopicID, kafkaerr.UnknownTopicOrPartition
 			resp.Topics = append(resp.Topics, topic)
 		}
 		return resp, nil, true
@@ -315,7 +317,7 @@ func TestAGrowthThatIsDoneAlreadyIsASuccess(t *testing.T) {
 	b.kafka.ControlKey(int16(kmsg.CreatePartitions), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
 		topic := kmsg.NewCreatePartitionsResponseTopic()
-		topic.Topic, topic.ErrorCode, topic.ErrorMessage = "orders", codeInvalidPartitions, kmsg.StringPtr("Topic already has 6 partition(s).")
+		topic.Topic, topic.ErrorCode, topic.ErrorMessage = "orders", kafkaerr.InvalidPartitions, kmsg.StringPtr("Topic already has 6 partition(s).")
 		resp.Topics = append(resp.Topics, topic)
 		return resp, nil, true
 	})
@@ -369,7 +371,7 @@ func TestOnlyTheControllerSaysThatATopicIsMissing(t *testing.T) {
 		}
 		for _, asked := range req.(*kmsg.MetadataRequest).Topics {
 			topic := kmsg.NewMetadataResponseTopic()
-			topic.Topic, topic.ErrorCode = asked.Topic, codeUnknownTopicOrPartition
+			topic.Topic, topic.ErrorCode = asked.Topic, kafkaerr.UnknownTopicOrPartition
 			resp.Topics = append(resp.Topics, topic)
 		}
 		return resp, nil, true
@@ -393,7 +395,7 @@ func TestGrowingIsRefusedWhileATopicMoves(t *testing.T) {
 		resp.Topics = append(resp.Topics, topic)
 		return resp, nil, true
 	})
-	if err := b.cluster.CreatePartitions(ctx, "orders", 4, nil, false); CodeOf(err) != codeReassignmentInProgress {
+	if err := b.cluster.CreatePartitions(ctx, "orders", 4, nil, false); kafkaerr.CodeOf(err) != kafkaerr.ReassignmentInProgress {
 		t.Errorf("error %v, want REASSIGNMENT_IN_PROGRESS", err)
 	}
 	if n := b.network.requests(int16(kmsg.CreatePartitions)); n != 0 {
@@ -408,7 +410,7 @@ func TestTheErrorOfAReassignmentListIsNotAnEmptyList(t *testing.T) {
 		resp.ErrorCode = 31
 		return resp, nil, true
 	})
-	if _, err := b.cluster.Reassignments(testContext(t), "orders"); CodeOf(err) != 31 {
+	if _, err := b.cluster.Reassignments(testContext(t), "orders"); kafkaerr.CodeOf(err) != 31 {
 		t.Errorf("error %v, want CLUSTER_AUTHORIZATION_FAILED", err)
 	}
 }

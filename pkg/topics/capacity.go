@@ -11,6 +11,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 const (
@@ -181,11 +182,11 @@ func (c *Capacity) look(ctx context.Context, brokers Snapshots, r *room) *look {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 		defer cancel()
 		snapshot, err := brokers.Snapshot(ctx, 0)
-		var refusal *broker.Error
+		var refusal *kafkaerr.Error
 		switch {
 		case err == nil:
 			l.load = LoadOf(snapshot)
-		case errors.As(err, &refusal), broker.IsTooLong(err):
+		case errors.As(err, &refusal), kafkaerr.IsTooLong(err):
 			l.untold = true
 		default:
 			return err

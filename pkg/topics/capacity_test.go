@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // host is a broker with some replicas, of which a snapshot shows those that were there when it was asked for.
@@ -163,11 +164,11 @@ func TestWhoIsEarlyWaitsForThoseUnderWay(t *testing.T) {
 
 func TestWhatNobodyTellsIsLeftToTheBrokers(t *testing.T) {
 	inTime(t, func(t *testing.T) {
-		away := &broker.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
+		away := &kafkaerr.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
 		for _, tc := range []struct {
 			err  error
 			want error
-		}{{away, away}, {&broker.Error{Code: 31}, nil}, {&broker.TooLongError{Op: "list topics"}, nil}} {
+		}{{away, away}, {&kafkaerr.Error{Code: 31}, nil}, {&kafkaerr.TooLongError{Op: "list topics"}, nil}} {
 			capacity := NewCapacity(4000, clock.RealClock{}, nil)
 			release, problem, err := capacity.Reserve(t.Context(), &host{err: tc.err}, "c", 5000, 1)
 			release()
@@ -312,7 +313,7 @@ func TestSmallRequestsWaitForNobodyFarFromTheBound(t *testing.T) {
 
 // A look that fails shows none of what was let in before it: many small requests together are no fewer for it.
 func TestSmallRequestsAreCountedWhileLooksFail(t *testing.T) {
-	away := &broker.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
+	away := &kafkaerr.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
 	for name, seenBefore := range map[string]bool{"never seen": false, "seen long ago": true} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Desired is a topic that an object asks for, and what is known of it before the brokers are asked.
@@ -249,7 +250,7 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 			seen.Asked, seen.Found, want.Judged = true, true, false
 		case StepChange:
 			done, refused := change(ctx, brokers, want, seen, d, hooks)
-			if d.Changes.Grow == 0 || broker.CodeOf(refused) != codeInvalidPartitions {
+			if d.Changes.Grow == 0 || kafkaerr.CodeOf(refused) != kafkaerr.InvalidPartitions {
 				return done, refused
 			}
 			// Partitions only grow: when there are enough by now, somebody else has added them, or a request of ours did whose answer was lost.
@@ -308,8 +309,8 @@ func Make(ctx context.Context, brokers Brokers, name string, spec Spec, tombston
 	topic := New(name, spec)
 	var created *broker.CreatedTopic
 	hooks.aside(ctx, func() { created, taken, err = Create(ctx, brokers, topic, tombstoned, false) })
-	if broker.IsUnknownOutcome(err) && Large(topic.Partitions, int32(topic.Replicas)) {
-		return &Outcome{Verdict: Unconfirmed(name), Unanswered: broker.MayAppear(err)}, broker.Topic{}, nil
+	if kafkaerr.IsUnknownOutcome(err) && Large(topic.Partitions, int32(topic.Replicas)) {
+		return &Outcome{Verdict: Unconfirmed(name), Unanswered: kafkaerr.MayAppear(err)}, broker.Topic{}, nil
 	}
 	if err != nil || created == nil {
 		return nil, taken, err
@@ -386,7 +387,7 @@ func grow(ctx context.Context, brokers Brokers, want Desired, d Decision, hooks 
 	}
 	err = brokers.CreatePartitions(ctx, want.Name, d.Changes.Grow, nil, false)
 	switch {
-	case broker.IsUnknownOutcome(err) && Large(d.Changes.Grow-have.Partitions, have.Replicas):
+	case kafkaerr.IsUnknownOutcome(err) && Large(d.Changes.Grow-have.Partitions, have.Replicas):
 		done.Verdict = Unconfirmed(want.Name)
 		return done, nil
 	case err != nil:

@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // cluster has at most one topic, and answers as scripted.
@@ -35,9 +36,9 @@ type cluster struct {
 }
 
 var (
-	errHeld = &broker.Error{Op: "create topic", Object: "orders", Code: 36, Name: "TOPIC_ALREADY_EXISTS", Message: "Topic 'orders' is marked for deletion."}
-	errHas  = &broker.Error{Op: "create partitions", Object: "orders", Code: 37, Name: "INVALID_PARTITIONS", Message: "Topic already has 6 partition(s)."}
-	errLost = &broker.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: &broker.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}}
+	errHeld = &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 36, Name: "TOPIC_ALREADY_EXISTS", Message: "Topic 'orders' is marked for deletion."}
+	errHas  = &kafkaerr.Error{Op: "create partitions", Object: "orders", Code: 37, Name: "INVALID_PARTITIONS", Message: "Topic already has 6 partition(s)."}
+	errLost = &kafkaerr.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: &kafkaerr.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}}
 )
 
 func (c *cluster) Topic(context.Context, string) (broker.Topic, bool, error) {
@@ -57,7 +58,7 @@ func (c *cluster) TopicConfig(context.Context, string) ([]broker.ConfigEntry, er
 
 func (c *cluster) ReassignmentsOf(_ context.Context, topics ...broker.Topic) (map[string]map[int32]broker.Reassignment, error) {
 	if c.forbidden {
-		return nil, &broker.Error{Op: "list reassignments", Code: 31, Name: "CLUSTER_AUTHORIZATION_FAILED"}
+		return nil, &kafkaerr.Error{Op: "list reassignments", Code: 31, Name: "CLUSTER_AUTHORIZATION_FAILED"}
 	}
 	return map[string]map[int32]broker.Reassignment{topics[0].Name: c.moves}, nil
 }
@@ -331,7 +332,7 @@ func TestStalledIsThereWhileItHolds(t *testing.T) {
 		}
 		return reasons
 	}
-	refused := func(code int16) Verdict { return NotApplied(&broker.Error{Code: code}, "no") }
+	refused := func(code int16) Verdict { return NotApplied(&kafkaerr.Error{Code: code}, "no") }
 	for _, tc := range []struct {
 		verdict Verdict
 		want    map[string]string

@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Brokers is what is asked and told of the brokers of a cluster.
@@ -45,7 +46,7 @@ func Create(ctx context.Context, brokers Brokers, topic broker.NewTopic, tombsto
 			created = &answer
 			return true, nil
 		}
-		if broker.CodeOf(err) != codeTopicAlreadyExists {
+		if kafkaerr.CodeOf(err) != kafkaerr.TopicAlreadyExists {
 			return false, err
 		}
 		held = err

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // MayMove tells whether partitions of a topic may be moving: while they do they have the replicas of both places, which is no number that
@@ -20,7 +21,7 @@ func MayMove(spec Spec, topic broker.Topic) bool {
 // they cannot, and others may forbid it.
 func Follow(ctx context.Context, brokers Brokers, topic broker.Topic) (broker.Topic, error) {
 	moves, err := brokers.ReassignmentsOf(ctx, topic)
-	var refusal *broker.Error
+	var refusal *kafkaerr.Error
 	if errors.As(err, &refusal) {
 		return topic, nil
 	}

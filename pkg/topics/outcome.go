@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // OnBrokers is what is known of a topic on the brokers.
@@ -71,7 +72,7 @@ func Unreachable(message string) Verdict {
 
 // NotApplied says that the brokers did not do what they were asked for; message is err's text.
 func NotApplied(err error, message string) Verdict {
-	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: Permanent(err)}
+	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: kafkaerr.Permanent(err)}
 }
 
 // Creating says that a topic was asked for, and that nobody knows what came of it.
@@ -113,27 +114,3 @@ const notKept = "the brokers accept settings and do not keep them; change the sp
 // NotKept is the message of ReasonConfigNotKept about a drift, and DriftNotKept the drift that a message is about.
 func NotKept(drift string) string        { return notKept + drift }
 func DriftNotKept(message string) string { return strings.TrimPrefix(message, notKept) }
-
-// Kafka's error codes that are decided on here (org.apache.kafka.common.protocol.Errors).
-const (
-	codeInvalidTopic             int16 = 17
-	codeTopicAuthorizationFailed int16 = 29
-	codeClusterAuthorization     int16 = 31
-	codeUnsupportedVersion       int16 = 35
-	codeTopicAlreadyExists       int16 = 36
-	codeInvalidPartitions        int16 = 37
-	codeInvalidConfig            int16 = 40
-	codeInvalidRequest           int16 = 42
-	codePolicyViolation          int16 = 44
-	codeTopicDeletionDisabled    int16 = 73
-)
-
-// Permanent tells refusals that no waiting mends. Too few brokers for the replicas is none of them: brokers come one after the other.
-func Permanent(err error) bool {
-	switch broker.CodeOf(err) {
-	case codeInvalidTopic, codeTopicAuthorizationFailed, codeClusterAuthorization, codeInvalidPartitions, codeInvalidConfig, codeInvalidRequest, codePolicyViolation,
-		codeTopicDeletionDisabled, codeUnsupportedVersion:
-		return true
-	}
-	return false
-}

@@ -25,6 +25,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
 	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
@@ -167,7 +168,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 // unreachable says why a cluster is not reached, in the same words for as long as they are true. An error names addresses in the order
 // in which they were tried, and brokers may each have an objection of their own: all of it would be news each time.
 func unreachable(k *v1beta1.Kafka, err error) (reason, message string) {
-	objections := broker.SecurityErrors(err)
+	objections := kafkaerr.SecurityErrors(err)
 	if len(objections) == 0 {
 		return reasonUnreachable, "no broker answers at " + strings.Join(k.Spec.External.BootstrapServers, ",")
 	}

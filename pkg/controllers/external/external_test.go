@@ -16,6 +16,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 var begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -59,7 +60,7 @@ func TestStatusSaysWhatTheBrokersSay(t *testing.T) {
 // Brokers each have an objection of their own, and the first to be heard varies.
 func TestAnObjectionIsRepeatedInTheSameWords(t *testing.T) {
 	objection := func(text string) error {
-		return fmt.Errorf("broker k1:9092: %w", &broker.SecurityError{Reason: broker.ReasonTLSFailed, Text: text})
+		return fmt.Errorf("broker k1:9092: %w", &kafkaerr.SecurityError{Reason: kafkaerr.ReasonTLSFailed, Text: text})
 	}
 	k := newKafka()
 	for _, tc := range []struct {
@@ -70,7 +71,7 @@ func TestAnObjectionIsRepeatedInTheSameWords(t *testing.T) {
 		{errors.Join(objection("c"), objection("b"), objection("a")), "TLSFailed", "b"},
 		{objection("c"), "TLSFailed", "c"},
 		{errors.New("refused"), reasonUnreachable, "no broker answers at k1:9092,k2:9092"},
-		{&broker.UnreachableError{Err: &broker.SecurityError{Reason: broker.ReasonCredentialsUnavailable, Text: "Secret streams/a does not exist"}}, "CredentialsUnavailable", "Secret streams/a does not exist"},
+		{&kafkaerr.UnreachableError{Err: &kafkaerr.SecurityError{Reason: kafkaerr.ReasonCredentialsUnavailable, Text: "Secret streams/a does not exist"}}, "CredentialsUnavailable", "Secret streams/a does not exist"},
 	} {
 		k.Status = status(k, broker.ClusterInfo{}, tc.err, begin)
 		for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionDegraded} {

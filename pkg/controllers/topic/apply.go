@@ -15,14 +15,12 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // againLost is how soon the API server is told again what it could not be told.
 const againLost = time.Second
-
-// codeUnknownTopic is Kafka's UNKNOWN_TOPIC_OR_PARTITION (org.apache.kafka.common.protocol.Errors): the topic went while it was changed.
-const codeUnknownTopic = 3
 
 // work is one sync of one topic.
 type work struct {
@@ -55,10 +53,11 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 		// All topics whose brokers are back go into few requests: three nodes take less than half as long for a thousand of them then.
 		Aside: c.loop.Aside,
 	})
-	if done.Unanswered || broker.MayAppear(err) {
+	if done.Unanswered || kafkaerr.MayAppear(err) {
 		w.lost(ctx)
 	}
-	if broker.CodeOf(err) == codeUnknownTopic {
+	if kafkaerr.CodeOf(err) == kafkaerr.UnknownTopicOrPartition {
+		// The topic went while it was changed.
 		return done, errMoved
 	}
 	if apierrors.HasStatusCause(err, topics.CauseDeletionPending) {

@@ -18,6 +18,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -87,7 +88,7 @@ func TestAThousandTopicsOfADeadClusterAskOnce(t *testing.T) {
 
 func TestARefusalIsToldInTheBrokersWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &brokers{refuse: &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR", Message: "only 1 broker"}},
+		b := newBench(t, &brokers{refuse: &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR", Message: "only 1 broker"}},
 			kafkaObject(), topicObject())
 		defer b.stop()
 		b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
@@ -105,7 +106,7 @@ func TestARefusalIsToldInTheBrokersWords(t *testing.T) {
 // What passes is no refusal, and is told nevertheless, once, of the spec of today.
 func TestAFailureThatPassesIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		on := &brokers{refuse: &broker.Error{Op: "create topic", Object: "orders", Code: 7, Name: "REQUEST_TIMED_OUT", Retriable: true}}
+		on := &brokers{refuse: &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 7, Name: "REQUEST_TIMED_OUT", Retriable: true}}
 		b := newBench(t, on, kafkaObject(), topicObject(func(t *v1beta1.KafkaTopic) {
 			t.Generation, t.Status.ObservedGeneration = 2, 1
 			topics.SetConditions(&t.Status.Conditions, topics.Unreachable("away"), "", 1, time.Now())
@@ -138,7 +139,7 @@ func TestAFailureThatIsOverIsNotTold(t *testing.T) {
 		defer b.stop()
 		b.client.ClearActions()
 		on.do(func() {
-			on.away, on.refuse = false, &broker.Error{Op: "create topic", Object: "orders", Code: 41, Name: "NOT_CONTROLLER", Retriable: true}
+			on.away, on.refuse = false, &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 41, Name: "NOT_CONTROLLER", Retriable: true}
 		})
 		on.awaitTries(t, 1)
 		on.do(func() { on.refuse = nil })

@@ -17,6 +17,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -316,7 +317,7 @@ func TestATopicThatWasMadeAgainBeforeACrashIsKnown(t *testing.T) {
 				on.do(func() {
 					delete(on.topics, "orders")
 					// The create is refused as if the process had ended before its answer came.
-					on.refuse = &broker.Error{Op: "create topic", Object: "orders", Code: 7, Name: "REQUEST_TIMED_OUT", Retriable: true}
+					on.refuse = &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 7, Name: "REQUEST_TIMED_OUT", Retriable: true}
 				})
 				on.awaitTries(t, 2)
 				b.stop()
@@ -350,7 +351,7 @@ func TestATopicThatCannotBeMadeAgainIsTold(t *testing.T) {
 		defer b.stop()
 		on.do(func() {
 			delete(on.topics, "orders")
-			on.refuse = &broker.Error{Op: "create topic", Object: "orders", Code: 44, Name: "POLICY_VIOLATION", Message: "no more topics"}
+			on.refuse = &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 44, Name: "POLICY_VIOLATION", Message: "no more topics"}
 		})
 		b.wait(2 * lastLook)
 		b.expectReady(metav1.ConditionFalse, topics.ReasonRecreating)

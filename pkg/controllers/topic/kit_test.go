@@ -26,6 +26,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 func TestMain(m *testing.M) {
@@ -78,7 +79,7 @@ func (b *brokers) overwhelmed(added int32) error {
 		return nil
 	}
 	b.away = true
-	return &broker.UnknownOutcomeError{Op: "write", Object: "orders", Err: b.answer()}
+	return &kafkaerr.UnknownOutcomeError{Op: "write", Object: "orders", Err: b.answer()}
 }
 
 func (b *brokers) answer() error {
@@ -87,7 +88,7 @@ func (b *brokers) answer() error {
 		panic("a bug")
 	}
 	if b.away {
-		return &broker.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
+		return &kafkaerr.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
 	}
 	return nil
 }
@@ -171,7 +172,7 @@ func (b *brokers) CreateTopic(_ context.Context, t broker.NewTopic, _ bool) (bro
 		return broker.CreatedTopic{}, err
 	}
 	if _, exists := b.topics[t.Name]; exists {
-		return broker.CreatedTopic{}, &broker.Error{Op: "create topic", Object: t.Name, Code: 36, Name: "TOPIC_ALREADY_EXISTS"}
+		return broker.CreatedTopic{}, &kafkaerr.Error{Op: "create topic", Object: t.Name, Code: 36, Name: "TOPIC_ALREADY_EXISTS"}
 	}
 	made := b.put(t.Name, max(t.Partitions, 1), int32(max(t.Replicas, 1)), t.Config)
 	return broker.CreatedTopic{ID: made.ID, Partitions: int32(len(made.Partitions)), Replicas: int16(made.ReplicationFactor())}, nil

@@ -13,7 +13,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -32,7 +32,7 @@ func TestWhatALostCreateMadeLateIsMade(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				on := &brokers{refuse: &broker.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: errLost, Absent: tc.absent}}
+				on := &brokers{refuse: &kafkaerr.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: errLost, Absent: tc.absent}}
 				b := newBench(t, on, kafkaObject(), topicObject())
 				defer b.stop()
 				if said := b.said(topics.ReasonCreating) > 0; said != tc.absent {

@@ -21,6 +21,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -143,7 +144,7 @@ func TestABrokerThatIsBehindDoublesNothing(t *testing.T) {
 // A broker that comes may be what a refused topic lacked.
 func TestARefusedTopicIsTriedWhenABrokerComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		refusal := &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
+		refusal := &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
 		b := newBench(t, &brokers{refuse: refusal, alive: map[int32]broker.BrokerInfo{0: {}}}, kafkaObject(), topicObject())
 		defer b.stop()
 		b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
@@ -165,7 +166,7 @@ func TestARefusedTopicFollowsSoonAfterItsBrokersReturn(t *testing.T) {
 				// A look at the cluster would find out, too, and happens to be just over.
 				b.wait(patrolEvery - gracePeriod - time.Second)
 				on.do(func() {
-					on.away, on.refuse = false, &broker.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
+					on.away, on.refuse = false, &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
 				})
 				b.wait(late + time.Second)
 				b.expectReady(metav1.ConditionFalse, topics.ReasonNotApplied)
@@ -191,7 +192,7 @@ func TestAThousandRefusedTopicsSendAFewProbes(t *testing.T) {
 		defer b.stop()
 		b.wait(patrolEvery - gracePeriod - time.Second)
 		on.do(func() {
-			on.away, on.refuse = false, &broker.Error{Op: "create topic", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
+			on.away, on.refuse = false, &kafkaerr.Error{Op: "create topic", Code: 38, Name: "INVALID_REPLICATION_FACTOR"}
 		})
 		// Each is refused once, and once more by the event of its own status.
 		b.wait(time.Second)

@@ -11,6 +11,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -87,6 +88,6 @@ func TestWhatWasMadeAgainIsKnownToBe(t *testing.T) {
 func refuseMaking(on *brokers) {
 	on.do(func() {
 		delete(on.topics, "orders")
-		on.refuse = &broker.Error{Op: "create topic", Object: "orders", Code: 44, Name: "POLICY_VIOLATION", Message: "no more topics"}
+		on.refuse = &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 44, Name: "POLICY_VIOLATION", Message: "no more topics"}
 	})
 }

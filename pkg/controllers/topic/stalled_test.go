@@ -15,6 +15,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -266,7 +267,7 @@ func TestRevertsThatStickAreNotCounted(t *testing.T) {
 // What waits for a person is Stalled, and nothing else is.
 func TestWhatWaitsForAPersonIsStalled(t *testing.T) {
 	refused := func(code int16) error {
-		return &broker.Error{Op: "create topic", Object: "orders", Code: code, Name: "NO"}
+		return &kafkaerr.Error{Op: "create topic", Object: "orders", Code: code, Name: "NO"}
 	}
 	for _, tc := range []struct {
 		name    string

@@ -13,6 +13,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -91,19 +92,19 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 	case err == nil:
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
-	case broker.IsUnreachable(err):
+	case kafkaerr.IsUnreachable(err):
 		c.wait(at, key)
 		return 0, c.reportUnreachable(ctx, topic, kafka)
 	case apierrors.IsConflict(err) || errors.Is(err, errMoved):
 		return 0, err
-	case broker.MayAppear(err):
+	case kafkaerr.MayAppear(err):
 		// The status says so.
 		return 0, err
 	case transient(err):
 		if err := c.reportFailing(ctx, key, topic, err); err != nil {
 			klog.FromContext(ctx).Info("Failure not told", "topic", key, "err", err)
 		}
-		if after := broker.RetryAfter(err); after > 0 {
+		if after := kafkaerr.RetryAfter(err); after > 0 {
 			// Brokers say when their quota of changes allows the next one.
 			klog.FromContext(ctx).V(2).Info("Brokers throttle changes of topics, will try again", "topic", key, "err", err)
 			return after, nil
@@ -155,10 +156,10 @@ func (c *Controller) reportFailing(ctx context.Context, key types.NamespacedName
 
 // notApplied says that the brokers do not do what the spec says. That a topic is made again is said until it is: see remake.
 func notApplied(topic *v1beta1.KafkaTopic, err error) topics.Verdict {
-	verdict := topics.NotApplied(err, broker.Outline(err).Error())
+	verdict := topics.NotApplied(err, kafkaerr.Outline(err).Error())
 	if recreating(topic) {
 		stalled := verdict.Stalled
-		verdict = topics.Recreating(v1beta1.TopicName(topic), broker.Outline(err))
+		verdict = topics.Recreating(v1beta1.TopicName(topic), kafkaerr.Outline(err))
 		verdict.Stalled = stalled
 	}
 	return verdict
@@ -172,8 +173,8 @@ func (c *Controller) wait(at broker.Target, key types.NamespacedName) {
 
 // transient tells errors that are no refusal of what the spec says.
 func transient(err error) bool {
-	var refusal *broker.Error
-	return !errors.As(err, &refusal) || refusal.Retriable || broker.IsUnknownOutcome(err)
+	var refusal *kafkaerr.Error
+	return !errors.As(err, &refusal) || refusal.Retriable || kafkaerr.IsUnknownOutcome(err)
 }
 
 // reportUnreachable says that no broker can be asked, of a topic that waits for one. What is as specified stays so while brokers are away: that

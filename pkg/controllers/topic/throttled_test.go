@@ -7,14 +7,14 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Brokers with a quota on changes say when it allows the next one. To ask before that is for nothing.
 func TestAThrottledTopicWaitsAsLongAsBrokersAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		on := &brokers{refuse: &broker.Error{Op: "create topic", Object: "orders", Code: 89, Name: "THROTTLING_QUOTA_EXCEEDED", Retriable: true, RetryAfter: 40 * time.Second}}
+		on := &brokers{refuse: &kafkaerr.Error{Op: "create topic", Object: "orders", Code: 89, Name: "THROTTLING_QUOTA_EXCEEDED", Retriable: true, RetryAfter: 40 * time.Second}}
 		b := newBench(t, on, kafkaObject(), topicObject())
 		defer b.stop()
 		on.do(func() { on.creates = 0 })

@@ -18,7 +18,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
@@ -146,7 +146,7 @@ func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka)
 		return
 	}
 	id, err := r.clusterID(ctx, before)
-	var stranger *broker.NotAdmittedError
+	var stranger *kafkaerr.NotAdmittedError
 	switch why := wrong(before, err); {
 	case err == nil:
 		k.Status.ClusterID = id
@@ -198,8 +198,8 @@ func wrong(before *kafka.Kafka, err error) *wrongBrokers {
 	}
 	var first *wrongBrokers
 	said := meta.FindStatusCondition(before.Status.Conditions, v1beta1.ConditionReady)
-	for _, objection := range broker.SecurityErrors(err) {
-		if objection.Reason != broker.ReasonAddressNotAllowed {
+	for _, objection := range kafkaerr.SecurityErrors(err) {
+		if objection.Reason != kafkaerr.ReasonAddressNotAllowed {
 			continue
 		}
 		why := &wrongBrokers{reason: objection.Reason, message: objection.Text}

@@ -10,6 +10,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
@@ -43,7 +44,7 @@ func failed(err error) outcome {
 	if live.IsAway(err) {
 		return unreachable(err)
 	}
-	return outcome{verdict: topics.NotApplied(err, live.Line(err)), unanswered: broker.MayAppear(err)}
+	return outcome{verdict: topics.NotApplied(err, live.Line(err)), unanswered: kafkaerr.MayAppear(err)}
 }
 
 func settled(topic *kafka.KafkaTopic, have broker.Topic, made bool) outcome {

@@ -9,6 +9,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
@@ -42,7 +43,7 @@ func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storag
 	case err == nil:
 		p.capacity.Freed(name.Cluster.String())
 		logger.Info("Topic deleted")
-	case topics.Permanent(err):
+	case kafkaerr.Permanent(err):
 		logger.Info("Topic of a deleted object stays, its brokers refuse to delete it", "err", err)
 		live.Warn(ctx, "the topic of the deleted object stays", err)
 		return true, nil
@@ -61,7 +62,7 @@ func foretellDeletion(ctx context.Context, cluster *broker.Cluster, topic *kafka
 		return nil
 	}
 	deletes, err := cluster.DeletesTopics(ctx)
-	var refusal *broker.Error
+	var refusal *kafkaerr.Error
 	switch {
 	case errors.As(err, &refusal):
 		// This server's account may not read the brokers' settings.

@@ -10,6 +10,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -50,7 +51,7 @@ func (k kind) judgeNew(ctx context.Context, cluster *broker.Cluster, topic *kafk
 		return verdict{}, resolver.Invalid(topic, problem)
 	}
 	would, err := cluster.CreateTopic(ctx, newTopic(topic), true)
-	if broker.CodeOf(err) == codeTopicAlreadyExists {
+	if kafkaerr.CodeOf(err) == kafkaerr.TopicAlreadyExists {
 		return verdict{}, err
 	}
 	return verdict{Absent: true, Fill: fill(would.Partitions, int32(would.Replicas))}, statusUnlessAway(err, topic)
@@ -66,7 +67,7 @@ func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *k
 		return k.judgeTakeOver(ctx, cluster, topic, have)
 	}
 	judged, err := k.judgeNew(ctx, cluster, topic)
-	if broker.CodeOf(err) != codeTopicAlreadyExists {
+	if kafkaerr.CodeOf(err) != kafkaerr.TopicAlreadyExists {
 		return judged, err
 	}
 	have, found, err := cluster.Topic(ctx, topic.TopicName())

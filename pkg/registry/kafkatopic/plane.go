@@ -16,9 +16,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-// codeTopicAlreadyExists is Kafka's TOPIC_ALREADY_EXISTS (org.apache.kafka.common.protocol.Errors).
-const codeTopicAlreadyExists = 36
-
 // plane is what the storages of kafkatopics share: the way to the brokers, to the claims and to the stored objects.
 type plane struct {
 	*resolver.Resolver

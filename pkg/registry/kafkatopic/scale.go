@@ -17,6 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
@@ -198,7 +199,7 @@ func (p *plane) grow(ctx context.Context, t resolver.Target, plan growth) (*kafk
 
 // growthLost is the error of a growth with placement, which others may have kept from being done by a growth of their own.
 func (p *plane) growthLost(ctx context.Context, t resolver.Target, plan growth, err error) error {
-	if plan.assignments == nil || broker.CodeOf(err) == 0 {
+	if plan.assignments == nil || kafkaerr.CodeOf(err) == 0 {
 		return err
 	}
 	now, found, lookErr := t.Cluster.Topic(ctx, t.Have.Name)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // NoKafkaError says that a Kafka does not exist to which an object refers.
@@ -44,7 +45,7 @@ func (Brokers) Away(err error) bool {
 // Unknown implements brokered.Backend.
 func (Brokers) Unknown(err error) bool {
 	var status apierrors.APIStatus
-	return broker.IsUnknownOutcome(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &status) && apierrors.IsTimeout(err)
+	return kafkaerr.IsUnknownOutcome(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &status) && apierrors.IsTimeout(err)
 }
 
 // Refused implements brokered.Backend.

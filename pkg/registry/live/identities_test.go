@@ -21,7 +21,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
@@ -404,7 +404,7 @@ func TestWhoMayKnowWhoseAClusterIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := gate{identities, second}.Admit(t.Context(), "the-id")
-	err := error(&broker.NotAdmittedError{Cluster: "ns/second", ID: "the-id", Err: refused})
+	err := error(&kafkaerr.NotAdmittedError{Cluster: "ns/second", ID: "the-id", Err: refused})
 	clusters := &Clusters{Access: access.New(authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 		if a.GetVerb() == "get" && a.GetNamespace() == "ns" && (a.GetName() == "second" || a.GetUser().GetName() == "owner") {
 			return authorizer.DecisionAllow, "", nil

@@ -22,6 +22,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
@@ -156,7 +157,7 @@ func (c *Clusters) Begin(ctx context.Context, cluster *broker.Cluster) error {
 
 // IsAway tells whether err says that no broker could be asked, so that nothing has happened.
 func IsAway(err error) bool {
-	return errors.Is(err, ErrNotUp) || broker.IsUnreachable(err) && !broker.IsUnknownOutcome(err)
+	return errors.Is(err, ErrNotUp) || kafkaerr.IsUnreachable(err) && !kafkaerr.IsUnknownOutcome(err)
 }
 
 // RequestTime bounds a request, leaving the rest of the 34 seconds that the generic handlers allow for answering.
@@ -181,17 +182,17 @@ func Unavailable(err error) error {
 // kinds are what validation errors call the objects of a resource.
 var kinds = map[string]string{"kafkas": "Kafka", "kafkatopics": "KafkaTopic", "kafkaconsumergroups": "KafkaConsumerGroup"}
 
-// Refused is broker.Status for somebody who waits for the answer. Brokers that are away are no reason to wait longer:
+// Refused is Status for somebody who waits for the answer. Brokers that are away are no reason to wait longer:
 // given a Retry-After, clients ask ten times by themselves before they show anything, and kubectl would hang for a minute. What is
 // invalid is said of the kind, as validation says it and kubectl prints it.
 func Refused(err error, gr schema.GroupResource, name, field string) *apierrors.StatusError {
-	status := broker.Status(public(err), gr, name, field)
+	status := Status(public(err), gr, name, field)
 	status.ErrStatus.Message = oneLine(status.ErrStatus.Message)
 	details := status.ErrStatus.Details
 	if details == nil {
 		return status
 	}
-	if broker.IsUnreachable(err) || apierrors.IsTimeout(status) {
+	if kafkaerr.IsUnreachable(err) || apierrors.IsTimeout(status) {
 		details.RetryAfterSeconds = 0
 	}
 	if kind := kinds[gr.Resource]; kind != "" && apierrors.IsInvalid(status) && details.Kind == gr.Resource {

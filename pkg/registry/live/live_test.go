@@ -15,6 +15,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
@@ -47,10 +48,10 @@ func TestConnect(t *testing.T) {
 }
 
 func TestIsAway(t *testing.T) {
-	away := &broker.UnreachableError{Cluster: "streams/k/1", Address: "a:1", Err: errors.New("refused")}
+	away := &kafkaerr.UnreachableError{Cluster: "streams/k/1", Address: "a:1", Err: errors.New("refused")}
 	for err, want := range map[error]bool{
 		ErrNotUp: true, fmt.Errorf("Kafka: %w", ErrNotUp): true, away: true, fmt.Errorf("look: %w", away): true,
-		context.DeadlineExceeded: false, &broker.Error{Code: 36}: false, apierrors.NewServiceUnavailable("x"): false,
+		context.DeadlineExceeded: false, &kafkaerr.Error{Code: 36}: false, apierrors.NewServiceUnavailable("x"): false,
 	} {
 		if got := IsAway(err); got != want {
 			t.Errorf("IsAway(%v) = %t", err, got)
@@ -61,7 +62,7 @@ func TestIsAway(t *testing.T) {
 // Given a Retry-After, clients ask ten times by themselves before they show anything.
 func TestBrokersThatAreAwayAreNoReasonToWait(t *testing.T) {
 	gr := kafka.Resource("kafkatopics")
-	away := &broker.UnreachableError{Cluster: "k", Err: errors.Join(errors.New("a: refused"), errors.New("b: refused"))}
+	away := &kafkaerr.UnreachableError{Cluster: "k", Err: errors.Join(errors.New("a: refused"), errors.New("b: refused"))}
 	for _, tc := range []struct {
 		err   error
 		code  int32
@@ -69,9 +70,9 @@ func TestBrokersThatAreAwayAreNoReasonToWait(t *testing.T) {
 	}{
 		{away, 503, false},
 		{context.DeadlineExceeded, 504, false},
-		{&broker.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: context.DeadlineExceeded}, 504, false},
+		{&kafkaerr.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: context.DeadlineExceeded}, 504, false},
 		// Kafka itself calls this one transient: somebody is elected in a moment.
-		{&broker.Error{Op: "create topic", Object: "orders", Code: 5, Name: "LEADER_NOT_AVAILABLE", Retriable: true}, 503, true},
+		{&kafkaerr.Error{Op: "create topic", Object: "orders", Code: 5, Name: "LEADER_NOT_AVAILABLE", Retriable: true}, 503, true},
 	} {
 		status := Refused(tc.err, gr, "orders", "").Status()
 		retry := status.Details != nil && status.Details.RetryAfterSeconds > 0
@@ -85,7 +86,7 @@ func TestBrokersThatAreAwayAreNoReasonToWait(t *testing.T) {
 }
 
 func TestWhatIsInvalidIsSaidOfTheKind(t *testing.T) {
-	refusal := &broker.Error{Op: "grow topic", Object: "orders", Code: 37, Name: "INVALID_PARTITIONS", Message: "too few"}
+	refusal := &kafkaerr.Error{Op: "grow topic", Object: "orders", Code: 37, Name: "INVALID_PARTITIONS", Message: "too few"}
 	status := Refused(refusal, kafka.Resource("kafkatopics"), "orders", "spec.partitions").Status()
 	if status.Details.Kind != "KafkaTopic" || !strings.HasPrefix(status.Message, `KafkaTopic.kafka.openshift.io "orders" is invalid: spec.partitions: `) {
 		t.Errorf("%+v", status)

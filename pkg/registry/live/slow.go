@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 const (
@@ -55,7 +55,7 @@ func (s *slowRequests) full(cluster string) bool {
 // does so, and everybody else answers 503.
 func slowError(cluster string) error {
 	turnedAway.WithLabelValues(cluster).Inc()
-	return &broker.UnreachableError{Cluster: cluster, Err: fmt.Errorf("%d requests have waited for its brokers for more than %v, and no more are let in until they answer", maxSlow, slowAfter)}
+	return &kafkaerr.UnreachableError{Cluster: cluster, Err: fmt.Errorf("%d requests have waited for its brokers for more than %v, and no more are let in until they answer", maxSlow, slowAfter)}
 }
 
 // asking is the part of a request that asks brokers; its context has it.

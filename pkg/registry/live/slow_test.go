@@ -12,6 +12,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
@@ -168,7 +169,7 @@ func TestWorkInTheBackgroundIsNotCounted(t *testing.T) {
 
 // A write that was sent and cut short may have happened, which is another answer than that it did not.
 func TestAnUnknownOutcomeIsNotAway(t *testing.T) {
-	err := &broker.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: slowError("streams/slow")}
+	err := &kafkaerr.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: slowError("streams/slow")}
 	if IsAway(err) {
 		t.Error("a write of unknown outcome counts as one that did not happen")
 	}

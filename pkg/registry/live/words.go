@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/access"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // inFull is an error whose reader may see how a cluster is reached.
@@ -14,7 +14,7 @@ type inFull struct{ error }
 func (e *inFull) Unwrap() error { return e.error }
 
 // For is an error about asking the brokers of a Kafka as the caller is to see it: in full for who may get the Kafka, whose status says the
-// same. Everybody else, and everything that is stored, gets no more than broker.Outline. Whose cluster it is instead is for who may get
+// same. Everybody else, and everything that is stored, gets no more than kafkaerr.Outline. Whose cluster it is instead is for who may get
 // that one.
 func (c *Clusters) For(ctx context.Context, namespace, name string, err error) error {
 	if err == nil {
@@ -49,5 +49,5 @@ func public(err error) error {
 	if errors.As(err, &claimed) {
 		return claimed
 	}
-	return broker.Outline(err)
+	return kafkaerr.Outline(err)
 }

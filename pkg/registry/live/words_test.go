@@ -13,13 +13,13 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Who may only use a Kafka does not read in his own topic how it is reached.
 func TestWhoMayKnowHowAClusterIsReached(t *testing.T) {
-	err := error(&broker.UnreachableError{Cluster: "streams/k", Address: "10.0.0.7:9092",
-		Err: &broker.SecurityError{Reason: broker.ReasonCredentialsUnavailable, Text: "Secret streams/login does not exist"}})
+	err := error(&kafkaerr.UnreachableError{Cluster: "streams/k", Address: "10.0.0.7:9092",
+		Err: &kafkaerr.SecurityError{Reason: kafkaerr.ReasonCredentialsUnavailable, Text: "Secret streams/login does not exist"}})
 	clusters := &Clusters{Access: access.New(authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 		if a.GetVerb() != "get" || a.GetResource() != "kafkas" || a.GetNamespace() != "streams" || a.GetName() != "k" || a.GetSubresource() != "" {
 			t.Errorf("asked about %+v", a)

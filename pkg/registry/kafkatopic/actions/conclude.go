@@ -9,7 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
@@ -34,7 +34,7 @@ func conclude(ctx context.Context, t resolver.Target, what string, partitions in
 
 // resultOf is what came of an action on a partition that has failed.
 func resultOf(err error) kafka.ActionResult {
-	if broker.IsUnknownOutcome(err) {
+	if kafkaerr.IsUnknownOutcome(err) {
 		return kafka.ResultUnknown
 	}
 	return kafka.ResultRefused

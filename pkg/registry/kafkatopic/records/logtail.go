@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
 
 const (
@@ -74,7 +75,7 @@ type tailCounter struct {
 }
 
 // Record implements broker.Sink.
-func (t *tailCounter) Record(r broker.Record) error {
+func (t *tailCounter) Record(r kafkarecord.Record) error {
 	marks := t.marks[r.Partition]
 	if marks == nil {
 		marks = &offsetMarks{stride: 1}
@@ -96,7 +97,7 @@ type tailSkipper struct {
 }
 
 // Record implements broker.Sink.
-func (t *tailSkipper) Record(r broker.Record) error {
+func (t *tailSkipper) Record(r kafkarecord.Record) error {
 	if t.skips[r.Partition] == 0 {
 		t.starts[r.Partition] = r.Offset
 	}

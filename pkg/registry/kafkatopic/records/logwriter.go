@@ -15,6 +15,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
 
 const (
@@ -76,7 +77,7 @@ func (o *logWriter) sent(err error) error {
 }
 
 // Record implements broker.Sink.
-func (o *logWriter) Record(r broker.Record) error {
+func (o *logWriter) Record(r kafkarecord.Record) error {
 	o.begin()
 	if o.lines == nil {
 		if _, err := o.buffer.Write(r.Value); err != nil {
@@ -143,7 +144,7 @@ func (o *logWriter) fail(status *apierrors.StatusError) {
 	_ = o.flush()
 }
 
-func logEntry(r broker.Record) v1beta1.TopicLogEntry {
+func logEntry(r kafkarecord.Record) v1beta1.TopicLogEntry {
 	entry := v1beta1.TopicLogEntry{
 		Partition: &r.Partition, Offset: &r.Offset, Timestamp: recordTime(r.Timestamp), Tombstone: r.Value == nil,
 	}

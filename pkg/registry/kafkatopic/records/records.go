@@ -17,6 +17,8 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
@@ -29,7 +31,7 @@ type Records = sub.Action[resolver.Target, *kafka.KafkaTopicRecords, writing]
 
 // writing is what is to be written, and what came of it.
 type writing struct {
-	records []broker.NewRecord
+	records []kafkarecord.NewRecord
 	written []broker.WrittenRecord
 }
 
@@ -76,8 +78,8 @@ func NewRecords(r *resolver.Resolver, clock clock.PassiveClock) *Records {
 }
 
 // newRecords are records as the brokers take them; their base64 was checked before.
-func newRecords(in []kafka.TopicRecord, now time.Time) ([]broker.NewRecord, error) {
-	out := make([]broker.NewRecord, 0, len(in))
+func newRecords(in []kafka.TopicRecord, now time.Time) ([]kafkarecord.NewRecord, error) {
+	out := make([]kafkarecord.NewRecord, 0, len(in))
 	for i := range in {
 		record, err := newRecord(&in[i], now)
 		if err != nil {
@@ -88,7 +90,7 @@ func newRecords(in []kafka.TopicRecord, now time.Time) ([]broker.NewRecord, erro
 	return out, nil
 }
 
-func newRecord(in *kafka.TopicRecord, now time.Time) (out broker.NewRecord, err error) {
+func newRecord(in *kafka.TopicRecord, now time.Time) (out kafkarecord.NewRecord, err error) {
 	out.Partition, out.Timestamp = -1, now
 	if in.Partition != nil {
 		out.Partition = *in.Partition
@@ -110,7 +112,7 @@ func newRecord(in *kafka.TopicRecord, now time.Time) (out broker.NewRecord, err 
 		if err != nil {
 			return out, err
 		}
-		out.Headers = append(out.Headers, broker.RecordHeader{Name: h.Name, Value: value})
+		out.Headers = append(out.Headers, kafkarecord.Header{Name: h.Name, Value: value})
 	}
 	return out, nil
 }
@@ -134,7 +136,7 @@ func noneWritten(written []broker.WrittenRecord) error {
 		if w.Err == nil {
 			return nil
 		}
-		if first == nil || broker.IsUnknownOutcome(w.Err) && !broker.IsUnknownOutcome(first) {
+		if first == nil || kafkaerr.IsUnknownOutcome(w.Err) && !kafkaerr.IsUnknownOutcome(first) {
 			first = &broker.RecordError{Index: i, Err: w.Err}
 		}
 	}
@@ -181,9 +183,9 @@ func recordResultsOf(written []broker.WrittenRecord) []kafka.TopicRecordResult {
 
 // recordReason is Kafka's name of an error where it has one.
 func recordReason(err error) string {
-	var refused *broker.Error
+	var refused *kafkaerr.Error
 	switch {
-	case broker.IsUnknownOutcome(err):
+	case kafkaerr.IsUnknownOutcome(err):
 		return kafka.ReasonOutcomeUnknown
 	case errors.As(err, &refused):
 		return refused.Name

@@ -11,16 +11,9 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
-)
-
-// Kafka's error codes that are about a field of a topic (org.apache.kafka.common.protocol.Errors).
-const (
-	codeInvalidTopic             = 17
-	codeInvalidPartitions        = 37
-	codeInvalidReplicationFactor = 38
-	codeInvalidConfig            = 40
 )
 
 // Foreign refuses to do anything to a topic that somebody made in the place of an object's own; nil when it is the object's.
@@ -68,17 +61,17 @@ func of(topic *kafka.KafkaTopic, code int32, reason metav1.StatusReason, message
 // Refusal turns a broker's refusal into an API error on the field that it is about.
 func Refusal(err error, topic *kafka.KafkaTopic) error {
 	path := "spec"
-	switch broker.CodeOf(err) {
-	case codeInvalidTopic:
+	switch kafkaerr.CodeOf(err) {
+	case kafkaerr.InvalidTopicException:
 		path = "metadata.name"
 		if topic.Spec.TopicName != "" {
 			path = "spec.topicName"
 		}
-	case codeInvalidPartitions:
+	case kafkaerr.InvalidPartitions:
 		path = "spec.partitions"
-	case codeInvalidReplicationFactor:
+	case kafkaerr.InvalidReplicationFactor:
 		path = "spec.replicas"
-	case codeInvalidConfig:
+	case kafkaerr.InvalidConfig:
 		path = "spec.config"
 		if key := topics.NamedIn(err.Error(), topic.Spec.Config); key != "" {
 			path = field.NewPath("spec", "config").Key(key).String()

@@ -10,15 +10,13 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
 // Configs is kafkatopics/configs: which settings apply to a topic and where they come from.
 type Configs = sub.View[resolver.Target, *kafka.KafkaTopicConfigs]
-
-// codeUnknownTopicOrPartition is Kafka's error code for a topic that is not there.
-const codeUnknownTopicOrPartition = 3
 
 // NewConfigs builds the view.
 func NewConfigs(r *resolver.Resolver) *Configs {
@@ -32,7 +30,7 @@ func NewConfigs(r *resolver.Resolver) *Configs {
 func showConfigs(ctx context.Context, t resolver.Target) (*kafka.KafkaTopicConfigs, error) {
 	entries, err := t.Cluster.TopicConfig(ctx, t.Topic.TopicName())
 	switch {
-	case broker.CodeOf(err) == codeUnknownTopicOrPartition:
+	case kafkaerr.CodeOf(err) == kafkaerr.UnknownTopicOrPartition:
 		return nil, resolver.NotOnBrokers(t.Topic)
 	case err != nil:
 		return nil, resolver.Refusal(err, t.Topic)

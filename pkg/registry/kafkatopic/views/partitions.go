@@ -12,6 +12,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
@@ -45,7 +46,7 @@ func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target
 	// Brokers before Kafka 3.8, and all with ZooKeeper, have no such replicas.
 	if elr, err := eligible(); err == nil {
 		showEligible(view, elr)
-	} else if !broker.IsNotSupported(err) {
+	} else if !kafkaerr.IsNotSupported(err) {
 		live.Warn(ctx, "eligible leader replicas are not known", err)
 	}
 	dirs, err := sizes()

@@ -1,4 +1,4 @@
-package broker
+package kafkaerr
 
 import (
 	"errors"
@@ -31,8 +31,8 @@ func tellsHow(err error) bool {
 	if errors.As(err, &done) {
 		return false
 	}
-	var transport *transportError
-	return IsUnreachable(err) || IsUnknownOutcome(err) || errors.As(err, &transport) || len(SecurityErrors(err)) > 0
+	var unanswered *NoAnswerError
+	return IsUnreachable(err) || IsUnknownOutcome(err) || errors.As(err, &unanswered) || len(SecurityErrors(err)) > 0
 }
 
 func outline(err error) string {
@@ -44,7 +44,7 @@ func outline(err error) string {
 		return fmt.Sprintf("%s %s: the outcome is unknown: %s", e.Op, e.Object, outline(e.Err))
 	case *UnreachableError:
 		return fmt.Sprintf("Kafka cluster %s is not reachable: %s", clusterName(e.Cluster), objections(err))
-	case *transportError, *SecurityError:
+	case *NoAnswerError, *SecurityError:
 		return objections(err)
 	case interface{ Unwrap() []error }:
 		var texts []string

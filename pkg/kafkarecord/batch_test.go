@@ -1,4 +1,4 @@
-package broker
+package kafkarecord
 
 import (
 	"bytes"
@@ -39,7 +39,7 @@ func TestCutBatchRefusesWhatItCannotTrust(t *testing.T) {
 		"nothing":         {func([]byte) []byte { return nil }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, ok, err := cutBatch(tt.change(bytes.Clone(good)))
+			_, _, ok, err := Cut(tt.change(bytes.Clone(good)))
 			if ok {
 				t.Error("taken for a batch")
 			}
@@ -61,7 +61,7 @@ func TestMalformedRecordsAreErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var buffer []byte
-			err := recordBatch(batchOf(codecNone, 1, records)).each(&buffer, func(Record) error { return nil })
+			err := Batch(batchOf(codecNone, 1, records)).Each(&buffer, func(Record) error { return nil })
 			if err == nil {
 				t.Error("no error")
 			}
@@ -69,7 +69,7 @@ func TestMalformedRecordsAreErrors(t *testing.T) {
 	}
 	for codec := codecGzip; codec <= codecZstd+1; codec++ {
 		var buffer []byte
-		if err := recordBatch(batchOf(codec, 1, []byte("not compressed"))).each(&buffer, func(Record) error { return nil }); err == nil {
+		if err := Batch(batchOf(codec, 1, []byte("not compressed"))).Each(&buffer, func(Record) error { return nil }); err == nil {
 			t.Errorf("codec %d: no error", codec)
 		}
 	}
@@ -92,12 +92,12 @@ func TestABatchIsDecompressedOneRecordAtATime(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	batch := recordBatch(batchOf(codecGzip, count, packed.Bytes()))
+	batch := Batch(batchOf(codecGzip, count, packed.Bytes()))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var buffer []byte
 	seen := 0
-	if err := batch.each(&buffer, func(r Record) error { seen += len(r.Value); return nil }); err != nil || seen != size*count {
+	if err := batch.Each(&buffer, func(r Record) error { seen += len(r.Value); return nil }); err != nil || seen != size*count {
 		t.Fatalf("%d bytes, %v", seen, err)
 	}
 	runtime.ReadMemStats(&after)

@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"context"
@@ -12,12 +12,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 var topicsResource = schema.GroupResource{Group: "kafka.openshift.io", Resource: "kafkatopics"}
 
-func refusal(code int16, message string) *Error {
-	return newError("create topic", "orders", code, &message, 0)
+func refusal(code int16, message string) *kafkaerr.Error {
+	return kafkaerr.New("create topic", "orders", code, &message, 0)
 }
 
 func TestStatusOfKafkaCodes(t *testing.T) {
@@ -47,17 +49,17 @@ func TestStatusOfKafkaCodes(t *testing.T) {
 	} {
 		s := Status(fmt.Errorf("wrapped: %w", refusal(code, "because")), topicsResource, "orders", "spec.partitions").ErrStatus
 		if s.Code != want.http || s.Reason != want.reason || s.Status != metav1.StatusFailure {
-			t.Errorf("%s: %d %s, want %d %s", codeName(code), s.Code, s.Reason, want.http, want.reason)
+			t.Errorf("%s: %d %s, want %d %s", kafkaerr.Name(code), s.Code, s.Reason, want.http, want.reason)
 		}
 		if s.Details == nil || s.Details.Name != "orders" || s.Details.Kind != "kafkatopics" || s.Details.Group != "kafka.openshift.io" {
-			t.Errorf("%s: details %+v", codeName(code), s.Details)
+			t.Errorf("%s: details %+v", kafkaerr.Name(code), s.Details)
 		}
 		internal := want.http == http.StatusInternalServerError
 		if strings.Contains(s.Message, "because") == internal {
-			t.Errorf("%s: message %q", codeName(code), s.Message)
+			t.Errorf("%s: message %q", kafkaerr.Name(code), s.Message)
 		}
-		if !strings.Contains(s.Message, codeName(code)) {
-			t.Errorf("%s is not in the message %q", codeName(code), s.Message)
+		if !strings.Contains(s.Message, kafkaerr.Name(code)) {
+			t.Errorf("%s is not in the message %q", kafkaerr.Name(code), s.Message)
 		}
 	}
 }
@@ -72,15 +74,12 @@ func TestStatusNamesTheField(t *testing.T) {
 		!strings.Contains(causes[0].Message, "larger than available brokers") {
 		t.Errorf("causes %+v", causes)
 	}
-	if Aspect(s) != "" || Aspect(refusal(38, "")) != "replicas" {
-		t.Error("the aspect of INVALID_REPLICATION_FACTOR is replicas")
-	}
 }
 
 func TestStatusOfManyRefusals(t *testing.T) {
 	var all []error
 	for i := range int32(30) {
-		all = append(all, newError("reassign partitions", partitionObject("orders", i), 39, nil, 0))
+		all = append(all, kafkaerr.New("reassign partitions", fmt.Sprintf("orders-%d", i), 39, nil, 0))
 	}
 	s := Status(errors.Join(all...), topicsResource, "orders", "spec")
 	if n := len(s.ErrStatus.Details.Causes); n != maxCauses || s.ErrStatus.Code != http.StatusUnprocessableEntity {
@@ -89,7 +88,7 @@ func TestStatusOfManyRefusals(t *testing.T) {
 }
 
 func TestStatusOfFailures(t *testing.T) {
-	unreachable := &UnreachableError{Cluster: "streams/my-cluster", Address: "a:9092", Err: errNoAnswer}
+	unreachable := &kafkaerr.UnreachableError{Cluster: "streams/my-cluster", Address: "a:9092", Err: errors.New("no answer")}
 	for name, c := range map[string]struct {
 		err     error
 		http    int32
@@ -97,9 +96,10 @@ func TestStatusOfFailures(t *testing.T) {
 		mention string
 	}{
 		"unreachable":       {unreachable, http.StatusServiceUnavailable, true, "streams/my-cluster"},
-		"unknown outcome":   {&UnknownOutcomeError{Op: "create topic", Object: "orders", Err: refusal(7, "")}, http.StatusGatewayTimeout, true, "unknown"},
-		"lost and unknown":  {&UnknownOutcomeError{Op: "create topic", Object: "orders", Err: unreachable}, http.StatusGatewayTimeout, true, "unknown"},
+		"unknown outcome":   {&kafkaerr.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: refusal(7, "")}, http.StatusGatewayTimeout, true, "unknown"},
+		"lost and unknown":  {&kafkaerr.UnknownOutcomeError{Op: "create topic", Object: "orders", Err: unreachable}, http.StatusGatewayTimeout, true, "unknown"},
 		"deadline":          {fmt.Errorf("describe: %w", context.DeadlineExceeded), http.StatusGatewayTimeout, true, "deadline"},
+		"too long":          {&kafkaerr.TooLongError{Op: "list groups", Request: "ListGroups", Length: 9, Most: 8}, http.StatusInternalServerError, false, "of which at most 8 are read"},
 		"something of ours": {errors.New("boom"), http.StatusInternalServerError, false, "boom"},
 	} {
 		s := Status(c.err, topicsResource, "orders", "").ErrStatus
@@ -107,7 +107,7 @@ func TestStatusOfFailures(t *testing.T) {
 			t.Errorf("%s: %d, retry after %d s, %q", name, s.Code, s.Details.RetryAfterSeconds, s.Message)
 		}
 	}
-	throttled := newError("create topic", "orders", 89, nil, 6100*time.Millisecond)
+	throttled := kafkaerr.New("create topic", "orders", 89, nil, 6100*time.Millisecond)
 	if s := Status(throttled, topicsResource, "orders", "").ErrStatus; s.Details.RetryAfterSeconds != 7 {
 		t.Errorf("throttled for 6.1 s: retry after %d s", s.Details.RetryAfterSeconds)
 	}
@@ -127,7 +127,7 @@ func TestStatusTellsPoliciesFromRights(t *testing.T) {
 		"Excessively large number of partitions per request.":   "more than the brokers do in one request",
 		"Topic should have at least 3 replicas, says our rules": "a policy of the brokers refuses it",
 	} {
-		s := Status(newError("create topic", "orders", codePolicyViolation, &words, 0), topicsResource, "orders", "").ErrStatus
+		s := Status(kafkaerr.New("create topic", "orders", kafkaerr.PolicyViolation, &words, 0), topicsResource, "orders", "").ErrStatus
 		if s.Reason != metav1.StatusReasonForbidden || !strings.Contains(s.Message, mention) || !strings.Contains(s.Message, words) {
 			t.Errorf("%s: %q", s.Reason, s.Message)
 		}

@@ -1,4 +1,4 @@
-package broker
+package kafkarecord
 
 import (
 	"bufio"

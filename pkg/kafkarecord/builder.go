@@ -1,4 +1,4 @@
-package broker
+package kafkarecord
 
 import (
 	"encoding/binary"
@@ -6,41 +6,42 @@ import (
 	"time"
 )
 
-// newBatch collects records for one partition into a batch.
-type newBatch struct {
-	partition int32
-	// records are the indexes of the caller's records, in order.
-	records []int
+// Builder collects records for one partition into a batch.
+type Builder struct {
+	// Partition is the one that the batch is for.
+	Partition int32
+	// Records are the indexes of the caller's records, in order.
+	Records []int
 	body    []byte
 	first   int64 // the first record's timestamp; the others are relative to it
 	last    int64 // the latest timestamp
 }
 
-// singleSize is the size of the batch that has this record alone.
-func singleSize(r NewRecord) int { return batchHeaderSize + len(appendRecord(nil, r, 0, 0)) }
+// SizeAlone is the size of the batch that has this record alone.
+func SizeAlone(r NewRecord) int { return batchHeaderSize + len(appendRecord(nil, r, 0, 0)) }
 
-// add appends a record unless the batch would become larger than limit.
-func (b *newBatch) add(index int, r NewRecord, limit int) bool {
+// Add appends a record unless the batch would become larger than limit.
+func (b *Builder) Add(index int, r NewRecord, limit int) bool {
 	at := r.Timestamp.UnixMilli()
-	if len(b.records) == 0 {
+	if len(b.Records) == 0 {
 		b.first, b.last = at, at
 	}
 	before := len(b.body)
-	b.body = appendRecord(b.body, r, int64(len(b.records)), at-b.first)
-	if len(b.records) > 0 && batchHeaderSize+len(b.body) > limit {
+	b.body = appendRecord(b.body, r, int64(len(b.Records)), at-b.first)
+	if len(b.Records) > 0 && batchHeaderSize+len(b.body) > limit {
 		b.body = b.body[:before]
 		return false
 	}
-	b.records = append(b.records, index)
+	b.Records = append(b.Records, index)
 	b.last = max(b.last, at)
 	return true
 }
 
-// encode makes the batch of a producer's next records from a sequence number on.
-func (b *newBatch) encode(producer int64, epoch int16, sequence int32) []byte {
+// Encode makes the batch of a producer's next records from a sequence number on.
+func (b *Builder) Encode(producer int64, epoch int16, sequence int32) []byte {
 	out := make([]byte, batchHeaderSize, batchHeaderSize+len(b.body))
 	out = append(out, b.body...)
-	count := uint32(len(b.records))
+	count := uint32(len(b.Records))
 	binary.BigEndian.PutUint32(out[batchLengthAt:], uint32(len(out)-batchPrefix))
 	binary.BigEndian.PutUint32(out[batchPrefix:], ^uint32(0)) // no leader epoch
 	out[batchMagicAt] = batchMagic
@@ -95,5 +96,5 @@ func varintSize(v int64) int {
 	return binary.PutVarint(buf[:], v)
 }
 
-// timestampOf is a record's own timestamp in the precision that Kafka keeps.
-func timestampOf(r NewRecord) time.Time { return time.UnixMilli(r.Timestamp.UnixMilli()).UTC() }
+// TimestampOf is a record's own timestamp in the precision that Kafka keeps.
+func TimestampOf(r NewRecord) time.Time { return time.UnixMilli(r.Timestamp.UnixMilli()).UTC() }

@@ -1,4 +1,4 @@
-package broker
+package kafkarecord
 
 import (
 	"encoding/binary"
@@ -18,14 +18,27 @@ type Record struct {
 	Key   []byte
 	Value []byte
 	// Headers are in order; a name may occur more than once.
-	Headers []RecordHeader
+	Headers []Header
 }
 
-// RecordHeader is a header of a record.
-type RecordHeader struct {
+// Header is a header of a record.
+type Header struct {
 	Name string
 	// Value is nil when it is null.
 	Value []byte
+}
+
+// NewRecord is a record to write.
+type NewRecord struct {
+	// Key and Value are null when nil.
+	Key   []byte
+	Value []byte
+	// Headers are written in order.
+	Headers []Header
+	// Partition is where the record goes; -1 leaves it to the key, and without one to chance.
+	Partition int32
+	// Timestamp is kept in milliseconds; the topic may replace it by the broker's (message.timestamp.type=LogAppendTime).
+	Timestamp time.Time
 }
 
 // The layout of a record batch, from
@@ -54,31 +67,39 @@ const (
 // castagnoli is the polynomial of a batch's checksum.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// recordBatch is one batch as it lies on the wire.
-type recordBatch []byte
+// Batch is one batch as it lies on the wire.
+type Batch []byte
 
-func (b recordBatch) baseOffset() int64 { return int64(binary.BigEndian.Uint64(b)) }
-func (b recordBatch) nextOffset() int64 {
+func (b Batch) baseOffset() int64 { return int64(binary.BigEndian.Uint64(b)) }
+
+// NextOffset is one past the batch's last offset.
+func (b Batch) NextOffset() int64 {
 	return b.baseOffset() + int64(int32(binary.BigEndian.Uint32(b[batchLastDeltaAt:]))) + 1
 }
-func (b recordBatch) attributes() uint16 { return binary.BigEndian.Uint16(b[batchAttributesAt:]) }
-func (b recordBatch) codec() codec       { return codec(b.attributes() & attributeCodec) }
-func (b recordBatch) transactional() bool {
-	return b.attributes()&attributeInTxn != 0
-}
-func (b recordBatch) control() bool     { return b.attributes()&attributeIsControl != 0 }
-func (b recordBatch) producerID() int64 { return int64(binary.BigEndian.Uint64(b[batchProducerAt:])) }
-func (b recordBatch) count() int32      { return int32(binary.BigEndian.Uint32(b[batchCountAt:])) }
-func (b recordBatch) millis(at int) int64 {
+
+func (b Batch) attributes() uint16 { return binary.BigEndian.Uint16(b[batchAttributesAt:]) }
+func (b Batch) codec() codec       { return codec(b.attributes() & attributeCodec) }
+
+// Transactional tells whether the batch is part of a transaction.
+func (b Batch) Transactional() bool { return b.attributes()&attributeInTxn != 0 }
+
+// Control tells whether the batch is a marker, which ends a transaction, instead of records.
+func (b Batch) Control() bool { return b.attributes()&attributeIsControl != 0 }
+
+// ProducerID is who wrote the batch.
+func (b Batch) ProducerID() int64 { return int64(binary.BigEndian.Uint64(b[batchProducerAt:])) }
+
+func (b Batch) count() int32 { return int32(binary.BigEndian.Uint32(b[batchCountAt:])) }
+func (b Batch) millis(at int) int64 {
 	return int64(binary.BigEndian.Uint64(b[at:]))
 }
 
 // errOldFormat is met only on topics that have not been written anew since Kafka 0.10.
 var errOldFormat = errors.New("the records are in a format from before Kafka 0.11, which is not read")
 
-// cutBatch takes the first batch off what a broker sent. ok is false when the rest holds no whole batch: brokers send a part of the
+// Cut takes the first batch off what a broker sent. ok is false when the rest holds no whole batch: brokers send a part of the
 // last one as it comes.
-func cutBatch(records []byte) (b recordBatch, rest []byte, ok bool, err error) {
+func Cut(records []byte) (b Batch, rest []byte, ok bool, err error) {
 	if len(records) <= batchMagicAt {
 		return nil, records, false, nil
 	}
@@ -94,7 +115,7 @@ func cutBatch(records []byte) (b recordBatch, rest []byte, ok bool, err error) {
 	if size < batchHeaderSize {
 		return nil, records, false, fmt.Errorf("a batch of %d bytes", size)
 	}
-	b, rest = recordBatch(records[:size]), records[size:]
+	b, rest = Batch(records[:size]), records[size:]
 	if sum := crc32.Checksum(b[batchAttributesAt:], castagnoli); sum != binary.BigEndian.Uint32(b[batchCRCAt:]) {
 		return nil, records, false, fmt.Errorf("the batch at offset %d is damaged: its checksum is wrong", b.baseOffset())
 	}
@@ -104,9 +125,9 @@ func cutBatch(records []byte) (b recordBatch, rest []byte, ok bool, err error) {
 // maxRecordSize bounds one record after decompression.
 const maxRecordSize = 32 << 20
 
-// each decompresses the batch as a stream and hands over one record after the other: what is in memory beside the batch is one
+// Each decompresses the batch as a stream and hands over one record after the other: what is in memory beside the batch is one
 // record, however well the batch was compressed. Key, Value and header values are valid until the next call.
-func (b recordBatch) each(buffer *[]byte, do func(Record) error) error {
+func (b Batch) Each(buffer *[]byte, do func(Record) error) error {
 	in, err := b.codec().reader(b[batchHeaderSize:])
 	if err != nil {
 		return fmt.Errorf("the batch at offset %d: %w", b.baseOffset(), err)
@@ -170,10 +191,10 @@ func parseRecord(body []byte) (r Record, offset, timestamp int64, err error) {
 	r.Value = p.bytes()
 	// A header takes two bytes at least.
 	if headers := p.varint(); headers > 0 && headers <= int64(len(p.rest)) {
-		r.Headers = make([]RecordHeader, 0, headers)
+		r.Headers = make([]Header, 0, headers)
 		for range headers {
 			name := p.bytes()
-			r.Headers = append(r.Headers, RecordHeader{Name: string(name), Value: p.bytes()})
+			r.Headers = append(r.Headers, Header{Name: string(name), Value: p.bytes()})
 		}
 	} else if headers != 0 {
 		p.bad = true
@@ -218,11 +239,11 @@ func (p *fieldReader) bytes() []byte {
 	return p.take(n)
 }
 
-// abortMarker tells whether a control batch ends a transaction that was aborted (ControlRecordType: 0 is abort, 1 commit).
-func (b recordBatch) abortMarker() (bool, error) {
+// AbortMarker tells whether a control batch ends a transaction that was aborted (ControlRecordType: 0 is abort, 1 commit).
+func (b Batch) AbortMarker() (bool, error) {
 	var buffer []byte
 	aborted := false
-	err := b.each(&buffer, func(r Record) error {
+	err := b.Each(&buffer, func(r Record) error {
 		aborted = len(r.Key) >= 4 && binary.BigEndian.Uint16(r.Key[2:]) == 0
 		return nil
 	})

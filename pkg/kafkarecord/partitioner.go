@@ -1,13 +1,10 @@
-package broker
+package kafkarecord
 
-import (
-	"encoding/binary"
-	"math/rand/v2"
-)
+import "encoding/binary"
 
-// partitionOfKey is where Kafka's own producer puts a key (BuiltInPartitioner.java), so that what is written through here lands
+// PartitionOf is where Kafka's own producer puts a key (BuiltInPartitioner.java), so that what is written through here lands
 // beside what applications write.
-func partitionOfKey(key []byte, partitions int) int32 {
+func PartitionOf(key []byte, partitions int) int32 {
 	return int32(murmur2(key)&0x7fffffff) % int32(partitions)
 }
 
@@ -38,18 +35,4 @@ func murmur2(data []byte) uint32 {
 	h *= m
 	h ^= h >> 15
 	return h
-}
-
-// anyPartition picks one for records without a key: one that has a leader if there is any.
-func anyPartition(partitions []Partition) int32 {
-	var led []int32
-	for _, p := range partitions {
-		if p.Leader >= 0 {
-			led = append(led, p.ID)
-		}
-	}
-	if len(led) == 0 {
-		return partitions[rand.IntN(len(partitions))].ID
-	}
-	return led[rand.IntN(len(led))]
 }

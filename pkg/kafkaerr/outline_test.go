@@ -1,4 +1,4 @@
-package broker
+package kafkaerr
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 
 // Who may only use a cluster does not learn how it is reached.
 func TestOutline(t *testing.T) {
-	refused := &transportError{addr: "10.0.0.7:9092", gone: true, err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}
-	login := &transportError{addr: "10.0.0.8:9092", err: &SecurityError{ReasonAuthenticationFailed, `the brokers do not accept SCRAM-SHA-512 as "alice": no`}}
-	secret := &transportError{addr: "10.0.0.9:9092", err: &SecurityError{ReasonCredentialsUnavailable, "Secret streams/login does not exist"}}
+	refused := &NoAnswerError{Addr: "10.0.0.7:9092", Gone: true, Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}
+	login := &NoAnswerError{Addr: "10.0.0.8:9092", Err: &SecurityError{ReasonAuthenticationFailed, `the brokers do not accept SCRAM-SHA-512 as "alice": no`}}
+	secret := &NoAnswerError{Addr: "10.0.0.9:9092", Err: &SecurityError{ReasonCredentialsUnavailable, "Secret streams/login does not exist"}}
 	away := &UnreachableError{Cluster: "streams/k", Address: "10.0.0.7:9092", Err: errors.Join(refused, login, secret)}
 	policy := &Error{Op: "create topic", Object: "orders", Code: 44, Name: "POLICY_VIOLATION", Message: "at most 3 partitions"}
 	for name, tc := range map[string]struct {
@@ -31,7 +31,7 @@ func TestOutline(t *testing.T) {
 		"joined twice":    {errors.Join(errors.Join(policy, refused), refused), "create topic orders: POLICY_VIOLATION: at most 3 partitions\nno broker answers"},
 		"something else":  {errors.New("no such field"), "no such field"},
 		"a deadline":      {context.DeadlineExceeded, "context deadline exceeded"},
-		"not admitted":    {&NotAdmittedError{Cluster: "streams/k", ID: "x", Err: errStranger}, errStranger.Error()},
+		"not admitted":    {&NotAdmittedError{Cluster: "streams/k", ID: "x", Err: errors.New("it is another's")}, errors.New("it is another's").Error()},
 		"said once":       {Outline(away), "credentials"},
 		"wrapped outline": {fmt.Errorf("look: %w", Outline(refused)), "look: no broker answers"},
 	} {

@@ -1,8 +1,9 @@
-package broker
+package kafkaerr
 
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -65,6 +66,44 @@ func (e *UnknownOutcomeError) Error() string {
 
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 
+// NoAnswerError says that a request got no answer. It is inside of an *UnreachableError, or an *UnknownOutcomeError.
+type NoAnswerError struct {
+	Addr string
+	// Sent tells whether any byte of the request may have reached the broker.
+	Sent bool
+	// Gone tells that the address was found not to answer at all, not even to a fresh connection.
+	Gone bool
+	Err  error
+}
+
+func (e *NoAnswerError) Error() string { return fmt.Sprintf("broker %s: %v", e.Addr, e.Err) }
+func (e *NoAnswerError) Unwrap() error { return e.Err }
+
+// IsGone tells whether err says that an address does not answer at all.
+func IsGone(err error) bool { var e *NoAnswerError; return errors.As(err, &e) && e.Gone }
+
+// WasSent tells whether err says that a request may have reached a broker, which did not answer it.
+func WasSent(err error) bool { var e *NoAnswerError; return errors.As(err, &e) && e.Sent }
+
+// NotAdmittedError says that brokers answer, and that they are of a cluster that the target must not be. Nothing was asked of them but
+// their cluster's id.
+type NotAdmittedError struct {
+	// Cluster is the target's namespace and name, ID the id of the cluster that answers.
+	Cluster string
+	ID      string
+	// Err is what the gate said.
+	Err error
+}
+
+func (e *NotAdmittedError) Error() string {
+	return fmt.Sprintf("Kafka cluster %s must not be cluster %q: %v", e.Cluster, e.ID, e.Err)
+}
+
+func (e *NotAdmittedError) Unwrap() error { return e.Err }
+
+// IsNotAdmitted tells whether err says that the brokers are of a cluster that the target must not be.
+func IsNotAdmitted(err error) bool { var e *NotAdmittedError; return errors.As(err, &e) }
+
 // TooLongError says that a broker answered with more than there is memory for, and that the answer was not read. The broker is well, and so
 // is the rest of the cluster.
 type TooLongError struct {
@@ -111,12 +150,12 @@ func MayAppear(err error) bool {
 }
 
 // IsNotSupported tells whether err says that the cluster lacks what was asked for (ZooKeeper mode, older release).
-func IsNotSupported(err error) bool { return CodeOf(err) == codeUnsupportedVersion }
+func IsNotSupported(err error) bool { return CodeOf(err) == UnsupportedVersion }
 
 // RetryAfter is how long to wait with a request that exceeds a quota of the brokers; 0 for other errors.
 func RetryAfter(err error) time.Duration {
 	var e *Error
-	if !errors.As(err, &e) || e.Code != codeThrottled {
+	if !errors.As(err, &e) || e.Code != ThrottlingQuotaExceeded {
 		return 0
 	}
 	return max(e.RetryAfter, time.Second)
@@ -134,11 +173,37 @@ func CodeOf(err error) int16 {
 	return 0
 }
 
-// newError makes an Error of what a broker said; retryAfter is how long it asks to be left alone.
-func newError(op, object string, code int16, message *string, retryAfter time.Duration) *Error {
-	e := &Error{Op: op, Object: object, Code: code, Name: codeName(code), Retriable: kafkaCodes[code].retriable, RetryAfter: min(max(retryAfter, 0), maxRetryAfter)}
+// New makes an Error of what a broker said; retryAfter is how long it asks to be left alone.
+func New(op, object string, code int16, message *string, retryAfter time.Duration) *Error {
+	e := &Error{Op: op, Object: object, Code: code, Name: Name(code), Retriable: Retriable(code), RetryAfter: min(max(retryAfter, 0), maxRetryAfter)}
 	if message != nil {
 		e.Message = *message
 	}
 	return e
+}
+
+// Refusals are the brokers' refusals in an error, in order.
+func Refusals(err error) []*Error {
+	if e, ok := err.(*Error); ok {
+		return []*Error{e}
+	}
+	var all []*Error
+	switch u := err.(type) {
+	case interface{ Unwrap() error }:
+		if inner := u.Unwrap(); inner != nil {
+			all = Refusals(inner)
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range u.Unwrap() {
+			all = append(all, Refusals(inner)...)
+		}
+	}
+	return all
+}
+
+// MakesTooMuch tells KRaft's refusals of a request that makes too many metadata records: "Unable to perform excessively large batch operation"
+// and "Excessively large number of partitions per request" (QuorumController, ReplicationControlManager).
+func MakesTooMuch(err error) bool {
+	var refusal *Error
+	return errors.As(err, &refusal) && refusal.Code == PolicyViolation && strings.Contains(strings.ToLower(refusal.Message), "excessively large")
 }

@@ -1,0 +1,46 @@
+package kafkaerr
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// The names and what Kafka calls transient are compared with another client's table.
+func TestCodesAreKafkas(t *testing.T) {
+	// Kafka renamed it in 2.6 (KIP-392), and kept the number.
+	renamed := map[int16]string{NotLeaderOrFollower: "NOT_LEADER_FOR_PARTITION"}
+	seen := map[string]int16{}
+	for of, c := range codes {
+		if other, twice := seen[c.name]; twice {
+			t.Errorf("%d and %d are both %s", other, of, c.name)
+		}
+		seen[c.name] = of
+		var theirs *kerr.Error
+		if !errors.As(kerr.ErrorForCode(of), &theirs) || theirs == kerr.UnknownServerError && of != UnknownServerError {
+			continue
+		}
+		name := c.name
+		if was, is := renamed[of]; is {
+			name = was
+		}
+		if theirs.Message != name || theirs.Retriable != Retriable(of) {
+			t.Errorf("%d is %s, retriable %v; want %s, %v", of, c.name, Retriable(of), theirs.Message, theirs.Retriable)
+		}
+	}
+}
+
+func TestACodeThatNobodyKnows(t *testing.T) {
+	if Name(9999) != "ERROR_9999" || ClassOf(9999) != Internal || Retriable(9999) || Permanent(New("create topic", "orders", 9999, nil, 0)) {
+		t.Errorf("%s, class %d, retriable %v", Name(9999), ClassOf(9999), Retriable(9999))
+	}
+}
+
+func TestWhatAnErrorSays(t *testing.T) {
+	lost := fmt.Errorf("wrapped: %w", &UnreachableError{Cluster: "streams/k", Err: &NoAnswerError{Addr: "a:9092", Sent: true, Err: errors.New("reset")}})
+	if !WasSent(lost) || IsGone(lost) || !IsUnreachable(lost) || IsUnknownOutcome(lost) {
+		t.Errorf("%v: sent %v, gone %v", lost, WasSent(lost), IsGone(lost))
+	}
+}
