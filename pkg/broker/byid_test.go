@@ -12,6 +12,7 @@ func TestTopicsAreFoundByIDOnBrokersThatDoNotLookUp(t *testing.T) {
 	for release, versions := range map[string]*kversion.Versions{"2.8": kversion.V2_8_0(), "3.0": kversion.V3_0_0(), "3.1": kversion.V3_1_0()} {
 		t.Run(release, func(t *testing.T) {
 			b := newBench(t, Options{}, kfake.SeedTopics(2, "orders", "payments"), kfake.MaxVersions(versions))
+			b.offers.Store(nil)
 			ctx := testContext(t)
 			orders := b.mustTopic(t, "orders")
 			if orders.ID.IsZero() {

@@ -28,6 +28,7 @@ type Cluster struct {
 	knocks          knocks
 	shared          *shared
 	expected        expectations
+	views           views
 	logDirs         logDirCache
 	groups          groupsState
 	// reads and produces hold a token for each call of Read and for each batch that is being written.
@@ -43,6 +44,8 @@ type Cluster struct {
 	snapshot  *Snapshot
 	// controllerSince is when another controller was first named, in ZooKeeper mode.
 	controllerSince time.Time
+	// noForwarding tells that a broker has said that it is not the controller in KRaft mode.
+	noForwarding bool
 	// epoch grows with each Invalidate: a snapshot asked for before it is not kept.
 	epoch int
 }
@@ -52,7 +55,7 @@ type directory struct {
 	clusterID string
 	// controller is where requests for the controller go: in KRaft mode some live broker, which forwards them.
 	controller int32
-	kraft      bool
+	mode
 	// brokers are the ones that are not fenced.
 	brokers map[int32]BrokerInfo
 }
@@ -88,6 +91,7 @@ func (c *Cluster) sweep() {
 	c.pool.sweep()
 	c.logDirs.sweep(c.opts.Clock.Now(), c.opts.LogDirsTTL)
 	c.expected.sweep(c.opts.Clock.Now())
+	c.views.sweep(c.opts.Clock.Now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.snapshot != nil && c.snapshot.Age(c.opts.Clock.Now()) > snapshotLife {
@@ -148,8 +152,10 @@ func (c *Cluster) learn(d directory) {
 		c.epoch++
 		c.logDirs.clear()
 		c.expected.clear()
+		c.views.clear()
+		c.noForwarding = false
 	}
-	if c.dir != nil && !d.kraft && c.dir.controller != d.controller {
+	if c.dir != nil && d.zookeeper && c.dir.controller != d.controller {
 		c.controllerSince = c.opts.Clock.Now()
 	}
 	c.dir = &d
@@ -171,11 +177,8 @@ func (c *Cluster) directory(ctx context.Context, fresh bool) (*directory, error)
 		return d, nil
 	}
 	got, err := c.directoryFlight.do(ctx, c.life, c.opts.RequestTimeout, 0, func(ctx context.Context) (directory, error) {
-		info, controller, err := c.describe(ctx)
-		if err != nil {
-			return directory{}, err
-		}
-		return newDirectory(info, controller), nil
+		_, d, err := c.describe(ctx)
+		return d, err
 	})
 	if err != nil {
 		return nil, err

@@ -33,12 +33,12 @@ func (c *Cluster) topicConfigs(ctx context.Context, topics []string) (map[string
 	all := make(map[string][]ConfigEntry, len(topics))
 	var refused []error
 	for chunk := range slices.Chunk(topics, maxConfigTopics) {
-		for pause := settlePause; ; pause = min(2*pause, maxSettlePause) {
+		for patience := c.patience(); ; {
 			answer, err := share(ctx, c, c.shared.configs, op, objects(chunk), chunk)
 			if err != nil {
 				return nil, err
 			}
-			if c.configsSettled(chunk, answer) {
+			if c.configsSettled(chunk, answer) || patience.ended() {
 				for _, topic := range chunk {
 					if entries, ok := answer.configs[topic]; ok {
 						all[topic] = entries
@@ -49,7 +49,7 @@ func (c *Cluster) topicConfigs(ctx context.Context, topics []string) (map[string
 				}
 				break
 			}
-			if err := c.pause(ctx, pause); err != nil {
+			if err := patience.pause(ctx); err != nil {
 				return nil, c.failed(ctx, op, objects(chunk), err)
 			}
 		}
@@ -207,8 +207,8 @@ func (c *Cluster) alterTopicConfigs(validateOnly bool) func(context.Context, []a
 			bySarama(func() *sarama.IncrementalAlterConfigsRequest {
 				return &sarama.IncrementalAlterConfigsRequest{Version: 1, Resources: resources, ValidateOnly: validateOnly}
 			}, (*sarama.Broker).IncrementalAlterConfigs)},
-			func(r *sarama.IncrementalAlterConfigsResponse) bool {
-				return len(r.Resources) > 0 && !slices.ContainsFunc(r.Resources, func(r *sarama.AlterConfigsResourceResponse) bool { return r.ErrorCode != kafkaerr.NotController })
+			func(r *sarama.IncrementalAlterConfigsResponse) []int16 {
+				return codesOf(r.Resources, func(r *sarama.AlterConfigsResourceResponse) int16 { return r.ErrorCode })
 			})
 		if err != nil {
 			return nil, err

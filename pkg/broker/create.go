@@ -136,13 +136,8 @@ func (c *Cluster) createTopics(validateOnly bool) func(context.Context, []creati
 				}
 				return sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, timeout, validateOnly)
 			}, (*sarama.Broker).CreateTopics)},
-			func(r *sarama.CreateTopicsResponse) bool {
-				for _, e := range r.TopicErrors {
-					if e.Err != sarama.ErrNotController {
-						return false
-					}
-				}
-				return len(r.TopicErrors) > 0
+			func(r *sarama.CreateTopicsResponse) []int16 {
+				return codesOf(slices.Collect(maps.Values(r.TopicErrors)), func(e *sarama.TopicError) int16 { return int16(e.Err) })
 			})
 		if err != nil {
 			return nil, err
@@ -175,7 +170,7 @@ func (c *Cluster) checkAssignments(ctx context.Context, op, object string, assig
 		return nil
 	}
 	d, err := c.directory(ctx, false)
-	if err != nil || d.kraft {
+	if err != nil || !d.zookeeper {
 		return err
 	}
 	if d, err = c.directory(ctx, true); err != nil {
@@ -376,13 +371,8 @@ func (c *Cluster) createPartitions(validateOnly bool) func(context.Context, []gr
 			bySarama(func() *sarama.CreatePartitionsRequest {
 				return &sarama.CreatePartitionsRequest{Version: createPartitionsVersion, TopicPartitions: wanted, Timeout: timeout, ValidateOnly: validateOnly}
 			}, (*sarama.Broker).CreatePartitions)},
-			func(r *sarama.CreatePartitionsResponse) bool {
-				for _, e := range r.TopicPartitionErrors {
-					if e.Err != sarama.ErrNotController {
-						return false
-					}
-				}
-				return len(r.TopicPartitionErrors) > 0
+			func(r *sarama.CreatePartitionsResponse) []int16 {
+				return codesOf(slices.Collect(maps.Values(r.TopicPartitionErrors)), func(e *sarama.TopicPartitionError) int16 { return int16(e.Err) })
 			})
 		if err != nil {
 			return nil, err

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -51,8 +50,8 @@ func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) ([]answer[str
 			}
 			return &req
 		}, 6)},
-		func(r *kmsg.DeleteTopicsResponse) bool {
-			return len(r.Topics) > 0 && !slices.ContainsFunc(r.Topics, func(t kmsg.DeleteTopicsResponseTopic) bool { return t.ErrorCode != kafkaerr.NotController })
+		func(r *kmsg.DeleteTopicsResponse) []int16 {
+			return codesOf(r.Topics, func(t kmsg.DeleteTopicsResponseTopic) int16 { return t.ErrorCode })
 		})
 	if err != nil {
 		return nil, err

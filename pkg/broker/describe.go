@@ -25,7 +25,7 @@ func (c *Cluster) Describe(ctx context.Context) (ClusterInfo, error) {
 type describeAnswer struct {
 	cluster *sarama.DescribeClusterResponse
 	meta    *sarama.MetadataResponse
-	kraft   bool
+	mode    mode
 }
 
 func (a describeAnswer) throttle() time.Duration {
@@ -35,14 +35,14 @@ func (a describeAnswer) throttle() time.Duration {
 	return throttleOf(a.meta)
 }
 
-// describe also tells where requests for the controller go.
-func (c *Cluster) describe(ctx context.Context) (ClusterInfo, int32, error) {
+// describe also tells where requests for the controller go, and the mode.
+func (c *Cluster) describe(ctx context.Context) (ClusterInfo, directory, error) {
 	ask := bySarama(func() *sarama.DescribeClusterRequest { return sarama.NewDescribeClusterRequest(sarama.MaxVersion) },
 		(*sarama.Broker).DescribeCluster)
 	askOld := bySarama(func() *sarama.MetadataRequest { return metadataRequest([]string{noSuchTopic}) }, (*sarama.Broker).GetMetadata)
 	got, err := askAny(ctx, c, request[describeAnswer]{"describe cluster", c.label, int16(kmsg.DescribeCluster), laneMetadata,
 		func(l *link) (describeAnswer, error) {
-			a := describeAnswer{kraft: l.offers.kraft()}
+			a := describeAnswer{mode: l.offers.mode()}
 			var err error
 			if l.offers.supports(int16(kmsg.DescribeCluster)) {
 				a.cluster, err = ask(l)
@@ -52,13 +52,13 @@ func (c *Cluster) describe(ctx context.Context) (ClusterInfo, int32, error) {
 			return a, err
 		}})
 	if err != nil {
-		return ClusterInfo{}, 0, err
+		return ClusterInfo{}, directory{}, err
 	}
-	info := ClusterInfo{ControllerID: -1, KRaft: got.kraft}
+	info := ClusterInfo{ControllerID: -1, KRaft: got.mode.kraft}
 	var controller int32
 	if r := got.cluster; r != nil {
 		if r.Err != sarama.ErrNoError {
-			return ClusterInfo{}, 0, kafkaerr.New("describe cluster", c.label, int16(r.Err), r.ErrorMessage, 0)
+			return ClusterInfo{}, directory{}, kafkaerr.New("describe cluster", c.label, int16(r.Err), r.ErrorMessage, 0)
 		}
 		info.ID, controller = r.ClusterID, r.ControllerID
 		for _, b := range r.Brokers {
@@ -78,16 +78,17 @@ func (c *Cluster) describe(ctx context.Context) (ClusterInfo, int32, error) {
 		info.ControllerID = controller
 	}
 	slices.SortFunc(info.Brokers, func(a, b BrokerInfo) int { return int(a.ID - b.ID) })
-	c.learn(newDirectory(info, controller))
-	return info, controller, nil
+	d := newDirectory(info, controller, got.mode)
+	c.learn(d)
+	return info, d, nil
 }
 
 // noSuchTopic makes a Metadata request that lists the brokers and no topics: sarama encodes an empty list as "all topics". The
 // name is one that no topic can have.
 const noSuchTopic = "."
 
-func newDirectory(info ClusterInfo, controller int32) directory {
-	d := directory{clusterID: info.ID, controller: controller, kraft: info.KRaft, brokers: make(map[int32]BrokerInfo, len(info.Brokers))}
+func newDirectory(info ClusterInfo, controller int32, mode mode) directory {
+	d := directory{clusterID: info.ID, controller: controller, mode: mode, brokers: make(map[int32]BrokerInfo, len(info.Brokers))}
 	for _, b := range info.Brokers {
 		if !b.Fenced {
 			d.brokers[b.ID] = b
@@ -135,7 +136,7 @@ func (c *Cluster) BrokerVersions(ctx context.Context) (map[int32]BrokerVersion, 
 		if err != nil {
 			return BrokerVersion{Err: err}
 		}
-		return BrokerVersion{Release: o.release(), KRaft: o.kraft(), MetadataVersion: o.metadataVersion, FinalizedMetadataVersion: o.finalized}
+		return BrokerVersion{Release: o.release(), KRaft: o.mode().kraft, MetadataVersion: o.metadataVersion, FinalizedMetadataVersion: o.finalized}
 	})
 	versions := make(map[int32]BrokerVersion, len(ids))
 	for i, id := range ids {
@@ -173,7 +174,7 @@ func (c *Cluster) UnregisterBroker(ctx context.Context, id int32) error {
 			req := kmsg.NewUnregisterBrokerRequest()
 			req.BrokerID = id
 			return &req
-		}, 0)}, func(r *kmsg.UnregisterBrokerResponse) bool { return r.ErrorCode == kafkaerr.NotController })
+		}, 0)}, func(r *kmsg.UnregisterBrokerResponse) []int16 { return []int16{r.ErrorCode} })
 	if err == nil {
 		if resp.ErrorCode == 0 || resp.ErrorCode == kafkaerr.BrokerIDNotRegistered {
 			return nil
@@ -193,7 +194,12 @@ func (c *Cluster) needKRaft(ctx context.Context, op, object string) error {
 		return err
 	}
 	if !d.kraft {
-		text := "the cluster runs in ZooKeeper mode, this needs KRaft"
+		text := "this needs KRaft, and the cluster "
+		if d.zookeeper {
+			text += "runs in ZooKeeper mode"
+		} else {
+			text += "does not say that it runs in that mode"
+		}
 		return kafkaerr.New(op, object, kafkaerr.UnsupportedVersion, &text, 0)
 	}
 	return nil

@@ -108,10 +108,19 @@ func (c *Cluster) electLeaders(ctx context.Context, topic string, kind ElectionT
 			req.Topics = append(req.Topics, wanted)
 			return &req
 		}, minVersion)},
-		func(r *kmsg.ElectLeadersResponse) bool {
-			return r.ErrorCode == kafkaerr.NotController || slices.ContainsFunc(r.Topics, func(t kmsg.ElectLeadersResponseTopic) bool {
-				return slices.ContainsFunc(t.Partitions, func(p kmsg.ElectLeadersResponseTopicPartition) bool { return p.ErrorCode == kafkaerr.NotController })
-			})
+		func(r *kmsg.ElectLeadersResponse) []int16 {
+			if r.ErrorCode != 0 {
+				return []int16{r.ErrorCode}
+			}
+			var codes []int16
+			for _, t := range r.Topics {
+				codes = append(codes, codesOf(t.Partitions, func(p kmsg.ElectLeadersResponseTopicPartition) int16 { return p.ErrorCode })...)
+			}
+			if slices.Contains(codes, kafkaerr.NotController) {
+				// One is enough: it lost office meanwhile.
+				return []int16{kafkaerr.NotController}
+			}
+			return codes
 		})
 	if err != nil {
 		return nil, err

@@ -28,18 +28,17 @@ func (c *Cluster) EligibleLeaders(ctx context.Context, topic string) (map[int32]
 	const op = "describe partitions"
 	eligible := map[int32]EligibleLeaders{}
 	var next *kmsg.DescribeTopicPartitionsResponseNextCursor
-	for pause := settlePause; ; {
+	for patience := c.patience(); ; {
 		resp, err := askAny(ctx, c, request[*kmsg.DescribeTopicPartitionsResponse]{op, topic, int16(kmsg.DescribeTopicPartitions), laneMetadata,
 			byKmsg[*kmsg.DescribeTopicPartitionsResponse](func() kmsg.Request { return describePartitions(topic, next) }, 0)})
 		if err != nil {
 			return nil, err
 		}
-		if len(resp.Topics) == 1 && resp.Topics[0].ErrorCode == kafkaerr.UnknownTopicOrPartition && !c.expected.met(c.opts.Clock.Now(), nil, []string{topic}) {
+		if len(resp.Topics) == 1 && resp.Topics[0].ErrorCode == kafkaerr.UnknownTopicOrPartition && !c.expected.met(c.opts.Clock.Now(), nil, []string{topic}) && !patience.ended() {
 			// A broker that has not heard yet of a topic this gateway has just created.
-			if err := c.pause(ctx, pause); err != nil {
+			if err := patience.pause(ctx); err != nil {
 				return nil, c.failed(ctx, op, topic, err)
 			}
-			pause = min(2*pause, maxSettlePause)
 			continue
 		}
 		for _, t := range resp.Topics {

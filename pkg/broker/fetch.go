@@ -149,7 +149,7 @@ func (f *fetcher) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.pool.downError(addr); err != nil {
+	if err := c.pool.dialError(addr); err != nil {
 		return err
 	}
 	security, gen, err := c.pool.secure(ctx)

@@ -109,6 +109,7 @@ func TestAGateKeepsAClusterOut(t *testing.T) {
 // A gate costs one request a connection, and none for what follows on it.
 func TestAGateAsksOnceAConnection(t *testing.T) {
 	b := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("ours"), kfake.SeedTopics(1, "orders"))
+	b.offers.Store(nil)
 	keys := recorded(b.kafka)
 	c := b.gateway.Cluster(Target{Key: "ns/k/uid", Bootstrap: b.kafka.ListenAddrs(), Gate: &doorman{admit: "ours"}})
 	ctx := testContext(t)
@@ -174,6 +175,7 @@ func TestAGateIsBeforeAdvertisedAddresses(t *testing.T) {
 // Releases without DescribeCluster tell their id with the metadata.
 func TestAGateOfAnOldRelease(t *testing.T) {
 	b := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("ours"), kfake.SeedTopics(1, "orders"), kfake.MaxVersions(kversion.V2_7_0()))
+	b.offers.Store(nil)
 	gate := &doorman{admit: "ours"}
 	c := b.gateway.Cluster(Target{Key: "ns/k/uid", Bootstrap: b.kafka.ListenAddrs(), Gate: gate})
 	if _, found, err := c.Topic(testContext(t), "orders"); err != nil || !found {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // verdict is what the proxy does with a request.
@@ -34,6 +37,8 @@ type network struct {
 	mu sync.Mutex
 	// rule decides on each request by broker address and API key.
 	rule func(addr string, key int16) verdict
+	// change changes what brokers answer, by their address.
+	change func(addr string, resp kmsg.Response)
 	// hung addresses accept connections and say nothing; dead ones refuse them; lost ones do not even refuse.
 	hung, dead, lost map[string]bool
 	conns            map[net.Conn]string
@@ -105,6 +110,7 @@ func (n *network) serve(client net.Conn, addr string) {
 	}
 	defer server.Close()
 	var state atomic.Int64 // the verdict on answers
+	var asked atomic.Pointer[[]byte]
 	go func() {
 		defer client.Close()
 		for {
@@ -119,10 +125,13 @@ func (n *network) serve(client net.Conn, addr string) {
 				continue
 			}
 			n.mu.Lock()
-			hung := n.hung[addr]
+			hung, change := n.hung[addr], n.change
 			n.mu.Unlock()
 			if hung {
 				continue
+			}
+			if request := asked.Load(); change != nil && request != nil {
+				frame = changed(frame, *request, func(resp kmsg.Response) { change(addr, resp) })
 			}
 			if _, err := client.Write(frame); err != nil {
 				return
@@ -152,10 +161,33 @@ func (n *network) serve(client net.Conn, addr string) {
 		if v != pass {
 			state.Store(int64(v))
 		}
+		asked.Store(&frame)
 		if _, err := server.Write(frame); err != nil {
 			return
 		}
 	}
+}
+
+// changed is an answer as change leaves it; those to ApiVersions are left alone.
+func changed(answer, request []byte, change func(kmsg.Response)) []byte {
+	key, version := int16(binary.BigEndian.Uint16(request[4:])), int16(binary.BigEndian.Uint16(request[6:]))
+	req := kmsg.RequestForKey(key)
+	if req == nil || key == int16(kmsg.ApiVersions) {
+		return answer
+	}
+	req.SetVersion(version)
+	resp := req.ResponseKind()
+	head := 8
+	if resp.IsFlexible() {
+		head++
+	}
+	if err := resp.ReadFrom(answer[head:]); err != nil {
+		return answer
+	}
+	change(resp)
+	out := resp.AppendTo(slices.Clone(answer[:head]))
+	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
+	return out
 }
 
 func readFrame(r io.Reader) ([]byte, error) {
@@ -200,6 +232,8 @@ type bench struct {
 	network *network
 	gateway *Gateway
 	cluster *Cluster
+	// offers is what the fake brokers say that they offer; nil for what they do by themselves.
+	offers atomic.Pointer[kmsg.ApiVersionsResponse]
 }
 
 func newBench(t testing.TB, opts Options, kafkaOpts ...kfake.Opt) *bench {
@@ -220,8 +254,63 @@ func newBench(t testing.TB, opts Options, kafkaOpts ...kfake.Opt) *bench {
 		kafka.Close()
 	})
 	b := &bench{kafka: kafka, network: n, gateway: gateway}
+	b.likeZooKeeper(t)
 	b.cluster = gateway.Cluster(Target{Key: "streams/my-cluster/uid-1", Bootstrap: kafka.ListenAddrs()})
 	return b
+}
+
+var fakeKeys struct {
+	sync.Mutex
+	keys []kmsg.ApiVersionsResponseApiKey
+}
+
+// fakeOffers is what a fake broker offers by itself.
+func fakeOffers(t testing.TB) []kmsg.ApiVersionsResponseApiKey {
+	t.Helper()
+	fakeKeys.Lock()
+	defer fakeKeys.Unlock()
+	if fakeKeys.keys != nil {
+		return fakeKeys.keys
+	}
+	one, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(one.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	offered, err := kmsg.NewPtrApiVersionsRequest().RequestWith(testContext(t), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fakeKeys.keys = offered.ApiKeys
+	return fakeKeys.keys
+}
+
+// likeZooKeeper makes the fake brokers offer what those of a cluster in ZooKeeper mode do: like these, they forward nothing.
+func (b *bench) likeZooKeeper(t testing.TB) {
+	t.Helper()
+	keys := slices.Clone(fakeOffers(t))
+	for _, key := range []kmsg.Key{kmsg.LeaderAndISR, kmsg.StopReplica, kmsg.UpdateMetadata} {
+		api := kmsg.NewApiVersionsResponseApiKey()
+		api.ApiKey = int16(key)
+		keys = append(keys, api)
+	}
+	b.offers.Store(&kmsg.ApiVersionsResponse{ApiKeys: keys})
+	b.kafka.ControlKey(int16(kmsg.ApiVersions), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
+		said := b.offers.Load()
+		if said == nil {
+			return nil, nil, false
+		}
+		resp.ApiKeys, resp.SupportedFeatures = said.ApiKeys, said.SupportedFeatures
+		resp.FinalizedFeatures, resp.FinalizedFeaturesEpoch = said.FinalizedFeatures, said.FinalizedFeaturesEpoch
+		return resp, nil, true
+	})
 }
 
 // controllerAddr is where the fake cluster's controller listens, as the gateway sees it.

@@ -2,19 +2,24 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"syscall"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 )
 
-// knocks are the fresh connections tried to addresses whose answers are late, one at a time for each address.
+// knocks are the questions to addresses whose answers are late, one at a time for each address.
 type knocks struct {
 	mu      sync.Mutex
 	waiting map[string][]chan error
 }
 
-// knock tries a fresh connection to an address and tells the outcome; nil means that the broker is there and only slow. It is
-// what tells a hung process from a long request, long before a deadline would.
+// knock asks something small at an address, over a connection that is idle or else a fresh one, and tells the outcome; nil means that the
+// broker is there and only slow, or that nobody knows. It is what tells a hung process from a long request, long before a deadline would.
 func (c *Cluster) knock(addr string) chan error {
 	answer := make(chan error, 1)
 	k := &c.knocks
@@ -41,6 +46,14 @@ func (c *Cluster) knock(addr string) chan error {
 func (c *Cluster) tryAnew(addr string) error {
 	ctx, cancel := context.WithTimeout(c.life, c.opts.ConnectTimeout)
 	defer cancel()
+	if l := c.pool.anyIdle(addr); l != nil {
+		gen := l.gen
+		_, err := exchange(ctx, c, l, int16(kmsg.ApiVersions), bySarama(apiVersionsRequest, (*sarama.Broker).ApiVersions))
+		if err == nil || ctx.Err() != nil || conclusive(err) {
+			return c.found(addr, gen, err)
+		}
+		// It may only have been idle too long.
+	}
 	security, gen, err := c.pool.secure(ctx)
 	if err != nil {
 		// That says nothing about the broker.
@@ -48,12 +61,32 @@ func (c *Cluster) tryAnew(addr string) error {
 	}
 	how := c.pool.manner(security)
 	how.identify = false
-	l, err := openLink(c.life, c.opts, how, addr, c.opts.ConnectTimeout)
+	l, err := openLink(ctx, c.opts, how, addr, c.opts.ConnectTimeout)
 	if err == nil {
 		l.close()
-		c.pool.markUp(addr)
-	} else if c.life.Err() == nil {
-		c.pool.markDown(addr, gen, err)
 	}
+	return c.found(addr, gen, err)
+}
+
+// found is the verdict on what a knock came to. Only silence tells that nobody is there for the requests in flight: a broker that is may take
+// no more connections, of which it has a limit and a rate (max.connections, connection quotas, KIP-612), or none from us any more.
+func (c *Cluster) found(addr string, gen int, err error) error {
+	switch {
+	case c.life.Err() != nil:
+		return err
+	case err == nil:
+		c.pool.markUp(addr)
+		return nil
+	case !silent(err):
+		return nil
+	}
+	c.pool.markDown(addr, gen, err)
 	return err
+}
+
+// silent tells errors of the network by which nothing at all came back from an address.
+func silent(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.Is(err, errNoAnswer) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() ||
+		errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
 }

@@ -15,27 +15,28 @@ import (
 
 // likeKRaft makes the fake brokers offer what KRaft brokers do.
 func likeKRaft(b *bench) {
-	b.kafka.ControlKey(int16(kmsg.ApiVersions), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		b.kafka.KeepControl()
-		resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
-		for key := range int16(kmsg.MaxKey + 1) {
-			if r := kmsg.RequestForKey(key); r != nil {
-				api := kmsg.NewApiVersionsResponseApiKey()
-				api.ApiKey, api.MaxVersion = key, r.MaxVersion()
-				if key == int16(kmsg.Metadata) {
-					api.MaxVersion = 12
-				}
-				resp.ApiKeys = append(resp.ApiKeys, api)
-			}
+	resp := &kmsg.ApiVersionsResponse{}
+	for key := range int16(kmsg.MaxKey + 1) {
+		switch kmsg.Key(key) {
+		case kmsg.LeaderAndISR, kmsg.StopReplica, kmsg.UpdateMetadata:
+			continue
 		}
-		feature := kmsg.NewApiVersionsResponseSupportedFeature()
-		feature.Name, feature.MinVersion, feature.MaxVersion = metadataVersionFeature, 7, 30
-		resp.SupportedFeatures = append(resp.SupportedFeatures, feature)
-		level := kmsg.NewApiVersionsResponseFinalizedFeature()
-		level.Name, level.MinVersionLevel, level.MaxVersionLevel = metadataVersionFeature, 30, 30
-		resp.FinalizedFeatures, resp.FinalizedFeaturesEpoch = append(resp.FinalizedFeatures, level), 1
-		return resp, nil, true
-	})
+		if r := kmsg.RequestForKey(key); r != nil {
+			api := kmsg.NewApiVersionsResponseApiKey()
+			api.ApiKey, api.MaxVersion = key, r.MaxVersion()
+			if key == int16(kmsg.Metadata) {
+				api.MaxVersion = 12
+			}
+			resp.ApiKeys = append(resp.ApiKeys, api)
+		}
+	}
+	feature := kmsg.NewApiVersionsResponseSupportedFeature()
+	feature.Name, feature.MinVersion, feature.MaxVersion = metadataVersionFeature, 7, 30
+	resp.SupportedFeatures = append(resp.SupportedFeatures, feature)
+	level := kmsg.NewApiVersionsResponseFinalizedFeature()
+	level.Name, level.MinVersionLevel, level.MaxVersionLevel = metadataVersionFeature, 30, 30
+	resp.FinalizedFeatures, resp.FinalizedFeaturesEpoch = append(resp.FinalizedFeatures, level), 1
+	b.offers.Store(resp)
 }
 
 func TestKRaft(t *testing.T) {

@@ -44,8 +44,20 @@ func (o offers) supports(key int16) bool {
 	return ok
 }
 
-// kraft tells the mode by DescribeQuorum, which brokers in ZooKeeper mode do not have.
-func (o offers) kraft() bool { return o.supports(int16(kmsg.DescribeQuorum)) }
+// mode is what the brokers of a cluster take orders from. Servers of other makes have neither mode.
+type mode struct {
+	// kraft is a metadata quorum, zookeeper a controller that is one of the brokers.
+	kraft, zookeeper bool
+}
+
+// mode tells a quorum by DescribeQuorum, which what is between it and us may hide, or by a metadata.version in force; and a broker that takes
+// orders from another by the requests for those.
+func (o offers) mode() mode {
+	if o.supports(int16(kmsg.DescribeQuorum)) || o.finalized > 0 {
+		return mode{kraft: true}
+	}
+	return mode{zookeeper: o.supports(int16(kmsg.LeaderAndISR)) || o.supports(int16(kmsg.StopReplica)) || o.supports(int16(kmsg.UpdateMetadata))}
+}
 
 // releaseByLevel maps metadata.version levels to the release that introduced them (Kafka's MetadataVersion.java).
 var releaseByLevel = []struct {

@@ -103,6 +103,7 @@ func (c *Cluster) offsetsAt(ctx context.Context, t Topic, isolation Isolation, t
 		for _, p := range t.Partitions {
 			for _, answer := range answers {
 				if retriableOffset(answer[p.ID].err) {
+					c.contradicted(t, answer[p.ID].err)
 					todo = append(todo, p)
 					break
 				}

@@ -48,9 +48,11 @@ type laneState struct {
 	throttled time.Time
 }
 
+// downEntry is why no connection is opened to an address for a moment. One that is silent is not asked over those that are open either.
 type downEntry struct {
-	until time.Time
-	err   error
+	until  time.Time
+	silent bool
+	err    error
 }
 
 // pool holds the links of one cluster, and which addresses are known not to answer.
@@ -103,7 +105,7 @@ func (p *pool) acquire(ctx context.Context, addr string, ln lane, timeout time.D
 	if err := p.awaitThrottle(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := p.downError(addr); err != nil {
+	if err := p.downError(addr, ln); err != nil {
 		return nil, err
 	}
 	select {
@@ -143,7 +145,7 @@ func (p *pool) take(ctx context.Context, key laneKey, security *Security, gen in
 		p.drop(l)
 	}
 	// Those who waited for the slot behind a request that found the broker gone need not find out again.
-	if err := p.downError(key.addr); err != nil {
+	if err := p.downError(key.addr, key.lane); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
@@ -218,6 +220,16 @@ func (p *pool) idleLink(addr string, ln lane) *link {
 	}
 	<-p.requests
 	<-s.slots
+	return nil
+}
+
+// anyIdle is a link to an address that nothing is in flight on, of whatever lane; nil when there is none.
+func (p *pool) anyIdle(addr string) *link {
+	for ln := range laneCount {
+		if l := p.idleLink(addr, ln); l != nil {
+			return l
+		}
+	}
 	return nil
 }
 
@@ -318,10 +330,24 @@ func (p *pool) awaitThrottle(ctx context.Context, s *laneState) error {
 	}
 }
 
-// downError is the verdict on an address that did not answer a moment ago.
-func (p *pool) downError(addr string) error {
+// downError is why an address is not asked in a lane: it did not answer a moment ago, or took no more connections and there is none that is idle.
+func (p *pool) downError(addr string, ln lane) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if s := p.lanes[laneKey{addr, ln}]; s != nil && len(s.idle) > 0 && !p.down[addr].silent {
+		return nil
+	}
+	return p.dialErrorLocked(addr)
+}
+
+// dialError is why no connection is opened to an address.
+func (p *pool) dialError(addr string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dialErrorLocked(addr)
+}
+
+func (p *pool) dialErrorLocked(addr string) error {
 	if e, ok := p.down[addr]; ok && p.opts.Clock.Now().Before(e.until) {
 		return &kafkaerr.NoAnswerError{Addr: addr, Gone: true, Err: e.err}
 	}
@@ -337,7 +363,7 @@ func (p *pool) markDown(addr string, gen int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if gen == p.gen {
-		p.down[addr] = downEntry{until: p.opts.Clock.Now().Add(ttl), err: err}
+		p.down[addr] = downEntry{until: p.opts.Clock.Now().Add(ttl), silent: silent(err), err: err}
 	}
 }
 

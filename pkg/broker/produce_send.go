@@ -114,7 +114,7 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 	c, p := w.c, w.producer
 	key := producerKey{w.topic.ID, w.topic.Name, w.partition}
 	records := b.Encode(p.id, p.epoch, p.sequence(key))
-	leader := w.leader(w.topic)
+	believed, leader := w.topic, w.leader(w.topic)
 	start := time.Now()
 	doubt, renewed := false, false
 	fail := func(answer *kmsg.ProduceResponseTopicPartition, err error) (*kmsg.ProduceResponseTopicPartition, error) {
@@ -154,6 +154,7 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 		if ctx.Err() != nil || !doubt && time.Since(start) > c.opts.VerdictTimeout || c.pause(ctx, producePause) != nil {
 			return fail(answer, c.failed(ctx, opProduce, w.object(), err))
 		}
+		c.contradicted(believed, err)
 		now, found, lookup := c.topicNow(ctx, w.topic.Name)
 		switch {
 		case lookup != nil:
@@ -161,7 +162,7 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 			text := "the topic was deleted meanwhile"
 			return fail(answer, kafkaerr.New(opProduce, w.topic.Name, kafkaerr.UnknownTopicOrPartition, &text, 0))
 		default:
-			leader = w.leader(now)
+			believed, leader = now, w.leader(now)
 		}
 	}
 }

@@ -89,7 +89,9 @@ const opRead = "read records"
 type reading struct {
 	c     *Cluster
 	topic Topic
-	sink  Sink
+	// believed is what was heard last of who leads it.
+	believed Topic
+	sink     Sink
 	// turn is held by the one fetcher that has an answer in memory and talks to the sink.
 	turn chan struct{}
 	// over is what ends the reading, set by who holds turn: the sink is not called again.
@@ -159,6 +161,7 @@ func (r *reading) run(ctx context.Context, open []*position) error {
 func (r *reading) resume(ctx context.Context, lost []*position, why error) (done int, err error) {
 	asking, asked := r.c.begin(ctx)
 	defer asked()
+	r.c.contradicted(r.believed, why)
 	now, found, err := r.c.topicNow(asking, r.topic.Name)
 	switch {
 	case ctx.Err() != nil:
@@ -251,6 +254,7 @@ func (r *reading) skip(ctx context.Context, lost []*position, ranges map[int32]P
 
 // assign gives partitions to the fetchers of their leaders. Those without a leader wait.
 func (r *reading) assign(ctx context.Context, topic Topic, positions []*position) {
+	r.believed = topic
 	leaders := make(map[int32]int32, len(topic.Partitions))
 	for _, p := range topic.Partitions {
 		leaders[p.ID] = p.Leader

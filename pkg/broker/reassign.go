@@ -129,7 +129,7 @@ func (c *Cluster) listReassignments(ctx context.Context, topics []kmsg.ListParti
 			req.Topics = topics
 			return &req
 		}, 0)},
-		func(r *kmsg.ListPartitionReassignmentsResponse) bool { return r.ErrorCode == kafkaerr.NotController })
+		func(r *kmsg.ListPartitionReassignmentsResponse) []int16 { return []int16{r.ErrorCode} })
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (c *Cluster) alterReassignments(ctx context.Context, topics map[string]map[
 			}
 			return &req
 		}, 0)},
-		func(r *kmsg.AlterPartitionAssignmentsResponse) bool { return r.ErrorCode == kafkaerr.NotController })
+		func(r *kmsg.AlterPartitionAssignmentsResponse) []int16 { return []int16{r.ErrorCode} })
 	if err != nil {
 		return nil, err
 	}

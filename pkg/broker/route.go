@@ -64,6 +64,11 @@ func (t *tried) end(addr string, avoid bool) {
 // askAny sends a read to any broker. It is repeated elsewhere when a broker does not answer, and asked of a second one as well when
 // the first takes long: the answer that comes first counts.
 func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
+	return askAnyBut(ctx, c, req)
+}
+
+// askAnyBut is askAny without the brokers at some addresses.
+func askAnyBut[T any](ctx context.Context, c *Cluster, req request[T], but ...string) (T, error) {
 	type outcome struct {
 		value T
 		err   error
@@ -74,6 +79,9 @@ func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
 	defer cancel()
 	start := time.Now()
 	known := &tried{busy: map[string]bool{}, avoid: map[string]bool{}}
+	for _, addr := range but {
+		known.avoid[addr] = true
+	}
 	outcomes := make(chan outcome, readAttempts)
 	running, launched := 0, 0
 	launch := func() {
@@ -106,7 +114,9 @@ func askAny[T any](ctx context.Context, c *Cluster, req request[T]) (T, error) {
 			running--
 			switch {
 			case o.err == nil:
-				c.prefer(o.addr)
+				if len(but) == 0 {
+					c.prefer(o.addr)
+				}
 				return o.value, nil
 			case conclusive(o.err), ctx.Err() != nil:
 				return zero, c.failed(ctx, req.op, req.object, o.err)
@@ -157,10 +167,10 @@ func askBroker[T any](ctx context.Context, c *Cluster, id int32, req request[T])
 // errSent marks a write that was sent and not answered.
 var errSent = errors.New("no answer after the request was sent")
 
-// askController sends a request to the controller: a write, or a read that only the controller answers. notController looks into
-// an answer for NOT_CONTROLLER, after which the controller is looked up anew and asked. A write that may have reached a broker is
+// askController sends a request to the controller: a write, or a read that only the controller answers. codes are the error codes in an
+// answer; when all are NOT_CONTROLLER the controller is looked up anew and asked. A write that may have reached a broker is
 // not repeated: the error then satisfies errors.Is(err, errSent). Reads and validateOnly requests, being harmless, are.
-func askController[T any](ctx context.Context, c *Cluster, harmless bool, req request[T], notController func(T) bool) (T, error) {
+func askController[T any](ctx context.Context, c *Cluster, harmless bool, req request[T], codes func(T) []int16) (T, error) {
 	var zero T
 	var last error
 	start := time.Now()
@@ -183,9 +193,16 @@ func askController[T any](ctx context.Context, c *Cluster, harmless bool, req re
 		addr := l.addr
 		value, err := exchange(ctx, c, l, req.key, req.send)
 		switch {
-		case err == nil && !notController(value):
+		case err == nil && codes != nil && all(codes(value), kafkaerr.RequestTimedOut):
+			// In KRaft mode it may be the broker that does not reach the controller, and waits for it.
+			c.doubt(addr)
+			return value, nil
+		case err == nil && (codes == nil || !all(codes(value), kafkaerr.NotController)):
 			return value, nil
 		case err == nil:
+			c.mu.Lock()
+			c.noForwarding = true
+			c.mu.Unlock()
 			last, fresh = kafkaerr.New(req.op, req.object, kafkaerr.NotController, nil, 0), true
 			continue
 		case answered(err):
@@ -199,6 +216,20 @@ func askController[T any](ctx context.Context, c *Cluster, harmless bool, req re
 		last, fresh = err, true
 	}
 	return zero, c.failed(ctx, req.op, req.object, last)
+}
+
+// all tells whether there are codes, and all are this one.
+func all(codes []int16, one int16) bool {
+	return len(codes) > 0 && !slices.ContainsFunc(codes, func(code int16) bool { return code != one })
+}
+
+// codesOf are the error codes in the parts of an answer.
+func codesOf[P any](parts []P, code func(P) int16) []int16 {
+	codes := make([]int16, len(parts))
+	for i, part := range parts {
+		codes[i] = code(part)
+	}
+	return codes
 }
 
 // controllerPause is the time between two questions for who the controller is, while one is being elected.

@@ -22,14 +22,14 @@ const (
 	hedgeDelay = 250 * time.Millisecond
 )
 
-// acquireController returns a link to where requests for the controller go: any broker in KRaft mode, as all of them forward; the
-// controller in ZooKeeper mode. start is when the search for it began.
+// acquireController returns a link to where requests for the controller go: any broker in KRaft mode, as all of them forward; else the one that
+// is named as the controller. start is when the search for it began.
 func (c *Cluster) acquireController(ctx context.Context, ln lane, start time.Time, avoid map[string]bool, fresh bool) (*link, error) {
 	d, err := c.directorySince(ctx, start, fresh)
 	if err != nil {
 		return nil, err
 	}
-	if d.kraft {
+	if d.kraft && !c.keepsToItself() {
 		return c.acquireAny(ctx, ln, start, avoid)
 	}
 	b, ok := d.brokers[d.controller]
@@ -43,6 +43,14 @@ func (c *Cluster) acquireController(ctx context.Context, ln lane, start time.Tim
 		return nil, &kafkaerr.NoAnswerError{Addr: "controller", Err: errors.New("the cluster has no controller at the moment")}
 	}
 	return c.pool.acquire(ctx, b.address(), ln, c.opts.ConnectTimeout)
+}
+
+// keepsToItself tells that brokers have refused what they would forward in KRaft mode. Servers of other makes say that they run in it and do
+// not forward.
+func (c *Cluster) keepsToItself() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.noForwarding
 }
 
 // directorySince is directory as a step of a search that began at start, and that ends VerdictTimeout later: who has found the controller
@@ -156,16 +164,18 @@ func (c *Cluster) candidates(ln lane, avoid map[string]bool) []string {
 	for _, addr := range append(known, bootstrap...) {
 		switch {
 		case avoid[addr] || slices.Contains(usable, addr) || slices.Contains(down, addr):
-		case c.pool.downError(addr) != nil:
+		case c.pool.downError(addr, ln) != nil:
 			down = append(down, addr)
 		default:
 			usable = append(usable, addr)
 		}
 	}
-	stalled := c.pool.stalled()
+	stalled, now := c.pool.stalled(), c.opts.Clock.Now()
 	rank := func(addr string) int {
 		switch {
 		case stalled[addr]:
+			return 6
+		case c.views.isDoubted(now, addr):
 			return 5
 		case addr == preferred && slices.Contains(known, addr):
 			return 0

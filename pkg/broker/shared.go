@@ -78,7 +78,7 @@ func atMost[Q any](rules batchRules[Q], calls func() int) batchRules[Q] {
 func (c *Cluster) maxWrites() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dir != nil && !c.dir.kraft {
+	if c.dir != nil && c.dir.zookeeper {
 		return maxZooKeeperWrites
 	}
 	return maxWrites

@@ -31,6 +31,43 @@ func (c *Cluster) Snapshot(ctx context.Context, maxAge time.Duration) (*Snapshot
 	return s, nil
 }
 
+// Opinions are snapshots of now, as two brokers see the cluster where it has two. They are for who is about to do what cannot be undone: one
+// broker alone may have lost its controllers. That the second does not answer is an error.
+func (c *Cluster) Opinions(ctx context.Context) ([]*Snapshot, error) {
+	first, err := c.Snapshot(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	ctx, done := c.begin(ctx)
+	defer done()
+	if !c.others(first.source) {
+		return []*Snapshot{first}, nil
+	}
+	at := c.opts.Clock.Now()
+	said, err := askAnyBut(ctx, c, c.metadataOf(nil), first.source)
+	if err != nil {
+		return nil, c.failed(ctx, "list topics", "", err)
+	}
+	said.read()
+	return []*Snapshot{first, newSnapshot(said, at)}, nil
+}
+
+// newSnapshot is what a broker says of all topics. at is when it was asked.
+func newSnapshot(said metadataAnswer, at time.Time) *Snapshot {
+	d := said.directory
+	s := &Snapshot{At: at, ClusterID: d.clusterID, Brokers: d.brokers, ControllerID: -1, Topics: said.topics, source: said.addr}
+	if !d.kraft {
+		s.ControllerID = d.controller
+	}
+	if len(said.refused) > 0 {
+		s.unread = make(map[string]bool, len(said.refused))
+		for name := range said.refused {
+			s.unread[name] = true
+		}
+	}
+	return s
+}
+
 // LastSnapshot is the newest snapshot known, however old, or nil. It asks nobody.
 func (c *Cluster) LastSnapshot() *Snapshot {
 	c.mu.Lock()
@@ -82,33 +119,18 @@ func (c *Cluster) currentEpoch() int {
 }
 
 func (c *Cluster) takeSnapshot(ctx context.Context) (*Snapshot, error) {
-	for pause := settlePause; ; pause = min(2*pause, maxSettlePause) {
-		s := &Snapshot{At: c.opts.Clock.Now(), epoch: c.currentEpoch()}
-		expected := c.expected.pending(s.At)
-		answer, err := askAny(ctx, c, c.metadataOf(nil))
+	for patience := c.patience(); ; {
+		at, epoch := c.opts.Clock.Now(), c.currentEpoch()
+		expected := c.expected.pending(at)
+		answer, err := c.newestMetadata(ctx, nil)
 		if err != nil {
 			return nil, err
 		}
-		resp, kraft := answer.resp, answer.kraft
-		d := directoryOf(resp, kraft)
-		c.learn(d)
-		s.ClusterID, s.Brokers, s.ControllerID = d.clusterID, d.brokers, -1
-		if !kraft {
-			s.ControllerID = d.controller
-		}
-		s.Topics = make(map[string]Topic, len(resp.Topics))
-		for _, t := range resp.Topics {
-			if topic, err := topicOf(t); err == nil && t.Err == sarama.ErrNoError {
-				s.Topics[t.Name] = topic
-				continue
-			}
-			if s.unread == nil {
-				s.unread = map[string]bool{}
-			}
-			s.unread[t.Name] = true
-		}
-		if !expected.met(s.Topics) {
-			if err := c.pause(ctx, pause); err != nil {
+		c.learn(answer.directory)
+		s := newSnapshot(*answer, at)
+		s.epoch = epoch
+		if !expected.met(s.Topics) && !patience.ended() {
+			if err := patience.pause(ctx); err != nil {
 				return nil, err
 			}
 			continue

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,20 +42,18 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 	all := make(map[string]Topic, len(names))
 	var refused []error
 	for chunk := range slices.Chunk(names, maxNames) {
-		for pause := settlePause; ; pause = min(2*pause, maxSettlePause) {
+		for patience := c.patience(); ; {
 			topics, errs, err := c.topicsOnce(ctx, chunk)
 			if err != nil {
 				return nil, err
 			}
 			complete := len(topics)+len(errs) >= len(chunk)
-			if c.expected.met(c.opts.Clock.Now(), topics, chunk) && (complete || !c.controllerIsNew()) {
-				for name, t := range topics {
-					all[name] = t
-				}
+			if c.expected.met(c.opts.Clock.Now(), topics, chunk) && (complete || !c.controllerIsNew()) || patience.ended() {
+				maps.Copy(all, topics)
 				refused = append(refused, errs...)
 				break
 			}
-			if err := c.pause(ctx, pause); err != nil {
+			if err := patience.pause(ctx); err != nil {
 				return nil, c.failed(ctx, "describe topics", "", err)
 			}
 		}
@@ -80,29 +79,43 @@ func (c *Cluster) topicsOnce(ctx context.Context, names []string) (map[string]To
 	return topics, refused, nil
 }
 
-// askTopics sends one Metadata request for all calls.
+// askTopics sends one Metadata request for all calls, and another to a second broker about what the first does not know: it may have lost
+// its controllers. Where brokers hear of topics from one of them, topicsOnce asks that one.
 func (c *Cluster) askTopics(ctx context.Context, calls []*call[[]string, *metadataAnswer]) error {
-	said, err := askAny(ctx, c, c.metadataOf(namesIn(calls)))
-	return c.tellTopics(calls, said, err)
+	names := namesIn(calls)
+	said, err := c.newestMetadata(ctx, names)
+	if err != nil {
+		return err
+	}
+	if unknown := said.unknown(names); len(unknown) > 0 && !said.directory.zookeeper {
+		if second, err := c.secondMetadata(ctx, said, unknown); err == nil {
+			if maps.Copy(said.topics, second.topics); len(second.topics) > 0 {
+				c.doubt(said.addr)
+			}
+			maps.Copy(said.refused, second.refused)
+		}
+	}
+	c.tellTopics(calls, said)
+	return nil
 }
 
 // askControllerForTopics asks the controller, which in ZooKeeper mode alone knows that a topic does not exist. Its callers do not
 // share with those of askTopics, who need not wait for a controller to be elected.
 func (c *Cluster) askControllerForTopics(ctx context.Context, calls []*call[[]string, *metadataAnswer]) error {
-	said, err := askController(ctx, c, true, c.metadataOf(namesIn(calls)), func(metadataAnswer) bool { return false })
-	return c.tellTopics(calls, said, err)
-}
-
-func (c *Cluster) tellTopics(calls []*call[[]string, *metadataAnswer], said metadataAnswer, err error) error {
+	said, err := askController(ctx, c, true, c.metadataOf(namesIn(calls)), nil)
 	if err != nil {
 		return err
 	}
 	said.read()
+	c.tellTopics(calls, &said)
+	return nil
+}
+
+func (c *Cluster) tellTopics(calls []*call[[]string, *metadataAnswer], said *metadataAnswer) {
 	c.learn(said.directory)
 	for _, k := range calls {
-		k.answer(&said, nil)
+		k.answer(said, nil)
 	}
-	return nil
 }
 
 // namesIn are the names that some calls ask about, each once.
@@ -125,9 +138,11 @@ func namesIn[A any](calls []*call[[]string, A]) []string {
 
 // metadataAnswer is an answer with who gave it, and in which mode that broker runs. It is shared by all who asked: it is read only.
 type metadataAnswer struct {
-	resp  *sarama.MetadataResponse
-	addr  string
-	kraft bool
+	resp *sarama.MetadataResponse
+	addr string
+	mode mode
+	// all tells that it is about all topics that there are, not about some names.
+	all bool
 
 	directory directory
 	topics    map[string]Topic
@@ -138,7 +153,7 @@ func (a metadataAnswer) throttle() time.Duration { return throttleOf(a.resp) }
 
 // read makes sense of the answer. A name that Kafka does not allow is one that no topic has.
 func (a *metadataAnswer) read() {
-	a.directory = directoryOf(a.resp, a.kraft)
+	a.directory = directoryOf(a.resp, a.mode)
 	a.topics, a.refused = make(map[string]Topic, len(a.resp.Topics)), map[string]error{}
 	for _, t := range a.resp.Topics {
 		switch code := int16(t.Err); code {
@@ -148,13 +163,24 @@ func (a *metadataAnswer) read() {
 				a.refused[t.Name] = err
 				continue
 			}
+			topic.source = a.addr
 			a.topics[t.Name] = topic
 		case kafkaerr.UnknownTopicOrPartition, kafkaerr.InvalidTopicException:
+			if a.all {
+				// It is there, or would not be named.
+				a.refused[t.Name] = kafkaerr.New("describe topic", t.Name, code, nil, 0)
+			}
 		default:
 			a.refused[t.Name] = kafkaerr.New("describe topic", t.Name, code, nil, 0)
 		}
 	}
 	a.resp = nil
+}
+
+// unknown are the names that it says nothing of.
+func (a *metadataAnswer) unknown(names []string) []string {
+	missing, _ := a.pick(names, map[string]Topic{})
+	return missing
 }
 
 // pick fills in those of some topics that exist.
@@ -176,7 +202,7 @@ func (a *metadataAnswer) pick(names []string, into map[string]Topic) (missing []
 // seven seconds). In KRaft mode they read the log themselves.
 func (a *metadataAnswer) secondHand() bool {
 	d := a.directory
-	return !d.kraft && d.brokers[d.controller].address() != a.addr
+	return d.zookeeper && d.brokers[d.controller].address() != a.addr
 }
 
 // metadataOf is one Metadata request, for all topics without names.
@@ -184,7 +210,7 @@ func (c *Cluster) metadataOf(names []string) request[metadataAnswer] {
 	ask := bySarama(func() *sarama.MetadataRequest { return metadataRequest(names) }, (*sarama.Broker).GetMetadata)
 	return request[metadataAnswer]{"describe topics", "", int16(kmsg.Metadata), laneMetadata, func(l *link) (metadataAnswer, error) {
 		resp, err := ask(l)
-		return metadataAnswer{resp: resp, addr: l.addr, kraft: l.offers.kraft()}, err
+		return metadataAnswer{resp: resp, addr: l.addr, mode: l.offers.mode(), all: names == nil}, err
 	}}
 }
 
@@ -193,12 +219,12 @@ func metadataRequest(names []string) *sarama.MetadataRequest {
 	return sarama.NewMetadataRequest(sarama.MaxVersion, names)
 }
 
-func directoryOf(resp *sarama.MetadataResponse, kraft bool) directory {
-	info := ClusterInfo{KRaft: kraft, Brokers: brokersOf(resp)}
+func directoryOf(resp *sarama.MetadataResponse, mode mode) directory {
+	info := ClusterInfo{Brokers: brokersOf(resp)}
 	if resp.ClusterID != nil {
 		info.ID = *resp.ClusterID
 	}
-	return newDirectory(info, resp.ControllerID)
+	return newDirectory(info, resp.ControllerID, mode)
 }
 
 // tidy sorts the partitions of a topic as a broker tells of it, and refuses one that cannot be: each id is there once, and there is one at
@@ -233,7 +259,7 @@ func topicOf(t *sarama.TopicMetadata) (Topic, error) {
 func (c *Cluster) TopicByID(ctx context.Context, id TopicID) (Topic, bool, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	for pause := settlePause; ; pause = min(2*pause, maxSettlePause) {
+	for patience := c.patience(); ; {
 		t, found, err := c.topicByIDOnce(ctx, id)
 		if err != nil {
 			return Topic{}, false, err
@@ -242,10 +268,10 @@ func (c *Cluster) TopicByID(ctx context.Context, id TopicID) (Topic, bool, error
 		if found {
 			topics[t.Name] = t
 		}
-		if c.expected.met(c.opts.Clock.Now(), topics, nil) {
+		if c.expected.met(c.opts.Clock.Now(), topics, nil) || patience.ended() {
 			return t, found, nil
 		}
-		if err := c.pause(ctx, pause); err != nil {
+		if err := patience.pause(ctx); err != nil {
 			return Topic{}, false, c.failed(ctx, "describe topic", id.String(), err)
 		}
 	}
@@ -266,33 +292,20 @@ type topicByID struct {
 
 // askTopicsByID sends one Metadata request for all calls, or two to brokers that know ids and do not look up by them.
 func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topicByID]) error {
-	const op = "describe topic"
 	d, err := c.directory(ctx, false)
 	if err != nil {
 		return err
 	}
-	// Brokers look up by id from version 12 on (Kafka 3.1).
-	lookUp := request[*kmsg.MetadataResponse]{op, "", int16(kmsg.Metadata), laneMetadata,
-		byKmsg[*kmsg.MetadataResponse](func() kmsg.Request {
-			req := kmsg.NewMetadataRequest()
-			asked := make(map[TopicID]bool, len(calls))
-			for _, k := range calls {
-				if !asked[k.query] {
-					asked[k.query] = true
-					topic := kmsg.NewMetadataRequestTopic()
-					topic.TopicID = k.query
-					req.Topics = append(req.Topics, topic)
-				}
-			}
-			req.AllowAutoTopicCreation = false
-			return &req
-		}, 12)}
-	var resp *kmsg.MetadataResponse
-	if d.kraft {
-		resp, err = askAny(ctx, c, lookUp)
-	} else {
+	asked := make(map[TopicID]bool, len(calls))
+	for _, k := range calls {
+		asked[k.query] = true
+	}
+	var found byIDAnswer
+	if d.zookeeper {
 		// See secondHand.
-		resp, err = askController(ctx, c, true, lookUp, func(*kmsg.MetadataResponse) bool { return false })
+		found, err = askController(ctx, c, true, c.metadataByID(slices.Collect(maps.Keys(asked))), nil)
+	} else {
+		found, err = askAny(ctx, c, c.metadataByID(slices.Collect(maps.Keys(asked))))
 	}
 	if kafkaerr.IsNotSupported(err) {
 		return c.findTopicsByID(ctx, d, calls)
@@ -300,15 +313,20 @@ func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topi
 	if err != nil {
 		return err
 	}
-	said := make(map[TopicID]answer[topicByID], len(resp.Topics))
-	for _, t := range resp.Topics {
-		switch id := TopicID(t.TopicID); t.ErrorCode {
-		case 0:
-			topic, err := topicOfKmsg(t)
-			said[id] = answer[topicByID]{value: topicByID{topic, err == nil}, err: err}
-		case kafkaerr.UnknownTopicID, kafkaerr.UnknownTopicOrPartition:
-		default:
-			said[id] = answer[topicByID]{err: kafkaerr.New(op, id.String(), t.ErrorCode, nil, millis(resp.ThrottleMillis))}
+	said := found.read()
+	for id := range asked {
+		if s, told := said[id]; told && (s.err != nil || s.value.found) {
+			delete(asked, id)
+		}
+	}
+	if len(asked) > 0 && !d.zookeeper && c.others(found.addr) {
+		// A second broker's word, as in askTopics.
+		if second, err := askAnyBut(ctx, c, c.metadataByID(slices.Collect(maps.Keys(asked))), found.addr); err == nil {
+			for id, s := range second.read() {
+				if said[id] = s; s.value.found {
+					c.doubt(found.addr)
+				}
+			}
 		}
 	}
 	for _, k := range calls {
@@ -317,14 +335,59 @@ func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topi
 	return nil
 }
 
+// byIDAnswer is an answer with who gave it.
+type byIDAnswer struct {
+	resp *kmsg.MetadataResponse
+	addr string
+}
+
+func (a byIDAnswer) throttle() time.Duration { return throttleOf(a.resp) }
+
+// metadataByID is one Metadata request about topics with some ids. Brokers look up by id from version 12 on (Kafka 3.1).
+func (c *Cluster) metadataByID(ids []TopicID) request[byIDAnswer] {
+	ask := byKmsg[*kmsg.MetadataResponse](func() kmsg.Request {
+		req := kmsg.NewMetadataRequest()
+		for _, id := range ids {
+			topic := kmsg.NewMetadataRequestTopic()
+			topic.TopicID = id
+			req.Topics = append(req.Topics, topic)
+		}
+		req.AllowAutoTopicCreation = false
+		return &req
+	}, 12)
+	return request[byIDAnswer]{opDescribeTopic, "", int16(kmsg.Metadata), laneMetadata, func(l *link) (byIDAnswer, error) {
+		resp, err := ask(l)
+		return byIDAnswer{resp, l.addr}, err
+	}}
+}
+
+const opDescribeTopic = "describe topic"
+
+// read makes sense of the answer; ids that no topic has are left out.
+func (a byIDAnswer) read() map[TopicID]answer[topicByID] {
+	said := make(map[TopicID]answer[topicByID], len(a.resp.Topics))
+	for _, t := range a.resp.Topics {
+		switch id := TopicID(t.TopicID); t.ErrorCode {
+		case 0:
+			topic, err := topicOfKmsg(t)
+			topic.source = a.addr
+			said[id] = answer[topicByID]{value: topicByID{topic, err == nil}, err: err}
+		case kafkaerr.UnknownTopicID, kafkaerr.UnknownTopicOrPartition:
+		default:
+			said[id] = answer[topicByID]{err: kafkaerr.New(opDescribeTopic, id.String(), t.ErrorCode, nil, millis(a.resp.ThrottleMillis))}
+		}
+	}
+	return said
+}
+
 // findTopicsByID looks for ids among all topics.
 func (c *Cluster) findTopicsByID(ctx context.Context, d *directory, calls []*call[TopicID, topicByID]) error {
 	var said metadataAnswer
 	var err error
-	if all := c.metadataOf(nil); d.kraft {
-		said, err = askAny(ctx, c, all)
+	if all := c.metadataOf(nil); d.zookeeper {
+		said, err = askController(ctx, c, true, all, nil)
 	} else {
-		said, err = askController(ctx, c, true, all, func(metadataAnswer) bool { return false })
+		said, err = askAny(ctx, c, all)
 	}
 	if err != nil {
 		return err
@@ -362,7 +425,3 @@ func topicOfKmsg(t kmsg.MetadataResponseTopic) (Topic, error) {
 	}
 	return topic, topic.tidy()
 }
-
-// settlePause and maxSettlePause are the times between two looks at a broker that has not yet heard of a write, which grow: it has
-// enough to do.
-const settlePause, maxSettlePause = 50 * time.Millisecond, 250 * time.Millisecond

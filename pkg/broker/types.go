@@ -111,6 +111,8 @@ type Topic struct {
 	Internal bool
 	// Partitions are sorted by id.
 	Partitions []Partition
+	// source is the address of the broker that told of it.
+	source string
 }
 
 // ReplicationFactor is the number of replicas of the partition that has the fewest, 0 without partitions: one that moves counts those
@@ -145,6 +147,8 @@ type Snapshot struct {
 	epoch int
 	// unread is what Unread tells.
 	unread map[string]bool
+	// source is the address of the broker that told of it.
+	source string
 	// At is when the request was sent.
 	At        time.Time
 	ClusterID string

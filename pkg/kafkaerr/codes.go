@@ -40,6 +40,8 @@ const (
 	refetch
 	// sequence is that of a batch whose sequence number does not follow what the broker knows of the producer.
 	sequence
+	// outdated is what was believed of who leads a partition: the metadata that said so is of the past, or whoever answers lives in it.
+	outdated
 	// permanent refusals of a topic's create, change or deletion are mended by no waiting.
 	permanent
 	// coordinator is that of a broker that is not the coordinator of a group.
@@ -58,10 +60,10 @@ var codes = map[int16]code{
 	-1:  {"UNKNOWN_SERVER_ERROR", Internal, 0},
 	1:   {"OFFSET_OUT_OF_RANGE", Invalid, refetch},
 	2:   {"CORRUPT_MESSAGE", Internal, retriable},
-	3:   {"UNKNOWN_TOPIC_OR_PARTITION", NotFound, retriable | refetch},
+	3:   {"UNKNOWN_TOPIC_OR_PARTITION", NotFound, retriable | refetch | outdated},
 	4:   {"INVALID_FETCH_SIZE", Internal, 0},
 	5:   {"LEADER_NOT_AVAILABLE", Unavailable, retriable | refetch},
-	6:   {"NOT_LEADER_OR_FOLLOWER", Unavailable, retriable | refetch},
+	6:   {"NOT_LEADER_OR_FOLLOWER", Unavailable, retriable | refetch | outdated},
 	7:   {"REQUEST_TIMED_OUT", TimedOut, retriable},
 	8:   {"BROKER_NOT_AVAILABLE", Unavailable, retriable | refetch},
 	9:   {"REPLICA_NOT_AVAILABLE", Unavailable, retriable | refetch},
@@ -129,8 +131,8 @@ var codes = map[int16]code{
 	71:  {"INVALID_FETCH_SESSION_EPOCH", Internal, retriable},
 	72:  {"LISTENER_NOT_FOUND", Unavailable, retriable},
 	73:  {"TOPIC_DELETION_DISABLED", Forbidden, permanent},
-	74:  {"FENCED_LEADER_EPOCH", Unavailable, retriable | refetch},
-	75:  {"UNKNOWN_LEADER_EPOCH", Unavailable, retriable | refetch},
+	74:  {"FENCED_LEADER_EPOCH", Unavailable, retriable | refetch | outdated},
+	75:  {"UNKNOWN_LEADER_EPOCH", Unavailable, retriable | refetch | outdated},
 	76:  {"UNSUPPORTED_COMPRESSION_TYPE", Unsupported, 0},
 	77:  {"STALE_BROKER_EPOCH", Unavailable, 0},
 	78:  {"OFFSET_NOT_AVAILABLE", Unavailable, retriable | refetch},
@@ -155,10 +157,10 @@ var codes = map[int16]code{
 	97:  {"PRINCIPAL_DESERIALIZATION_FAILURE", Internal, 0},
 	98:  {"SNAPSHOT_NOT_FOUND", Internal, 0},
 	99:  {"POSITION_OUT_OF_RANGE", Internal, 0},
-	100: {"UNKNOWN_TOPIC_ID", NotFound, retriable | refetch},
+	100: {"UNKNOWN_TOPIC_ID", NotFound, retriable | refetch | outdated},
 	101: {"DUPLICATE_BROKER_REGISTRATION", Internal, 0},
 	102: {"BROKER_ID_NOT_REGISTERED", NotFound, 0},
-	103: {"INCONSISTENT_TOPIC_ID", Conflict, retriable | refetch},
+	103: {"INCONSISTENT_TOPIC_ID", Conflict, retriable | refetch | outdated},
 	104: {"INCONSISTENT_CLUSTER_ID", Internal, 0},
 	105: {"TRANSACTIONAL_ID_NOT_FOUND", NotFound, 0},
 	106: {"FETCH_SESSION_TOPIC_ID_ERROR", Internal, retriable},
@@ -262,6 +264,9 @@ func LooksAnew(of int16) bool { return is(of, refetch) }
 
 // OfSequence tells whether a broker says by a code that a sequence number does not follow what it knows of the producer.
 func OfSequence(of int16) bool { return is(of, sequence) }
+
+// IsOutdated tells whether a broker says that what was believed of who leads a partition is not so.
+func IsOutdated(err error) bool { return is(CodeOf(err), outdated) }
 
 // Permanent tells whether a refusal of a topic's create, change or deletion is one that no waiting mends. Too few brokers for the replicas is
 // none of them: brokers come one after the other.

@@ -58,10 +58,10 @@ func (b *brokers) Quorum(context.Context) (broker.QuorumInfo, error) {
 	return b.quorum, errors.Join(b.err, b.quorumErr)
 }
 
-func (b *brokers) Snapshot(context.Context, time.Duration) (*broker.Snapshot, error) {
+func (b *brokers) Opinions(context.Context) ([]*broker.Snapshot, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return &b.snapshot, b.err
+	return []*broker.Snapshot{&b.snapshot}, b.err
 }
 
 func (b *brokers) UnregisterBroker(_ context.Context, id int32) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,7 +38,7 @@ const identityField = "identity"
 type Cluster interface {
 	Describe(ctx context.Context) (broker.ClusterInfo, error)
 	Quorum(ctx context.Context) (broker.QuorumInfo, error)
-	Snapshot(ctx context.Context, maxAge time.Duration) (*broker.Snapshot, error)
+	Opinions(ctx context.Context) ([]*broker.Snapshot, error)
 	UnregisterBroker(ctx context.Context, id int32) error
 }
 

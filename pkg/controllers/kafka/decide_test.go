@@ -208,3 +208,17 @@ func TestAClusterBecomesReadyWithItsQuorum(t *testing.T) {
 		}
 	}
 }
+
+// Who is about to go is asked about of two brokers, one of which may not have heard of a replica.
+func TestHostingIsTheMostThatABrokerTells(t *testing.T) {
+	on := func(replicas ...int32) *broker.Snapshot {
+		return &broker.Snapshot{Topics: map[string]broker.Topic{"orders": {Name: "orders", Partitions: []broker.Partition{{Replicas: replicas}}}}}
+	}
+	hosts := hosting(on(0, 1), on(1, 3))
+	if got := decideScale(3, 4, nil, true, hosts); got.Brokers != 4 {
+		t.Errorf("%+v with %v: broker 3 hosts a replica", got, hosts)
+	}
+	if got := decideScale(3, 4, nil, true, hosting(on(0, 1), on(0, 1))); got.Brokers != 3 {
+		t.Errorf("%+v: broker 3 hosts nothing", got)
+	}
+}

@@ -50,20 +50,26 @@ func decideScale(desired, current int32, voters []int32, formed bool, hosts map[
 	return scaling{keep, blocked}
 }
 
-// hosting counts the replicas that each broker hosts; nil when that is not known of all topics.
-func hosting(snapshot *broker.Snapshot) map[int32]int {
-	if len(snapshot.Unread()) > 0 {
-		return nil
-	}
-	hosts := map[int32]int{}
-	for _, topic := range snapshot.Topics {
-		for _, partition := range topic.Partitions {
-			for _, id := range partition.Replicas {
-				hosts[id]++
+// hosting counts the replicas that each broker hosts, the most where brokers see it differently; nil when that is not known of all topics.
+func hosting(snapshots ...*broker.Snapshot) map[int32]int {
+	most := map[int32]int{}
+	for _, snapshot := range snapshots {
+		if len(snapshot.Unread()) > 0 {
+			return nil
+		}
+		hosts := map[int32]int{}
+		for _, topic := range snapshot.Topics {
+			for _, partition := range topic.Partitions {
+				for _, id := range partition.Replicas {
+					hosts[id]++
+				}
 			}
 		}
+		for id, n := range hosts {
+			most[id] = max(most[id], n)
+		}
 	}
-	return hosts
+	return most
 }
 
 // left are the brokers to unregister: fenced, above what runs, with no pod. Kafka's controller would forget a broker that hosts

@@ -271,9 +271,9 @@ func (c *Controller) scale(ctx context.Context, o *observation) (scaling, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	snapshot, err := loop.Await(ctx, c.loop, func() (*broker.Snapshot, error) { return c.connect(target(o.kafka)).Snapshot(ctx, 0) })
+	snapshots, err := loop.Await(ctx, c.loop, func() ([]*broker.Snapshot, error) { return c.connect(target(o.kafka)).Opinions(ctx) })
 	if err == nil {
-		o.hosts = hosting(snapshot)
+		o.hosts = hosting(snapshots...)
 	} else {
 		klog.FromContext(ctx).Info("Brokers do not say what those that would go host", "kafka", klog.KObj(o.kafka), "err", err)
 	}

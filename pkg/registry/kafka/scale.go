@@ -128,16 +128,18 @@ func (s scaleIn) check(ctx context.Context, change stored.Change) error {
 	if err != nil {
 		return live.Unavailable(err)
 	}
-	snapshot, err := cluster.Snapshot(ctx, 0)
+	snapshots, err := cluster.Opinions(ctx)
 	if err != nil {
 		return live.Refused(s.clusters.For(ctx, k.Namespace, k.Name, err), kafka.Resource("kafkas"), k.Name, "spec.brokers.replicas")
 	}
-	if unread := snapshot.Unread(); len(unread) > 0 {
-		return live.Unavailable(fmt.Errorf("which brokers host topic %s is not known: its metadata is incomplete", unread[0]))
-	}
-	if reason := blocked(snapshot, keep); reason != "" {
-		return apierrors.NewInvalid(kafka.Kind("Kafka"), k.Name, field.ErrorList{
-			field.Invalid(field.NewPath("spec", "brokers", "replicas"), keep, reason)})
+	for _, snapshot := range snapshots {
+		if unread := snapshot.Unread(); len(unread) > 0 {
+			return live.Unavailable(fmt.Errorf("which brokers host topic %s is not known: its metadata is incomplete", unread[0]))
+		}
+		if reason := blocked(snapshot, keep); reason != "" {
+			return apierrors.NewInvalid(kafka.Kind("Kafka"), k.Name, field.ErrorList{
+				field.Invalid(field.NewPath("spec", "brokers", "replicas"), keep, reason)})
+		}
 	}
 	return nil
 }

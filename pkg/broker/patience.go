@@ -1,0 +1,33 @@
+package broker
+
+import (
+	"context"
+	"time"
+)
+
+// patience is how a question is asked again that a broker cannot answer yet as it will: it has not heard of what was written here, or a
+// controller is new. It ends: what brokers go on saying is so.
+type patience struct {
+	c     *Cluster
+	until time.Time
+	next  time.Duration
+}
+
+const (
+	// settlePause and maxSettlePause are the times between two looks, which grow: a broker that lags has enough to do.
+	settlePause, maxSettlePause = 50 * time.Millisecond, 250 * time.Millisecond
+)
+
+func (c *Cluster) patience() *patience {
+	return &patience{c: c, until: c.opts.Clock.Now().Add(2 * c.settleTime()), next: settlePause}
+}
+
+// ended tells that the brokers have had the time.
+func (p *patience) ended() bool { return !p.c.opts.Clock.Now().Before(p.until) }
+
+// pause waits until the next look.
+func (p *patience) pause(ctx context.Context) error {
+	wait := p.next
+	p.next = min(2*wait, maxSettlePause)
+	return p.c.pause(ctx, wait)
+}

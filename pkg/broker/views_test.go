@@ -1,0 +1,371 @@
+package broker
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
+)
+
+// cutOff makes one broker answer from the picture of now, and prefers it. It neither leads the topic nor will: leads is who does next. stale
+// is its address.
+func cutOff(t *testing.T, b *bench, topic string) (stale string, leads int32) {
+	t.Helper()
+	had := b.mustTopic(t, topic)
+	d, err := b.cluster.directory(testContext(t), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader := had.Partitions[0].Leader
+	stale, leads = d.brokers[(leader+1)%3].address(), (leader+2)%3
+	b.network.set(func() {
+		b.network.change = func(addr string, resp kmsg.Response) {
+			m, ok := resp.(*kmsg.MetadataResponse)
+			if !ok || addr != stale {
+				return
+			}
+			for i := range m.Topics {
+				for j := range m.Topics[i].Partitions {
+					m.Topics[i].Partitions[j].Leader, m.Topics[i].Partitions[j].LeaderEpoch = leader, had.Partitions[0].LeaderEpoch
+				}
+			}
+		}
+	})
+	b.cluster.prefer(stale)
+	return stale, leads
+}
+
+// A broker that is cut off from its controllers answers clients from the picture that it had.
+func TestABrokerWithAnOldPictureIsNotBelieved(t *testing.T) {
+	// What takes longer has waited for the verdict on a cluster that does not answer.
+	const soon = 4 * time.Second
+	for name, do := range map[string]func(ctx context.Context, b *bench, topic Topic) error{
+		"produce": func(ctx context.Context, b *bench, topic Topic) error {
+			written, err := b.cluster.Produce(ctx, topic, []kafkarecord.NewRecord{{Value: []byte("one")}}, false)
+			if err == nil {
+				err = written[0].Err
+			}
+			return err
+		},
+		"offsets": func(ctx context.Context, b *bench, topic Topic) error {
+			offsets, err := b.cluster.OffsetsOf(ctx, topic, ReadCommitted)
+			if err == nil {
+				err = offsets[0].Err
+			}
+			return err
+		},
+		"read": func(ctx context.Context, b *bench, topic Topic) error {
+			return b.cluster.Read(ctx, topic, Reading{From: map[int32]int64{0: 0}, Until: map[int32]int64{0: 1}}, &notes{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			topic := b.mustTopic(t, "orders")
+			if written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Value: []byte("zero")}}, false); err != nil || written[0].Err != nil {
+				t.Fatal(written, err)
+			}
+			stale, leads := cutOff(t, b, "orders")
+			if err := b.kafka.MoveTopicPartition("orders", 0, leads); err != nil {
+				t.Fatal(err)
+			}
+			topic.source = stale
+			start := time.Now()
+			if err := do(testContext(t), b, topic); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > soon {
+				t.Errorf("took %v", took)
+			}
+			if !b.cluster.views.isDoubted(b.cluster.opts.Clock.Now(), stale) {
+				t.Error("its source is as good as any")
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
+	for name, look := range map[string]func(context.Context, *Cluster) (Topic, error){
+		"a topic": func(ctx context.Context, c *Cluster) (Topic, error) {
+			got, _, err := c.Topic(ctx, "orders")
+			return got, err
+		},
+		"all topics": func(ctx context.Context, c *Cluster) (Topic, error) {
+			got, err := c.Snapshot(ctx, 0)
+			if err != nil {
+				return Topic{}, err
+			}
+			return got.Topics["orders"], nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			stale, leads := cutOff(t, b, "orders")
+			if err := b.kafka.MoveTopicPartition("orders", 0, leads); err != nil {
+				t.Fatal(err)
+			}
+			// Somebody else tells of the new leader first.
+			b.cluster.doubt(stale)
+			if got, err := look(testContext(t), b.cluster); err != nil || got.Partitions[0].Leader != leads {
+				t.Fatalf("%+v, %v, want leader %d", got, err, leads)
+			}
+			b.cluster.views.mu.Lock()
+			clear(b.cluster.views.doubted)
+			b.cluster.views.mu.Unlock()
+			b.cluster.prefer(stale)
+			if got, err := look(testContext(t), b.cluster); err != nil || got.Partitions[0].Leader != leads {
+				t.Errorf("%+v, %v, want leader %d", got, err, leads)
+			}
+			// Alone, it is not believed either.
+			b.network.set(func() {
+				for _, addr := range b.kafka.ListenAddrs() {
+					b.network.dead[addr] = addr != stale
+				}
+			})
+			for _, addr := range b.kafka.ListenAddrs() {
+				if addr != stale {
+					b.network.cutAll(addr)
+				}
+			}
+			if got, err := look(testContext(t), b.cluster); err == nil && len(got.Partitions) > 0 && got.Partitions[0].Leader != leads {
+				t.Errorf("%+v is the past", got)
+			}
+		})
+	}
+}
+
+// A cluster that was restored from a backup has lost what came later, and goes on from there.
+func TestAnOlderStateThatLastsIsBelieved(t *testing.T) {
+	var v views
+	at := time.Now()
+	topic := func(epoch int32) Topic {
+		return Topic{Name: "orders", ID: TopicID{1}, Partitions: []Partition{{ID: 0, LeaderEpoch: epoch}}}
+	}
+	for _, step := range []struct {
+		after time.Duration
+		epoch int32
+		older bool
+	}{
+		{0, 5, false}, {time.Second, 4, true}, {time.Second + oldViewLife/2, 4, true}, {2 * time.Second, 5, false},
+		{3 * time.Second, 4, true}, {3*time.Second + oldViewLife, 4, false}, {4*time.Second + oldViewLife, 4, false},
+	} {
+		if got := v.older(at.Add(step.after), topic(step.epoch)); got != step.older {
+			t.Errorf("epoch %d after %v: older %v, want %v", step.epoch, step.after, got, step.older)
+		}
+	}
+	if v.older(at, Topic{Name: "orders", Partitions: []Partition{{LeaderEpoch: 1}}}) || v.older(at, topic(-1)) {
+		t.Error("what has no id or no epoch is older")
+	}
+	v.older(at, Topic{ID: TopicID{2}, Partitions: []Partition{{ID: 1 << 30, LeaderEpoch: 1}}})
+	if n := len(v.heard[TopicID{2}].epochs); n != 0 {
+		t.Errorf("%d epochs are kept for an id that cannot be", n)
+	}
+}
+
+// One broker's word does not do for "there is no such topic" where brokers read of topics by themselves.
+func TestThatATopicIsMissingIsTwoBrokersWord(t *testing.T) {
+	for name, look := range map[string]func(context.Context, *Cluster, TopicID) (bool, error){
+		"by name": func(ctx context.Context, c *Cluster, _ TopicID) (bool, error) {
+			_, found, err := c.Topic(ctx, "orders")
+			return found, err
+		},
+		"by id": func(ctx context.Context, c *Cluster, id TopicID) (bool, error) {
+			_, found, err := c.TopicByID(ctx, id)
+			return found, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			likeKRaft(b)
+			topic := b.mustTopic(t, "orders")
+			stale, _ := cutOff(t, b, "orders")
+			b.network.set(func() {
+				b.network.change = func(addr string, resp kmsg.Response) {
+					if m, ok := resp.(*kmsg.MetadataResponse); ok && addr == stale {
+						for i := range m.Topics {
+							m.Topics[i].ErrorCode, m.Topics[i].Partitions = kafkaerr.UnknownTopicOrPartition, nil
+							if m.Topics[i].Topic == nil {
+								m.Topics[i].ErrorCode = kafkaerr.UnknownTopicID
+							}
+						}
+					}
+				}
+			})
+			b.cluster.prefer(stale)
+			if found, err := look(testContext(t), b.cluster, topic.ID); err != nil || !found {
+				t.Errorf("found %v, %v", found, err)
+			}
+			if err := b.kafka.DeleteTopic("orders"); err != nil {
+				t.Fatal(err)
+			}
+			if found, err := look(testContext(t), b.cluster, topic.ID); err != nil || found {
+				t.Errorf("after its deletion: found %v, %v", found, err)
+			}
+		})
+	}
+}
+
+func TestOpinionsAreOfTwoBrokers(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	b.warm(t)
+	two, err := b.cluster.Opinions(testContext(t))
+	if err != nil || len(two) != 2 || two[0].source == two[1].source || len(two[0].Topics) != 1 || len(two[1].Topics) != 1 {
+		t.Fatalf("%+v, %v", two, err)
+	}
+	b.network.set(func() {
+		for _, addr := range b.kafka.ListenAddrs() {
+			b.network.dead[addr] = addr != two[0].source
+		}
+	})
+	for _, addr := range b.kafka.ListenAddrs() {
+		if addr != two[0].source {
+			b.network.cutAll(addr)
+		}
+	}
+	if alone, err := b.cluster.Opinions(testContext(t)); !kafkaerr.IsUnreachable(err) {
+		t.Errorf("%d opinions, %v, although only one broker answers", len(alone), err)
+	}
+	one := newBench(t, Options{}, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	if alone, err := one.cluster.Opinions(testContext(t)); err != nil || len(alone) != 1 {
+		t.Errorf("a cluster of one broker: %d opinions, %v", len(alone), err)
+	}
+}
+
+// A broker without controllers holds what it should forward until its time is over.
+func TestWritesGoAroundABrokerThatDoesNotReachTheController(t *testing.T) {
+	b := newBench(t, Options{})
+	likeKRaft(b)
+	d, err := b.cluster.directory(testContext(t), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := d.brokers[(d.controller+1)%3].address()
+	var refused atomic.Int64
+	b.network.set(func() {
+		b.network.change = func(addr string, resp kmsg.Response) {
+			if m, ok := resp.(*kmsg.CreateTopicsResponse); ok && addr == cut {
+				refused.Add(1)
+				for i := range m.Topics {
+					m.Topics[i].ErrorCode = kafkaerr.RequestTimedOut
+				}
+			}
+		}
+	})
+	b.cluster.prefer(cut)
+	// The first is of unknown outcome, or looked up; those after it go elsewhere.
+	_, _ = b.cluster.CreateTopic(testContext(t), NewTopic{Name: "first", Partitions: 1, Replicas: 1}, false)
+	for _, name := range []string{"second", "third"} {
+		if _, err := b.cluster.CreateTopic(testContext(t), NewTopic{Name: name, Partitions: 1, Replicas: 1}, false); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := refused.Load(); n != 1 {
+		t.Errorf("it was asked to create topics %d times", n)
+	}
+}
+
+// What is between brokers and us may hide DescribeQuorum.
+func TestMode(t *testing.T) {
+	offer := func(finalized int16, keys ...kmsg.Key) offers {
+		o := offers{apis: map[int16]versionRange{}, finalized: finalized}
+		for _, key := range append(keys, kmsg.Metadata) {
+			o.apis[int16(key)] = versionRange{}
+		}
+		return o
+	}
+	for name, tc := range map[string]struct {
+		offers offers
+		want   mode
+	}{
+		"KRaft":                              {offer(25, kmsg.DescribeQuorum), mode{kraft: true}},
+		"before metadata.version":            {offer(0, kmsg.DescribeQuorum), mode{kraft: true}},
+		"KRaft behind a proxy":               {offer(25), mode{kraft: true}},
+		"ZooKeeper":                          {offer(0, kmsg.LeaderAndISR, kmsg.StopReplica, kmsg.UpdateMetadata), mode{zookeeper: true}},
+		"ZooKeeper, some of it hidden":       {offer(0, kmsg.UpdateMetadata), mode{zookeeper: true}},
+		"a server of another make":           {offer(0), mode{}},
+		"KRaft that still offers the others": {offer(25, kmsg.LeaderAndISR), mode{kraft: true}},
+	} {
+		if got := tc.offers.mode(); got != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
+		}
+	}
+}
+
+// KRaft brokers name some broker as the controller, another one each time.
+func TestAControllerThatIsAnotherOneEachTimeHoldsUpNothing(t *testing.T) {
+	for name, like := range map[string]func(*bench){
+		"KRaft": likeKRaft,
+		"a server of another make": func(b *bench) {
+			b.offers.Store(&kmsg.ApiVersionsResponse{ApiKeys: slices.Clone(fakeOffers(b.network.t))})
+		},
+		"ZooKeeper": func(*bench) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			like(b)
+			var n atomic.Int32
+			b.network.set(func() {
+				b.network.change = func(_ string, resp kmsg.Response) {
+					switch m := resp.(type) {
+					case *kmsg.MetadataResponse:
+						m.ControllerID = n.Add(1) % 3
+					case *kmsg.DescribeClusterResponse:
+						m.ControllerID = n.Add(1) % 3
+					}
+				}
+			})
+			for topic, want := range map[string]bool{"orders": true, "nosuch": false} {
+				ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+				_, found, err := b.cluster.Topic(ctx, topic)
+				cancel()
+				if err != nil || found != want {
+					t.Errorf("%s: found %v, %v", topic, found, err)
+				}
+			}
+			if asked := b.network.requests(int16(kmsg.Metadata)); asked > 60 {
+				t.Errorf("%d questions for topics", asked)
+			}
+		})
+	}
+}
+
+// A broker that has as many connections as it may have is no dead one.
+func TestRefusedConnectionsCutNoRequestInFlight(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	b.warm(t)
+	if _, err := b.cluster.CreateTopic(testContext(t), NewTopic{Name: "warm", Partitions: 1, Replicas: 1}, false); err != nil {
+		t.Fatal(err)
+	}
+	release := make(chan struct{})
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	b.network.set(func() {
+		for _, addr := range b.kafka.ListenAddrs() {
+			b.network.dead[addr] = true
+		}
+	})
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.cluster.CreateTopic(testContext(t), NewTopic{Name: "slow", Partitions: 1, Replicas: 1}, false)
+		done <- err
+	}()
+	// The answer is late, and whoever looks for the broker meanwhile finds no way in.
+	time.Sleep(stallAfter + 500*time.Millisecond)
+	close(release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, found, err := b.cluster.Topic(testContext(t), "slow"); err != nil || !found {
+		t.Errorf("over the connections that are there: found %v, %v", found, err)
+	}
+}
