@@ -29,7 +29,7 @@ func (c *Cluster) TopicConfigs(ctx context.Context, topics ...string) (map[strin
 }
 
 func (c *Cluster) topicConfigs(ctx context.Context, topics []string) (map[string][]ConfigEntry, error) {
-	const op = "describe configuration"
+	const op = kafkaerr.OpDescribeConfig
 	all := make(map[string][]ConfigEntry, len(topics))
 	var refused []error
 	for chunk := range slices.Chunk(topics, maxConfigTopics) {
@@ -80,7 +80,7 @@ type configsAnswer struct {
 
 // askConfigs sends one DescribeConfigs request for all calls. It goes through kmsg because sarama reads a null value as "".
 func (c *Cluster) askConfigs(ctx context.Context, calls []*call[[]string, *configsAnswer]) error {
-	const op = "describe configuration"
+	const op = kafkaerr.OpDescribeConfig
 	topics := namesIn(calls)
 	resp, err := askAny(ctx, c, request[*kmsg.DescribeConfigsResponse]{op, "", int16(kmsg.DescribeConfigs), laneMetadata,
 		byKmsg[*kmsg.DescribeConfigsResponse](func() kmsg.Request {
@@ -138,7 +138,7 @@ func (c *Cluster) AlterTopicConfig(ctx context.Context, topic string, set map[st
 	}
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "alter configuration"
+	const op = kafkaerr.OpAlterConfig
 	values := make(map[string]*string, len(set)+len(remove))
 	for _, name := range remove {
 		values[name] = nil
@@ -188,7 +188,7 @@ var alterRules = batchRules[alteration]{
 
 // alterTopicConfigs sends one IncrementalAlterConfigs request.
 func (c *Cluster) alterTopicConfigs(validateOnly bool) func(context.Context, []alteration) ([]answer[struct{}], error) {
-	const op = "alter configuration"
+	const op = kafkaerr.OpAlterConfig
 	return func(ctx context.Context, topics []alteration) ([]answer[struct{}], error) {
 		resources := make([]*sarama.IncrementalAlterConfigsResource, 0, len(topics))
 		for _, a := range topics {

@@ -23,7 +23,7 @@ import (
 func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly bool) (CreatedTopic, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "create topic"
+	const op = kafkaerr.OpCreateTopic
 	if err := c.checkAssignments(ctx, op, topic.Name, topic.Assignments); err != nil {
 		return CreatedTopic{}, err
 	}
@@ -121,7 +121,7 @@ var createRules = batchRules[creation]{
 
 // createTopics sends one CreateTopics request.
 func (c *Cluster) createTopics(validateOnly bool) func(context.Context, []creation) ([]answer[CreatedTopic], error) {
-	const op = "create topic"
+	const op = kafkaerr.OpCreateTopic
 	return func(ctx context.Context, topics []creation) ([]answer[CreatedTopic], error) {
 		details := make(map[string]*sarama.TopicDetail, len(topics))
 		for _, t := range topics {
@@ -231,7 +231,7 @@ func (c *Cluster) asWanted(ctx context.Context, want NewTopic, t Topic) (Created
 	}
 	if diff := difference(want, t, configs[want.Name]); diff != "" {
 		text := "a topic of that name exists, " + diff
-		return CreatedTopic{}, false, kafkaerr.New("create topic", want.Name, kafkaerr.TopicAlreadyExists, &text, 0)
+		return CreatedTopic{}, false, kafkaerr.New(kafkaerr.OpCreateTopic, want.Name, kafkaerr.TopicAlreadyExists, &text, 0)
 	}
 	fresh, err := c.neverUsed(ctx, t)
 	if kafkaerr.CodeOf(err) != 0 {
@@ -284,7 +284,7 @@ func objects(names []string) string {
 func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int32, assignments [][]int32, validateOnly bool) error {
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "create partitions"
+	const op = kafkaerr.OpCreatePartitions
 	before, err := c.reassignableTopic(ctx, op, topic)
 	if err != nil {
 		return err
@@ -360,7 +360,7 @@ var growRules = batchRules[growth]{
 
 // createPartitions sends one CreatePartitions request.
 func (c *Cluster) createPartitions(validateOnly bool) func(context.Context, []growth) ([]answer[struct{}], error) {
-	const op = "create partitions"
+	const op = kafkaerr.OpCreatePartitions
 	return func(ctx context.Context, topics []growth) ([]answer[struct{}], error) {
 		wanted := make(map[string]*sarama.TopicPartition, len(topics))
 		for _, g := range topics {

@@ -13,7 +13,7 @@ import (
 func (c *Cluster) DeleteTopic(ctx context.Context, id TopicID) error {
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "delete topic"
+	const op = kafkaerr.OpDeleteTopic
 	if id.IsZero() {
 		text := "no topic id given"
 		return kafkaerr.New(op, id.String(), kafkaerr.InvalidRequest, &text, 0)
@@ -37,7 +37,7 @@ var deleteRules = batchRules[TopicID]{
 
 // deleteTopics sends one DeleteTopics request by id, which sarama cannot encode.
 func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) ([]answer[struct{}], error) {
-	const op = "delete topic"
+	const op = kafkaerr.OpDeleteTopic
 	timeout := brokerTimeout(ctx)
 	resp, err := askController(ctx, c, false, request[*kmsg.DeleteTopicsResponse]{op, "", int16(kmsg.DeleteTopics), laneControl,
 		byKmsg[*kmsg.DeleteTopicsResponse](func() kmsg.Request {

@@ -40,7 +40,7 @@ func (c *Cluster) describe(ctx context.Context) (ClusterInfo, directory, error) 
 	ask := bySarama(func() *sarama.DescribeClusterRequest { return sarama.NewDescribeClusterRequest(sarama.MaxVersion) },
 		(*sarama.Broker).DescribeCluster)
 	askOld := bySarama(func() *sarama.MetadataRequest { return metadataRequest([]string{noSuchTopic}) }, (*sarama.Broker).GetMetadata)
-	got, err := askAny(ctx, c, request[describeAnswer]{"describe cluster", c.label, int16(kmsg.DescribeCluster), laneMetadata,
+	got, err := askAny(ctx, c, request[describeAnswer]{kafkaerr.OpDescribeCluster, c.label, int16(kmsg.DescribeCluster), laneMetadata,
 		func(l *link) (describeAnswer, error) {
 			a := describeAnswer{mode: l.offers.mode()}
 			var err error
@@ -58,7 +58,7 @@ func (c *Cluster) describe(ctx context.Context) (ClusterInfo, directory, error) 
 	var controller int32
 	if r := got.cluster; r != nil {
 		if r.Err != sarama.ErrNoError {
-			return ClusterInfo{}, directory{}, kafkaerr.New("describe cluster", c.label, int16(r.Err), r.ErrorMessage, 0)
+			return ClusterInfo{}, directory{}, kafkaerr.New(kafkaerr.OpDescribeCluster, c.label, int16(r.Err), r.ErrorMessage, 0)
 		}
 		info.ID, controller = r.ClusterID, r.ControllerID
 		for _, b := range r.Brokers {
@@ -162,7 +162,7 @@ func parallel[In, Out any](ctx context.Context, items []In, do func(context.Cont
 func (c *Cluster) UnregisterBroker(ctx context.Context, id int32) error {
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "unregister broker"
+	const op = kafkaerr.OpUnregisterBroker
 	object := idObject("broker", id)
 	if err := c.needKRaft(ctx, op, object); err != nil {
 		return err
@@ -209,7 +209,7 @@ func (c *Cluster) needKRaft(ctx context.Context, op, object string) error {
 func (c *Cluster) Quorum(ctx context.Context) (QuorumInfo, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "describe quorum"
+	const op = kafkaerr.OpDescribeQuorum
 	if err := c.needKRaft(ctx, op, c.label); err != nil {
 		return QuorumInfo{}, err
 	}

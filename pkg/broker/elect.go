@@ -49,7 +49,7 @@ const maxElections = 1000
 func (c *Cluster) ElectLeaders(ctx context.Context, topic Topic, kind ElectionType, partitions []int32) (map[int32]Election, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "elect leaders"
+	const op = kafkaerr.OpElectLeaders
 	defer c.Invalidate()
 	errs := map[int32]error{}
 	var asked, failed bool
@@ -92,7 +92,7 @@ func (c *Cluster) ElectLeaders(ctx context.Context, topic Topic, kind ElectionTy
 
 // electLeaders sends one request. The map has the refusals by partition. REQUEST_TIMED_OUT of a partition is an unknown outcome of all.
 func (c *Cluster) electLeaders(ctx context.Context, topic string, kind ElectionType, partitions []int32) (map[int32]error, error) {
-	const op = "elect leaders"
+	const op = kafkaerr.OpElectLeaders
 	minVersion := int16(0)
 	if kind == UncleanElection {
 		minVersion = 1
@@ -187,7 +187,7 @@ func leaderOf(topic Topic, partition int32) int32 {
 
 // ForeseeElection is what an election would come to in each partition, as far as metadata tells: brokers have no way to try one.
 func (t Topic) ForeseeElection(kind ElectionType) map[int32]Election {
-	const op = "elect leaders"
+	const op = kafkaerr.OpElectLeaders
 	results := make(map[int32]Election, len(t.Partitions))
 	for _, p := range t.Partitions {
 		result := Election{Before: p.Leader, After: p.Leader}

@@ -25,7 +25,7 @@ const maxDescribedPartitions = 2000
 func (c *Cluster) EligibleLeaders(ctx context.Context, topic string) (map[int32]EligibleLeaders, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "describe partitions"
+	const op = kafkaerr.OpDescribePartitions
 	eligible := map[int32]EligibleLeaders{}
 	var next *kmsg.DescribeTopicPartitionsResponseNextCursor
 	for patience := c.patience(); ; {

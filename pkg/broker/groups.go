@@ -81,6 +81,8 @@ func (p TopicPartition) compare(other TopicPartition) int {
 type GroupList struct {
 	// Groups are sorted by id.
 	Groups []Group
+	// Others are the kinds of the groups that are none of consumers, by id: share and streams groups, and classic ones of something else.
+	Others map[string]GroupType
 	// Missing are the brokers whose groups are not all in the list, and why.
 	Missing map[int32]error
 }
@@ -101,7 +103,7 @@ func (c *Cluster) Groups(ctx context.Context) (GroupList, error) {
 	defer done()
 	list, err := c.groups.flight.do(ctx, c.life, c.opts.RequestTimeout, 0, c.listGroups)
 	if err != nil {
-		return GroupList{}, c.failed(ctx, "list groups", "", err)
+		return GroupList{}, c.failed(ctx, kafkaerr.OpListGroups, "", err)
 	}
 	return list, nil
 }
@@ -124,7 +126,7 @@ func (c *Cluster) listGroups(ctx context.Context) (GroupList, error) {
 		groups, err := c.brokerGroups(ctx, id)
 		return answer{groups, err}
 	})
-	list := GroupList{Missing: map[int32]error{}}
+	list := GroupList{Missing: map[int32]error{}, Others: map[string]GroupType{}}
 	var failures []error
 	at := map[string]int{}
 	for i, a := range answers {
@@ -133,6 +135,10 @@ func (c *Cluster) listGroups(ctx context.Context) (GroupList, error) {
 			failures = append(failures, a.err)
 		}
 		for _, g := range a.groups {
+			if !g.ofConsumers() {
+				list.Others[g.ID] = g.Type
+				continue
+			}
 			// While a group moves, its former coordinator may list it too, as dead.
 			if j, twice := at[g.ID]; twice {
 				if list.Groups[j].State == "Dead" {
@@ -159,7 +165,7 @@ const (
 
 // brokerGroups returns groups and an error together when the broker does not know all of its groups yet.
 func (c *Cluster) brokerGroups(ctx context.Context, id int32) ([]Group, error) {
-	const op = "list groups"
+	const op = kafkaerr.OpListGroups
 	for attempt := 1; ; attempt++ {
 		resp, err := askBroker(ctx, c, id, request[*kmsg.ListGroupsResponse]{op, idObject("broker", id), int16(kmsg.ListGroups), laneData,
 			byKmsg[*kmsg.ListGroupsResponse](func() kmsg.Request { return kmsg.NewPtrListGroupsRequest() }, 0)})
@@ -179,9 +185,7 @@ func (c *Cluster) brokerGroups(ctx context.Context, id int32) ([]Group, error) {
 			case GroupConsumer:
 				group.ProtocolType = consumerProtocol
 			}
-			if group.ofConsumers() {
-				groups = append(groups, group)
-			}
+			groups = append(groups, group)
 		}
 		if resp.ErrorCode != 0 {
 			return groups, kafkaerr.New(op, idObject("broker", id), resp.ErrorCode, nil, millis(resp.ThrottleMillis))

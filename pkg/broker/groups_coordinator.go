@@ -65,7 +65,7 @@ func (k *coordinators) put(group string, id int32, now time.Time) {
 // coordinatorOf asks which broker keeps a group, unless that was found a moment ago and no fresh answer is wanted. The group need
 // not exist.
 func (c *Cluster) coordinatorOf(ctx context.Context, group string, fresh bool) (int32, error) {
-	const op = "find the coordinator of group"
+	const op = kafkaerr.OpFindCoordinator
 	if id, known := c.groups.coordinators.get(group, c.opts.Clock.Now()); known && !fresh {
 		return id, nil
 	}
@@ -172,7 +172,8 @@ func (c *Cluster) mayHaveGroups(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	topics, err := c.topics(ctx, []string{offsetsTopic})
-	if err != nil {
+	if err != nil && !kafkaerr.OfAccount(err) {
+		// Who may see groups need not see where they are kept.
 		return false, err
 	}
 	_, may := topics[offsetsTopic]

@@ -58,7 +58,7 @@ func (c *Cluster) describeGroup(ctx context.Context, id string) (Group, seat, er
 	return g, at, err
 }
 
-const opDescribeGroup = "describe group"
+const opDescribeGroup = kafkaerr.OpDescribeGroup
 
 // consumerGroup describes a group of the protocol of KIP-848.
 func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, error) {

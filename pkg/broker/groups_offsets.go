@@ -25,7 +25,7 @@ type CommittedOffset struct {
 // offsets of a topic that was deleted could not be told apart.
 const byNameVersion = 9
 
-const opFetchOffsets = "fetch the offsets of group"
+const opFetchOffsets = kafkaerr.OpFetchOffsets
 
 // CommittedOffsets asks the coordinator for all offsets that a group has committed, those of deleted topics included. A group that
 // does not exist has none.
@@ -100,7 +100,7 @@ func fetchCode(r *kmsg.OffsetFetchResponse) int16 {
 // maxCommitBytes bounds one commit: the coordinator appends it to its log as one batch, of a megabyte at most.
 const maxCommitBytes = 512 << 10
 
-const opCommitOffsets = "commit offsets of group"
+const opCommitOffsets = kafkaerr.OpCommitOffsets
 
 // CommitOffsets writes offsets for a group without members, which makes the group if there is none. It tells how many it has written:
 // those of one request are written together, and a refusal of some is an error that joins those of the partitions. A group that has

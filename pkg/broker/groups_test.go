@@ -153,6 +153,9 @@ func TestOnlyGroupsOfConsumersAreListed(t *testing.T) {
 	if want := map[string]GroupType{"a": GroupConsumer, "b": GroupClassic, "c": GroupClassic, "d": GroupClassic}; !maps.Equal(got, want) {
 		t.Errorf("listed %v, want %v", got, want)
 	}
+	if want := map[string]GroupType{"e": GroupClassic, "f": "share", "g": "streams"}; !maps.Equal(list.Others, want) {
+		t.Errorf("of other kinds are %v, want %v", list.Others, want)
+	}
 	b.kafka.ControlKey(int16(kmsg.DescribeGroups), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
 		group := kmsg.NewDescribeGroupsResponseGroup()
@@ -313,5 +316,38 @@ func TestACoordinatorIsLookedUpOnce(t *testing.T) {
 	ask()
 	if n := b.network.requests(int16(kmsg.FindCoordinator)); n != 2 {
 		t.Errorf("a while later looked up %d times in all, want twice", n)
+	}
+}
+
+// An account that has the rights of docs/external-clusters.md for groups, and no other, sees them.
+func TestAnAccountThatMaySeeOneGroup(t *testing.T) {
+	allow := func(of kmsg.ACLResourceType, name string, op kmsg.ACLOperation) kfake.ACL {
+		return kfake.ACL{Resource: of, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op, Allow: true}
+	}
+	s := newSecured(t, Options{}, SecurityConfig{SASL: &SASLConfig{Mechanism: MechanismPlain, Username: "bob", Password: "bob"}},
+		kfake.NumBrokers(1), kfake.EnableSASL(), kfake.EnableACLs(), kfake.SeedTopics(1, "orders", "secret", offsetsTopic), kfake.Superuser("PLAIN", "admin", "admin"),
+		kfake.User("PLAIN", "bob", "bob", allow(kmsg.ACLResourceTypeGroup, "billing", kmsg.ACLOperationDescribe),
+			allow(kmsg.ACLResourceTypeGroup, "billing", kmsg.ACLOperationRead), allow(kmsg.ACLResourceTypeTopic, "orders", kmsg.ACLOperationRead)))
+	admin := s.gateway.Cluster(Target{Key: "streams/theirs/admin", Bootstrap: s.kafka.ListenAddrs(),
+		Security: &fixed{security: mustSecurity(t, SecurityConfig{SASL: &SASLConfig{Mechanism: MechanismPlain, Username: "admin", Password: "admin"}})}})
+	if _, err := admin.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{"orders", 0}: 0}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.cluster.Groups(testContext(t))
+	if err != nil || len(list.Groups) != 1 || list.Groups[0].ID != "billing" {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+	if g, found, err := s.cluster.Group(testContext(t), "billing"); err != nil || !found || g.ID != "billing" {
+		t.Errorf("described as %+v, found %v, %v", g, found, err)
+	}
+	if offsets, err := s.cluster.CommittedOffsets(testContext(t), "billing"); err != nil || len(offsets) != 1 {
+		t.Errorf("offsets %v, %v", offsets, err)
+	}
+	if _, err := s.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{"orders", 0}: 0}); err != nil {
+		t.Errorf("commit: %v", err)
+	}
+	topics, err := s.cluster.Topics(testContext(t), "orders", "secret")
+	if len(topics) != 1 || !kafkaerr.OfAccount(err) || !strings.Contains(err.Error(), "lacks the right Describe on the topic") {
+		t.Errorf("topics %v, %v", topics, err)
 	}
 }

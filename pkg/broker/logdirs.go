@@ -170,7 +170,7 @@ func (c *Cluster) askLogDirs(ctx context.Context, names []string) (map[string]ma
 	return byTopic, nil
 }
 
-const logDirsOp = "describe log dirs"
+const logDirsOp = kafkaerr.OpDescribeLogDirs
 
 // logDirsAnswer is a broker's, shared by all who asked: it is read only.
 type logDirsAnswer struct {

@@ -23,7 +23,7 @@ const (
 func (c *Cluster) Offsets(ctx context.Context, topic string, isolation Isolation) (map[int32]PartitionOffsets, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	t, err := c.reassignableTopic(ctx, "list offsets", topic)
+	t, err := c.reassignableTopic(ctx, kafkaerr.OpListOffsets, topic)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (c *Cluster) offsetsAt(ctx context.Context, t Topic, isolation Isolation, t
 				}
 			}
 		}
-		return nil, c.failed(ctx, "list offsets", t.Name, context.Cause(ctx))
+		return nil, c.failed(ctx, kafkaerr.OpListOffsets, t.Name, context.Cause(ctx))
 	}
 	return answers, nil
 }
@@ -183,7 +183,7 @@ var offsetsRules = batchRules[offsetsQuestion]{
 
 // askLeaders fills in answers for the partitions given.
 func (c *Cluster) askLeaders(ctx context.Context, topic string, partitions []Partition, isolation Isolation, timestamps []int64, answers []map[int32]leaderOffset) {
-	const op = "list offsets"
+	const op = kafkaerr.OpListOffsets
 	var questions []offsetsQuestion
 	var leaders []int32
 	current := map[int32]int{}
@@ -226,9 +226,9 @@ func (a *offsetsAnswer) of(topic string, id int32, err error) leaderOffset {
 	block := a.resp.GetBlock(topic, id)
 	switch {
 	case block == nil:
-		o.err = notMentioned("list offsets", partitionObject(topic, id))
+		o.err = notMentioned(kafkaerr.OpListOffsets, partitionObject(topic, id))
 	case block.Err != sarama.ErrNoError:
-		o.err = kafkaerr.New("list offsets", partitionObject(topic, id), int16(block.Err), nil, 0)
+		o.err = kafkaerr.New(kafkaerr.OpListOffsets, partitionObject(topic, id), int16(block.Err), nil, 0)
 	default:
 		o.offset, o.timestamp = block.Offset, block.Timestamp
 	}
@@ -238,7 +238,7 @@ func (a *offsetsAnswer) of(topic string, id int32, err error) leaderOffset {
 // askLeader sends one ListOffsets request for all calls.
 func (c *Cluster) askLeader(target offsetsTarget) func(context.Context, []*call[offsetsQuestion, *offsetsAnswer]) error {
 	return func(ctx context.Context, calls []*call[offsetsQuestion, *offsetsAnswer]) error {
-		resp, err := askBroker(ctx, c, target.leader, request[*sarama.OffsetResponse]{"list offsets", "", int16(kmsg.ListOffsets), laneData,
+		resp, err := askBroker(ctx, c, target.leader, request[*sarama.OffsetResponse]{kafkaerr.OpListOffsets, "", int16(kmsg.ListOffsets), laneData,
 			bySarama(func() *sarama.OffsetRequest {
 				req := sarama.NewOffsetRequest(sarama.MaxVersion)
 				req.IsolationLevel = sarama.IsolationLevel(target.isolation)

@@ -37,7 +37,7 @@ func (e *RecordError) Error() string { return fmt.Sprintf("record %d: %v", e.Ind
 func (e *RecordError) Unwrap() error { return e.Err }
 
 const (
-	opProduce = "produce"
+	opProduce = kafkaerr.OpProduce
 	// maxBatchBytes is what records that travel together may take, if the topic allows as much.
 	maxBatchBytes = 1 << 20
 	// maxProduces bounds the batches in flight of one cluster. They wait for replicas, and must leave room for everything else.

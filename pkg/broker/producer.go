@@ -90,7 +90,7 @@ func (c *Cluster) giveProducer(p *producer) {
 
 // newProducer asks for an identity. Any broker gives one; it may have to wait for the controller to hand it some.
 func (c *Cluster) newProducer(ctx context.Context) (*producer, error) {
-	const op = "get a producer id"
+	const op = kafkaerr.OpGetProducerID
 	for start := time.Now(); ; {
 		resp, err := askAny(ctx, c, request[*kmsg.InitProducerIDResponse]{op, c.label, int16(kmsg.InitProducerID), laneMetadata,
 			byKmsg[*kmsg.InitProducerIDResponse](func() kmsg.Request {

@@ -83,7 +83,7 @@ func (c *Cluster) Read(ctx context.Context, topic Topic, what Reading, sink Sink
 	return r.run(ctx, open)
 }
 
-const opRead = "read records"
+const opRead = kafkaerr.OpRead
 
 // reading is one call of Read.
 type reading struct {

@@ -17,7 +17,7 @@ import (
 func (c *Cluster) Reassignments(ctx context.Context, topic string) (map[int32]Reassignment, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	t, err := c.reassignableTopic(ctx, "list reassignments", topic)
+	t, err := c.reassignableTopic(ctx, kafkaerr.OpListReassignments, topic)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (c *Cluster) reassignmentsOf(ctx context.Context, topics ...Topic) (map[str
 	for i, t := range topics {
 		names[i] = t.Name
 	}
-	said, err := share(ctx, c, c.shared.reassignments, "list reassignments", objects(names), topics)
+	said, err := share(ctx, c, c.shared.reassignments, kafkaerr.OpListReassignments, objects(names), topics)
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +115,13 @@ func (c *Cluster) AllReassignments(ctx context.Context) (map[string]map[int32]Re
 	ctx, done := c.begin(ctx)
 	defer done()
 	moving, err := c.listReassignments(ctx, nil)
-	return moving, c.ownFailure(ctx, "list reassignments", c.label, err)
+	return moving, c.ownFailure(ctx, kafkaerr.OpListReassignments, c.label, err)
 }
 
 // listReassignments asks for some topics, or with nil for all, which sarama cannot encode. The answer's top-level error is looked
 // at: taking it for "nothing moves" would end a rebalance early.
 func (c *Cluster) listReassignments(ctx context.Context, topics []kmsg.ListPartitionReassignmentsRequestTopic) (map[string]map[int32]Reassignment, error) {
-	const op = "list reassignments"
+	const op = kafkaerr.OpListReassignments
 	resp, err := askController(ctx, c, true, request[*kmsg.ListPartitionReassignmentsResponse]{op, "", int16(kmsg.ListPartitionReassignments), laneControl,
 		byKmsg[*kmsg.ListPartitionReassignmentsResponse](func() kmsg.Request {
 			req := kmsg.NewListPartitionReassignmentsRequest()
@@ -159,7 +159,7 @@ func (c *Cluster) Reassign(ctx context.Context, topic string, target map[int32][
 	}
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "reassign partitions"
+	const op = kafkaerr.OpReassignPartitions
 	defer c.Invalidate()
 	errs, err := c.alterReassignments(ctx, map[string]map[int32][]int32{topic: target})
 	if err == nil {
@@ -178,7 +178,7 @@ func (c *Cluster) Reassign(ctx context.Context, topic string, target map[int32][
 
 // alterReassignments goes through kmsg because sarama does not export the errors of partitions.
 func (c *Cluster) alterReassignments(ctx context.Context, topics map[string]map[int32][]int32) (map[string]map[int32]error, error) {
-	const op = "reassign partitions"
+	const op = kafkaerr.OpReassignPartitions
 	names := slices.Sorted(maps.Keys(topics))
 	window, cancel, timeout := writeWindow(ctx)
 	defer cancel()
@@ -220,7 +220,7 @@ func (c *Cluster) alterReassignments(ctx context.Context, topics map[string]map[
 
 // movingTo tells whether each partition is on its way to, or at, its target; for a nil target whether it does not move.
 func (c *Cluster) movingTo(ctx context.Context, topic string, target map[int32][]int32) (bool, error) {
-	t, err := c.reassignableTopic(ctx, "reassign partitions", topic)
+	t, err := c.reassignableTopic(ctx, kafkaerr.OpReassignPartitions, topic)
 	if err != nil {
 		return false, err
 	}

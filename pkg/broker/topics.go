@@ -54,7 +54,7 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 				break
 			}
 			if err := patience.pause(ctx); err != nil {
-				return nil, c.failed(ctx, "describe topics", "", err)
+				return nil, c.failed(ctx, kafkaerr.OpDescribeTopics, "", err)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 }
 
 func (c *Cluster) topicsOnce(ctx context.Context, names []string) (map[string]Topic, []error, error) {
-	const op = "describe topics"
+	const op = kafkaerr.OpDescribeTopics
 	topics := make(map[string]Topic, len(names))
 	said, err := share(ctx, c, c.shared.topics, op, objects(names), names)
 	if err != nil {
@@ -168,10 +168,10 @@ func (a *metadataAnswer) read() {
 		case kafkaerr.UnknownTopicOrPartition, kafkaerr.InvalidTopicException:
 			if a.all {
 				// It is there, or would not be named.
-				a.refused[t.Name] = kafkaerr.New("describe topic", t.Name, code, nil, 0)
+				a.refused[t.Name] = kafkaerr.New(kafkaerr.OpDescribeTopic, t.Name, code, nil, 0)
 			}
 		default:
-			a.refused[t.Name] = kafkaerr.New("describe topic", t.Name, code, nil, 0)
+			a.refused[t.Name] = kafkaerr.New(kafkaerr.OpDescribeTopic, t.Name, code, nil, 0)
 		}
 	}
 	a.resp = nil
@@ -208,7 +208,7 @@ func (a *metadataAnswer) secondHand() bool {
 // metadataOf is one Metadata request, for all topics without names.
 func (c *Cluster) metadataOf(names []string) request[metadataAnswer] {
 	ask := bySarama(func() *sarama.MetadataRequest { return metadataRequest(names) }, (*sarama.Broker).GetMetadata)
-	return request[metadataAnswer]{"describe topics", "", int16(kmsg.Metadata), laneMetadata, func(l *link) (metadataAnswer, error) {
+	return request[metadataAnswer]{kafkaerr.OpDescribeTopics, "", int16(kmsg.Metadata), laneMetadata, func(l *link) (metadataAnswer, error) {
 		resp, err := ask(l)
 		return metadataAnswer{resp: resp, addr: l.addr, mode: l.offers.mode(), all: names == nil}, err
 	}}
@@ -272,7 +272,7 @@ func (c *Cluster) TopicByID(ctx context.Context, id TopicID) (Topic, bool, error
 			return t, found, nil
 		}
 		if err := patience.pause(ctx); err != nil {
-			return Topic{}, false, c.failed(ctx, "describe topic", id.String(), err)
+			return Topic{}, false, c.failed(ctx, kafkaerr.OpDescribeTopic, id.String(), err)
 		}
 	}
 }
@@ -281,7 +281,7 @@ func (c *Cluster) topicByIDOnce(ctx context.Context, id TopicID) (Topic, bool, e
 	if id.IsZero() {
 		return Topic{}, false, nil
 	}
-	said, err := share(ctx, c, c.shared.topicByID, "describe topic", id.String(), id)
+	said, err := share(ctx, c, c.shared.topicByID, kafkaerr.OpDescribeTopic, id.String(), id)
 	return said.topic, said.found, err
 }
 
@@ -361,7 +361,7 @@ func (c *Cluster) metadataByID(ids []TopicID) request[byIDAnswer] {
 	}}
 }
 
-const opDescribeTopic = "describe topic"
+const opDescribeTopic = kafkaerr.OpDescribeTopic
 
 // read makes sense of the answer; ids that no topic has are left out.
 func (a byIDAnswer) read() map[TopicID]answer[topicByID] {
@@ -402,7 +402,7 @@ func (c *Cluster) findTopicsByID(ctx context.Context, d *directory, calls []*cal
 		case !found:
 			k.answer(topicByID{}, nil)
 		case t.Err != sarama.ErrNoError:
-			k.answer(topicByID{}, kafkaerr.New("describe topic", k.query.String(), int16(t.Err), nil, said.throttle()))
+			k.answer(topicByID{}, kafkaerr.New(kafkaerr.OpDescribeTopic, k.query.String(), int16(t.Err), nil, said.throttle()))
 		default:
 			topic, err := topicOf(t)
 			k.answer(topicByID{topic, err == nil}, err)

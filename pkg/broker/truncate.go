@@ -35,7 +35,7 @@ const (
 func (c *Cluster) DeleteRecords(ctx context.Context, topic Topic, before map[int32]int64) (map[int32]Truncation, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op = "delete records"
+	const op = kafkaerr.OpDeleteRecords
 	for id, offset := range before {
 		if offset < 0 {
 			text := fmt.Sprintf("offset %d is negative", offset)
@@ -70,7 +70,7 @@ func (c *Cluster) lookAfter(ctx context.Context, topic Topic, before map[int32]i
 		one := topic
 		one.Partitions = slices.DeleteFunc(slices.Clone(topic.Partitions), func(p Partition) bool { return p.ID != id })
 		at := PartitionOffsets{Start: -1}
-		err = c.confirm(ctx, "delete records", partitionObject(topic.Name, id), err, func(ctx context.Context) (bool, error) {
+		err = c.confirm(ctx, kafkaerr.OpDeleteRecords, partitionObject(topic.Name, id), err, func(ctx context.Context) (bool, error) {
 			offsets, err := c.offsetsOf(ctx, one, ReadUncommitted)
 			if err != nil {
 				return false, err
@@ -87,7 +87,7 @@ func (c *Cluster) askLeadersToDelete(ctx context.Context, topic Topic, partition
 	for _, id := range partitions {
 		leader := leaderOf(topic, id)
 		if leader < 0 {
-			result[id] = Truncation{Start: -1, Err: kafkaerr.New("delete records", partitionObject(topic.Name, id), kafkaerr.LeaderNotAvailable, nil, 0)}
+			result[id] = Truncation{Start: -1, Err: kafkaerr.New(kafkaerr.OpDeleteRecords, partitionObject(topic.Name, id), kafkaerr.LeaderNotAvailable, nil, 0)}
 			continue
 		}
 		byLeader[leader] = append(byLeader[leader], id)
@@ -102,7 +102,7 @@ func (c *Cluster) askLeadersToDelete(ctx context.Context, topic Topic, partition
 }
 
 func (c *Cluster) leaderDelete(ctx context.Context, leader int32, topic string, partitions []int32, before map[int32]int64) map[int32]Truncation {
-	const op = "delete records"
+	const op = kafkaerr.OpDeleteRecords
 	window, cancel, timeout := writeWindow(ctx)
 	defer cancel()
 	var sent atomic.Bool

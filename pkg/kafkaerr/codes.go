@@ -8,6 +8,8 @@ type Class int
 const (
 	// Internal is an error inside the broker, or one that the caller can do nothing about.
 	Internal Class = iota
+	// Account: the account that we have on the brokers lacks a right. Whoever asked has been let in by somebody else, and can do nothing about it.
+	Account
 	// Exists: what was to be made is there already.
 	Exists
 	// Conflict: it does not go together with what is there now.
@@ -86,9 +88,9 @@ var codes = map[int16]code{
 	26:  {"INVALID_SESSION_TIMEOUT", Internal, 0},
 	27:  {"REBALANCE_IN_PROGRESS", Conflict, 0},
 	28:  {"INVALID_COMMIT_OFFSET_SIZE", Internal, 0},
-	29:  {"TOPIC_AUTHORIZATION_FAILED", Internal, permanent},
-	30:  {"GROUP_AUTHORIZATION_FAILED", Internal, 0},
-	31:  {"CLUSTER_AUTHORIZATION_FAILED", Internal, permanent},
+	29:  {"TOPIC_AUTHORIZATION_FAILED", Account, permanent},
+	30:  {"GROUP_AUTHORIZATION_FAILED", Account, 0},
+	31:  {"CLUSTER_AUTHORIZATION_FAILED", Account, permanent},
 	32:  {"INVALID_TIMESTAMP", Invalid, 0},
 	33:  {"UNSUPPORTED_SASL_MECHANISM", Unavailable, 0},
 	34:  {"ILLEGAL_SASL_STATE", Unavailable, 0},
@@ -110,7 +112,7 @@ var codes = map[int16]code{
 	50:  {"INVALID_TRANSACTION_TIMEOUT", Internal, 0},
 	51:  {"CONCURRENT_TRANSACTIONS", Conflict, 0},
 	52:  {"TRANSACTION_COORDINATOR_FENCED", Internal, 0},
-	53:  {"TRANSACTIONAL_ID_AUTHORIZATION_FAILED", Internal, 0},
+	53:  {"TRANSACTIONAL_ID_AUTHORIZATION_FAILED", Account, 0},
 	54:  {"SECURITY_DISABLED", Unsupported, 0},
 	55:  {"OPERATION_NOT_ATTEMPTED", Internal, 0},
 	56:  {"KAFKA_STORAGE_ERROR", Unavailable, retriable | refetch},
@@ -122,7 +124,7 @@ var codes = map[int16]code{
 	62:  {"DELEGATION_TOKEN_NOT_FOUND", Internal, 0},
 	63:  {"DELEGATION_TOKEN_OWNER_MISMATCH", Internal, 0},
 	64:  {"DELEGATION_TOKEN_REQUEST_NOT_ALLOWED", Internal, 0},
-	65:  {"DELEGATION_TOKEN_AUTHORIZATION_FAILED", Internal, 0},
+	65:  {"DELEGATION_TOKEN_AUTHORIZATION_FAILED", Account, 0},
 	66:  {"DELEGATION_TOKEN_EXPIRED", Internal, 0},
 	67:  {"INVALID_PRINCIPAL_TYPE", Internal, 0},
 	68:  {"NON_EMPTY_GROUP", Conflict, 0},
@@ -216,6 +218,7 @@ const (
 	NotEnoughReplicasAfterAppend int16 = 20  // NOT_ENOUGH_REPLICAS_AFTER_APPEND
 	InvalidGroupID               int16 = 24  // INVALID_GROUP_ID
 	TopicAuthorizationFailed     int16 = 29  // TOPIC_AUTHORIZATION_FAILED
+	GroupAuthorizationFailed     int16 = 30  // GROUP_AUTHORIZATION_FAILED
 	ClusterAuthorizationFailed   int16 = 31  // CLUSTER_AUTHORIZATION_FAILED
 	IllegalSaslState             int16 = 34  // ILLEGAL_SASL_STATE
 	UnsupportedVersion           int16 = 35  // UNSUPPORTED_VERSION

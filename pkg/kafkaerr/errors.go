@@ -3,6 +3,7 @@ package kafkaerr
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,9 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	if right := Right(e); right != "" {
+		return fmt.Sprintf("%s %s: the account of this client lacks the right %s on the brokers: %s", e.Op, e.Object, right, e.Name)
+	}
 	if e.Message == "" {
 		return fmt.Sprintf("%s %s: %s", e.Op, e.Object, e.Name)
 	}
@@ -199,6 +203,12 @@ func Refusals(err error) []*Error {
 		}
 	}
 	return all
+}
+
+// OfAccount tells whether all refusals in err are of rights that our account lacks.
+func OfAccount(err error) bool {
+	all := Refusals(err)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(e *Error) bool { return ClassOf(e.Code) != Account })
 }
 
 // MakesTooMuch tells KRaft's refusals of a request that makes too many metadata records: "Unable to perform excessively large batch operation"

@@ -94,6 +94,9 @@ func newOffsets(clusters *live.Clusters) *Offsets {
 			if s.found && s.group.IsActive() {
 				return nil, active(s.name, s.group)
 			}
+			if err := s.another(ctx); err != nil {
+				return nil, err
+			}
 			return targets(ctx, s, next)
 		},
 		Foresee: after,
@@ -112,6 +115,26 @@ func findGroup(ctx context.Context, clusters *live.Clusters, name string) (s sta
 	s.group, s.found, err = s.place.group(ctx)
 	s.group.ID = s.groupID
 	return s, err
+}
+
+// another refuses to make a consumer group of an id that a group of another kind has. Brokers refuse it as well, when it is written.
+func (s standing) another(ctx context.Context) error {
+	if s.found {
+		return nil
+	}
+	list, err := s.cluster.Groups(ctx)
+	if err != nil {
+		return refused(err, s.name, "")
+	}
+	kind, there := list.Others[s.groupID]
+	if !there {
+		return nil
+	}
+	if kind == broker.GroupClassic {
+		kind = "classic, and not of consumers"
+	}
+	why := field.Invalid(field.NewPath("metadata", "name"), s.name, fmt.Sprintf("the brokers have a group %q of another kind: it is %s", s.groupID, kind))
+	return apierrors.NewInvalid(kafka.Kind("KafkaConsumerGroupOffsets"), s.name, field.ErrorList{why})
 }
 
 // look finds out where the group stands.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -339,5 +340,86 @@ func TestEveryKindOfPatchResets(t *testing.T) {
 		if got := committed(k, "billing", "orders"); !maps.Equal(got, tc.want) {
 			t.Errorf("%s: the brokers have %v, want %v", tc.kind, got, tc.want)
 		}
+	}
+}
+
+// What our account on the brokers may not see is missing from the answer, and the rest is there.
+func TestATopicThatTheAccountMayNotSee(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3, kfake.SeedTopics(1, "orders", "secret"))
+	produce(t, k, "orders", 1, 5)
+	commit(t, k, "billing", "orders", 1)
+	commit(t, k, "billing", "secret", 3)
+	k.ControlKey(int16(kmsg.Metadata), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		asked := request.(*kmsg.MetadataRequest)
+		i := slices.IndexFunc(asked.Topics, func(t kmsg.MetadataRequestTopic) bool { return t.Topic != nil && *t.Topic == "secret" })
+		if i < 0 {
+			return nil, nil, false
+		}
+		response := request.ResponseKind().(*kmsg.MetadataResponse)
+		response.ControllerID = -1
+		for node, addr := range k.ListenAddrs() {
+			host, port, _ := strings.Cut(addr, ":")
+			number, _ := strconv.Atoi(port)
+			broker := kmsg.NewMetadataResponseBroker()
+			broker.NodeID, broker.Host, broker.Port = int32(node), host, int32(number)
+			response.Brokers = append(response.Brokers, broker)
+		}
+		for _, one := range asked.Topics {
+			topic := kmsg.NewMetadataResponseTopic()
+			topic.Topic, topic.ErrorCode = one.Topic, 29
+			if *one.Topic == "orders" {
+				topic.ErrorCode, topic.TopicID = 0, k.TopicInfo("orders").TopicID
+				partition := kmsg.NewMetadataResponseTopicPartition()
+				partition.Leader, partition.Replicas, partition.ISR = k.LeaderFor("orders", 0), []int32{0}, []int32{0}
+				topic.Partitions = append(topic.Partitions, partition)
+			}
+			response.Topics = append(response.Topics, topic)
+		}
+		return response, nil, true
+	})
+	view := mustOffsets(t, k, "k.billing")
+	rows := map[string]v1beta1.ConsumerGroupOffset{}
+	for _, row := range view.Status.Partitions {
+		rows[row.Topic] = row
+	}
+	if len(rows) != 2 || ptr.Deref(rows["orders"].Lag, -1) != 4 || !strings.Contains(rows["secret"].Message, "Describe on the topic") || rows["secret"].Lag != nil || view.Status.Lag != nil {
+		t.Errorf("%+v", view.Status)
+	}
+}
+
+// kafka-consumer-groups shows such a lag as it is.
+func TestALagCanBeBelowZero(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 1, kfake.SeedTopics(2, "orders"))
+	produce(t, k, "orders", 2, 5)
+	commit(t, k, "billing", "orders", 1000, 2)
+	view := mustOffsets(t, k, "k.billing")
+	if rows := view.Status.Partitions; len(rows) != 2 || ptr.Deref(rows[0].Lag, 0) != -995 || ptr.Deref(rows[1].Lag, 0) != 3 || ptr.Deref(view.Status.Lag, 0) != 3 {
+		t.Errorf("%+v", view.Status)
+	}
+}
+
+// A dry run says what brokers say to the real one: the id is another kind's.
+func TestAnIDOfAnotherKindOfGroup(t *testing.T) {
+	t.Parallel()
+	k := newGroup(t)
+	k.ControlKey(int16(kmsg.ListGroups), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		response := request.ResponseKind().(*kmsg.ListGroupsResponse)
+		group := kmsg.NewListGroupsResponseGroup()
+		group.Group, group.GroupType, group.ProtocolType, group.GroupState = "shared", "share", "share", "Stable"
+		response.Groups = append(response.Groups, group)
+		return response, nil, true
+	})
+	body := &v1beta1.KafkaConsumerGroupOffsets{ObjectMeta: metav1.ObjectMeta{Name: "k.shared"},
+		Spec: v1beta1.KafkaConsumerGroupOffsetsSpec{Reset: []v1beta1.OffsetReset{{Topic: "orders", To: v1beta1.LatestOffset}}}}
+	for _, dryRun := range [][]string{{"All"}, nil} {
+		_, err := groupsOf(server.Client, k).UpdateOffsets(t.Context(), "k.shared", body, metav1.UpdateOptions{DryRun: dryRun})
+		expectStatus(t, err, 422, "metadata.name", "another kind: it is share")
+	}
+	if g := k.GroupInfo("shared"); g != nil {
+		t.Errorf("there is a group %+v", g)
 	}
 }

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"sync"
 
+	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
@@ -25,6 +27,8 @@ type positions struct {
 	owners    map[broker.TopicPartition]broker.GroupMember
 	// topics are those of committed and owners that exist.
 	topics map[string]broker.Topic
+	// hidden are the topics that our account on the brokers may not see, and why.
+	hidden map[string]error
 	// ranges are between start and high watermark, as Kafka's own tools count a lag. A partition that is gone has none.
 	ranges map[broker.TopicPartition]broker.PartitionOffsets
 }
@@ -47,8 +51,16 @@ func readPositions(ctx context.Context, cluster *broker.Cluster, g broker.Group)
 	for _, at := range p.partitions() {
 		names[at.Topic] = true
 	}
-	if p.topics, err = cluster.Topics(ctx, slices.Sorted(maps.Keys(names))...); err != nil {
+	p.topics, err = cluster.Topics(ctx, slices.Sorted(maps.Keys(names))...)
+	if err != nil && !kafkaerr.OfAccount(err) {
 		return nil, err
+	}
+	p.hidden = map[string]error{}
+	for _, refusal := range kafkaerr.Refusals(err) {
+		p.hidden[refusal.Object] = refusal
+	}
+	if len(p.hidden) > 0 {
+		warning.AddWarning(ctx, "", live.Line(err))
 	}
 	p.ranges = readRanges(ctx, cluster, p.topics, p.partitions())
 	return p, nil
@@ -138,6 +150,8 @@ func (p *positions) rows() []kafka.ConsumerGroupOffset {
 		ends, there := p.ranges[at]
 		committed, known := p.committed[at]
 		switch {
+		case p.hidden[at.Topic] != nil:
+			row.Message = live.Line(p.hidden[at.Topic])
 		case p.topics[at.Topic].Name == "":
 			row.Message = "the topic does not exist any more"
 		case !there:
@@ -153,7 +167,8 @@ func (p *positions) rows() []kafka.ConsumerGroupOffset {
 		case known:
 			row.Committed, row.Metadata = ptr.To(committed.Offset), committed.Metadata
 			if row.EndOffset != nil {
-				row.Lag = ptr.To(max(0, ends.End-committed.Offset))
+				// Below zero where the log has lost its end, or the offset was never there: kafka-consumer-groups says so, too.
+				row.Lag = ptr.To(ends.End - committed.Offset)
 			}
 		}
 		rows = append(rows, row)
@@ -161,12 +176,15 @@ func (p *positions) rows() []kafka.ConsumerGroupOffset {
 	return rows
 }
 
-// lag is the sum over the partitions that can be read; nil when that of one of them is not known.
+// lag is how much is left to read, the sum over the partitions that can be read; nil when that of one of them is not known. One that is ahead
+// of its end makes up for none that is behind.
 func (p *positions) lag() *int64 {
 	total := int64(0)
 	for at, committed := range p.committed {
 		ends, there := p.ranges[at]
 		switch {
+		case p.hidden[at.Topic] != nil:
+			return nil
 		case !there:
 		case committed.Err != nil || ends.Err != nil:
 			return nil

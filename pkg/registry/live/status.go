@@ -24,6 +24,7 @@ var statusOf = map[kafkaerr.Class]statusClass{
 	kafkaerr.Invalid:     {http.StatusUnprocessableEntity, metav1.StatusReasonInvalid},
 	kafkaerr.Forbidden:   {http.StatusForbidden, metav1.StatusReasonForbidden},
 	kafkaerr.Unavailable: {http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable},
+	kafkaerr.Account:     {http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable},
 	kafkaerr.Unsupported: {http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed},
 	kafkaerr.Throttled:   {http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests},
 	kafkaerr.TimedOut:    {http.StatusGatewayTimeout, metav1.StatusReasonTimeout},
@@ -39,6 +40,8 @@ type statusClass struct {
 const (
 	// retryUnavailable is what a caller is told to wait when a cluster does not answer or elects a leader.
 	retryUnavailable = 3 * time.Second
+	// retryAccount is the same where somebody has to do something on the brokers.
+	retryAccount = time.Minute
 	// maxCauses bounds the causes of one status.
 	maxCauses = 10
 )
@@ -80,6 +83,9 @@ func refusedStatus(err error, first *kafkaerr.Error, gr schema.GroupResource, na
 		}
 	case kafkaerr.TimedOut:
 		retry = retryUnavailable
+	case kafkaerr.Account:
+		// Somebody has to give it the right.
+		retry = retryAccount
 	}
 	var messages []string
 	var causes []metav1.StatusCause
@@ -123,7 +129,9 @@ func causeType(class kafkaerr.Class, e *kafkaerr.Error) metav1.CauseType {
 // words are the broker's, or Kafka's name of the error when it said nothing or spoke of its own inside.
 func words(e *kafkaerr.Error) string {
 	text := e.Name
-	if e.Message != "" && kafkaerr.ClassOf(e.Code) != kafkaerr.Internal {
+	if right := kafkaerr.Right(e); right != "" {
+		text = fmt.Sprintf("the account that this server has on the brokers lacks the right %s (%s)", right, e.Name)
+	} else if e.Message != "" && kafkaerr.ClassOf(e.Code) != kafkaerr.Internal {
 		text = e.Message + " (" + e.Name + ")"
 	}
 	if e.Object != "" {

@@ -37,7 +37,8 @@ func TestStatusOfKafkaCodes(t *testing.T) {
 		40:  {http.StatusUnprocessableEntity, metav1.StatusReasonInvalid},
 		44:  {http.StatusForbidden, metav1.StatusReasonForbidden},
 		73:  {http.StatusForbidden, metav1.StatusReasonForbidden},
-		29:  {http.StatusInternalServerError, metav1.StatusReasonInternalError},
+		29:  {http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable},
+		31:  {http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable},
 		35:  {http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed},
 		89:  {http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests},
 		7:   {http.StatusGatewayTimeout, metav1.StatusReasonTimeout},
@@ -55,7 +56,8 @@ func TestStatusOfKafkaCodes(t *testing.T) {
 			t.Errorf("%s: details %+v", kafkaerr.Name(code), s.Details)
 		}
 		internal := want.http == http.StatusInternalServerError
-		if strings.Contains(s.Message, "because") == internal {
+		// What brokers say of our account is said in other words.
+		if strings.Contains(s.Message, "because") == (internal || kafkaerr.ClassOf(code) == kafkaerr.Account) {
 			t.Errorf("%s: message %q", kafkaerr.Name(code), s.Message)
 		}
 		if !strings.Contains(s.Message, kafkaerr.Name(code)) {
@@ -73,6 +75,16 @@ func TestStatusNamesTheField(t *testing.T) {
 	if len(causes) != 1 || causes[0].Field != "spec.replicas" || causes[0].Type != metav1.CauseTypeFieldValueInvalid ||
 		!strings.Contains(causes[0].Message, "larger than available brokers") {
 		t.Errorf("causes %+v", causes)
+	}
+}
+
+// The account is the server's: whoever asks can only tell somebody.
+func TestStatusNamesTheRightThatTheAccountLacks(t *testing.T) {
+	for op, right := range map[string]string{kafkaerr.OpElectLeaders: "Alter on the cluster", kafkaerr.OpCommitOffsets: "Read on the group and on its topics", "something new": "a right on the topic"} {
+		s := Status(kafkaerr.New(op, "orders", kafkaerr.TopicAuthorizationFailed, nil, 0), topicsResource, "orders", "").ErrStatus
+		if s.Code != http.StatusServiceUnavailable || !strings.Contains(s.Message, right) || s.Details.RetryAfterSeconds < 30 {
+			t.Errorf("%s: %d %q, retry after %d s", op, s.Code, s.Message, s.Details.RetryAfterSeconds)
+		}
 	}
 }
 
