@@ -105,6 +105,11 @@ const CauseMade metav1.CauseType = "TopicMade"
 // Exists says that a topic of the name is there that the object may not have.
 func Exists(message string) Verdict { return waiting(ReasonTopicExists, message) }
 
+// HadElsewhere says that the topic of the name is that of an object on another Kafka of the same cluster. Which one is for who may get it.
+func HadElsewhere(name string) Verdict {
+	return Exists(fmt.Sprintf("topic %s is that of a KafkaTopic on another Kafka of the same cluster, and no topic has two objects: delete one of them, that one with deletionPolicy Retain", name))
+}
+
 func waiting(reason, message string) Verdict {
 	return Verdict{Status: metav1.ConditionFalse, Reason: reason, Message: message, Stalled: true}
 }

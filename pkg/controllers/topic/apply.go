@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
@@ -16,6 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -66,6 +68,10 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 	if apierrors.IsForbidden(err) {
 		// The API server's words say who can take the topic over, and how.
 		return topics.Outcome{Verdict: topics.Exists(err.Error())}, nil
+	}
+	if apierrors.IsInvalid(err) && apierrors.HasStatusCause(err, metav1.CauseTypeFieldValueDuplicate) {
+		// Its words name the other object, which who reads this one's status need not know.
+		return topics.Outcome{Verdict: topics.HadElsewhere(want.Name)}, nil
 	}
 	if err != nil {
 		return done, err
@@ -282,6 +288,43 @@ func (w *work) whose(ctx context.Context, have broker.Topic) (left, made bool, e
 	return false, false, err
 }
 
+// taken tells whether the name of a topic that was made for an object is that of another by now, on the same Kafka or on another of its
+// cluster.
+func (c *Controller) taken(ctx context.Context, made unrecordedTopic) (bool, error) {
+	for _, kafka := range c.sameCluster(made.kafka) {
+		// The cache may be behind.
+		list, err := c.client.KafkaV1beta1().KafkaTopics(metav1.NamespaceAll).List(ctx, metav1.ListOptions{
+			FieldSelector: "spec.clusterRef.name=" + kafka.Name + ",spec.clusterRef.namespace=" + kafka.Namespace})
+		if err != nil {
+			return false, fmt.Errorf("look for another object of topic %s: %w", made.name, err)
+		}
+		for i := range list.Items {
+			other := &list.Items[i]
+			if other.UID != made.owner && clusterKey(other) == kafka && v1beta1.TopicName(other) == made.name {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// sameCluster are a Kafka and the others that are the same cluster by their statuses.
+func (c *Controller) sameCluster(of types.NamespacedName) []types.NamespacedName {
+	same := []types.NamespacedName{of}
+	kafka, err := c.kafkas.Kafkas(of.Namespace).Get(of.Name)
+	if err != nil || kafka.Status.ClusterID == "" {
+		return same
+	}
+	// The cache has no errors.
+	all, _ := c.kafkas.List(labels.Everything())
+	for _, other := range all {
+		if other.UID != kafka.UID && other.Status.ClusterID == kafka.Status.ClusterID && !target.Claimed(other) {
+			same = append(same, types.NamespacedName{Namespace: other.Namespace, Name: other.Name})
+		}
+	}
+	return same
+}
+
 // deleteOrphan deletes, by id, a topic that was made here for an object that is gone, or is another by now. A topic whose name is that of
 // any other object stays: that one has found the topic, and taken it.
 func (c *Controller) deleteOrphan(ctx context.Context, key types.NamespacedName, owner types.UID) error {
@@ -293,15 +336,9 @@ func (c *Controller) deleteOrphan(ctx context.Context, key types.NamespacedName,
 	defer cancel()
 	taken := made.retain
 	if !taken {
-		// The cache may be behind.
-		list, err := c.client.KafkaV1beta1().KafkaTopics(metav1.NamespaceAll).List(ctx, metav1.ListOptions{
-			FieldSelector: "spec.clusterRef.name=" + made.kafka.Name + ",spec.clusterRef.namespace=" + made.kafka.Namespace})
-		if err != nil {
-			return fmt.Errorf("look for another object of topic %s: %w", made.name, err)
-		}
-		for i := range list.Items {
-			other := &list.Items[i]
-			taken = taken || other.UID != made.owner && clusterKey(other) == made.kafka && v1beta1.TopicName(other) == made.name
+		var err error
+		if taken, err = c.taken(ctx, made); err != nil {
+			return err
 		}
 	}
 	if !taken {

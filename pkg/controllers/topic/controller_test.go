@@ -235,23 +235,39 @@ func (b *bench) goesWithTheNextUpdate(policy v1beta1.TopicDeletionPolicy) {
 	})
 }
 
-// Another object of the name has found the topic by then, and taken it.
+// Another object of the name has found the topic by then, and taken it. It may be on another Kafka of the same cluster.
 func TestATopicThatWasMadeForAnObjectThatIsGoneStaysWithTheNext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		on := &brokers{away: true}
-		b := newBench(t, on, kafkaObject(), topicObject())
-		defer b.stop()
-		b.goesWithTheNextUpdate("")
-		next := topicObject(func(t *v1beta1.KafkaTopic) { t.Name, t.UID, t.Spec.TopicName = "next", "u", "orders" })
-		if err := b.client.Tracker().Add(next); err != nil {
-			t.Fatal(err)
-		}
-		on.do(func() { on.away = false })
-		b.wait(10 * time.Second)
-		if len(on.deleted) != 0 || len(on.topics) != 1 {
-			t.Errorf("deleted %v, left %v", on.deleted, on.topics)
-		}
-	})
+	for name, tc := range map[string]struct {
+		kafka, cluster string
+		stays          bool
+	}{
+		"on its Kafka":                       {"c", "x", true},
+		"on another Kafka of its cluster":    {"d", "x", true},
+		"on another Kafka, which is another": {"d", "y", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				on := &brokers{away: true}
+				kafka, other := kafkaObject(), kafkaObject()
+				kafka.Status.ClusterID = "x"
+				other.Name, other.UID, other.Status.ClusterID = "d", "other", tc.cluster
+				b := newBench(t, on, kafka, other, topicObject())
+				defer b.stop()
+				b.goesWithTheNextUpdate("")
+				next := topicObject(func(t *v1beta1.KafkaTopic) {
+					t.Name, t.UID, t.Spec.TopicName, t.Spec.ClusterRef.Name = "next", "u", "orders", tc.kafka
+				})
+				if err := b.client.Tracker().Add(next); err != nil {
+					t.Fatal(err)
+				}
+				on.do(func() { on.away = false })
+				b.wait(10 * time.Second)
+				if stays := len(on.deleted) == 0 && len(on.topics) == 1; stays != tc.stays {
+					t.Errorf("deleted %v, left %v", on.deleted, on.topics)
+				}
+			})
+		})
+	}
 }
 
 // While brokers were away, an object was deleted and another of its name made.

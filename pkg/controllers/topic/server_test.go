@@ -20,6 +20,12 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
 )
 
+// newTopic is a topic of three partitions and two replicas on a Kafka, in the namespace of that.
+func newTopic(on *v1beta1.Kafka, name string) *v1beta1.KafkaTopic {
+	return &v1beta1.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: on.Namespace},
+		Spec: v1beta1.KafkaTopicSpec{ClusterRef: v1beta1.ClusterReference{Name: on.Name}, Partitions: ptr.To[int32](3), Replicas: ptr.To[int32](2)}}
+}
+
 // control runs a controller of the topics of a server, by a fast clock. The way to the brokers has the options given.
 func control(t *testing.T, server *apiservertest.Server, clock *controllertest.FastClock, options broker.Options) {
 	t.Helper()

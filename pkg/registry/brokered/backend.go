@@ -14,6 +14,8 @@ type Backend[H any] interface {
 	// Host finds a host by the object that it is of, with the uid of that; found is false when it is gone, and what it had with it. Nothing
 	// is asked of the host yet.
 	Host(ctx context.Context, of types.NamespacedName) (host H, uid types.UID, found bool, err error)
+	// Same are the other objects that the same host is of: what has a name on it is the same for all of them.
+	Same(ctx context.Context, of types.NamespacedName) ([]types.NamespacedName, error)
 	// Away tells whether an error says that nobody could be asked, and so that nothing has happened.
 	Away(err error) bool
 	// Unknown tells whether an error leaves open whether anything has happened.

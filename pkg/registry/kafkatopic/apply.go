@@ -74,6 +74,11 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 			return p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), partitions, replicas)
 		},
 	})
+	if isElsewhere(err) {
+		// It was taken by the other since this object was judged. Which one that is the status tells nobody: others read it.
+		live.Warn(ctx, "stored, not carried out", err)
+		return outcome{verdict: topics.HadElsewhere(topic.TopicName())}, nil
+	}
 	return outcome{onBrokers: done.Have, made: done.Made, unanswered: done.Unanswered, retain: retain, verdict: done.Verdict}, err
 }
 

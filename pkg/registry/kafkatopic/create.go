@@ -86,7 +86,7 @@ func (k kind) deleteFormer(ctx context.Context, cluster *broker.Cluster, topic *
 // unless it is as wanted.
 func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, left []json.RawMessage) (brokered.Outcome[*kafka.KafkaTopic], error) {
 	var none brokered.Outcome[*kafka.KafkaTopic]
-	ours, err := k.isLeft(ctx, cluster, have, left)
+	ours, err := k.isLeft(ctx, cluster, topic, have, left)
 	if err != nil {
 		return none, refusedOrUnknown(err, topic)
 	}
@@ -118,7 +118,7 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	case ours:
 		return k.outcome(settled(topic, have, true)), nil
 	}
-	if err := k.access.own(ctx, topic, takingOver(have)); err != nil {
+	if err := k.mayTakeOver(ctx, topic, have); err != nil {
 		return none, err
 	}
 	if len(problems) > 0 {
@@ -127,12 +127,16 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	return k.outcome(adopted(topic, have)), nil
 }
 
-// isLeft tells whether a topic is what was made for an earlier object of the name, whose server could not record it.
-func (k kind) isLeft(ctx context.Context, cluster *broker.Cluster, have broker.Topic, left []json.RawMessage) (bool, error) {
+// isLeft tells whether a topic is what was made for the object, or for an earlier one of the name, whose server could not record it.
+func (k kind) isLeft(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, left []json.RawMessage) (bool, error) {
 	if same, err := k.isWanted(ctx, cluster, have, left); err != nil || !same {
 		return false, err
 	}
-	return cluster.NeverUsed(ctx, have)
+	if unused, err := cluster.NeverUsed(ctx, have); err != nil || !unused {
+		return false, err
+	}
+	elsewhere, err := k.topics.AskedElsewhere(ctx, k.Name(topic), have.ID.String())
+	return !elsewhere, err
 }
 
 // create creates the topic; otherwise the topic returned has its name, which may be because somebody was faster.

@@ -16,7 +16,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-// remove deletes a topic by id. An id is only believed to be an object's while brokers have it under the name that the object claimed, or
+// remove deletes a topic by id, unless an object on another Kafka of the same cluster has it. An id is only believed to be an object's while brokers have it under the name that the object claimed, or
 // under one that collides with it, or do not have it at all. A topic that the brokers keep for good is told of and counts as done, which
 // kept says: a claim that waited for them to change their mind would keep the name from everybody. The next object can adopt the topic.
 func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, text string) (kept bool, err error) {
@@ -37,8 +37,16 @@ func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storag
 	if other := (storage.Name{Kind: name.Kind, Cluster: name.Cluster, Name: have.Name}); found && other.Claimed() != name.Claimed() {
 		return false, nil
 	}
-	err = cluster.DeleteTopic(ctx, id)
 	logger := klog.FromContext(ctx).WithValues("topic", name.Name, "id", text)
+	switch other, err := p.topics.HadElsewhere(ctx, name, text); {
+	case err != nil:
+		return false, err
+	case other != nil:
+		logger.Info("Topic of a deleted object stays, an object on another Kafka of the cluster has it", "kafka", other.Cluster, "owner", other.Owner)
+		live.Warn(ctx, "the topic of the deleted object stays", errHadElsewhere)
+		return true, nil
+	}
+	err = cluster.DeleteTopic(ctx, id)
 	switch {
 	case err == nil:
 		p.capacity.Freed(name.Cluster.String())
@@ -52,13 +60,20 @@ func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storag
 }
 
 // foretellDeletion warns of a topic that would stay on the brokers although its object is deleted.
-func foretellDeletion(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) error {
+func (p *plane) foretellDeletion(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) error {
 	have, found, err := cluster.Topic(ctx, topic.TopicName())
 	switch {
 	case err != nil || !found:
 		return err
 	case resolver.Foreign(topic, have) != nil:
 		live.Warn(ctx, "another topic stays", errors.New(topics.Replaced(topic.Status.TopicID, have)))
+		return nil
+	}
+	switch other, err := p.topics.HadElsewhere(ctx, kind{}.Name(topic), have.ID.String()); {
+	case err != nil:
+		return err
+	case other != nil:
+		live.Warn(ctx, "the topic stays", errHadElsewhere)
 		return nil
 	}
 	deletes, err := cluster.DeletesTopics(ctx)

@@ -78,7 +78,7 @@ func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *k
 		// Brokers delete in the background; the create waits for them.
 		return verdict{}, nil
 	}
-	if ours, err := k.isLeft(ctx, cluster, have, left.Wanted); err != nil || ours {
+	if ours, err := k.isLeft(ctx, cluster, topic, have, left.Wanted); err != nil || ours {
 		return verdict{}, statusUnlessAway(err, topic)
 	}
 	return k.judgeTakeOver(ctx, cluster, topic, have)
@@ -86,7 +86,7 @@ func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *k
 
 // judgeTakeOver asks whether a create may have a topic that is on the brokers.
 func (k kind) judgeTakeOver(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic) (verdict, error) {
-	if err := k.access.own(ctx, topic, takingOver(have)); err != nil {
+	if err := k.mayTakeOver(ctx, topic, have); err != nil {
 		return verdict{}, err
 	}
 	have, err := topics.Follow(ctx, cluster, have)

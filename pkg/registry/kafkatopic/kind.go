@@ -83,11 +83,14 @@ func (k kind) MayAdopt(ctx context.Context, topic *kafka.KafkaTopic) bool {
 
 // Claimed implements brokered.Kind: it names the other object to those who may see it. No retry mends it.
 func (k kind) Claimed(ctx context.Context, topic *kafka.KafkaTopic, standing *storage.Claim) error {
-	other := "another KafkaTopic"
+	other, here := "another KafkaTopic", clusterOf(topic)
 	if seen, _, _ := k.access.may(ctx, "get", "kafkatopics", standing.Owner.Namespace, standing.Owner.Name); seen {
 		other = fmt.Sprintf("KafkaTopic %q in namespace %q", standing.Owner.Name, standing.Owner.Namespace)
+		if standing.Cluster != here {
+			other += fmt.Sprintf(", by Kafka %s of the same cluster", standing.Cluster)
+		}
 	}
-	why := fmt.Sprintf("topic %q of Kafka %s is managed by %s", topic.TopicName(), standing.Cluster, other)
+	why := fmt.Sprintf("topic %q of Kafka %s is managed by %s", topic.TopicName(), here, other)
 	if standing.Name.Name != topic.TopicName() {
 		why = fmt.Sprintf("topic %q collides with topic %q of %s: Kafka's metrics cannot tell '.' and '_' apart",
 			topic.TopicName(), standing.Name.Name, other)
@@ -168,6 +171,9 @@ func (k kind) Find(ctx context.Context, cluster *broker.Cluster, claim *storage.
 	}
 	if !reported {
 		if unused, err := cluster.NeverUsed(ctx, have); err != nil || !unused {
+			return "", err
+		}
+		if elsewhere, err := k.topics.AskedElsewhere(ctx, claim.Name, have.ID.String()); err != nil || elsewhere {
 			return "", err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -113,16 +114,18 @@ func (p *plane) checkReporter(ctx context.Context, target resolver.Target, forme
 	remade := former != "" && says(topic, topics.ReasonRecreating)
 	switch {
 	case topic.Spec.AdoptTopicID == id:
-		return holding{}, nil
+		return holding{}, p.elsewhere(ctx, topic, target.Have)
 	case !adopting(topic) && !remade && p.access.own(ctx, topic, "") == nil:
-		return holding{ours: true}, nil
+		return holding{ours: true}, p.hadElsewhere(ctx, topic, target.Have)
 	}
 	held, err := p.has(ctx, target)
 	switch {
 	case live.IsAway(err):
 		return held, live.Unavailable(err)
-	case err != nil || held.ours || held.allowed && former == "":
+	case err != nil || held.ours:
 		return held, err
+	case held.allowed && former == "":
+		return held, p.elsewhere(ctx, topic, target.Have)
 	case former != "":
 		return held, apierrors.NewForbidden(resolver.Resource, topic.Name, fmt.Errorf(
 			"topic %s with id %s was not made in the place of the object's with id %s: whoever has the verb \"own\" on the Kafka can set spec.adoptTopicID to %s", topic.TopicName(), id, former, id))
@@ -167,9 +170,9 @@ func (p *plane) takesOver(ctx context.Context, target resolver.Target) (bool, er
 	case topic.Status.TopicID == id:
 		return false, nil
 	case topic.Spec.AdoptTopicID == id:
-		return true, nil
+		return true, p.elsewhere(ctx, topic, have)
 	case topic.Status.TopicID != "":
-		return true, p.access.own(ctx, topic, takingOver(have))
+		return true, p.mayTakeOver(ctx, topic, have)
 	}
 	doomed, err := p.topics.Tombstoned(ctx, topic, id)
 	if err != nil {
@@ -180,12 +183,20 @@ func (p *plane) takesOver(ctx context.Context, target resolver.Target) (bool, er
 	}
 	held, err := p.has(ctx, target)
 	switch {
-	case err != nil:
+	case err != nil || held.ours:
 		return false, err
-	case held.ours, held.allowed:
-		return !held.ours, nil
+	case held.allowed:
+		return true, p.elsewhere(ctx, topic, have)
 	}
-	return true, p.access.own(ctx, topic, takingOver(have))
+	return true, p.mayTakeOver(ctx, topic, have)
+}
+
+// mayTakeOver refuses a caller who may not take over a topic that is somebody's, and everybody what is another object's.
+func (p *plane) mayTakeOver(ctx context.Context, topic *kafka.KafkaTopic, have broker.Topic) error {
+	if err := p.access.own(ctx, topic, takingOver(have)); err != nil {
+		return err
+	}
+	return p.elsewhere(ctx, topic, have)
 }
 
 // holding is what is known of whose a topic is that an object finds on the brokers.
@@ -209,7 +220,7 @@ func (p *plane) has(ctx context.Context, target resolver.Target) (holding, error
 		return holding{ours: true, made: !standing.Retain}, nil
 	}
 	unknown := standing.ID == ""
-	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Have, standing.Wanted)
+	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Topic, target.Have, standing.Wanted)
 	return holding{ours: ours, made: ours && unknown, allowed: unknown && standing.MayAdopt}, statusUnlessAway(err, target.Topic)
 }
 

@@ -74,7 +74,7 @@ func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 	defer cancel()
 	cluster, err := r.plane.Clusters.Ask(asking, k)
 	if err == nil {
-		err = foretellDeletion(asking, cluster, topic)
+		err = r.plane.foretellDeletion(asking, cluster, topic)
 	}
 	var claimed *live.ClaimedError
 	switch {

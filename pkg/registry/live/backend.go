@@ -36,6 +36,11 @@ func (b Brokers) Host(ctx context.Context, of types.NamespacedName) (*broker.Clu
 	return cluster, k.UID, err == nil, err
 }
 
+// Same implements brokered.Backend.
+func (b Brokers) Same(ctx context.Context, of types.NamespacedName) ([]types.NamespacedName, error) {
+	return b.Twins(ctx, of)
+}
+
 // Away implements brokered.Backend. A Kafka that does not exist has no brokers that anybody could ask.
 func (Brokers) Away(err error) bool {
 	var missing *NoKafkaError
