@@ -3,7 +3,9 @@ package kafkatopic
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
@@ -59,14 +61,19 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 	if err != nil {
 		return outcome{}, err
 	}
+	takenOver := false
 	done, err := topics.Converge(ctx, cluster, topics.Desired{
 		Name: topic.TopicName(), Spec: planned(topic), TopicID: topic.Status.TopicID, AdoptTopicID: topic.Spec.AdoptTopicID,
 		// A topic that was there when the brokers were asked was compared with the spec then.
 		Absent: judged.Absent, Judged: judged.Judged,
 	}, topics.Hooks{
 		TakeOver: func(ctx context.Context, have broker.Topic) error {
-			takenOver, err := p.takesOver(ctx, resolver.Target{Topic: topic, Cluster: cluster, Have: have})
-			retain = retain || takenOver
+			by, err := p.title(ctx, resolver.Target{Topic: topic, Cluster: cluster, Have: have})
+			if err == nil && by == asked && !judged.Judged {
+				// It came after the change was judged, which did not ask for it.
+				err = &notAskedForError{have}
+			}
+			takenOver = by != itsOwn
 			return err
 		},
 		Remake: func(ctx context.Context) error { return p.topics.Asked(ctx, topic) },
@@ -74,12 +81,34 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 			return p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), partitions, replicas)
 		},
 	})
+	var unasked *notAskedForError
+	if errors.As(err, &unasked) {
+		live.Warn(ctx, "stored, not carried out", err)
+		return outcome{verdict: topics.Exists(unasked.Error())}, nil
+	}
 	if isElsewhere(err) {
 		// It was taken by the other since this object was judged. Which one that is the status tells nobody: others read it.
 		live.Warn(ctx, "stored, not carried out", err)
 		return outcome{verdict: topics.HadElsewhere(topic.TopicName())}, nil
 	}
-	return outcome{onBrokers: done.Have, made: done.Made, unanswered: done.Unanswered, retain: retain, verdict: done.Verdict}, err
+	if takenOver && err == nil && done.Have != nil {
+		warnTakenOver(ctx, topic)
+	}
+	return outcome{onBrokers: done.Have, made: done.Made, unanswered: done.Unanswered, retain: retain || takenOver, verdict: done.Verdict}, err
+}
+
+// notAskedForError says that a topic is somebody's, and that a change did not ask to take it over.
+type notAskedForError struct{ have broker.Topic }
+
+func (e *notAskedForError) Error() string { return notAskedFor(e.have) }
+
+// warnTakenOver tells who takes over a topic so, and what becomes of it with the object.
+func warnTakenOver(ctx context.Context, topic *kafka.KafkaTopic) {
+	policy, then := kafka.TopicRetain, "stays when the object is deleted"
+	if topic.Spec.DeletionPolicy == kafka.TopicDelete {
+		policy, then = kafka.TopicDelete, "is deleted with the object"
+	}
+	warning.AddWarning(ctx, "", fmt.Sprintf("topic %s was on the brokers before, and is taken over; spec.deletionPolicy is %s: it %s", topic.TopicName(), policy, then))
 }
 
 // leftOpen tells whether a topic that has its id, and leaves open what becomes of it, was somebody's before.

@@ -124,6 +124,7 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	if len(problems) > 0 {
 		return none, resolver.Invalid(topic, problems...)
 	}
+	warnTakenOver(ctx, topic)
 	return k.outcome(adopted(topic, have)), nil
 }
 

@@ -40,7 +40,20 @@ func (k kind) Judge(ctx context.Context, cluster *broker.Cluster, topic, before 
 			return verdict{}, statusUnlessAway(err, topic)
 		}
 	}
-	return verdict{Judged: true, Fill: fill(int32(len(have.Partitions)), int32(have.ReplicationFactor()))}, k.judgeExisting(ctx, cluster, topic, before, have)
+	takenOver, err := k.judgeExisting(ctx, cluster, topic, before, have)
+	if err != nil {
+		return verdict{}, err
+	}
+	retain, err := k.leftOpen(ctx, topic)
+	if err != nil {
+		return verdict{}, err
+	}
+	return verdict{Judged: true, Fill: func(topic *kafka.KafkaTopic) {
+		if takenOver {
+			warnTakenOver(ctx, topic)
+		}
+		fillSpec(topic, outcome{onBrokers: &topics.OnBrokers{Partitions: int32(len(have.Partitions)), Replicas: int32(have.ReplicationFactor())}, retain: retain || takenOver})
+	}}, nil
 }
 
 type verdict = brokered.Verdict[*kafka.KafkaTopic]
@@ -101,7 +114,10 @@ func (k kind) judgeTakeOver(ctx context.Context, cluster *broker.Cluster, topic 
 		return verdict{}, resolver.Invalid(topic, problems...)
 	}
 	done := adopted(topic, have)
-	return verdict{Fill: func(topic *kafka.KafkaTopic) { fillSpec(topic, done) }}, nil
+	return verdict{Fill: func(topic *kafka.KafkaTopic) {
+		warnTakenOver(ctx, topic)
+		fillSpec(topic, done)
+	}}, nil
 }
 
 func takingOver(have broker.Topic) string {
@@ -115,18 +131,49 @@ func fill(partitions, replicas int32) func(*kafka.KafkaTopic) {
 	}
 }
 
-// judgeExisting compares with a topic that is on the brokers: it can grow and change its settings, nothing else.
-func (k kind) judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, have broker.Topic) error {
+// judgeExisting compares with a topic that is on the brokers: it can grow and change its settings, nothing else. takenOver says that it was
+// somebody's before, and that the change takes it over.
+func (k kind) judgeExisting(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, have broker.Topic) (takenOver bool, err error) {
 	if problem := resolver.Foreign(topic, have); problem != nil {
-		return resolver.Invalid(topic, problem)
+		return false, resolver.Invalid(topic, problem)
 	}
-	if err := k.mayHave(ctx, resolver.Target{Topic: before, Cluster: cluster, Have: have}); err != nil {
-		return err
+	by, err := k.title(ctx, resolver.Target{Topic: topic, Cluster: cluster, Have: have})
+	if err != nil {
+		return false, err
 	}
 	config, err := cluster.TopicConfig(ctx, have.Name)
 	if err != nil {
-		return statusUnlessAway(err, topic)
+		return false, statusUnlessAway(err, topic)
 	}
+	if by == asked {
+		if problems := unasked(topic, before, have, config); len(problems) > 0 {
+			return false, resolver.Invalid(topic, problems...)
+		}
+	}
+	return by != itsOwn, k.judgeChange(ctx, cluster, topic, before, have, config)
+}
+
+// unasked says why a change does not take over a topic that only its writer may take over: it has to say so, or to make the object agree with
+// the topic, which it did not before.
+func unasked(topic, before *kafka.KafkaTopic, have broker.Topic, config []broker.ConfigEntry) field.ErrorList {
+	spec := field.NewPath("spec")
+	if problems := topics.Disagreements(planned(topic), have, config, spec); len(problems) > 0 {
+		return problems
+	}
+	if len(topics.Disagreements(planned(before), have, config, spec)) > 0 {
+		return nil
+	}
+	problem := field.Duplicate(spec.Child("adoptTopicID"), field.OmitValueType{})
+	problem.Detail = notAskedFor(have)
+	return field.ErrorList{problem}
+}
+
+func notAskedFor(have broker.Topic) string {
+	return fmt.Sprintf("topic %s is on the brokers already, and who made this object had no right to take it over: set spec.adoptTopicID to %s to do so", have.Name, have.ID)
+}
+
+// judgeChange compares with a topic that the object has, or takes over.
+func (k kind) judgeChange(ctx context.Context, cluster *broker.Cluster, topic, before *kafka.KafkaTopic, have broker.Topic, config []broker.ConfigEntry) error {
 	if problems := disagreements(topic, before, have, config); len(problems) > 0 {
 		return resolver.Invalid(topic, problems...)
 	}

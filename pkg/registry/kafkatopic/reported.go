@@ -156,39 +156,51 @@ func says(topic *kafka.KafkaTopic, reason string) bool {
 
 // mayHave refuses to do anything to a topic that the object takes over when it does, and may not.
 func (p *plane) mayHave(ctx context.Context, target resolver.Target) error {
-	_, err := p.takesOver(ctx, target)
+	_, err := p.title(ctx, target)
 	return err
 }
 
-// takesOver tells whether a topic was somebody's before an object that does something to it: its object was stored while nobody could be
-// asked, or somebody made another topic in the place of its own. The error is that the object may not have it, or that it is what a former
-// object left to be deleted. It is nil when the topic is the object's, or when who made the object, or who asks now, may take it over.
-func (p *plane) takesOver(ctx context.Context, target resolver.Target) (bool, error) {
+// title is by what an object may have a topic that is on the brokers under its name.
+type title int
+
+const (
+	// itsOwn says that the topic is the object's already, or was made for it.
+	itsOwn title = iota
+	// granted says that the topic was somebody's, and is to be taken over: spec.adoptTopicID says so, or whoever made the object had the right to.
+	granted
+	// asked says that it was somebody's, and that nobody but the caller has the right to take it over. That he asks for something else does not
+	// say that he wants to.
+	asked
+)
+
+// title tells by what an object may have a topic: it was stored while nobody could be asked, or somebody made another topic in the place of its
+// own. The error is that it may not have it, or that it is what a former object left to be deleted.
+func (p *plane) title(ctx context.Context, target resolver.Target) (title, error) {
 	topic, have := target.Topic, target.Have
 	id := have.ID.String()
 	switch {
 	case topic.Status.TopicID == id:
-		return false, nil
+		return itsOwn, nil
 	case topic.Spec.AdoptTopicID == id:
-		return true, p.elsewhere(ctx, topic, have)
+		return granted, p.elsewhere(ctx, topic, have)
 	case topic.Status.TopicID != "":
-		return true, p.mayTakeOver(ctx, topic, have)
+		return asked, p.mayTakeOver(ctx, topic, have)
 	}
 	doomed, err := p.topics.Tombstoned(ctx, topic, id)
 	if err != nil {
-		return false, err
+		return asked, err
 	}
 	if doomed {
-		return false, deletionPending(topic, fmt.Sprintf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
+		return asked, deletionPending(topic, fmt.Sprintf("topic %s is that of a deleted KafkaTopic and is about to be deleted; try again", topic.TopicName()))
 	}
 	held, err := p.has(ctx, target)
 	switch {
 	case err != nil || held.ours:
-		return false, err
+		return itsOwn, err
 	case held.allowed:
-		return true, p.elsewhere(ctx, topic, have)
+		return granted, p.elsewhere(ctx, topic, have)
 	}
-	return true, p.mayTakeOver(ctx, topic, have)
+	return asked, p.mayTakeOver(ctx, topic, have)
 }
 
 // mayTakeOver refuses a caller who may not take over a topic that is somebody's, and everybody what is another object's.
@@ -226,8 +238,8 @@ func (p *plane) has(ctx context.Context, target resolver.Target) (holding, error
 
 // notTakenOver refuses to grow a topic that its object has not taken over yet, because nobody has compared them.
 func (p *plane) notTakenOver(ctx context.Context, target resolver.Target) error {
-	takenOver, err := p.takesOver(ctx, target)
-	if err != nil || !takenOver {
+	by, err := p.title(ctx, target)
+	if err != nil || by == itsOwn {
 		return err
 	}
 	return apierrors.NewConflict(resolver.Resource, target.Topic.Name, fmt.Errorf(
