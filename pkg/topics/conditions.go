@@ -47,6 +47,8 @@ const (
 	// afterwards, as specified and never used, is known to be the object's, whoever has seen it made. It takes the right to all topics of
 	// the Kafka to say it.
 	ReasonRecreating = "Recreating"
+	// ReasonTerminating says that the object is deleted and waits for its finalizers: nothing is done for it any more, and nobody looks.
+	ReasonTerminating = "Terminating"
 	// ReasonReplicasDiffer says that the topic has another number of replicas. Stalls.
 	ReasonReplicasDiffer = "ReplicasDiffer"
 )
@@ -65,8 +67,8 @@ func SetConditions(conditions *[]metav1.Condition, v Verdict, policy v1beta1.Top
 			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now)})
 	}
 	switch {
-	case policy != v1beta1.DriftReport:
-		// With Revert nothing stays drifted.
+	case policy != v1beta1.DriftReport || v.Reason == ReasonTerminating:
+		// With Revert nothing stays drifted, and of an object that goes nobody knows.
 		meta.RemoveStatusCondition(conditions, v1beta1.ConditionDrifted)
 	case v.DriftReason == ReasonAsSpecified:
 		set(v1beta1.ConditionDrifted, metav1.ConditionFalse, v.DriftReason, v.Drift)

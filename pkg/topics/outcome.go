@@ -96,6 +96,11 @@ func DeletionPending(name string) Verdict {
 		Message: fmt.Sprintf("topic %s on the brokers is that of a deleted KafkaTopic and is about to be deleted; this one's is made then", name)}
 }
 
+// Terminating says that the object is deleted and waits for its finalizers.
+func Terminating() Verdict {
+	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonTerminating, Message: "the object is deleted and waits for its finalizers; nothing is done on the brokers for it any more, until it is gone"}
+}
+
 // CauseDeletionPending is the cause of a conflict over a topic that a deleted object left and that is about to be deleted.
 const CauseDeletionPending metav1.CauseType = "TopicDeletionPending"
 

@@ -140,7 +140,7 @@ func (c *Controller) report(ctx context.Context, topic *v1beta1.KafkaTopic, done
 	if _, err := c.client.KafkaV1beta1().KafkaTopics(topic.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager}); err != nil {
 		return err
 	}
-	if done.Status != metav1.ConditionTrue && !says(topic, done.Reason) {
+	if done.Status != metav1.ConditionTrue && done.Reason != topics.ReasonTerminating && !says(topic, done.Reason) {
 		c.event(topic, corev1.EventTypeWarning, done.Reason, "Converge", "%s", done.Message)
 	}
 	was, is := meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionDrifted), meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionDrifted)

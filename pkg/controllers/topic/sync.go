@@ -41,8 +41,11 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 		c.failing.forget(key)
 		return 0, c.deleteOrphan(ctx, key, "")
 	}
-	if err != nil || cached.DeletionTimestamp != nil {
+	if err != nil {
 		return 0, err
+	}
+	if cached.DeletionTimestamp != nil {
+		return 0, c.reportTerminating(ctx, cached)
 	}
 	if err := c.deleteOrphan(ctx, key, cached.UID); err != nil {
 		return 0, err
@@ -141,6 +144,17 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 		return maxRetry, nil
 	}
 	return 0, nil
+}
+
+// reportTerminating says that nothing is done any more for an object that waits for its finalizers. What was said of it before would stay, and
+// nobody looks whether it is still so.
+func (c *Controller) reportTerminating(ctx context.Context, topic *v1beta1.KafkaTopic) error {
+	err := c.report(ctx, topic, topics.Outcome{Verdict: topics.Terminating()})
+	if apierrors.IsNotFound(err) {
+		// It is gone, of which the cache has not heard yet.
+		return nil
+	}
+	return err
 }
 
 // reportFailing says that brokers do not do what the spec says, for a reason that passes, of a topic for which that has been so for a while. What
