@@ -1,14 +1,11 @@
 package topic_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apiserver/pkg/authorization/authorizer"
-	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
@@ -20,30 +17,14 @@ import (
 // Objects that were stored while their brokers were away find topics there. Whether they may have them is what their makers were allowed
 // to, who are gone by now: the API server knows it from their claims.
 func TestTopicsAreAdoptedForWhoMay(t *testing.T) {
-	server, err := apiservertest.Start(apiservertest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	k := server.NewKafka(t, 3)
-	user, _ := server.As(t, func(a authorizer.Attributes) bool { return a.GetVerb() != "own" })
+	server, k, tenant := start(t)
 	for _, name := range []string{"users", "owners"} {
 		k.CreateTopic(t, name, 3, 2)
 		k.Produce(t, name)
 	}
 	k.Refuse()
-	for name, client := range map[string]interface {
-		Create(context.Context, *v1beta1.KafkaTopic, metav1.CreateOptions) (*v1beta1.KafkaTopic, error)
-	}{
-		"users":  user.KafkaV1beta1().KafkaTopics(k.Object.Namespace),
-		"owners": server.Client.KafkaV1beta1().KafkaTopics(k.Object.Namespace),
-	} {
-		if _, err := client.Create(t.Context(), &v1beta1.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: name},
-			Spec: v1beta1.KafkaTopicSpec{ClusterRef: v1beta1.ClusterReference{Name: k.Object.Name}, Partitions: ptr.To[int32](3), Replicas: ptr.To[int32](2)},
-		}, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	store(t, tenant, newTopic(k.Object, "users"))
+	topics := store(t, server.Client, newTopic(k.Object, "owners"))
 	before := k.Topics(t)
 
 	clock := controllertest.NewFastClock()
@@ -52,7 +33,7 @@ func TestTopicsAreAdoptedForWhoMay(t *testing.T) {
 
 	ready := func(name, reason string) func() bool {
 		return func() bool {
-			got, err := server.Client.KafkaV1beta1().KafkaTopics(k.Object.Namespace).Get(t.Context(), name, metav1.GetOptions{})
+			got, err := topics.Get(t.Context(), name, metav1.GetOptions{})
 			if err != nil {
 				return false
 			}
@@ -62,7 +43,6 @@ func TestTopicsAreAdoptedForWhoMay(t *testing.T) {
 	}
 	apiservertest.Eventually(t, "the owner's object has the topic", ready("owners", "Ready"))
 	apiservertest.Eventually(t, "the user's object is told whose it is", ready("users", "TopicExists"))
-	topics := server.Client.KafkaV1beta1().KafkaTopics(k.Object.Namespace)
 	adopted, err := topics.Get(t.Context(), "owners", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
@@ -17,27 +18,18 @@ import (
 // Two Kafkas of somebody with the right to both are one cluster. An object of the second was stored while the brokers were away, and finds that
 // the topic is another object's: it waits for a person, who is not told whose it is by what everybody reads.
 func TestATopicOfAnotherKafkaIsNotAdopted(t *testing.T) {
-	server, err := apiservertest.Start(apiservertest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	k := server.NewKafka(t, 3)
-	first, err := server.Client.KafkaV1beta1().KafkaTopics(k.Object.Namespace).Create(t.Context(), newTopic(k.Object, "orders"), metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, k, _ := start(t)
+	ours := store(t, server.Client, newTopic(k.Object, "orders"))
+	id := k.Topics(t)["orders"].ID
 	k.Refuse()
 	twin := server.NewKafkaObject(t, server.Namespace(), k.ListenAddrs()...)
-	theirs := server.Client.KafkaV1beta1().KafkaTopics(twin.Namespace)
-	second, err := theirs.Create(t.Context(), newTopic(twin, "orders"), metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	theirs := store(t, server.Client, newTopic(twin, "orders"))
+	var second *v1beta1.KafkaTopic
 	clock := controllertest.NewFastClock()
 	control(t, server, clock, broker.Options{NegativeTTL: time.Second, Clock: clock})
 	k.Return()
 	apiservertest.Eventually(t, "the second object waits for a person", func() bool {
+		var err error
 		if second, err = theirs.Get(t.Context(), "orders", metav1.GetOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -49,17 +41,17 @@ func TestATopicOfAnotherKafkaIsNotAdopted(t *testing.T) {
 		t.Errorf("it has %+v", second.Status)
 	}
 	// It follows when the first one leaves the topic.
-	if _, err := server.Client.KafkaV1beta1().KafkaTopics(k.Object.Namespace).Patch(t.Context(), "orders", "application/merge-patch+json",
-		[]byte(`{"spec":{"deletionPolicy":"Retain"}}`), metav1.PatchOptions{}); err != nil {
+	if _, err := ours.Patch(t.Context(), "orders", types.MergePatchType, []byte(`{"spec":{"deletionPolicy":"Retain"}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Client.KafkaV1beta1().KafkaTopics(k.Object.Namespace).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
+	if err := ours.Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	apiservertest.Eventually(t, "the second object has the topic", func() bool {
+		var err error
 		if second, err = theirs.Get(t.Context(), "orders", metav1.GetOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		return second.Status.TopicID == first.Status.TopicID && second.Spec.DeletionPolicy == v1beta1.TopicRetain
+		return second.Status.TopicID == id && second.Spec.DeletionPolicy == v1beta1.TopicRetain
 	})
 }

@@ -9,8 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apiserver/pkg/authorization/authorizer"
-	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
@@ -21,20 +19,9 @@ import (
 
 // The answer to a create is lost, and brokers refuse it from then on. What has the name long after that is somebody's.
 func TestWhatComesLongAfterALostCreateIsSomebodys(t *testing.T) {
-	server, err := apiservertest.Start(apiservertest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	k := server.NewKafka(t, 3)
-	user, _ := server.As(t, func(a authorizer.Attributes) bool { return a.GetVerb() != "own" })
+	server, k, tenant := start(t)
 	k.Refuse()
-	all := user.KafkaV1beta1().KafkaTopics(k.Object.Namespace)
-	if _, err := all.Create(t.Context(), &v1beta1.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: "orders"},
-		Spec: v1beta1.KafkaTopicSpec{ClusterRef: v1beta1.ClusterReference{Name: k.Object.Name}, Partitions: ptr.To[int32](3), Replicas: ptr.To[int32](2)},
-	}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	all := store(t, tenant, newTopic(k.Object, "orders"))
 	var asked atomic.Int32
 	var made atomic.Bool
 	k.ControlKey(int16(kmsg.CreateTopics), func(r kmsg.Request) (kmsg.Response, error, bool) {

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -18,7 +19,35 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/topic"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	typed "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/typed/kafka/v1beta1"
 )
+
+// start starts an API server with a Kafka of three brokers. tenant may do everything there but what needs "own".
+func start(t *testing.T) (server *apiservertest.Server, k *apiservertest.Kafka, tenant versioned.Interface) {
+	t.Helper()
+	server, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	k = server.NewKafka(t, 3)
+	tenant, _ = server.As(t, func(a authorizer.Attributes) bool { return a.GetVerb() != "own" })
+	return server, k, tenant
+}
+
+// store has somebody store KafkaTopics, and returns how he reaches them.
+func store(t *testing.T, client versioned.Interface, topics ...*v1beta1.KafkaTopic) typed.KafkaTopicInterface {
+	t.Helper()
+	var all typed.KafkaTopicInterface
+	for _, topic := range topics {
+		all = client.KafkaV1beta1().KafkaTopics(topic.Namespace)
+		if _, err := all.Create(t.Context(), topic, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
 
 // newTopic is a topic of three partitions and two replicas on a Kafka, in the namespace of that.
 func newTopic(on *v1beta1.Kafka, name string) *v1beta1.KafkaTopic {
