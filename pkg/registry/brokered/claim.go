@@ -169,18 +169,42 @@ func (w *write[T, H]) giveBack(ctx context.Context, claim *storage.Claim, left L
 	s := w.store
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
-	var err error
-	if len(left.IDs)+len(left.Wanted) == 0 {
-		err = s.claims.Drop(ctx, claim)
-	} else {
-		_, err = s.claims.Update(ctx, claim, func(c *storage.Claim) {
+	_, err := s.tryOwn(ctx, claim, func(claim *storage.Claim) (*storage.Claim, error) {
+		// Others may have found out meanwhile what former owners had.
+		if len(left.IDs)+len(left.Wanted)+len(claim.TombstonedIDs) == 0 {
+			return nil, s.claims.Drop(ctx, claim)
+		}
+		s.Sweeper.Check(claim.Name, 0)
+		return s.claims.Update(ctx, claim, func(c *storage.Claim) {
 			c.ID, c.Server, c.Retain, c.Wanted = "", "", false, left.Wanted
 		})
-		s.Sweeper.Check(claim.Name, 0)
-	}
+	})
 	if err != nil {
 		w.withdraw(ctx, claim, left, err)
 	}
+}
+
+// changeOwn changes the claim of an object that is being created, and returns it as it stands then.
+func (s *Store[T, H]) changeOwn(ctx context.Context, claim *storage.Claim, change func(*storage.Claim)) (*storage.Claim, error) {
+	return s.tryOwn(ctx, claim, func(claim *storage.Claim) (*storage.Claim, error) { return s.claims.Update(ctx, claim, change) })
+}
+
+// tryOwn does something to a claim, once more when others have changed it since it was read, as sweepers do, and it is still the owner's.
+func (s *Store[T, H]) tryOwn(ctx context.Context, claim *storage.Claim, do func(*storage.Claim) (*storage.Claim, error)) (*storage.Claim, error) {
+	owner := claim.Owner.UID
+	for range claimRetries {
+		now, err := do(claim)
+		if !errors.Is(err, storage.ErrClaimChanged) {
+			return now, err
+		}
+		if claim, err = s.claims.Get(ctx, claim.Name); err != nil {
+			return nil, err
+		}
+		if claim == nil || claim.Owner.UID != owner {
+			break
+		}
+	}
+	return nil, storage.ErrClaimChanged
 }
 
 // changeClaim changes the claim of an owner if it is still the owner's. change says whether it changed anything.

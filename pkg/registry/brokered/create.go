@@ -88,6 +88,17 @@ func (w *write[T, H]) judgeCreate(ctx context.Context, obj T) error {
 	if err := w.findHost(ctx, obj); err != nil {
 		return err
 	}
+	asking, cancel := live.Deadline(ctx)
+	defer cancel()
+	// What the claim of a create that is under way says of the brokers is not known to be so.
+	unlock, err := s.locks.lock(asking, s.kind.Name(obj))
+	if err != nil {
+		return apierrors.NewTimeoutError(err.Error(), 1)
+	}
+	defer unlock()
+	if err := s.takeBack(ctx, s.kind.Name(obj)); err != nil {
+		return err
+	}
 	standing, err := s.claims.Get(ctx, s.kind.Name(obj))
 	if err != nil {
 		return apierrors.NewInternalError(err)
@@ -98,8 +109,6 @@ func (w *write[T, H]) judgeCreate(ctx context.Context, obj T) error {
 	if w.away != nil {
 		return nil
 	}
-	asking, cancel := live.Deadline(ctx)
-	defer cancel()
 	var none T
 	w.verdict, err = s.kind.Judge(asking, w.host, obj, none, w.leftover(standing))
 	if s.backend.Away(err) {
@@ -187,7 +196,7 @@ func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outco
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
-	now, err := w.store.claims.Update(ctx, claim, func(c *storage.Claim) {
+	now, err := w.store.changeOwn(ctx, claim, func(c *storage.Claim) {
 		// The object is not known to be stored: Server goes on saying so. When it never is, what was somebody's before stays.
 		c.ID, c.TombstonedIDs, c.Retain, c.Wanted = done.ID, nil, c.Retain || !done.Made, nil
 	})
@@ -203,7 +212,7 @@ func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outco
 func (w *write[T, H]) takeBackWish(ctx context.Context, claim *storage.Claim, left Leftover) *storage.Claim {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
-	now, err := w.store.claims.Update(ctx, claim, func(c *storage.Claim) { c.Wanted = left.Wanted })
+	now, err := w.store.changeOwn(ctx, claim, func(c *storage.Claim) { c.Wanted = left.Wanted })
 	if err != nil {
 		w.withdraw(ctx, claim, left, err)
 		return claim

@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
-// Exclusively does something on the brokers about a name while no other request does, of this server or of another. ctx bounds how
-// long it waits for them.
-func (s *Store[T, H]) Exclusively(ctx context.Context, name storage.Name, do func(context.Context) error) error {
-	unlock, err := s.locks.lock(ctx, name)
+// Exclusively does something on the brokers about the name of a stored object while no other request does, of this server or of another. ctx
+// bounds how long it waits for them.
+func (s *Store[T, H]) Exclusively(ctx context.Context, obj T, do func(context.Context) error) error {
+	unlock, err := s.locks.lock(ctx, s.kind.Name(obj))
 	if err != nil {
 		return err
 	}
@@ -23,7 +24,7 @@ func (s *Store[T, H]) Exclusively(ctx context.Context, name storage.Name, do fun
 	if s.servers.Alone() {
 		return do(ctx)
 	}
-	lower, err := s.raiseFence(ctx, name)
+	lower, err := s.raiseFence(ctx, obj)
 	if err != nil {
 		return err
 	}
@@ -34,17 +35,22 @@ func (s *Store[T, H]) Exclusively(ctx context.Context, name storage.Name, do fun
 // fencePoll is how often a name is looked at that another server works on.
 const fencePoll = 50 * time.Millisecond
 
-// raiseFence keeps other servers from a name.
-func (s *Store[T, H]) raiseFence(ctx context.Context, name storage.Name) (lower func(), err error) {
+// raiseFence keeps other servers from an object's name. When the object was deleted meanwhile the name may be the next one's, whose create must
+// not be kept waiting.
+func (s *Store[T, H]) raiseFence(ctx context.Context, obj T) (lower func(), err error) {
 	id, err := s.servers.ID(ctx)
 	if err != nil {
 		return nil, err
 	}
+	name := s.kind.Name(obj)
 	var up *storage.Claim
 	err = wait.PollUntilContextCancel(ctx, fencePoll, true, func(ctx context.Context) (bool, error) {
 		claim, err := s.claims.Get(ctx, name)
 		if err != nil || claim == nil {
 			return claim == nil, err
+		}
+		if claim.Owner.UID != obj.GetUID() {
+			return false, apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), errGone)
 		}
 		if fenced, err := s.fenced(ctx, claim); err != nil || fenced {
 			return false, err
@@ -55,7 +61,11 @@ func (s *Store[T, H]) raiseFence(ctx context.Context, name storage.Name) (lower 
 		}
 		return err == nil, err
 	})
-	if err != nil {
+	var status apierrors.APIStatus
+	switch {
+	case errors.As(err, &status):
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("another server changes %s: %w", name, err)
 	}
 	if up == nil {
@@ -74,6 +84,9 @@ func (s *Store[T, H]) raiseFence(ctx context.Context, name storage.Name) (lower 
 		}
 	}, nil
 }
+
+// errGone is why nothing is done for an object any more.
+var errGone = errors.New("the object was deleted meanwhile")
 
 // fenced tells whether another server changes what has a claim's name. A fence of a server that is gone counts no more.
 func (s *Store[T, H]) fenced(ctx context.Context, claim *storage.Claim) (bool, error) {

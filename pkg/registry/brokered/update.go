@@ -83,7 +83,7 @@ func (w *write[T, H]) answerUpdate(ctx context.Context, out runtime.Object) (run
 	asking, cancel := live.Deadline(ctx)
 	defer cancel()
 	var answer runtime.Object = obj
-	err := w.store.Exclusively(asking, w.store.kind.Name(obj), func(ctx context.Context) error {
+	err := w.store.Exclusively(asking, obj, func(ctx context.Context) error {
 		answer = w.carryOut(ctx, obj)
 		return nil
 	})
@@ -130,7 +130,7 @@ func (s *Store[T, H]) newest(ctx context.Context, obj T) (T, error) {
 	got, err := s.Store.Get(inNamespace(ctx, obj.GetNamespace()), obj.GetName(), &metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		var none T
-		return none, fmt.Errorf("the object was deleted meanwhile: %w", err)
+		return none, fmt.Errorf("%w: %w", errGone, err)
 	}
 	if err != nil {
 		var none T

@@ -17,7 +17,7 @@ import (
 // were never reached. As long as a claim says so, what somebody else has there would be taken for what was made.
 type withdrawals struct {
 	mu sync.Mutex
-	of map[storage.Name]withdrawal
+	of map[storage.Name][]withdrawal
 }
 
 type withdrawal struct {
@@ -25,28 +25,36 @@ type withdrawal struct {
 	wanted json.RawMessage
 }
 
+func (w withdrawal) same(other withdrawal) bool {
+	return w.owner == other.owner && bytes.Equal(w.wanted, other.wanted)
+}
+
 func (w *withdrawals) add(name storage.Name, of withdrawal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.of == nil {
-		w.of = map[storage.Name]withdrawal{}
+		w.of = map[storage.Name][]withdrawal{}
 	}
-	w.of[name.Claimed()] = of
+	if all := w.of[name.Claimed()]; !slices.ContainsFunc(all, of.same) {
+		w.of[name.Claimed()] = append(all, of)
+	}
 }
 
-func (w *withdrawals) get(name storage.Name) (withdrawal, bool) {
+func (w *withdrawals) get(name storage.Name) []withdrawal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	of, known := w.of[name.Claimed()]
-	return of, known
+	return slices.Clone(w.of[name.Claimed()])
 }
 
 func (w *withdrawals) done(name storage.Name, of withdrawal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if now, known := w.of[name.Claimed()]; known && now.owner == of.owner {
+	left := slices.DeleteFunc(slices.Clone(w.of[name.Claimed()]), of.same)
+	if len(left) == 0 {
 		delete(w.of, name.Claimed())
+		return
 	}
+	w.of[name.Claimed()] = left
 }
 
 // withdraw notes that a claim's own wish was not carried out, for when the claim could not be changed. It is done before anything else is
@@ -64,18 +72,15 @@ func (w *write[T, H]) withdraw(ctx context.Context, claim *storage.Claim, left L
 
 // takeBack carries out what was withdrawn of a claim. Nobody may go by the claim when it fails.
 func (s *Store[T, H]) takeBack(ctx context.Context, name storage.Name) error {
-	of, known := s.withdrawals.get(name)
-	if !known {
-		return nil
+	for _, of := range s.withdrawals.get(name) {
+		if err := s.changeClaim(ctx, name, storage.Owner{UID: of.owner}, func(c *storage.Claim) bool {
+			before := len(c.Wanted)
+			c.Wanted = slices.DeleteFunc(slices.Clone(c.Wanted), func(wanted json.RawMessage) bool { return bytes.Equal(wanted, of.wanted) })
+			return len(c.Wanted) != before
+		}); err != nil {
+			return err
+		}
+		s.withdrawals.done(name, of)
 	}
-	err := s.changeClaim(ctx, name, storage.Owner{UID: of.owner}, func(c *storage.Claim) bool {
-		before := len(c.Wanted)
-		c.Wanted = slices.DeleteFunc(slices.Clone(c.Wanted), func(wanted json.RawMessage) bool { return bytes.Equal(wanted, of.wanted) })
-		return len(c.Wanted) != before
-	})
-	if err != nil {
-		return err
-	}
-	s.withdrawals.done(name, of)
 	return nil
 }

@@ -166,7 +166,7 @@ func (p *plane) assign(ctx context.Context, t resolver.Target, _ *kafka.KafkaTop
 	if len(change.moves) == 0 {
 		return change, nil
 	}
-	err := p.topics.Exclusively(ctx, (kind{}).Name(t.Topic), func(ctx context.Context) error {
+	err := p.topics.Exclusively(ctx, t.Topic, func(ctx context.Context) error {
 		if err := p.unmoved(ctx, t, change); err != nil {
 			return err
 		}

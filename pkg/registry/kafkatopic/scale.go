@@ -134,7 +134,7 @@ func (p *plane) foreseeGrowth(ctx context.Context, t resolver.Target, _, _ *auto
 func (p *plane) grow(ctx context.Context, t resolver.Target, plan growth) (*kafka.KafkaTopic, error) {
 	topic, have, stored := t.Topic, t.Have, t.Topic
 	seen, partitions, version := topic.Spec.Partitions, plan.partitions, plan.version
-	err := p.topics.Exclusively(ctx, (kind{}).Name(topic), func(ctx context.Context) error {
+	err := p.topics.Exclusively(ctx, topic, func(ctx context.Context) error {
 		if err := p.unchanged(ctx, topic, version); err != nil {
 			return err
 		}

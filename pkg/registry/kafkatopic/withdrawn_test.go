@@ -3,10 +3,14 @@ package kafkatopic_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -139,5 +143,48 @@ func TestWhatNobodyWasAskedForIsSomebodys(t *testing.T) {
 	})
 	if have := k.Topics(t)["orders"].ID; have != id {
 		t.Errorf("the brokers have topic %q, want %s", have, id)
+	}
+}
+
+// A create is under way that is about to be refused, because the topic is somebody's. A dry run of the same does not go by what its claim says
+// that the brokers are asked for.
+func TestADryRunBesideARefusedCreateIsRefused(t *testing.T) {
+	t.Parallel()
+	tenant, _ := server.As(t, without("own"))
+	k := server.NewKafka(t, 3)
+	k.CreateTopic(t, "orders", 3, 2)
+	held, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	k.ControlKey(int16(kmsg.CreateTopics), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		if !request.(*kmsg.CreateTopicsRequest).ValidateOnly {
+			once.Do(func() {
+				close(held)
+				k.SleepControl(func() { <-release })
+			})
+		}
+		return nil, nil, false
+	})
+	created, tried := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := create(tenant, newTopic(k, "orders"))
+		created <- err
+	}()
+	<-held
+	go func() {
+		_, err := create(tenant, newTopic(k, "orders"), metav1.DryRunAll)
+		tried <- err
+	}()
+	// What does not happen can only be waited for: on a slow machine this finds less, and is right all the same.
+	select {
+	case err := <-tried:
+		tried <- err
+	case <-time.After(2 * time.Second):
+	}
+	close(release)
+	for what, answer := range map[string]chan error{"create": created, "dry run": tried} {
+		if err := <-answer; !apierrors.IsForbidden(err) {
+			t.Errorf("the %s: %v, want that it is forbidden", what, err)
+		}
 	}
 }
