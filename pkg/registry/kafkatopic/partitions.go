@@ -183,11 +183,16 @@ func (p *plane) assign(ctx context.Context, t resolver.Target, _ *kafka.KafkaTop
 	return change, nil
 }
 
-// unmoved tells whether the partitions that are to be moved are still where the request has seen them.
+// unmoved tells whether the topic is still the one that the request has seen, with the partitions that are to be moved where they were.
 func (p *plane) unmoved(ctx context.Context, t resolver.Target, change assignmentDiff) error {
+	seen := t.Have.ID
 	var err error
 	if t.Have, err = p.OnBrokers(ctx, t); err != nil {
 		return err
+	}
+	if t.Have.ID != seen {
+		// Others have the name by now, maybe with the same places.
+		return modified(t)
 	}
 	now, err := views.Assignment(ctx, t)
 	if err != nil {

@@ -2,6 +2,7 @@ package kafkatopic_test
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -305,5 +306,38 @@ func TestPartitionsMayGetAsManyReplicasAsTheObjectSays(t *testing.T) {
 	}
 	if got := kinds(k); !slices.Equal(got, []string{"Reassign"}) {
 		t.Errorf("the brokers got %v, want one Reassign", got)
+	}
+}
+
+// While a request is under way its topic is deleted, and somebody makes another, whose partitions are in the same places: it is not moved.
+func TestAnotherTopicIsNotMoved(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) {
+		topic.Spec.Partitions, topic.Spec.Replicas = ptr.To[int32](1), ptr.To[int32](1)
+	}))
+	view, was := mustPartitions(t, k, "orders"), k.Topics(t)["orders"]
+	at := was.Partitions[0][0]
+	view.Spec.Partitions[0].Replicas = []int32{(at + 1) % 3}
+	var replaced atomic.Bool
+	k.ControlKey(int16(kmsg.DescribeCluster), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		if !replaced.Swap(true) {
+			k.SleepControl(func() {
+				for now := was; now.ID == was.ID || now.Partitions[0][0] != at; now = k.Topics(t)["orders"] {
+					k.DeleteTopic(t, "orders")
+					k.CreateTopic(t, "orders", 1, 1)
+				}
+			})
+		}
+		return nil, nil, false
+	})
+	_, err := put(t, k, "orders", view)
+	if !replaced.Load() {
+		t.Fatal("the topic was not replaced")
+	}
+	expectStatus(t, err, 409, "changed meanwhile")
+	if got := kinds(k); slices.Contains(got, "Reassign") {
+		t.Errorf("the brokers got %v", got)
 	}
 }
