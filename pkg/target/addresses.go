@@ -45,7 +45,7 @@ var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
 // APIServers are the hosts of the Kubernetes that this process is part of: as it is reached, and as pods are told.
 func APIServers(url string) []string {
-	hosts := []string{os.Getenv("KUBERNETES_SERVICE_HOST"), "kubernetes.default.svc"}
+	hosts := []string{os.Getenv("KUBERNETES_SERVICE_HOST")}
 	if _, rest, ok := strings.Cut(url, "://"); ok {
 		url = rest
 	}
@@ -59,7 +59,7 @@ func APIServers(url string) []string {
 // errServer is why the API server is not dialled, errNode why a Kafka that is run here is not.
 var (
 	errServer = errors.New("it is an API server")
-	errNode   = errors.New("it is a pod of a cluster that is run here: refer to its Kafka instead")
+	errNode   = errors.New("it is an address of a cluster that is run here: refer to its Kafka instead")
 )
 
 // Places are where external Kafkas may be and where they must not.
@@ -72,14 +72,17 @@ type Places struct {
 	Reserved []string
 }
 
-// Around builds Addresses with what is reserved in the Kubernetes that this process is part of: the API servers behind its url, the Service
-// of our own, and what is behind the Services of both and of Kafkas that are run here, as Addresses.Run watches it. Which Kafkas run
-// no pods has to be told by KnowKafkas.
+// Around builds Addresses with what is reserved in the Kubernetes that this process is part of: the API servers at its url, the Services of
+// these, of our own and of Kafkas that are run here, and what is behind them, as Addresses.Run watches it. Which Kafkas run no pods has to
+// be told by KnowKafkas.
 func (p Places) Around(host kubernetes.Interface, url string, api types.NamespacedName, services Services, clock clock.PassiveClock) (*Addresses, error) {
-	p.Reserved = append(APIServers(url), api.Name+"."+api.Namespace+".svc")
+	p.Reserved = APIServers(url)
 	a, err := NewAddresses(p, clock)
 	if err != nil {
 		return nil, err
+	}
+	for _, service := range []types.NamespacedName{hostAPI, api} {
+		a.services = append(a.services, service.Name+"."+service.Namespace+".svc")
 	}
 	a.endpoints, err = newEndpoints(host, api, services)
 	return a, err
@@ -90,9 +93,9 @@ func (p Places) Around(host kubernetes.Interface, url string, api types.Namespac
 type Addresses struct {
 	allowed, denied []netip.Prefix
 	hosts           []string
-	// reserved are the hosts of API servers.
-	reserved  []string
-	endpoints *endpoints
+	// reserved are the hosts of API servers, and services the names of their Services, which endpoints know the addresses of.
+	reserved, services []string
+	endpoints          *endpoints
 
 	resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 	clock   clock.PassiveClock
@@ -201,7 +204,7 @@ func (a *Addresses) Literal(ctx context.Context, host string) error {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return a.IP(ctx, ip)
 	}
-	if slices.ContainsFunc(a.reserved, func(reserved string) bool { return canonical(reserved) == canonical(host) }) {
+	if slices.ContainsFunc(slices.Concat(a.reserved, a.services), func(server string) bool { return canonical(server) == canonical(host) }) {
 		return errServer
 	}
 	// RFC 6761: these never leave the host.

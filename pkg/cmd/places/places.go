@@ -31,7 +31,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 		"the serving certificate that the server makes is for it, and no external Kafka is there.")
 	flags.StringSliceVar(&o.AllowExternalAddresses, "allow-external-addresses", o.AllowExternalAddresses,
 		"Networks, addresses and names of hosts, separated by commas, where external Kafkas may be although they are loopback, link-local "+
-			"or multicast addresses, metadata services, API servers, pods of Kafkas that are run here, or in --deny-external-addresses.")
+			"or multicast addresses, metadata services, API servers, Services or pods of Kafkas that are run here, or in --deny-external-addresses.")
 	flags.StringSliceVar(&o.DenyExternalAddresses, "deny-external-addresses", o.DenyExternalAddresses,
 		"Networks and addresses, separated by commas, where external Kafkas must not be, such as the network of the nodes. "+
 			"What --allow-external-addresses names may be all the same.")

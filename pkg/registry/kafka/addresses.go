@@ -69,8 +69,7 @@ func (a addresses) check(ctx context.Context, change stored.Change) error {
 }
 
 // runHere is the Kafka that is run here whose Service a host name is, or the pod of one; false when it is none. It reads what is stored: a
-// cache does not know a Kafka that was made a moment ago, and what cannot be read may be one. Who goes around the name finds the cluster
-// claimed.
+// cache does not know a Kafka that was made a moment ago, and what cannot be read may be one. Who goes around the name meets the addresses.
 func (a addresses) runHere(ctx context.Context, host string) (here types.NamespacedName, is bool, err error) {
 	for _, service := range services(host) {
 		for _, name := range kafkaOf(service.Name) {
