@@ -18,6 +18,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // plainListener is the listener of a cluster that is run here that the API server and the controllers use.
@@ -59,7 +60,7 @@ func New(secrets Secrets, clock clock.PassiveClock) *Resolver {
 }
 
 // NewVerified is New for who has no claims of its own to look at: external Kafkas have no address before the API server says in their
-// status which cluster they are, nor while it says that this is another's, and are only asked when they are that cluster.
+// status which cluster they are, nor while it says that this is another's, or where none may be, and are only asked when they are that cluster.
 func NewVerified(secrets Secrets, clock clock.PassiveClock) *Resolver {
 	r := New(secrets, clock)
 	r.verified = true
@@ -105,7 +106,7 @@ func (r *Resolver) identified(kafka *v1beta1.Kafka, t *broker.Target) bool {
 	if !r.verified {
 		return true
 	}
-	if Claimed(kafka) {
+	if Claimed(kafka) || NotAllowed(kafka) != nil {
 		return false
 	}
 	if kafka.Spec.External == nil {
@@ -119,6 +120,16 @@ func (r *Resolver) identified(kafka *v1beta1.Kafka, t *broker.Target) bool {
 func Claimed(kafka *v1beta1.Kafka) bool {
 	ready := meta.FindStatusCondition(kafka.Status.Conditions, v1beta1.ConditionReady)
 	return ready != nil && ready.Reason == ReasonClusterClaimed
+}
+
+// NotAllowed is why the brokers of an external Kafka are asked nothing, nil when they are: its status says that some are where none may be.
+// Requests would be served by those that are elsewhere, or fail, as it happens. What is said of a spec of the past is of other addresses.
+func NotAllowed(kafka *v1beta1.Kafka) *kafkaerr.SecurityError {
+	ready := meta.FindStatusCondition(kafka.Status.Conditions, v1beta1.ConditionReady)
+	if kafka.Spec.External == nil || ready == nil || ready.Reason != kafkaerr.ReasonAddressNotAllowed || ready.ObservedGeneration != kafka.Generation {
+		return nil
+	}
+	return &kafkaerr.SecurityError{Reason: ready.Reason, Text: ready.Message}
 }
 
 // only admits the cluster with one id.

@@ -8,6 +8,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Who has no claims to look at goes by what the API server says.
@@ -28,6 +29,18 @@ func TestVerified(t *testing.T) {
 	k.Status.Conditions = append(k.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionReady, Reason: ReasonClusterClaimed})
 	if _, known := verified.Of(k); known || !Claimed(k) {
 		t.Error("it is another's")
+	}
+	k.Generation = 2
+	k.Status.Conditions[0] = metav1.Condition{Type: v1beta1.ConditionReady, Reason: kafkaerr.ReasonAddressNotAllowed, Message: "b:1 is not dialled", ObservedGeneration: 2}
+	if why := NotAllowed(k); why == nil || *why != (kafkaerr.SecurityError{Reason: kafkaerr.ReasonAddressNotAllowed, Text: "b:1 is not dialled"}) {
+		t.Errorf("its brokers are where none may be: %+v", why)
+	}
+	if _, known := verified.Of(k); known {
+		t.Error("its brokers are where none may be")
+	}
+	k.Generation = 3
+	if _, known := verified.Of(k); !known || NotAllowed(k) != nil {
+		t.Error("that was said of another spec")
 	}
 	k.Status.Conditions[0] = metav1.Condition{Type: v1beta1.ConditionReady, Reason: "BrokersReady"}
 	if _, known := verified.Of(k); !known || Claimed(k) {

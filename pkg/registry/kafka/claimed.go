@@ -231,7 +231,7 @@ func setWrong(ctx context.Context, k, before *kafka.Kafka, why *wrongBrokers) {
 // clusterID asks the brokers of which cluster they are, and whether that may be this Kafka's. Each is asked: one that answers for itself may
 // name those of another cluster as the rest of its own, at which requests end.
 func (r *StatusREST) clusterID(ctx context.Context, k *kafka.Kafka) (string, error) {
-	cluster, err := r.clusters.Connect(k)
+	cluster, err := r.clusters.Observe(k)
 	if err != nil {
 		return "", err
 	}

@@ -39,7 +39,7 @@ func (f finder) find(ctx context.Context, name string) (reached, error) {
 func (f finder) reach(ctx context.Context, k *kafka.Kafka) (reached, error) {
 	cluster, err := f.clusters.Ask(ctx, k)
 	if err != nil {
-		return reached{}, live.Unavailable(err)
+		return reached{}, live.Unavailable(f.clusters.For(ctx, k.Namespace, k.Name, err))
 	}
 	return reached{kafka: k, cluster: cluster}, nil
 }

@@ -66,7 +66,7 @@ func find(ctx context.Context, clusters *live.Clusters, name string) (place, err
 	}
 	cluster, err := clusters.Ask(ctx, k)
 	if err != nil {
-		return place{}, live.Unavailable(err)
+		return place{}, live.Unavailable(clusters.For(ctx, k.Namespace, k.Name, err))
 	}
 	return place{clusters: clusters, kafka: k, cluster: cluster, groupID: groupID, name: name}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Known is Kafka for those who may be some milliseconds late, which spares them a question to etcd.
@@ -26,7 +27,8 @@ func (c *Clusters) Known(ctx context.Context, namespace, name string) (*kafka.Ka
 	return k, nil
 }
 
-// Reach is Known and Connect for reads. What the cache does not have, has not up yet, or has as another's cluster is read freshly.
+// Reach is Known and Connect for reads. What the cache does not have, has not up yet, or has as another's cluster or where none may be is read
+// freshly.
 func (c *Clusters) Reach(ctx context.Context, namespace, name string) (*broker.Cluster, error) {
 	k, err := c.Known(ctx, namespace, name)
 	if err == nil {
@@ -36,7 +38,7 @@ func (c *Clusters) Reach(ctx context.Context, namespace, name string) (*broker.C
 		}
 	}
 	var claimed *ClaimedError
-	if !apierrors.IsNotFound(err) && !errors.Is(err, ErrNotUp) && !errors.As(err, &claimed) {
+	if !apierrors.IsNotFound(err) && !errors.Is(err, ErrNotUp) && !errors.As(err, &claimed) && len(kafkaerr.SecurityErrors(err)) == 0 {
 		return nil, err
 	}
 	if k, err = c.Kafka(ctx, namespace, name); err != nil {

@@ -89,24 +89,41 @@ func (c *Clusters) find(ctx context.Context, of types.NamespacedName) (*kafka.Ka
 }
 
 // Connect returns the gateway's handle on a Kafka. It never dials. A Kafka that is not started because its cluster is another's has no
-// address to be found out at: that is a ClaimedError here, as it is one of the first request to a Kafka that has.
+// address to be found out at: that is a ClaimedError here, as it is one of the first request to a Kafka that has. One with brokers where none
+// may be, as its status says, is one that cannot be reached.
 func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
 	v, err := versioned(k)
 	if err != nil {
 		return nil, err
 	}
-	at, known := c.Targets.Of(v)
+	if why := target.NotAllowed(v); why != nil {
+		return nil, &kafkaerr.UnreachableError{Cluster: k.Namespace + "/" + k.Name, Err: why}
+	}
+	return c.connect(v)
+}
+
+// Observe is Connect for who finds out what the status has to say of the brokers, whatever it says of them now.
+func (c *Clusters) Observe(k *kafka.Kafka) (*broker.Cluster, error) {
+	v, err := versioned(k)
+	if err != nil {
+		return nil, err
+	}
+	return c.connect(v)
+}
+
+func (c *Clusters) connect(k *v1beta1.Kafka) (*broker.Cluster, error) {
+	at, known := c.Targets.Of(k)
 	switch {
 	case known:
-	case c.Identities != nil && target.Claimed(v):
+	case c.Identities != nil && target.Claimed(k):
 		return nil, &ClaimedError{kafka: k.Name, ours: k.Spec.External == nil}
 	default:
 		return nil, fmt.Errorf("Kafka %s/%s: %w", k.Namespace, k.Name, ErrNotUp)
 	}
 	if c.Identities != nil {
-		at.Gate = gate{c.Identities, v}
+		at.Gate = gate{c.Identities, k}
 		if at.Within != nil {
-			at.Within = border{at.Within, c.Identities, v}
+			at.Within = border{at.Within, c.Identities, k}
 		}
 	}
 	return c.Gateway.Cluster(at), nil

@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/utils/clock"
 
@@ -45,6 +46,37 @@ func TestConnect(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNotUp that names the Kafka", tc.rule, err)
 		}
 	}
+}
+
+// What its status says of an external Kafka's brokers keeps requests from them, and not who finds out what it has to say.
+func TestConnectWhereNoneMayBe(t *testing.T) {
+	clusters := &Clusters{Gateway: broker.New(broker.Options{}), Targets: target.New(nil, clock.RealClock{})}
+	k := &kafka.Kafka{ObjectMeta: metav1.ObjectMeta{Name: "k", Namespace: "streams", UID: "1", Generation: 2},
+		Spec: kafka.KafkaSpec{External: &kafka.ExternalSpec{BootstrapServers: []string{"a:1"}}},
+		Status: kafka.KafkaStatus{Conditions: []metav1.Condition{{Type: "Ready", Status: metav1.ConditionFalse, Reason: kafkaerr.ReasonAddressNotAllowed,
+			Message: "10.0.0.1:9092 is not dialled", ObservedGeneration: 2}}}}
+	if _, err := clusters.Connect(k); !IsAway(err) || len(kafkaerr.SecurityErrors(err)) != 1 || !strings.Contains(err.Error(), "10.0.0.1:9092 is not dialled") {
+		t.Errorf("a request: %v", err)
+	} else if text := Line(err); strings.Contains(text, "10.0.0.1") || !strings.Contains(text, "where external clusters must not be") {
+		t.Errorf("in words for everybody: %s", text)
+	}
+	if _, err := clusters.Observe(k); err != nil {
+		t.Errorf("a look for the status: %v", err)
+	}
+	clusters.Kafkas = caches{fresh: &kafka.Kafka{ObjectMeta: k.ObjectMeta, Spec: k.Spec}, cached: k}
+	if _, err := clusters.Reach(t.Context(), "streams", "k"); err != nil {
+		t.Errorf("a read beside a cache that is late: %v", err)
+	}
+}
+
+// caches have one Kafka in the storage, and another one in the cache.
+type caches struct{ fresh, cached *kafka.Kafka }
+
+func (c caches) Get(_ context.Context, _ string, options *metav1.GetOptions) (runtime.Object, error) {
+	if options.ResourceVersion == "0" {
+		return c.cached, nil
+	}
+	return c.fresh, nil
 }
 
 func TestIsAway(t *testing.T) {
