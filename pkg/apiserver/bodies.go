@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -27,6 +28,8 @@ const (
 type bodies struct {
 	budget *semaphore.Weighted
 	size   int64
+	// shapes are what bodies are decoded into. It is for before the first request.
+	shapes shapes
 }
 
 func newBodies(size int64) *bodies { return &bodies{budget: semaphore.NewWeighted(size), size: size} }
@@ -41,7 +44,11 @@ func (b *bodies) limit(handler http.Handler) http.Handler {
 			return
 		}
 		body := &judgedBody{ReadCloser: req.Body, bodies: b, limit: limitOfBody(info), length: req.ContentLength, what: bodyName(info)}
-		body.counter, body.limit = counterFor(req.Header.Get("Content-Type"), body.limit)
+		contentType := req.Header.Get("Content-Type")
+		body.counter, body.limit = counterFor(contentType, body.limit)
+		if shape, has := b.shapes.of(info); has {
+			body.check = func(whole []byte) error { return shape.check(contentType, info.Name, whole) }
+		}
 		defer body.give()
 		req.Body = body
 		handler.ServeHTTP(w, req)
@@ -68,6 +75,9 @@ type judgedBody struct {
 	read   int64
 	taken  int64
 	err    error
+	// check judges the whole body, of which whole is what was read; nil when nobody does.
+	check func(whole []byte) error
+	whole []byte
 }
 
 // Read implements io.Reader.
@@ -83,6 +93,13 @@ func (b *judgedBody) Read(p []byte) (int, error) {
 	b.counter.count(p[:n])
 	if b.err = b.judge(); b.err != nil {
 		return 0, b.err
+	}
+	b.keep(p[:n])
+	if errors.Is(err, io.EOF) && b.check != nil {
+		b.err = b.check(b.whole)
+		if b.check, b.whole = nil, nil; b.err != nil {
+			return 0, b.err
+		}
 	}
 	return n, err
 }
@@ -109,6 +126,16 @@ func (b *judgedBody) judge() error {
 	}
 	b.taken += step
 	return nil
+}
+
+// keep keeps what is to be checked. Of what is larger than any object the decoder says what is wrong.
+func (b *judgedBody) keep(piece []byte) {
+	if b.read > maxStoredBody {
+		b.check, b.whole = nil, nil
+	}
+	if b.check != nil {
+		b.whole = append(b.whole, piece...)
+	}
 }
 
 func (b *judgedBody) tooLong() error {

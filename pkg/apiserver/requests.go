@@ -45,8 +45,9 @@ func limitOfBody(info *request.RequestInfo) bodyLimit {
 	return bodyLimit{maxStoredBody, 10_000}
 }
 
-// limitRequests sets what is special about this server's requests: records may be large, other bodies may not, and a log has no end.
-func limitRequests(config *genericapiserver.Config) {
+// limitRequests sets what is special about this server's requests: records may be large, other bodies may not, and a log has no end. It returns
+// what judges the bodies.
+func limitRequests(config *genericapiserver.Config) *bodies {
 	config.MaxRequestBodyBytes = max(config.MaxRequestBodyBytes, maxRequestBody)
 	config.LongRunningFunc = genericfilters.BasicLongRunningRequestCheck(sets.NewString("watch"), sets.NewString("log"))
 	bodies, chain := newBodies(max(heap.Share(8, maxBodies), leastBodies)), config.BuildHandlerChainFunc
@@ -54,4 +55,5 @@ func limitRequests(config *genericapiserver.Config) {
 	config.BuildHandlerChainFunc = func(handler http.Handler, config *genericapiserver.Config) http.Handler {
 		return chain(bodies.limit(handler), config)
 	}
+	return bodies
 }

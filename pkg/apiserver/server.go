@@ -60,6 +60,7 @@ type Config struct {
 type completedConfig struct {
 	Generic genericapiserver.CompletedConfig
 	Extra   *ExtraConfig
+	bodies  *bodies
 }
 
 // CompletedConfig can only come from Complete.
@@ -69,8 +70,8 @@ type CompletedConfig struct {
 
 // Complete fills in what is derived.
 func (c *Config) Complete() CompletedConfig {
-	limitRequests(&c.Generic.Config)
-	return CompletedConfig{&completedConfig{Generic: c.Generic.Complete(), Extra: &c.Extra}}
+	bodies := limitRequests(&c.Generic.Config)
+	return CompletedConfig{&completedConfig{Generic: c.Generic.Complete(), Extra: &c.Extra, bodies: bodies}}
 }
 
 // Server is a server that is ready to run.
@@ -121,7 +122,7 @@ func (c CompletedConfig) New() (*Server, error) {
 	kafkas.Kafka.Topics = topics.Topic
 	groups := groupstorage.NewStorage(kafkas.Clusters, kafkas.Kafka, c.Extra.Clock)
 	group := newGroup()
-	group.VersionedResourcesStorageMap[v1beta1.SchemeGroupVersion.Version] = map[string]rest.Storage{
+	storages := map[string]rest.Storage{
 		"kafkas":                 kafkas.Kafka,
 		"kafkas/status":          kafkas.Status,
 		"kafkas/scale":           kafkas.Scale,
@@ -139,6 +140,10 @@ func (c CompletedConfig) New() (*Server, error) {
 
 		"kafkaconsumergroups":         groups.Group,
 		"kafkaconsumergroups/offsets": groups.Offsets,
+	}
+	group.VersionedResourcesStorageMap[v1beta1.SchemeGroupVersion.Version] = storages
+	if c.bodies.shapes, err = newShapes(Scheme, v1beta1.SchemeGroupVersion, storages); err != nil {
+		return nil, err
 	}
 	if err := generic.InstallAPIGroup(&group); err != nil {
 		return nil, fmt.Errorf("install %s: %w", kafka.GroupName, err)

@@ -236,7 +236,7 @@ func TestANullIsASettingThatIsNotThere(t *testing.T) {
 		}
 	}
 	err := client.Post().Namespace(namespace).Resource("kafkas").Body([]byte(object(`{"log.retention.ms":1}`))).Do(t.Context()).Error()
-	expectStatus(t, err, 400, `config[log.retention.ms]: a text in quotes is expected, such as "1"`)
+	expectStatus(t, err, 422, `spec.brokers.config[log.retention.ms]: Invalid value: 1: must be a string in quotes`)
 }
 
 func TestKafkaTables(t *testing.T) {

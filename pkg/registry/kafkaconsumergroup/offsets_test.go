@@ -170,7 +170,7 @@ func TestResetsThatAreRefused(t *testing.T) {
 		expectStatus(t, err, 422, why...)
 	}
 	_, err := reset(server.Client, k, "k.billing", `{"spec":{"reset":[{"offset":"three"}]}}`)
-	expectStatus(t, err, 422, "spec.reset.offset of type int64")
+	expectStatus(t, err, 422, `spec.reset[0].offset: Invalid value: "three": must be a whole number of 64 bits`)
 	_, err = reset(server.Client, k, "k.billing", `{"spec":{"reset":[{"time":"yesterday"}]}}`)
 	expectStatus(t, err, 422, `"yesterday"`)
 	_, err = reset(server.Client, k, "k.billing", `{"metadata":{"name":"k.other"},"spec":{"reset":[{"to":"latest"}]}}`)

@@ -91,7 +91,7 @@ func TestANullRemovesAnOverride(t *testing.T) {
 		}
 		err = server.Client.KafkaV1beta1().RESTClient().Post().Namespace(k.Object.Namespace).Resource("kafkatopics").SetHeader("Content-Type", "application/json").
 			Body(object("number", `{"retention.ms":1000}`)).Do(t.Context()).Error()
-		expectStatus(t, err, 400, `config[retention.ms]: a text in quotes is expected, such as "1000"`)
+		expectStatus(t, err, 422, "spec.config[retention.ms]: Invalid value: 1000: must be a string in quotes")
 	})
 }
 
