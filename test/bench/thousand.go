@@ -212,6 +212,9 @@ func converge(ctx context.Context, b *bed) (result, error) {
 	if err := b.start(ctx); err != nil {
 		return result{}, err
 	}
+	if err := b.allowBrokers(ctx); err != nil {
+		return result{}, err
+	}
 	var ours []time.Duration
 	theirs, err := b.inTurns(ctx, "converge",
 		func(ctx context.Context, names []string) error {
