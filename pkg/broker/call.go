@@ -56,6 +56,7 @@ func exchange[T any](ctx context.Context, c *Cluster, l *link, key int16, reques
 	stall := time.NewTimer(c.opts.stallAfter)
 	defer stall.Stop()
 	var knock chan error
+	refused := false
 	for {
 		select {
 		case a := <-done:
@@ -80,7 +81,8 @@ func exchange[T any](ctx context.Context, c *Cluster, l *link, key int16, reques
 			knock = c.knock(l.addr)
 		case err := <-knock:
 			knock = nil
-			if err == nil {
+			again := err == nil || errors.Is(err, errRefused) && !refused
+			if refused = err != nil; again {
 				stall.Reset(knockEvery)
 				continue
 			}

@@ -49,7 +49,7 @@ func (c *Cluster) topicConfigs(ctx context.Context, topics []string) (map[string
 				}
 				break
 			}
-			if err := patience.pause(ctx); err != nil {
+			if err := patience.pause(ctx, ""); err != nil {
 				return nil, c.failed(ctx, op, objects(chunk), err)
 			}
 		}

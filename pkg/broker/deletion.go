@@ -15,7 +15,7 @@ import (
 func (c *Cluster) DeletesTopics(ctx context.Context) (bool, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
-	const op, setting = kafkaerr.OpDescribeConfig, "delete.topic.enable"
+	const op, setting = kafkaerr.OpDescribeBrokerConfig, "delete.topic.enable"
 	d, err := c.directory(ctx, false)
 	if err != nil {
 		return false, err

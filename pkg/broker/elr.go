@@ -36,7 +36,7 @@ func (c *Cluster) EligibleLeaders(ctx context.Context, topic string) (map[int32]
 		}
 		if len(resp.Topics) == 1 && resp.Topics[0].ErrorCode == kafkaerr.UnknownTopicOrPartition && !c.expected.met(c.opts.Clock.Now(), nil, []string{topic}) && !patience.ended() {
 			// A broker that has not heard yet of a topic this gateway has just created.
-			if err := patience.pause(ctx); err != nil {
+			if err := patience.pause(ctx, ""); err != nil {
 				return nil, c.failed(ctx, op, topic, err)
 			}
 			continue

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,7 +64,7 @@ func (n *network) dial(ctx context.Context, network, addr string) (net.Conn, err
 		return nil, ctx.Err()
 	}
 	if dead {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: io.ErrClosedPipe}
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, network, n.proxy(addr))

@@ -49,8 +49,15 @@ func (c *Cluster) tryAnew(addr string) error {
 	if l := c.pool.anyIdle(addr); l != nil {
 		gen := l.gen
 		_, err := exchange(ctx, c, l, int16(kmsg.ApiVersions), bySarama(apiVersionsRequest, (*sarama.Broker).ApiVersions))
-		if err == nil || ctx.Err() != nil || conclusive(err) {
-			return c.found(addr, gen, err)
+		switch {
+		case c.life.Err() != nil:
+			return err
+		case err == nil, conclusive(err):
+			c.pool.markUp(addr)
+			return nil
+		case ctx.Err() != nil:
+			c.pool.markDown(addr, gen, err)
+			return err
 		}
 		// It may only have been idle too long.
 	}
@@ -62,27 +69,27 @@ func (c *Cluster) tryAnew(addr string) error {
 	how := c.pool.manner(security)
 	how.identify = false
 	l, err := openLink(ctx, c.opts, how, addr, c.opts.ConnectTimeout)
-	if err == nil {
-		l.close()
-	}
-	return c.found(addr, gen, err)
-}
-
-// found is the verdict on what a knock came to. Only silence tells that nobody is there for the requests in flight: a broker that is may take
-// no more connections, of which it has a limit and a rate (max.connections, connection quotas, KIP-612), or none from us any more.
-func (c *Cluster) found(addr string, gen int, err error) error {
 	switch {
 	case c.life.Err() != nil:
 		return err
 	case err == nil:
+		l.close()
 		c.pool.markUp(addr)
 		return nil
-	case !silent(err):
-		return nil
+	case silent(err):
+		// A broker at its limit of connections is silent, too (max.connections, KIP-612). Only a connection that is idle could tell.
+		c.pool.markDown(addr, gen, err)
+		return err
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errRefused
 	}
-	c.pool.markDown(addr, gen, err)
-	return err
+	// Whoever ends a connection at once is there: brokers have a limit for those of one address (max.connections.per.ip).
+	return nil
 }
+
+// errRefused says that nobody listens at an address. A broker that ends refuses connections while it finishes what it has; found twice in a row
+// it counts.
+var errRefused = errors.New("connection refused")
 
 // silent tells errors of the network by which nothing at all came back from an address.
 func silent(err error) bool {

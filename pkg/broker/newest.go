@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"time"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
@@ -10,19 +11,24 @@ import (
 // refused: whoever acts on it acts on a state that is no more.
 func (c *Cluster) newestMetadata(ctx context.Context, names []string) (*metadataAnswer, error) {
 	for attempt := 1; ; attempt++ {
+		asked := c.opts.Clock.Now()
 		said, err := askAny(ctx, c, c.metadataOf(names))
 		if err != nil {
 			return nil, err
 		}
 		said.read()
+		c.learn(said.directory)
 		var older []string
 		now := c.opts.Clock.Now()
 		for name, t := range said.topics {
-			if c.views.older(now, t) {
+			if c.views.older(asked, now, t) {
 				older = append(older, name)
 			}
 		}
 		if len(older) == 0 {
+			if said.all {
+				c.views.keep(asked, said.topics)
+			}
 			return &said, nil
 		}
 		c.doubt(said.addr)
@@ -41,17 +47,51 @@ func (c *Cluster) newestMetadata(ctx context.Context, names []string) (*metadata
 	}
 }
 
-// secondMetadata asks another broker than the one that gave an answer. Without another there is nobody to ask.
-func (c *Cluster) secondMetadata(ctx context.Context, first *metadataAnswer, names []string) (*metadataAnswer, error) {
-	if !c.others(first.addr) {
-		return &metadataAnswer{}, nil
+// secondTime bounds the wait for a second broker's word that a topic is missing. When it does not come the first one's has to do.
+const secondTime = time.Second
+
+// missing settles whether topics exist of which a broker says that they do not, and returns those that do. Another broker is asked, as the
+// first may have lost its controllers. When that one has some of them one of the two is behind: the controller knows.
+func (c *Cluster) missing(ctx context.Context, first string, second func(context.Context) (map[string]Topic, error)) map[string]Topic {
+	if !c.others(first) {
+		return nil
 	}
-	said, err := askAnyBut(ctx, c, c.metadataOf(names), first.addr)
-	if err != nil {
-		return nil, err
+	asking, cancel := context.WithTimeout(ctx, secondTime)
+	has, err := second(asking)
+	cancel()
+	if err != nil || len(has) == 0 {
+		return nil
 	}
-	said.read()
-	return &said, nil
+	there := map[string]Topic{}
+	for name, t := range has {
+		exists, err := c.controllerHas(ctx, name)
+		switch {
+		case err != nil:
+			// That it is there is the safer word.
+			there[name] = t
+		case exists:
+			c.doubt(first)
+			there[name] = t
+		default:
+			c.doubt(t.source)
+		}
+	}
+	return there
+}
+
+// controllerHas asks the controller whether a topic exists, by a request to create it that is only validated.
+func (c *Cluster) controllerHas(ctx context.Context, name string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, secondTime)
+	defer cancel()
+	_, err := share(ctx, c, c.shared.validateCreate, kafkaerr.OpCreateTopic, name, creation{NewTopic: NewTopic{Name: name, Partitions: 1, Replicas: 1}, absence: &absence{name: name}})
+	switch {
+	case kafkaerr.CodeOf(err) == kafkaerr.TopicAlreadyExists:
+		return true, nil
+	case err == nil, kafkaerr.ClassOf(kafkaerr.CodeOf(err)) == kafkaerr.Invalid, kafkaerr.ClassOf(kafkaerr.CodeOf(err)) == kafkaerr.Forbidden:
+		// Controllers look whether there is one of the name before anything else.
+		return false, nil
+	}
+	return false, err
 }
 
 // others tells whether the cluster has brokers beside the one at an address, which may be one of the bootstrap list.

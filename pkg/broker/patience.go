@@ -8,9 +8,9 @@ import (
 // patience is how a question is asked again that a broker cannot answer yet as it will: it has not heard of what was written here, or a
 // controller is new. It ends: what brokers go on saying is so.
 type patience struct {
-	c     *Cluster
-	until time.Time
-	next  time.Duration
+	c            *Cluster
+	since, until time.Time
+	next         time.Duration
 }
 
 const (
@@ -19,14 +19,21 @@ const (
 )
 
 func (c *Cluster) patience() *patience {
-	return &patience{c: c, until: c.opts.Clock.Now().Add(2 * c.settleTime()), next: settlePause}
+	now := c.opts.Clock.Now()
+	return &patience{c: c, since: now, until: now.Add(2 * c.settleTime()), next: settlePause}
 }
 
 // ended tells that the brokers have had the time.
 func (p *patience) ended() bool { return !p.c.opts.Clock.Now().Before(p.until) }
 
-// pause waits until the next look.
-func (p *patience) pause(ctx context.Context) error {
+// lagTime is how long a broker may lag behind until others are asked before it.
+const lagTime = time.Second
+
+// pause waits until the next look. source is who was asked; "" when that is not known.
+func (p *patience) pause(ctx context.Context, source string) error {
+	if p.c.opts.Clock.Now().Sub(p.since) > lagTime {
+		p.c.doubt(source)
+	}
 	wait := p.next
 	p.next = min(2*wait, maxSettlePause)
 	return p.c.pause(ctx, wait)

@@ -130,7 +130,7 @@ func (c *Cluster) takeSnapshot(ctx context.Context) (*Snapshot, error) {
 		s := newSnapshot(*answer, at)
 		s.epoch = epoch
 		if !expected.met(s.Topics) && !patience.ended() {
-			if err := patience.pause(ctx); err != nil {
+			if err := patience.pause(ctx, s.source); err != nil {
 				return nil, err
 			}
 			continue

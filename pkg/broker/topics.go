@@ -43,7 +43,7 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 	var refused []error
 	for chunk := range slices.Chunk(names, maxNames) {
 		for patience := c.patience(); ; {
-			topics, errs, err := c.topicsOnce(ctx, chunk)
+			topics, errs, source, err := c.topicsOnce(ctx, chunk)
 			if err != nil {
 				return nil, err
 			}
@@ -53,7 +53,7 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 				refused = append(refused, errs...)
 				break
 			}
-			if err := patience.pause(ctx); err != nil {
+			if err := patience.pause(ctx, source); err != nil {
 				return nil, c.failed(ctx, kafkaerr.OpDescribeTopics, "", err)
 			}
 		}
@@ -61,22 +61,23 @@ func (c *Cluster) topics(ctx context.Context, names []string) (map[string]Topic,
 	return all, errors.Join(refused...)
 }
 
-func (c *Cluster) topicsOnce(ctx context.Context, names []string) (map[string]Topic, []error, error) {
+// topicsOnce also tells who was asked.
+func (c *Cluster) topicsOnce(ctx context.Context, names []string) (topics map[string]Topic, refused []error, source string, err error) {
 	const op = kafkaerr.OpDescribeTopics
-	topics := make(map[string]Topic, len(names))
+	topics = make(map[string]Topic, len(names))
 	said, err := share(ctx, c, c.shared.topics, op, objects(names), names)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, "", err
 	}
 	missing, refused := said.pick(names, topics)
 	if len(missing) > 0 && said.secondHand() {
 		if said, err = share(ctx, c, c.shared.controllerTopics, op, objects(missing), missing); err != nil {
-			return nil, nil, err
+			return nil, nil, "", err
 		}
 		_, more := said.pick(missing, topics)
 		refused = append(refused, more...)
 	}
-	return topics, refused, nil
+	return topics, refused, said.addr, nil
 }
 
 // askTopics sends one Metadata request for all calls, and another to a second broker about what the first does not know: it may have lost
@@ -87,15 +88,36 @@ func (c *Cluster) askTopics(ctx context.Context, calls []*call[[]string, *metada
 	if err != nil {
 		return err
 	}
-	if unknown := said.unknown(names); len(unknown) > 0 && !said.directory.zookeeper {
-		if second, err := c.secondMetadata(ctx, said, unknown); err == nil {
-			if maps.Copy(said.topics, second.topics); len(second.topics) > 0 {
-				c.doubt(said.addr)
-			}
-			maps.Copy(said.refused, second.refused)
+	unknown := said.unknown(names)
+	if len(unknown) == 0 || said.directory.zookeeper {
+		c.tellTopics(calls, said)
+		return nil
+	}
+	// Who asked for others only does not wait for it.
+	var rest []*call[[]string, *metadataAnswer]
+	for _, k := range calls {
+		if len(said.unknown(k.query)) > 0 {
+			rest = append(rest, k)
+		} else {
+			k.answer(said, nil)
 		}
 	}
-	c.tellTopics(calls, said)
+	there := c.missing(ctx, said.addr, func(ctx context.Context) (map[string]Topic, error) {
+		second, err := askAnyBut(ctx, c, c.metadataOf(unknown), said.addr)
+		if err != nil {
+			return nil, err
+		}
+		second.read()
+		return second.topics, nil
+	})
+	if len(there) > 0 {
+		// What was answered is read by others.
+		settled := *said
+		settled.topics = maps.Clone(said.topics)
+		maps.Copy(settled.topics, there)
+		said = &settled
+	}
+	c.tellTopics(rest, said)
 	return nil
 }
 
@@ -271,7 +293,7 @@ func (c *Cluster) TopicByID(ctx context.Context, id TopicID) (Topic, bool, error
 		if c.expected.met(c.opts.Clock.Now(), topics, nil) || patience.ended() {
 			return t, found, nil
 		}
-		if err := patience.pause(ctx); err != nil {
+		if err := patience.pause(ctx, t.source); err != nil {
 			return Topic{}, false, c.failed(ctx, kafkaerr.OpDescribeTopic, id.String(), err)
 		}
 	}
@@ -319,14 +341,26 @@ func (c *Cluster) askTopicsByID(ctx context.Context, calls []*call[TopicID, topi
 			delete(asked, id)
 		}
 	}
-	if len(asked) > 0 && !d.zookeeper && c.others(found.addr) {
-		// A second broker's word, as in askTopics.
-		if second, err := askAnyBut(ctx, c, c.metadataByID(slices.Collect(maps.Keys(asked))), found.addr); err == nil {
-			for id, s := range second.read() {
-				if said[id] = s; s.value.found {
-					c.doubt(found.addr)
+	if len(asked) > 0 && !d.zookeeper {
+		for _, k := range calls {
+			if !asked[k.query] {
+				k.answer(said[k.query].value, said[k.query].err)
+			}
+		}
+		for _, t := range c.missing(ctx, found.addr, func(ctx context.Context) (map[string]Topic, error) {
+			second, err := askAnyBut(ctx, c, c.metadataByID(slices.Collect(maps.Keys(asked))), found.addr)
+			if err != nil {
+				return nil, err
+			}
+			has := map[string]Topic{}
+			for _, s := range second.read() {
+				if s.value.found {
+					has[s.value.topic.Name] = s.value.topic
 				}
 			}
+			return has, nil
+		}) {
+			said[t.ID] = answer[topicByID]{value: topicByID{t, true}}
 		}
 	}
 	for _, k := range calls {

@@ -19,24 +19,28 @@ type view struct {
 	// epochs are the leaders' by partition, -1 for one that was not told.
 	epochs []int32
 	at     time.Time
-	// older is since when all that is heard is older; zero when the last was not.
-	older time.Time
+	// grown is when the last of the epochs was heard first: what was asked for before may be older, and be right.
+	grown time.Time
+	// older is since when all that is heard is older, and again when that was heard last; zero when the last was not.
+	older, again time.Time
 }
 
 const (
 	// doubtLife is how long a broker whose picture was old is asked after the others. One that is fenced has a new one soon after it is back.
 	doubtLife = 30 * time.Second
 	// oldViewLife is how long everybody has to go on telling of an older state before it is believed: a cluster that was restored from a backup
-	// has lost what came later.
-	oldViewLife = time.Minute
+	// has lost what came later. They are heard of at least every oldViewPause.
+	oldViewLife, oldViewPause = time.Minute, 15 * time.Second
 	// viewLife is how long what was heard of a topic is kept.
 	viewLife = time.Hour
-	// maxGap bounds the ids of partitions that are remembered: whoever answers as an external cluster chooses them.
-	maxGap = 1024
+	// maxGap bounds the ids of partitions that are remembered, and maxViews the topics: whoever answers as an external cluster chooses them. A
+	// million partitions are in less than half as many topics.
+	maxGap, maxViews = 16, 400_000
 )
 
-// older tells whether an answer about a topic is older than what was heard before; else it is what was heard.
-func (v *views) older(now time.Time, t Topic) bool {
+// older tells whether an answer about a topic that was asked for at a time is older than what had been heard by then; else it is what was
+// heard.
+func (v *views) older(asked, now time.Time, t Topic) bool {
 	if t.ID.IsZero() {
 		// Without an id nobody knows whether it is the same topic.
 		return false
@@ -45,16 +49,20 @@ func (v *views) older(now time.Time, t Topic) bool {
 	defer v.mu.Unlock()
 	known := v.heard[t.ID]
 	if known == nil {
+		if len(v.heard) >= maxViews {
+			clear(v.heard)
+		}
 		known = &view{}
 		if v.heard == nil {
 			v.heard = map[TopicID]*view{}
 		}
 		v.heard[t.ID] = known
 	}
-	if known.newerThan(t) {
-		if known.older.IsZero() {
+	if known.newerThan(t) && known.grown.Before(asked) {
+		if known.older.IsZero() || now.Sub(known.again) > oldViewPause {
 			known.older = now
 		}
+		known.again = now
 		if now.Sub(known.older) < oldViewLife {
 			return true
 		}
@@ -75,6 +83,9 @@ func (w *view) newerThan(t Topic) bool {
 
 func (w *view) take(now time.Time, t Topic) {
 	w.at, w.older = now, time.Time{}
+	if w.epochs == nil {
+		w.epochs = make([]int32, 0, len(t.Partitions))
+	}
 	for _, p := range t.Partitions {
 		if int(p.ID) >= len(t.Partitions)+maxGap {
 			continue
@@ -82,7 +93,27 @@ func (w *view) take(now time.Time, t Topic) {
 		for int(p.ID) >= len(w.epochs) {
 			w.epochs = append(w.epochs, -1)
 		}
-		w.epochs[p.ID] = max(w.epochs[p.ID], p.LeaderEpoch)
+		if p.LeaderEpoch > w.epochs[p.ID] {
+			w.epochs[p.ID], w.grown = p.LeaderEpoch, now
+		}
+	}
+}
+
+// keep forgets all topics but those of a list of all, and what was heard since that was asked for.
+func (v *views) keep(asked time.Time, all map[string]Topic) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.heard) <= len(all) {
+		return
+	}
+	there := make(map[TopicID]bool, len(all))
+	for _, t := range all {
+		there[t.ID] = true
+	}
+	for id, known := range v.heard {
+		if !there[id] && known.at.Before(asked) {
+			delete(v.heard, id)
+		}
 	}
 }
 

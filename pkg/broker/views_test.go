@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -153,17 +154,21 @@ func TestAnOlderStateThatLastsIsBelieved(t *testing.T) {
 		epoch int32
 		older bool
 	}{
-		{0, 5, false}, {time.Second, 4, true}, {time.Second + oldViewLife/2, 4, true}, {2 * time.Second, 5, false},
-		{3 * time.Second, 4, true}, {3*time.Second + oldViewLife, 4, false}, {4*time.Second + oldViewLife, 4, false},
+		{0, 5, false}, {1 * time.Second, 4, true}, {11 * time.Second, 4, true}, {12 * time.Second, 5, false},
+		// Nobody has told of anything for ten minutes: the first to do so is no proof.
+		{13 * time.Second, 4, true}, {10 * time.Minute, 4, true},
+		{10*time.Minute + oldViewPause, 4, true}, {10*time.Minute + 2*oldViewPause, 4, true}, {10*time.Minute + 3*oldViewPause, 4, true},
+		{10*time.Minute + 4*oldViewPause, 4, false}, {10*time.Minute + 5*oldViewPause, 4, false},
 	} {
-		if got := v.older(at.Add(step.after), topic(step.epoch)); got != step.older {
+		now := at.Add(step.after)
+		if got := v.older(now, now, topic(step.epoch)); got != step.older {
 			t.Errorf("epoch %d after %v: older %v, want %v", step.epoch, step.after, got, step.older)
 		}
 	}
-	if v.older(at, Topic{Name: "orders", Partitions: []Partition{{LeaderEpoch: 1}}}) || v.older(at, topic(-1)) {
+	if v.older(at, at, Topic{Name: "orders", Partitions: []Partition{{LeaderEpoch: 1}}}) || v.older(at, at, topic(-1)) {
 		t.Error("what has no id or no epoch is older")
 	}
-	v.older(at, Topic{ID: TopicID{2}, Partitions: []Partition{{ID: 1 << 30, LeaderEpoch: 1}}})
+	v.older(at, at, Topic{ID: TopicID{2}, Partitions: []Partition{{ID: 1 << 30, LeaderEpoch: 1}}})
 	if n := len(v.heard[TopicID{2}].epochs); n != 0 {
 		t.Errorf("%d epochs are kept for an id that cannot be", n)
 	}
@@ -337,7 +342,163 @@ func TestAControllerThatIsAnotherOneEachTimeHoldsUpNothing(t *testing.T) {
 	}
 }
 
-// A broker that has as many connections as it may have is no dead one.
+// What an external cluster may have this process remember has a bound, and a list of all says what is gone.
+func TestWhatIsHeardIsBounded(t *testing.T) {
+	var v views
+	at := time.Now()
+	all := map[string]Topic{}
+	for n := range maxViews + 10 {
+		v.older(at, at, Topic{ID: TopicID{1, byte(n), byte(n >> 8), byte(n >> 16)}, Partitions: []Partition{{ID: maxGap, LeaderEpoch: 1}}})
+	}
+	if n := len(v.heard); n > maxViews {
+		t.Errorf("%d topics are kept", n)
+	}
+	all["orders"] = Topic{ID: TopicID{1}}
+	v.older(at, at.Add(2*time.Second), Topic{ID: TopicID{7}, Partitions: []Partition{{LeaderEpoch: 1}}})
+	v.older(at, at, Topic{ID: TopicID{1}, Partitions: []Partition{{LeaderEpoch: 1}}})
+	v.keep(at.Add(time.Second), all)
+	if _, listed := v.heard[TopicID{1}]; len(v.heard) != 2 || !listed {
+		t.Errorf("%d are kept of one that is there and one that came since", len(v.heard))
+	}
+}
+
+// What was asked for before a leader moved may be older than what is known since, and right.
+func TestAnAnswerIsComparedWithWhatWasHeardBeforeItWasAskedFor(t *testing.T) {
+	var v views
+	at := time.Now()
+	topic := func(epoch int32) Topic {
+		return Topic{ID: TopicID{1}, Partitions: []Partition{{LeaderEpoch: epoch}}}
+	}
+	v.older(at, at, topic(4))
+	v.older(at.Add(2*time.Second), at.Add(2*time.Second), topic(5))
+	if v.older(at.Add(time.Second), at.Add(3*time.Second), topic(4)) {
+		t.Error("a list that took two seconds is old")
+	}
+	if !v.older(at.Add(3*time.Second), at.Add(3*time.Second), topic(4)) {
+		t.Error("what was told in between is forgotten")
+	}
+}
+
+// The first question of a process knows no other broker yet.
+func TestTheFirstAnswerIsNoProofEither(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	likeKRaft(b)
+	stale := b.kafka.ListenAddrs()[0]
+	b.network.set(func() {
+		b.network.change = func(addr string, resp kmsg.Response) {
+			if m, ok := resp.(*kmsg.MetadataResponse); ok && addr == stale {
+				for i := range m.Topics {
+					m.Topics[i].ErrorCode, m.Topics[i].Partitions = kafkaerr.UnknownTopicOrPartition, nil
+				}
+			}
+		}
+	})
+	c := b.gateway.Cluster(Target{Key: "streams/other/uid-2", Bootstrap: []string{stale}})
+	if _, found, err := c.Topic(testContext(t), "orders"); err != nil || !found {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
+
+// A broker that is cut off goes on telling of a topic that was deleted since.
+func TestADeletedTopicDoesNotComeBack(t *testing.T) {
+	for name, remove := range map[string]func(*bench, Topic) error{
+		"elsewhere": func(b *bench, _ Topic) error { return b.kafka.DeleteTopic("orders") },
+		"here":      func(b *bench, topic Topic) error { return b.cluster.DeleteTopic(context.Background(), topic.ID) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			likeKRaft(b)
+			topic := b.mustTopic(t, "orders")
+			b.warm(t)
+			d, err := b.cluster.directory(testContext(t), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stale, good := d.brokers[0].address(), d.brokers[1].address()
+			b.network.set(func() {
+				b.network.change = func(addr string, resp kmsg.Response) {
+					m, ok := resp.(*kmsg.MetadataResponse)
+					if !ok || addr != stale {
+						return
+					}
+					for i := range m.Topics {
+						if m.Topics[i].ErrorCode == 0 {
+							continue
+						}
+						m.Topics[i].ErrorCode, m.Topics[i].TopicID = 0, topic.ID
+						p := kmsg.NewMetadataResponseTopicPartition()
+						p.Leader, p.Replicas, p.ISR, p.LeaderEpoch = 0, []int32{0}, []int32{0}, topic.Partitions[0].LeaderEpoch
+						m.Topics[i].Partitions = []kmsg.MetadataResponseTopicPartition{p}
+					}
+				}
+			})
+			if err := remove(b, topic); err != nil {
+				t.Fatal(err)
+			}
+			for range 5 {
+				b.cluster.views.mu.Lock()
+				clear(b.cluster.views.doubted)
+				b.cluster.views.mu.Unlock()
+				b.cluster.prefer(good)
+				start := time.Now()
+				if _, found, err := b.cluster.Topic(testContext(t), "orders"); err != nil || found || time.Since(start) > 4*time.Second {
+					t.Errorf("found %v, %v after %v", found, err, time.Since(start))
+				}
+			}
+			if b.cluster.views.isDoubted(b.cluster.opts.Clock.Now(), good) {
+				t.Error("the broker that is right is doubted")
+			}
+		})
+	}
+}
+
+// A broker that hangs holds up the word that a topic is missing for a second at most, and nobody who asks for another.
+func TestASecondOpinionIsNotWaitedForLong(t *testing.T) {
+	for brokers := 2; brokers <= 3; brokers++ {
+		b := newBench(t, Options{}, kfake.NumBrokers(brokers), kfake.SeedTopics(1, "orders"))
+		likeKRaft(b)
+		b.warm(t)
+		d, err := b.cluster.directory(testContext(t), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hung, good := d.brokers[0].address(), d.brokers[1].address()
+		b.network.set(func() { b.network.hung[hung] = true })
+		b.cluster.prefer(good)
+		var asking sync.WaitGroup
+		for i := range 8 {
+			asking.Go(func() {
+				name, most := "orders", secondTime/2
+				if i%2 == 0 {
+					name, most = "nosuch", 3*secondTime
+				}
+				start := time.Now()
+				_, found, err := b.cluster.Topic(testContext(t), name)
+				if took := time.Since(start); err != nil || found != (name == "orders") || took > most {
+					t.Errorf("%d brokers: %s: found %v, %v after %v", brokers, name, found, err, took)
+				}
+			})
+		}
+		asking.Wait()
+	}
+}
+
+// Nobody listens any more, and what was asked for before is not answered.
+func TestABrokerThatRefusesAndIsSilentIsGone(t *testing.T) {
+	b := newBench(t, Options{}, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	likeKRaft(b)
+	b.mustTopic(t, "orders")
+	addr := b.kafka.ListenAddrs()[0]
+	b.network.set(func() { b.network.hung[addr], b.network.dead[addr] = true, true })
+	start := time.Now()
+	_, _, err := b.cluster.Topic(testContext(t), "orders")
+	if took := time.Since(start); !kafkaerr.IsUnreachable(err) || took > 10*time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+}
+
+// A broker that has as many connections of one address as it may have is no dead one.
 func TestRefusedConnectionsCutNoRequestInFlight(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	b.warm(t)
@@ -350,8 +511,11 @@ func TestRefusedConnectionsCutNoRequestInFlight(t *testing.T) {
 		return nil, nil, false
 	})
 	b.network.set(func() {
-		for _, addr := range b.kafka.ListenAddrs() {
-			b.network.dead[addr] = true
+		b.network.rule = func(_ string, key int16) verdict {
+			if key == int16(kmsg.ApiVersions) {
+				return cut
+			}
+			return pass
 		}
 	})
 	done := make(chan error, 1)

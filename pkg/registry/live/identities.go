@@ -166,7 +166,7 @@ func (g gate) Admit(ctx context.Context, clusterID string) error {
 	i.mu.Lock()
 	v := i.verdicts[q]
 	if v == nil {
-		i.forget(now)
+		i.forget(now, q)
 		v = &verdict{}
 		i.verdicts[q] = v
 	}
@@ -196,14 +196,30 @@ func (g gate) Admit(ctx context.Context, clusterID string) error {
 	}
 }
 
-func (i *Identities) forget(now time.Time) {
+// maxVerdicts bounds the clusters that the brokers of one Kafka have said lately that they are: whoever answers chooses what he says.
+const maxVerdicts = 16
+
+// forget makes room for the verdict on a question: those that nobody asked for long go, those of earlier generations of the Kafka, and the
+// oldest of too many.
+func (i *Identities) forget(now time.Time, of question) {
 	if i.verdicts == nil {
 		i.verdicts = map[question]*verdict{}
 	}
+	var oldest question
+	same := 0
 	for q, v := range i.verdicts {
-		if v.flight == nil && now.Sub(v.used) > verdictLife {
+		switch {
+		case v.flight != nil:
+		case now.Sub(v.used) > verdictLife, q.uid == of.uid && q.generation < of.generation:
 			delete(i.verdicts, q)
+		case q.uid == of.uid:
+			if same++; same == 1 || v.used.Before(i.verdicts[oldest].used) {
+				oldest = q
+			}
 		}
+	}
+	if same >= maxVerdicts {
+		delete(i.verdicts, oldest)
 	}
 }
 

@@ -40,8 +40,6 @@ type statusClass struct {
 const (
 	// retryUnavailable is what a caller is told to wait when a cluster does not answer or elects a leader.
 	retryUnavailable = 3 * time.Second
-	// retryAccount is the same where somebody has to do something on the brokers.
-	retryAccount = time.Minute
 	// maxCauses bounds the causes of one status.
 	maxCauses = 10
 )
@@ -83,9 +81,6 @@ func refusedStatus(err error, first *kafkaerr.Error, gr schema.GroupResource, na
 		}
 	case kafkaerr.TimedOut:
 		retry = retryUnavailable
-	case kafkaerr.Account:
-		// Somebody has to give it the right.
-		retry = retryAccount
 	}
 	var messages []string
 	var causes []metav1.StatusCause

@@ -27,7 +27,7 @@ func (c *Clusters) Twins(ctx context.Context, of types.NamespacedName) ([]types.
 	if err != nil || k == nil {
 		return nil, err
 	}
-	id := c.Identities.heard(k.UID)
+	id := c.Identities.heard(k.UID)[k.UID]
 	if id == "" {
 		id = k.Status.ClusterID
 	}
@@ -59,12 +59,13 @@ func (i *Identities) twins(ctx context.Context, k *kafka.Kafka, clusterID string
 		return nil, fmt.Errorf("list the Kafkas: %w", err)
 	}
 	items := obj.(*kafka.KafkaList).Items
+	said := i.heard("")
 	for n := range items {
 		other := &items[n]
 		if other.UID == k.UID || first != nil && other.UID == first.Owner.UID {
 			continue
 		}
-		heard := i.heard(other.UID) == clusterID
+		heard := said[other.UID] == clusterID
 		if !heard && other.Status.ClusterID != clusterID {
 			continue
 		}
@@ -87,16 +88,16 @@ func (i *Identities) twins(ctx context.Context, k *kafka.Kafka, clusterID string
 	return twins, nil
 }
 
-// heard is the cluster that the brokers of a Kafka said last that they are, and that the Kafka may be; "" when this server has not asked
-// them for long.
-func (i *Identities) heard(kafka types.UID) (clusterID string) {
+// heard are the clusters that the brokers of a Kafka, or of all with "", said last that they are, and that the Kafka may be. A Kafka whose
+// brokers this server has not asked for long is not among them.
+func (i *Identities) heard(kafka types.UID) map[types.UID]string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	var last time.Time
+	said, last := map[types.UID]string{}, map[types.UID]time.Time{}
 	for q, v := range i.verdicts {
-		if q.uid == kafka && v.err == nil && !v.at.IsZero() && !v.used.Before(last) {
-			clusterID, last = q.clusterID, v.used
+		if (kafka == "" || q.uid == kafka) && v.err == nil && !v.at.IsZero() && !v.used.Before(last[q.uid]) {
+			said[q.uid], last[q.uid] = q.clusterID, v.used
 		}
 	}
-	return clusterID
+	return said
 }
