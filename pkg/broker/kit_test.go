@@ -39,7 +39,7 @@ type network struct {
 	// rule decides on each request by broker address and API key.
 	rule func(addr string, key int16) verdict
 	// change changes what brokers answer, by their address.
-	change func(addr string, resp kmsg.Response)
+	change func(addr string, req kmsg.Request, resp kmsg.Response)
 	// hung addresses accept connections and say nothing; dead ones refuse them; lost ones do not even refuse.
 	hung, dead, lost map[string]bool
 	conns            map[net.Conn]string
@@ -132,7 +132,7 @@ func (n *network) serve(client net.Conn, addr string) {
 				continue
 			}
 			if request := asked.Load(); change != nil && request != nil {
-				frame = changed(frame, *request, func(resp kmsg.Response) { change(addr, resp) })
+				frame = changed(frame, *request, func(req kmsg.Request, resp kmsg.Response) { change(addr, req, resp) })
 			}
 			if _, err := client.Write(frame); err != nil {
 				return
@@ -170,13 +170,21 @@ func (n *network) serve(client net.Conn, addr string) {
 }
 
 // changed is an answer as change leaves it; those to ApiVersions are left alone.
-func changed(answer, request []byte, change func(kmsg.Response)) []byte {
+func changed(answer, request []byte, change func(kmsg.Request, kmsg.Response)) []byte {
 	key, version := int16(binary.BigEndian.Uint16(request[4:])), int16(binary.BigEndian.Uint16(request[6:]))
 	req := kmsg.RequestForKey(key)
 	if req == nil || key == int16(kmsg.ApiVersions) {
 		return answer
 	}
 	req.SetVersion(version)
+	// The client's id is behind the correlation id, and tagged fields, of which there are none, may be behind that.
+	body := request[14+int(binary.BigEndian.Uint16(request[12:])):]
+	if req.IsFlexible() {
+		body = body[1:]
+	}
+	if err := req.ReadFrom(body); err != nil {
+		return answer
+	}
 	resp := req.ResponseKind()
 	head := 8
 	if resp.IsFlexible() {
@@ -185,7 +193,7 @@ func changed(answer, request []byte, change func(kmsg.Response)) []byte {
 	if err := resp.ReadFrom(answer[head:]); err != nil {
 		return answer
 	}
-	change(resp)
+	change(req, resp)
 	out := resp.AppendTo(slices.Clone(answer[:head]))
 	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
 	return out

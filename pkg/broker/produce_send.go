@@ -113,14 +113,17 @@ func (w *producing) note(b *kafkarecord.Builder, answer *kmsg.ProduceResponseTop
 func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.ProduceResponseTopicPartition, error) {
 	c, p := w.c, w.producer
 	key := producerKey{w.topic.ID, w.topic.Name, w.partition}
-	records := b.Encode(p.id, p.epoch, p.sequence(key))
+	records := b.Encode(p.id, p.epoch, p.begin(key))
 	believed, leader := w.topic, w.leader(w.topic)
 	start := time.Now()
-	doubt, renewed := false, false
+	doubt, renewed, disputed := false, false, false
 	fail := func(answer *kmsg.ProduceResponseTopicPartition, err error) (*kmsg.ProduceResponseTopicPartition, error) {
 		if doubt {
-			p.spoil()
 			return answer, &kafkaerr.UnknownOutcomeError{Op: opProduce, Object: w.object(), Err: err}
+		}
+		// A producer whose numbers the brokers dispute is none to use again.
+		if !disputed {
+			p.settle(key, 0)
 		}
 		return answer, err
 	}
@@ -128,27 +131,30 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 		answer, err := w.attempt(ctx, leader, records)
 		code := kafkaerr.CodeOf(err)
 		switch {
-		case err == nil, doubt && code == kafkaerr.DuplicateSequenceNumber:
-			p.written(key, len(b.Records))
+		case err == nil, doubt && answer != nil && code == kafkaerr.DuplicateSequenceNumber:
+			p.settle(key, len(b.Records))
 			if err != nil {
 				answer.BaseOffset, answer.LogAppendTime = -1, -1
 			}
 			return answer, nil
-		case kafkaerr.WasSent(err), code == kafkaerr.RequestTimedOut, code == kafkaerr.NotEnoughReplicasAfterAppend:
+		case unproven(answer, err):
 			doubt = true
-		case !doubt && !renewed && kafkaerr.OfSequence(code):
+		case !doubt && answer != nil && kafkaerr.OfSequence(code):
 			// The brokers have forgotten the producer, or lost records of it. This batch they have not taken, so it may go under another.
-			renewed = true
+			disputed = true
+			if renewed {
+				return fail(answer, err)
+			}
 			fresh, err := c.newProducer(ctx)
 			if err != nil {
 				return fail(answer, err)
 			}
-			p.spoil()
 			p, w.producer = fresh, fresh
-			records = b.Encode(p.id, p.epoch, 0)
+			renewed, disputed = true, false
+			records = b.Encode(p.id, p.epoch, p.begin(key))
 			continue
 		case doubt && code == kafkaerr.ThrottlingQuotaExceeded:
-		case ctx.Err() == nil && !retriableProduce(err):
+		case ctx.Err() == nil && !retriableProduce(answer, err):
 			return fail(answer, err)
 		}
 		if ctx.Err() != nil || !doubt && time.Since(start) > c.opts.VerdictTimeout || c.pause(ctx, producePause) != nil {
@@ -199,6 +205,9 @@ func (w *producing) attempt(ctx context.Context, leader int32, records []byte) (
 		return nil, err
 	}
 	for i := range resp.Topics {
+		if t := &resp.Topics[i]; t.Topic != w.topic.Name && (w.topic.ID.IsZero() || t.TopicID != w.topic.ID) {
+			continue
+		}
 		for j := range resp.Topics[i].Partitions {
 			answer := &resp.Topics[i].Partitions[j]
 			if answer.Partition != w.partition {
@@ -232,13 +241,19 @@ func (w *producing) request(ctx context.Context, records []byte) kmsg.Request {
 	return req
 }
 
-// retriableProduce tells errors after which a batch was not written and may yet be.
-func retriableProduce(err error) bool {
-	switch kafkaerr.CodeOf(err) {
-	case kafkaerr.UnknownTopicOrPartition, kafkaerr.LeaderNotAvailable, kafkaerr.NotLeaderOrFollower, kafkaerr.BrokerNotAvailable, kafkaerr.ReplicaNotAvailable,
-		kafkaerr.NetworkException, kafkaerr.NotEnoughReplicas, kafkaerr.KafkaStorageError, kafkaerr.FencedLeaderEpoch, kafkaerr.UnknownLeaderEpoch,
-		kafkaerr.UnknownTopicID, kafkaerr.InconsistentTopicID:
-		return true
+// unproven tells whether a batch may have been written in an attempt that failed. What was never sent was not; of what a broker answers only
+// some codes prove it.
+func unproven(answer *kmsg.ProduceResponseTopicPartition, err error) bool {
+	if answer == nil {
+		return kafkaerr.WasSent(err)
 	}
-	return !answered(err)
+	return !kafkaerr.NotAppended(answer.ErrorCode)
+}
+
+// retriableProduce tells errors after which a batch was not written in this attempt, and may yet be in another.
+func retriableProduce(answer *kmsg.ProduceResponseTopicPartition, err error) bool {
+	if answer != nil {
+		return kafkaerr.Retriable(answer.ErrorCode)
+	}
+	return kafkaerr.CodeOf(err) == kafkaerr.LeaderNotAvailable || !answered(err)
 }

@@ -312,7 +312,12 @@ func TestProduceSaysWhatTheBrokersSay(t *testing.T) {
 		"too few replicas after the append": {kafkaerr.NotEnoughReplicasAfterAppend, kafkaerr.Unavailable, true},
 		"too large":                         {kafkaerr.MessageTooLarge, kafkaerr.TooLarge, false},
 		"invalid":                           {87, kafkaerr.Invalid, false},
-		"no leader":                         {kafkaerr.NotLeaderOrFollower, kafkaerr.Unavailable, false},
+		"not the leader":                    {kafkaerr.NotLeaderOrFollower, kafkaerr.Unavailable, true},
+		"not known any more":                {kafkaerr.UnknownTopicOrPartition, kafkaerr.NotFound, true},
+		"a disk that is gone":               {kafkaerr.KafkaStorageError, kafkaerr.Unavailable, true},
+		"an error of the broker's own":      {kafkaerr.UnknownServerError, kafkaerr.Internal, true},
+		"a code that nobody knows":          {9999, kafkaerr.Internal, true},
+		"another id":                        {kafkaerr.UnknownTopicID, kafkaerr.NotFound, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -327,6 +332,9 @@ func TestProduceSaysWhatTheBrokersSay(t *testing.T) {
 			}
 			if kafkaerr.ClassOf(kafkaerr.CodeOf(written[0].Err)) != tt.class || kafkaerr.IsUnknownOutcome(written[0].Err) != tt.unknown {
 				t.Errorf("%v", written[0].Err)
+			}
+			if kept := len(b.cluster.producers.idle) == 1; kept == tt.unknown {
+				t.Errorf("the producer is kept: %v", kept)
 			}
 		})
 	}

@@ -19,8 +19,10 @@ type producer struct {
 
 	mu   sync.Mutex
 	next map[producerKey]int32
-	// spoilt tells that some sequence number may or may not be taken: then the producer is not used again.
-	spoilt bool
+	// open counts the batches that were begun and not settled: brokers may or may not have taken their sequence numbers.
+	open int
+	// worn tells that a sequence number comes near to its end.
+	worn bool
 }
 
 type producerKey struct {
@@ -29,26 +31,34 @@ type producerKey struct {
 	partition int32
 }
 
-func (p *producer) sequence(key producerKey) int32 {
+// begin is the sequence number of a partition's next batch. The batch is open until settle is called for it. A producer with an open batch is
+// never used by another call: whoever gives up on a batch, however that comes about, has to do nothing for it.
+func (p *producer) begin(key producerKey) int32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.open++
 	return p.next[key]
 }
 
-// written counts records that brokers have taken.
-func (p *producer) written(key producerKey, count int) {
+// settle closes a batch of which it is known for certain how many records the brokers have taken: all, or none.
+func (p *producer) settle(key producerKey, taken int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.next[key] += int32(count)
+	p.open--
+	if taken == 0 {
+		return
+	}
+	p.next[key] += int32(taken)
 	if p.next[key] > math.MaxInt32/2 {
-		p.spoilt = true
+		p.worn = true
 	}
 }
 
-func (p *producer) spoil() {
+// reusable tells whether another call may use the producer.
+func (p *producer) reusable() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.spoilt = true
+	return p.open == 0 && !p.worn && len(p.next) <= maxProducerPartitions
 }
 
 // producers are the identities that nobody uses at the moment. They are kept because brokers remember each for a day and in every
@@ -64,7 +74,7 @@ const (
 	maxProducerPartitions = 10000
 )
 
-// take returns an idle producer, or a new one.
+// takeProducer returns an idle producer, or a new one.
 func (c *Cluster) takeProducer(ctx context.Context) (*producer, error) {
 	c.producers.mu.Lock()
 	if n := len(c.producers.idle); n > 0 {
@@ -77,10 +87,9 @@ func (c *Cluster) takeProducer(ctx context.Context) (*producer, error) {
 	return c.newProducer(ctx)
 }
 
+// giveProducer keeps a producer for the next call, unless a batch of it is open.
 func (c *Cluster) giveProducer(p *producer) {
-	p.mu.Lock()
-	keep := !p.spoilt && len(p.next) <= maxProducerPartitions
-	p.mu.Unlock()
+	keep := p.reusable()
 	c.producers.mu.Lock()
 	defer c.producers.mu.Unlock()
 	if keep && len(c.producers.idle) < maxIdleProducers {

@@ -20,6 +20,8 @@ type Truncation struct {
 	Start int64
 	// Err is why the records were not deleted, or not all of them.
 	Err error
+	// doubt tells that they may have been deleted although Err says otherwise.
+	doubt bool
 }
 
 const (
@@ -56,21 +58,20 @@ func (c *Cluster) DeleteRecords(ctx context.Context, topic Topic, before map[int
 		}
 		topic = now
 	}
-	c.lookAfter(ctx, topic, before, result)
+	c.lookWhetherTruncated(ctx, topic, before, result)
 	return result, nil
 }
 
-// lookAfter asks where partitions begin whose deletion was not answered: it may have happened.
-func (c *Cluster) lookAfter(ctx context.Context, topic Topic, before map[int32]int64, result map[int32]Truncation) {
+// lookWhetherTruncated asks where partitions begin whose deletion may have happened although no answer says so.
+func (c *Cluster) lookWhetherTruncated(ctx context.Context, topic Topic, before map[int32]int64, result map[int32]Truncation) {
 	for _, id := range slices.Sorted(maps.Keys(before)) {
-		err := result[id].Err
-		if !uncertain(err) {
+		if !result[id].doubt {
 			continue
 		}
 		one := topic
 		one.Partitions = slices.DeleteFunc(slices.Clone(topic.Partitions), func(p Partition) bool { return p.ID != id })
 		at := PartitionOffsets{Start: -1}
-		err = c.confirm(ctx, kafkaerr.OpDeleteRecords, partitionObject(topic.Name, id), err, func(ctx context.Context) (bool, error) {
+		err := c.lookWhether(ctx, kafkaerr.OpDeleteRecords, partitionObject(topic.Name, id), result[id].Err, func(ctx context.Context) (bool, error) {
 			offsets, err := c.offsetsOf(ctx, one, ReadUncommitted)
 			if err != nil {
 				return false, err
@@ -87,7 +88,8 @@ func (c *Cluster) askLeadersToDelete(ctx context.Context, topic Topic, partition
 	for _, id := range partitions {
 		leader := leaderOf(topic, id)
 		if leader < 0 {
-			result[id] = Truncation{Start: -1, Err: kafkaerr.New(kafkaerr.OpDeleteRecords, partitionObject(topic.Name, id), kafkaerr.LeaderNotAvailable, nil, 0)}
+			result[id] = Truncation{Start: -1, Err: kafkaerr.New(kafkaerr.OpDeleteRecords, partitionObject(topic.Name, id), kafkaerr.LeaderNotAvailable, nil, 0),
+				doubt: result[id].doubt}
 			continue
 		}
 		byLeader[leader] = append(byLeader[leader], id)
@@ -97,7 +99,11 @@ func (c *Cluster) askLeadersToDelete(ctx context.Context, topic Topic, partition
 		return c.leaderDelete(ctx, leader, topic.Name, byLeader[leader], before)
 	})
 	for _, answer := range answers {
-		maps.Copy(result, answer)
+		for id, t := range answer {
+			// A later attempt that is refused says nothing of an earlier one.
+			t.doubt = t.Err != nil && (t.doubt || result[id].doubt)
+			result[id] = t
+		}
 	}
 }
 
@@ -121,13 +127,12 @@ func (c *Cluster) leaderDelete(ctx context.Context, leader int32, topic string, 
 			req.Topics = append(req.Topics, wanted)
 			return &req
 		}, 0)})
-	if err != nil && !answered(err) && sent.Load() {
-		// The leader may have done it. Asked for again it does it once: see DeleteRecords.
-		err = fmt.Errorf("%w: %w", errSent, err)
-	}
+	// A leader that does not answer may have done it, and so may one that does not mention a partition. Asked for again it does it once: see
+	// DeleteRecords.
+	doubt := err == nil || !answered(err) && sent.Load()
 	result := make(map[int32]Truncation, len(partitions))
 	for _, id := range partitions {
-		t := Truncation{Start: -1, Err: err}
+		t := Truncation{Start: -1, Err: err, doubt: doubt}
 		if err == nil {
 			t.Err = errors.New(op + " " + partitionObject(topic, id) + ": the broker's answer does not mention it")
 		}
@@ -140,7 +145,8 @@ func (c *Cluster) leaderDelete(ctx context.Context, leader int32, topic string, 
 		for _, p := range t.Partitions {
 			done := Truncation{Start: p.LowWatermark}
 			if p.ErrorCode != 0 {
-				done = Truncation{Start: -1, Err: kafkaerr.New(op, partitionObject(topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis))}
+				done = Truncation{Start: -1, Err: kafkaerr.New(op, partitionObject(topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis)),
+					doubt: !kafkaerr.NotTruncated(p.ErrorCode)}
 			}
 			result[p.Partition] = done
 		}

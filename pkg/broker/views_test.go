@@ -27,7 +27,7 @@ func cutOff(t *testing.T, b *bench, topic string) (stale string, leads int32) {
 	leader := had.Partitions[0].Leader
 	stale, leads = d.brokers[(leader+1)%3].address(), (leader+2)%3
 	b.network.set(func() {
-		b.network.change = func(addr string, resp kmsg.Response) {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
 			m, ok := resp.(*kmsg.MetadataResponse)
 			if !ok || addr != stale {
 				return
@@ -192,7 +192,7 @@ func TestThatATopicIsMissingIsTwoBrokersWord(t *testing.T) {
 			topic := b.mustTopic(t, "orders")
 			stale, _ := cutOff(t, b, "orders")
 			b.network.set(func() {
-				b.network.change = func(addr string, resp kmsg.Response) {
+				b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
 					if m, ok := resp.(*kmsg.MetadataResponse); ok && addr == stale {
 						for i := range m.Topics {
 							m.Topics[i].ErrorCode, m.Topics[i].Partitions = kafkaerr.UnknownTopicOrPartition, nil
@@ -254,7 +254,7 @@ func TestWritesGoAroundABrokerThatDoesNotReachTheController(t *testing.T) {
 	cut := d.brokers[(d.controller+1)%3].address()
 	var refused atomic.Int64
 	b.network.set(func() {
-		b.network.change = func(addr string, resp kmsg.Response) {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
 			if m, ok := resp.(*kmsg.CreateTopicsResponse); ok && addr == cut {
 				refused.Add(1)
 				for i := range m.Topics {
@@ -318,7 +318,7 @@ func TestAControllerThatIsAnotherOneEachTimeHoldsUpNothing(t *testing.T) {
 			like(b)
 			var n atomic.Int32
 			b.network.set(func() {
-				b.network.change = func(_ string, resp kmsg.Response) {
+				b.network.change = func(_ string, _ kmsg.Request, resp kmsg.Response) {
 					switch m := resp.(type) {
 					case *kmsg.MetadataResponse:
 						m.ControllerID = n.Add(1) % 3
@@ -385,7 +385,7 @@ func TestTheFirstAnswerIsNoProofEither(t *testing.T) {
 	likeKRaft(b)
 	stale := b.kafka.ListenAddrs()[0]
 	b.network.set(func() {
-		b.network.change = func(addr string, resp kmsg.Response) {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
 			if m, ok := resp.(*kmsg.MetadataResponse); ok && addr == stale {
 				for i := range m.Topics {
 					m.Topics[i].ErrorCode, m.Topics[i].Partitions = kafkaerr.UnknownTopicOrPartition, nil
@@ -417,7 +417,7 @@ func TestADeletedTopicDoesNotComeBack(t *testing.T) {
 			}
 			stale, good := d.brokers[0].address(), d.brokers[1].address()
 			b.network.set(func() {
-				b.network.change = func(addr string, resp kmsg.Response) {
+				b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
 					m, ok := resp.(*kmsg.MetadataResponse)
 					if !ok || addr != stale {
 						return

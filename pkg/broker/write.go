@@ -60,6 +60,11 @@ func (c *Cluster) confirm(ctx context.Context, op, object string, err error, hap
 	if err == nil || !uncertain(err) {
 		return err
 	}
+	return c.lookWhether(ctx, op, object, err, happened)
+}
+
+// lookWhether is confirm for a failure after which the outcome is unknown.
+func (c *Cluster) lookWhether(ctx context.Context, op, object string, err error, happened func(context.Context) (bool, error)) error {
 	unknown := &kafkaerr.UnknownOutcomeError{Op: op, Object: object, Err: err}
 	ctx, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()

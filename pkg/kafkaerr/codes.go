@@ -48,6 +48,12 @@ const (
 	permanent
 	// coordinator is that of a broker that is not the coordinator of a group.
 	coordinator
+	// notAppended codes in an answer to Produce prove that the broker has not appended the batch: what answers them in Kafka comes before the
+	// append, and nothing behind it does. Behind it DelayedProduce answers 3, 6, 7, 20 and 56, and any error of the broker's own may come.
+	notAppended
+	// notTruncated codes in an answer to DeleteRecords prove that the broker has deleted nothing of the partition. Behind the deletion
+	// DelayedDeleteRecords answers 3, 6, 7 and 56.
+	notTruncated
 )
 
 type code struct {
@@ -60,8 +66,8 @@ type code struct {
 // a code means.
 var codes = map[int16]code{
 	-1:  {"UNKNOWN_SERVER_ERROR", Internal, 0},
-	1:   {"OFFSET_OUT_OF_RANGE", Invalid, refetch},
-	2:   {"CORRUPT_MESSAGE", Internal, retriable},
+	1:   {"OFFSET_OUT_OF_RANGE", Invalid, refetch | notTruncated}, // Partition.deleteRecordsOnLeader, UnifiedLog.maybeIncrementLogStartOffset
+	2:   {"CORRUPT_MESSAGE", Internal, retriable | notAppended},   // UnifiedLog.analyzeAndValidateRecords, LogValidator.validateRecord
 	3:   {"UNKNOWN_TOPIC_OR_PARTITION", NotFound, retriable | refetch | outdated},
 	4:   {"INVALID_FETCH_SIZE", Internal, 0},
 	5:   {"LEADER_NOT_AVAILABLE", Unavailable, retriable | refetch},
@@ -69,18 +75,18 @@ var codes = map[int16]code{
 	7:   {"REQUEST_TIMED_OUT", TimedOut, retriable},
 	8:   {"BROKER_NOT_AVAILABLE", Unavailable, retriable | refetch},
 	9:   {"REPLICA_NOT_AVAILABLE", Unavailable, retriable | refetch},
-	10:  {"MESSAGE_TOO_LARGE", TooLarge, 0},
+	10:  {"MESSAGE_TOO_LARGE", TooLarge, notAppended}, // UnifiedLog.analyzeAndValidateRecords and, once more before the append, UnifiedLog.append
 	11:  {"STALE_CONTROLLER_EPOCH", Internal, 0},
 	12:  {"OFFSET_METADATA_TOO_LARGE", Invalid, 0},
 	13:  {"NETWORK_EXCEPTION", Unavailable, retriable | refetch},
 	14:  {"COORDINATOR_LOAD_IN_PROGRESS", Unavailable, retriable},
 	15:  {"COORDINATOR_NOT_AVAILABLE", Unavailable, retriable | coordinator},
 	16:  {"NOT_COORDINATOR", Unavailable, retriable | coordinator},
-	17:  {"INVALID_TOPIC_EXCEPTION", Invalid, permanent},
-	18:  {"RECORD_LIST_TOO_LARGE", TooLarge, 0},
-	19:  {"NOT_ENOUGH_REPLICAS", Unavailable, retriable},
+	17:  {"INVALID_TOPIC_EXCEPTION", Invalid, permanent | notAppended | notTruncated}, // ReplicaManager.appendToLocalLog, ReplicaManager.deleteRecordsOnLocalLog
+	18:  {"RECORD_LIST_TOO_LARGE", TooLarge, notAppended},                             // UnifiedLog.append, before the append
+	19:  {"NOT_ENOUGH_REPLICAS", Unavailable, retriable | notAppended},                // Partition.appendRecordsToLeader
 	20:  {"NOT_ENOUGH_REPLICAS_AFTER_APPEND", Unavailable, retriable},
-	21:  {"INVALID_REQUIRED_ACKS", Internal, 0},
+	21:  {"INVALID_REQUIRED_ACKS", Internal, notAppended}, // ReplicaManager.appendRecords
 	22:  {"ILLEGAL_GENERATION", Conflict, 0},
 	23:  {"INCONSISTENT_GROUP_PROTOCOL", Internal, 0},
 	24:  {"INVALID_GROUP_ID", Invalid, 0},
@@ -88,10 +94,10 @@ var codes = map[int16]code{
 	26:  {"INVALID_SESSION_TIMEOUT", Internal, 0},
 	27:  {"REBALANCE_IN_PROGRESS", Conflict, 0},
 	28:  {"INVALID_COMMIT_OFFSET_SIZE", Internal, 0},
-	29:  {"TOPIC_AUTHORIZATION_FAILED", Account, permanent},
+	29:  {"TOPIC_AUTHORIZATION_FAILED", Account, permanent | notAppended | notTruncated}, // KafkaApis.handleProduceRequest, KafkaApis.handleDeleteRecordsRequest
 	30:  {"GROUP_AUTHORIZATION_FAILED", Account, 0},
-	31:  {"CLUSTER_AUTHORIZATION_FAILED", Account, permanent},
-	32:  {"INVALID_TIMESTAMP", Invalid, 0},
+	31:  {"CLUSTER_AUTHORIZATION_FAILED", Account, permanent | notAppended}, // KafkaApis.handleProduceRequest before Kafka 3.0
+	32:  {"INVALID_TIMESTAMP", Invalid, notAppended},                        // LogValidator.validateTimestamp
 	33:  {"UNSUPPORTED_SASL_MECHANISM", Unavailable, 0},
 	34:  {"ILLEGAL_SASL_STATE", Unavailable, 0},
 	35:  {"UNSUPPORTED_VERSION", Unsupported, permanent},
@@ -102,12 +108,12 @@ var codes = map[int16]code{
 	40:  {"INVALID_CONFIG", Invalid, permanent},
 	41:  {"NOT_CONTROLLER", Unavailable, retriable},
 	42:  {"INVALID_REQUEST", Invalid, permanent},
-	43:  {"UNSUPPORTED_FOR_MESSAGE_FORMAT", Unsupported, 0},
-	44:  {"POLICY_VIOLATION", Forbidden, permanent},
-	45:  {"OUT_OF_ORDER_SEQUENCE_NUMBER", Internal, sequence},
-	46:  {"DUPLICATE_SEQUENCE_NUMBER", Internal, sequence},
-	47:  {"INVALID_PRODUCER_EPOCH", Internal, sequence},
-	48:  {"INVALID_TXN_STATE", Internal, 0},
+	43:  {"UNSUPPORTED_FOR_MESSAGE_FORMAT", Unsupported, notAppended},       // LogValidator.validateBatch
+	44:  {"POLICY_VIOLATION", Forbidden, permanent | notTruncated},          // Partition.deleteRecordsOnLeader
+	45:  {"OUT_OF_ORDER_SEQUENCE_NUMBER", Internal, sequence | notAppended}, // ProducerAppendInfo.checkSequence
+	46:  {"DUPLICATE_SEQUENCE_NUMBER", Internal, sequence | notAppended},    // ProducerAppendInfo.checkSequence before Kafka 1.1
+	47:  {"INVALID_PRODUCER_EPOCH", Internal, sequence | notAppended},       // ProducerAppendInfo.checkProducerEpoch
+	48:  {"INVALID_TXN_STATE", Internal, notAppended},                       // ProducerAppendInfo.appendDataBatch, on a copy of the producer that is not kept
 	49:  {"INVALID_PRODUCER_ID_MAPPING", Internal, 0},
 	50:  {"INVALID_TRANSACTION_TIMEOUT", Internal, 0},
 	51:  {"CONCURRENT_TRANSACTIONS", Conflict, 0},
@@ -118,7 +124,7 @@ var codes = map[int16]code{
 	56:  {"KAFKA_STORAGE_ERROR", Unavailable, retriable | refetch},
 	57:  {"LOG_DIR_NOT_FOUND", NotFound, 0},
 	58:  {"SASL_AUTHENTICATION_FAILED", Unavailable, 0},
-	59:  {"UNKNOWN_PRODUCER_ID", Internal, sequence},
+	59:  {"UNKNOWN_PRODUCER_ID", Internal, sequence | notAppended}, // ProducerAppendInfo.checkSequence before Kafka 2.5
 	60:  {"REASSIGNMENT_IN_PROGRESS", Conflict, 0},
 	61:  {"DELEGATION_TOKEN_AUTH_DISABLED", Internal, 0},
 	62:  {"DELEGATION_TOKEN_NOT_FOUND", Internal, 0},
@@ -135,7 +141,7 @@ var codes = map[int16]code{
 	73:  {"TOPIC_DELETION_DISABLED", Forbidden, permanent},
 	74:  {"FENCED_LEADER_EPOCH", Unavailable, retriable | refetch | outdated},
 	75:  {"UNKNOWN_LEADER_EPOCH", Unavailable, retriable | refetch | outdated},
-	76:  {"UNSUPPORTED_COMPRESSION_TYPE", Unsupported, 0},
+	76:  {"UNSUPPORTED_COMPRESSION_TYPE", Unsupported, notAppended}, // ProduceRequest.validateRecords, LogValidator.validateMessagesAndAssignOffsetsCompressed
 	77:  {"STALE_BROKER_EPOCH", Unavailable, 0},
 	78:  {"OFFSET_NOT_AVAILABLE", Unavailable, retriable | refetch},
 	79:  {"MEMBER_ID_REQUIRED", Internal, 0},
@@ -146,7 +152,7 @@ var codes = map[int16]code{
 	84:  {"ELECTION_NOT_NEEDED", Internal, retriable},
 	85:  {"NO_REASSIGNMENT_IN_PROGRESS", Internal, 0},
 	86:  {"GROUP_SUBSCRIBED_TO_TOPIC", Conflict, 0},
-	87:  {"INVALID_RECORD", Invalid, 0},
+	87:  {"INVALID_RECORD", Invalid, notAppended}, // ProduceRequest.validateRecords, LogValidator.validateBatch and validateKey
 	88:  {"UNSTABLE_OFFSET_COMMIT", Unavailable, retriable},
 	89:  {"THROTTLING_QUOTA_EXCEEDED", Throttled, retriable},
 	90:  {"PRODUCER_FENCED", Internal, 0},
@@ -159,10 +165,10 @@ var codes = map[int16]code{
 	97:  {"PRINCIPAL_DESERIALIZATION_FAILURE", Internal, 0},
 	98:  {"SNAPSHOT_NOT_FOUND", Internal, 0},
 	99:  {"POSITION_OUT_OF_RANGE", Internal, 0},
-	100: {"UNKNOWN_TOPIC_ID", NotFound, retriable | refetch | outdated},
+	100: {"UNKNOWN_TOPIC_ID", NotFound, retriable | refetch | outdated | notAppended}, // KafkaApis.handleProduceRequest since Kafka 4.1, which looks for the id
 	101: {"DUPLICATE_BROKER_REGISTRATION", Internal, 0},
 	102: {"BROKER_ID_NOT_REGISTERED", NotFound, 0},
-	103: {"INCONSISTENT_TOPIC_ID", Conflict, retriable | refetch | outdated},
+	103: {"INCONSISTENT_TOPIC_ID", Conflict, retriable | refetch | outdated | notAppended}, // ReplicaManager.getPartitionOrException, for ReplicaManager.appendToLocalLog
 	104: {"INCONSISTENT_CLUSTER_ID", Internal, 0},
 	105: {"TRANSACTIONAL_ID_NOT_FOUND", NotFound, 0},
 	106: {"FETCH_SESSION_TOPIC_ID_ERROR", Internal, retriable},
@@ -277,5 +283,11 @@ func Permanent(err error) bool { return is(CodeOf(err), permanent) }
 
 // OfCoordinator tells whether a broker says by a code that it is not the coordinator.
 func OfCoordinator(of int16) bool { return is(of, coordinator) }
+
+// NotAppended tells whether a code in a broker's answer to Produce proves that it has not appended the batch.
+func NotAppended(of int16) bool { return is(of, notAppended) }
+
+// NotTruncated tells whether a code in a broker's answer to DeleteRecords proves that it has deleted nothing of the partition.
+func NotTruncated(of int16) bool { return is(of, notTruncated) }
 
 func is(of int16, t trait) bool { return codes[of].traits&t != 0 }

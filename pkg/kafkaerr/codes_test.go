@@ -44,3 +44,18 @@ func TestWhatAnErrorSays(t *testing.T) {
 		t.Errorf("%v: sent %v, gone %v", lost, WasSent(lost), IsGone(lost))
 	}
 }
+
+// What Kafka answers to Produce and DeleteRecords after the fact, and what nobody knows, proves nothing.
+func TestWhatProvesNothing(t *testing.T) {
+	for _, of := range []int16{UnknownServerError, UnknownTopicOrPartition, NotLeaderOrFollower, RequestTimedOut, NetworkException,
+		NotEnoughReplicasAfterAppend, KafkaStorageError, 0, 9999} {
+		if NotAppended(of) || NotTruncated(of) {
+			t.Errorf("%s is taken for a proof", Name(of))
+		}
+	}
+	for _, of := range []int16{MessageTooLarge, NotEnoughReplicas, TopicAuthorizationFailed, OutOfOrderSequenceNumber} {
+		if !NotAppended(of) {
+			t.Errorf("%s is not taken for a proof", Name(of))
+		}
+	}
+}
