@@ -41,6 +41,8 @@ type Options struct {
 	answers *answers
 	// stallAfter replaces the constant of that name, for tests that count requests: a busy machine must not make two of one.
 	stallAfter time.Duration
+	// readPatience replaces the constant of that name, for tests that wait for its end.
+	readPatience time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -62,6 +64,7 @@ func (o Options) withDefaults() Options {
 		{&o.NegativeTTL, 1500 * time.Millisecond},
 		{&o.RequestTimeout, 30 * time.Second},
 		{&o.stallAfter, stallAfter},
+		{&o.readPatience, readPatience},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.def

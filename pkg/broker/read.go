@@ -15,7 +15,7 @@ import (
 type Reading struct {
 	// From is the offset to begin at, by partition. Partitions that it does not name are not read.
 	From map[int32]int64
-	// Until is one past the last offset to read, by partition; Read returns when all are reached. Without it Read goes on, with
+	// Until is one past the last offset to read, by partition; Read returns when all are reached, and with an error when they cannot be. Without it Read goes on, with
 	// records as they are written, until its context ends.
 	Until map[int32]int64
 }
@@ -42,10 +42,9 @@ type Gap struct {
 const (
 	// MaxReads bounds the calls of Read at the same time on one cluster, each of which holds one answer of a broker in memory.
 	MaxReads = 64
-	// readPatience is how long the brokers may fail to serve a partition before Read gives up. A rolling restart takes less.
+	// readPatience is how long the brokers may fail to serve a partition, or answer without any record of it before its Until, before Read
+	// gives up. A rolling restart takes less.
 	readPatience = 30 * time.Second
-	// stuckPatience is how long a partition may serve nothing before its Until although it answers.
-	stuckPatience = 10 * time.Second
 	// readPause is the time before brokers are asked again after a failure.
 	readPause = 200 * time.Millisecond
 )
@@ -109,8 +108,10 @@ type position struct {
 	next int64
 	// end is one past the last offset to read, -1 without one.
 	end int64
-	// failing is since when no broker serves it, stuck since when one does that has too little; zero when all is well.
-	failing, stuck time.Time
+	// failing is since when no broker serves it; zero when one does.
+	failing time.Time
+	// silence is that of a broker that does, and brings nothing.
+	silence silence
 }
 
 // readEvent is what a fetcher tells: partitions that are read to their end, those that it cannot serve and why, or the end of all.
@@ -208,7 +209,7 @@ func (r *reading) patient(lost []*position, why error) error {
 		if p.failing.IsZero() {
 			p.failing = time.Now()
 		}
-		if time.Since(p.failing) < readPatience {
+		if time.Since(p.failing) < r.c.opts.readPatience {
 			continue
 		}
 		var refusal *kafkaerr.Error

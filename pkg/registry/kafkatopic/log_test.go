@@ -225,6 +225,39 @@ func TestTailCountsRecordsAndNotOffsets(t *testing.T) {
 	}
 }
 
+// Brokers may answer without records when they are late; that is no reason to look further back.
+func TestTailLooksNoFurtherBackForAnEmptyAnswer(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 1)
+	mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) {
+		topic.Spec.Partitions, topic.Spec.Replicas = ptr.To[int32](1), ptr.To[int32](1)
+	}))
+	client := newWriter(t, k)
+	for i := range 100 {
+		mustProduce(t, client, &kgo.Record{Topic: "orders", Value: []byte(strconv.Itoa(i))})
+	}
+	var asked []int64
+	k.ControlKey(int16(kmsg.Fetch), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		req := kreq.(*kmsg.FetchRequest)
+		asked = append(asked, req.Topics[0].Partitions[0].FetchOffset)
+		if len(asked) > 2 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		rt := kmsg.NewFetchResponseTopic()
+		rt.Topic, rt.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
+		rt.Partitions = append(rt.Partitions, kmsg.NewFetchResponseTopicPartition())
+		rt.Partitions[0].HighWatermark, rt.Partitions[0].LastStableOffset = 100, 100
+		resp.Topics = append(resp.Topics, rt)
+		return resp, nil, true
+	})
+	lines := readLog(t, server.Client, k, "orders", v1beta1.KafkaTopicLogOptions{Tail: ptr.To[int64](2)})
+	if got := offsets(lines, 0); !slices.Equal(got, count(98, 100)) || slices.Min(asked) < 98 {
+		t.Errorf("got %v, asked for %v", got, asked)
+	}
+}
+
 // More records than there are offsets kept for are counted as well.
 func TestALongTailCountsRecords(t *testing.T) {
 	t.Parallel()
