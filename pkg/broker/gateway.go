@@ -41,8 +41,8 @@ type Options struct {
 	answers *answers
 	// stallAfter replaces the constant of that name, for tests that count requests: a busy machine must not make two of one.
 	stallAfter time.Duration
-	// readPatience replaces the constant of that name, for tests that wait for its end.
-	readPatience time.Duration
+	// readPatience and lookEvery replace the constants of these names, for tests that wait for them to pass.
+	readPatience, lookEvery time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -65,6 +65,7 @@ func (o Options) withDefaults() Options {
 		{&o.RequestTimeout, 30 * time.Second},
 		{&o.stallAfter, stallAfter},
 		{&o.readPatience, readPatience},
+		{&o.lookEvery, lookEvery},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.def

@@ -18,6 +18,8 @@ type Reading struct {
 	// Until is one past the last offset to read, by partition; Read returns when all are reached, and with an error when they cannot be. Without it Read goes on, with
 	// records as they are written, until its context ends.
 	Until map[int32]int64
+	// Added has a reading without Until go on with partitions that are added to the topic meanwhile, too, from their first offsets.
+	Added bool
 }
 
 // Sink takes what Read finds. Its methods are called one at a time, from any goroutine; while one blocks nothing more is read than
@@ -65,12 +67,13 @@ func (c *Cluster) Read(ctx context.Context, topic Topic, what Reading, sink Sink
 	defer cancel(nil)
 	defer context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })()
 
-	r := &reading{c: c, topic: topic, sink: sink, turn: make(chan struct{}, 1), events: make(chan readEvent)}
+	r := &reading{c: c, topic: topic, what: what, sink: sink, turn: make(chan struct{}, 1), events: make(chan readEvent), known: map[int32]bool{}}
 	// Fetchers end with the context, and hold the sink until then.
 	defer r.running.Wait()
 	defer cancel(nil)
 	var open []*position
 	for id, from := range what.From {
+		r.known[id] = true
 		p := &position{id: id, next: from, end: -1}
 		if what.Until != nil {
 			if p.end = what.Until[id]; p.next >= p.end {
@@ -90,7 +93,11 @@ type reading struct {
 	topic Topic
 	// believed is what was heard last of who leads it.
 	believed Topic
+	what     Reading
 	sink     Sink
+	// known are the partitions that are or were read; gone is how many looks in a row did not find the topic.
+	known map[int32]bool
+	gone  int
 	// turn is held by the one fetcher that has an answer in memory and talks to the sink.
 	turn chan struct{}
 	// over is what ends the reading, set by who holds turn: the sink is not called again.
@@ -119,6 +126,8 @@ type readEvent struct {
 	done int
 	lost []*position
 	why  error
+	// look is what the brokers say of the topic meanwhile.
+	look *look
 	// fatal ends the whole reading.
 	fatal error
 }
@@ -128,7 +137,10 @@ func (r *reading) run(ctx context.Context, open []*position) error {
 	r.assign(ctx, r.topic, open)
 	var waiting []*position
 	var why error
-	var retry <-chan time.Time
+	var retry, next <-chan time.Time
+	if r.what.Until == nil {
+		next = time.After(r.c.opts.lookEvery)
+	}
 	for left > 0 {
 		select {
 		case <-ctx.Done():
@@ -137,6 +149,14 @@ func (r *reading) run(ctx context.Context, open []*position) error {
 			if e.fatal != nil {
 				return e.fatal
 			}
+			if e.look != nil {
+				added, pause, err := r.looked(ctx, e.look)
+				if err != nil {
+					return err
+				}
+				left += added
+				next = time.After(pause)
+			}
 			left -= e.done
 			if len(e.lost) > 0 {
 				waiting, why = append(waiting, e.lost...), e.why
@@ -144,6 +164,9 @@ func (r *reading) run(ctx context.Context, open []*position) error {
 			if len(waiting) > 0 && retry == nil {
 				retry = time.After(readPause)
 			}
+		case <-next:
+			next = nil
+			r.running.Go(func() { r.tell(ctx, readEvent{look: r.look(ctx)}) })
 		case <-retry:
 			retry = nil
 			lost := waiting
@@ -172,8 +195,7 @@ func (r *reading) resume(ctx context.Context, lost []*position, why error) (done
 	case err != nil:
 		return 0, r.later(ctx, lost, err)
 	case !found || now.ID != r.topic.ID:
-		text := "the topic was deleted while it was read"
-		return 0, kafkaerr.New(opRead, r.topic.Name, kafkaerr.UnknownTopicOrPartition, &text, 0)
+		return 0, r.goneError(found)
 	}
 	if kafkaerr.CodeOf(why) == kafkaerr.OffsetOutOfRange {
 		ranges, err := r.c.offsetsOf(asking, now, ReadCommitted)

@@ -126,7 +126,7 @@ func (r *Log) stream(ctx context.Context, w http.ResponseWriter, responder rest.
 		q.what.From = from
 	}
 	if q.options.Follow {
-		q.what.Until = nil
+		q.what = endless(q.what, q.options)
 	}
 	err := q.target.Cluster.Read(ctx, q.target.Have, q.what, out)
 	switch {
@@ -143,6 +143,11 @@ func (r *Log) stream(ctx context.Context, w http.ResponseWriter, responder rest.
 		// The client sees a stream that was cut, and not one that is complete.
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// endless is a reading that goes on, with partitions that are added unless it is one of a certain partition.
+func endless(what broker.Reading, options *kafka.KafkaTopicLogOptions) broker.Reading {
+	return broker.Reading{From: what.From, Added: options.Partition == nil}
 }
 
 func logRefusal(ctx context.Context, err error, topic *kafka.KafkaTopic) *apierrors.StatusError {
