@@ -127,8 +127,6 @@ func throttleOf(resp any) time.Duration {
 		return r.ThrottleTime
 	case *sarama.IncrementalAlterConfigsResponse:
 		return r.ThrottleTime
-	case *sarama.OffsetResponse:
-		return ms(r.ThrottleTimeMs)
 	case *sarama.DescribeLogDirsResponse:
 		return r.ThrottleTime
 	case kmsg.ThrottleResponse:

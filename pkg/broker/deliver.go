@@ -44,12 +44,22 @@ func (f *fetcher) deliver(resp *kmsg.FetchResponse, asked []*position) readEvent
 				if e.why == nil || part.ErrorCode == kafkaerr.OffsetOutOfRange {
 					e.why = err
 				}
+				if part.ErrorCode == kafkaerr.OffsetOutOfRange {
+					// An offset that is in range is refused for the epoch of what was read before it, of which the leader does not know
+					// (Partition.readRecords).
+					p.lineage = nil
+				}
+				p.fenced = p.fenced || part.ErrorCode == kafkaerr.FencedLeaderEpoch
 				e.lost = append(e.lost, p)
 				over[p] = true
 				continue
 			}
 			before := p.next
-			if err := f.records(p, part); err != nil {
+			read := f.records
+			if part.DivergingEpoch.EndOffset >= 0 {
+				read = f.diverged
+			}
+			if err := read(p, part); err != nil {
 				return readEvent{fatal: err}
 			}
 			p.failing = time.Time{}
@@ -58,7 +68,7 @@ func (f *fetcher) deliver(resp *kmsg.FetchResponse, asked []*position) readEvent
 			case p.next >= p.end:
 				e.done++
 				over[p] = true
-			case p.next > before:
+			case p.next != before:
 				p.silence = silence{}
 			case empty || p == asked[0]:
 				if err := f.r.silent(p, throttle, part.LastStableOffset); err != nil {
@@ -128,6 +138,7 @@ func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) e
 				return damaged(err)
 			}
 		}
+		p.lineage.grow(b.LeaderEpoch(), p.next)
 		p.next = b.NextOffset()
 		if p.end >= 0 && p.next >= p.end {
 			return nil

@@ -231,6 +231,7 @@ func (f *fetcher) request(positions []*position) (*kmsg.FetchRequest, error) {
 	for _, p := range positions {
 		part := kmsg.NewFetchRequestTopicPartition()
 		part.Partition, part.FetchOffset = p.id, p.next
+		part.CurrentLeaderEpoch, part.LastFetchedEpoch = p.askedEpoch(), p.lineage.last()
 		part.PartitionMaxBytes = int32(max(fetchBytes/len(positions), minPartitionBytes))
 		t.Partitions = append(t.Partitions, part)
 	}

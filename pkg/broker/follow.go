@@ -43,7 +43,7 @@ func (r *reading) looked(ctx context.Context, l *look) (added int, pause time.Du
 	for _, p := range l.topic.Partitions {
 		if r.what.Added && !r.known[p.ID] {
 			r.known[p.ID] = true
-			fresh = append(fresh, &position{id: p.ID, end: -1})
+			fresh = append(fresh, newPosition(p.ID, 0))
 		}
 	}
 	if len(fresh) > 0 {

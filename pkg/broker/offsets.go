@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -96,11 +97,11 @@ func (c *Cluster) offsetsAt(ctx context.Context, t Topic, isolation Isolation, t
 	for i := range answers {
 		answers[i] = make(map[int32]leaderOffset, len(t.Partitions))
 	}
-	todo := t.Partitions
+	asked := t.Partitions
 	for attempt := 1; ; attempt++ {
-		c.askLeaders(ctx, t.Name, todo, isolation, timestamps, answers)
-		todo = nil
-		for _, p := range t.Partitions {
+		c.askLeaders(ctx, t.Name, asked, isolation, timestamps, answers)
+		var todo []Partition
+		for _, p := range asked {
 			for _, answer := range answers {
 				if retriableOffset(answer[p.ID].err) {
 					c.contradicted(t, answer[p.ID].err)
@@ -112,8 +113,18 @@ func (c *Cluster) offsetsAt(ctx context.Context, t Topic, isolation Isolation, t
 		if len(todo) == 0 || attempt == offsetAttempts || c.pause(ctx, offsetPause) != nil {
 			break
 		}
-		if todo = c.renewed(ctx, t, todo); todo == nil {
+		if asked = c.renewed(ctx, t, todo); asked == nil {
 			break
+		}
+		for i := range asked {
+			// A leader that has a higher epoch than any broker tells is asked for none.
+			before := todo[i].LeaderEpoch
+			fenced := slices.ContainsFunc(answers, func(answer map[int32]leaderOffset) bool {
+				return kafkaerr.CodeOf(answer[asked[i].ID].err) == kafkaerr.FencedLeaderEpoch
+			})
+			if fenced && asked[i].LeaderEpoch <= before {
+				asked[i].LeaderEpoch = -1
+			}
 		}
 	}
 	if ctx.Err() != nil {
@@ -170,11 +181,14 @@ type offsetsTarget struct {
 
 type offsetsQuestion struct {
 	topic      string
-	partitions []int32
+	partitions []ledPartition
 }
 
+// ledPartition is a partition and the epoch of the leader that is asked about it, -1 for whichever it has.
+type ledPartition struct{ id, epoch int32 }
+
 // offsetsAnswer is shared by all who asked: it is read only.
-type offsetsAnswer struct{ resp *sarama.OffsetResponse }
+type offsetsAnswer map[TopicPartition]leaderOffset
 
 var offsetsRules = batchRules[offsetsQuestion]{
 	api: kmsg.ListOffsets.Name(), maxWeight: maxOffsetPartitions,
@@ -200,9 +214,9 @@ func (c *Cluster) askLeaders(ctx context.Context, topic string, partitions []Par
 			current[p.Leader] = i
 			questions, leaders = append(questions, offsetsQuestion{topic: topic}), append(leaders, p.Leader)
 		}
-		questions[i].partitions = append(questions[i].partitions, p.ID)
+		questions[i].partitions = append(questions[i].partitions, ledPartition{p.ID, p.LeaderEpoch})
 	}
-	var asked []*call[offsetsQuestion, *offsetsAnswer]
+	var asked []*call[offsetsQuestion, offsetsAnswer]
 	for i, q := range questions {
 		for _, timestamp := range timestamps {
 			asked = append(asked, c.shared.offsets.submit(ctx, offsetsTarget{leaders[i], isolation, timestamp}, q))
@@ -212,49 +226,79 @@ func (c *Cluster) askLeaders(ctx context.Context, topic string, partitions []Par
 		said, err := k.wait(ctx)
 		err = c.ownFailure(ctx, op, topic, err)
 		into := answers[i%len(timestamps)]
-		for _, id := range k.query.partitions {
-			into[id] = said.of(topic, id, err)
+		for _, p := range k.query.partitions {
+			into[p.id] = said.of(topic, p.id, err)
 		}
 	}
 }
 
-func (a *offsetsAnswer) of(topic string, id int32, err error) leaderOffset {
-	o := leaderOffset{offset: -1, timestamp: -1, err: err}
+func (a offsetsAnswer) of(topic string, id int32, err error) leaderOffset {
 	if err != nil {
+		return leaderOffset{-1, -1, err}
+	}
+	if o, told := a[TopicPartition{topic, id}]; told {
 		return o
 	}
-	block := a.resp.GetBlock(topic, id)
-	switch {
-	case block == nil:
-		o.err = notMentioned(kafkaerr.OpListOffsets, partitionObject(topic, id))
-	case block.Err != sarama.ErrNoError:
-		o.err = kafkaerr.New(kafkaerr.OpListOffsets, partitionObject(topic, id), int16(block.Err), nil, 0)
-	default:
-		o.offset, o.timestamp = block.Offset, block.Timestamp
-	}
-	return o
+	return leaderOffset{-1, -1, notMentioned(kafkaerr.OpListOffsets, partitionObject(topic, id))}
 }
 
 // askLeader sends one ListOffsets request for all calls.
-func (c *Cluster) askLeader(target offsetsTarget) func(context.Context, []*call[offsetsQuestion, *offsetsAnswer]) error {
-	return func(ctx context.Context, calls []*call[offsetsQuestion, *offsetsAnswer]) error {
-		resp, err := askBroker(ctx, c, target.leader, request[*sarama.OffsetResponse]{kafkaerr.OpListOffsets, "", int16(kmsg.ListOffsets), laneData,
-			bySarama(func() *sarama.OffsetRequest {
-				req := sarama.NewOffsetRequest(sarama.MaxVersion)
-				req.IsolationLevel = sarama.IsolationLevel(target.isolation)
-				for _, k := range calls {
-					for _, id := range k.query.partitions {
-						req.AddBlock(k.query.topic, id, target.timestamp, 1)
-					}
-				}
-				return req
-			}, (*sarama.Broker).GetAvailableOffsets)})
+func (c *Cluster) askLeader(target offsetsTarget) func(context.Context, []*call[offsetsQuestion, offsetsAnswer]) error {
+	return func(ctx context.Context, calls []*call[offsetsQuestion, offsetsAnswer]) error {
+		const op = kafkaerr.OpListOffsets
+		resp, err := askBroker(ctx, c, target.leader, request[*kmsg.ListOffsetsResponse]{op, "", int16(kmsg.ListOffsets), laneData,
+			byKmsg[*kmsg.ListOffsetsResponse](func() kmsg.Request { return listOffsets(target, calls) }, minListOffsetsVersion)})
 		if err != nil {
 			return err
 		}
+		said := offsetsAnswer{}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				o := leaderOffset{offset: p.Offset, timestamp: p.Timestamp}
+				if p.ErrorCode != 0 {
+					o = leaderOffset{-1, -1, kafkaerr.New(op, partitionObject(t.Topic, p.Partition), p.ErrorCode, nil, 0)}
+				}
+				said[TopicPartition{t.Topic, p.Partition}] = o
+			}
+		}
 		for _, k := range calls {
-			k.answer(&offsetsAnswer{resp}, nil)
+			k.answer(said, nil)
 		}
 		return nil
 	}
+}
+
+// minListOffsetsVersion is the first that answers one offset for a timestamp.
+const minListOffsetsVersion = 1
+
+// listOffsets asks about each partition once. Of the epochs that calls know of a leader the highest counts.
+func listOffsets(target offsetsTarget, calls []*call[offsetsQuestion, offsetsAnswer]) kmsg.Request {
+	type place struct{ topic, partition int }
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.IsolationLevel = int8(target.isolation)
+	topics, places := map[string]int{}, map[TopicPartition]place{}
+	for _, k := range calls {
+		name := k.query.topic
+		at, known := topics[name]
+		if !known {
+			at = len(req.Topics)
+			topics[name] = at
+			t := kmsg.NewListOffsetsRequestTopic()
+			t.Topic = name
+			req.Topics = append(req.Topics, t)
+		}
+		t := &req.Topics[at]
+		for _, p := range k.query.partitions {
+			if has, twice := places[TopicPartition{name, p.id}]; twice {
+				epoch := &req.Topics[has.topic].Partitions[has.partition].CurrentLeaderEpoch
+				*epoch = max(*epoch, p.epoch)
+				continue
+			}
+			places[TopicPartition{name, p.id}] = place{at, len(t.Partitions)}
+			part := kmsg.NewListOffsetsRequestTopicPartition()
+			part.Partition, part.Timestamp, part.CurrentLeaderEpoch = p.id, target.timestamp, p.epoch
+			t.Partitions = append(t.Partitions, part)
+		}
+	}
+	return req
 }

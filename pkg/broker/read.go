@@ -74,7 +74,7 @@ func (c *Cluster) Read(ctx context.Context, topic Topic, what Reading, sink Sink
 	var open []*position
 	for id, from := range what.From {
 		r.known[id] = true
-		p := &position{id: id, next: from, end: -1}
+		p := newPosition(id, from)
 		if what.Until != nil {
 			if p.end = what.Until[id]; p.next >= p.end {
 				continue
@@ -115,10 +115,18 @@ type position struct {
 	next int64
 	// end is one past the last offset to read, -1 without one.
 	end int64
+	// leaderEpoch is the highest epoch that a leader of it is said to have, -1 when none is; fenced tells that one has a higher epoch.
+	leaderEpoch int32
+	fenced      bool
+	lineage     lineage
 	// failing is since when no broker serves it; zero when one does.
 	failing time.Time
 	// silence is that of a broker that does, and brings nothing.
 	silence silence
+}
+
+func newPosition(partition int32, from int64) *position {
+	return &position{id: partition, next: from, end: -1, leaderEpoch: -1}
 }
 
 // readEvent is what a fetcher tells: partitions that are read to their end, those that it cannot serve and why, or the end of all.
@@ -278,15 +286,16 @@ func (r *reading) skip(ctx context.Context, lost []*position, ranges map[int32]P
 // assign gives partitions to the fetchers of their leaders. Those without a leader wait.
 func (r *reading) assign(ctx context.Context, topic Topic, positions []*position) {
 	r.believed = topic
-	leaders := make(map[int32]int32, len(topic.Partitions))
+	now := make(map[int32]Partition, len(topic.Partitions))
 	for _, p := range topic.Partitions {
-		leaders[p.ID] = p.Leader
+		now[p.ID] = p
 	}
 	byLeader := map[int32][]*position{}
 	var leaderless []*position
 	for _, p := range positions {
-		if leader, known := leaders[p.id]; known && leader >= 0 {
-			byLeader[leader] = append(byLeader[leader], p)
+		if is, known := now[p.id]; known && is.Leader >= 0 {
+			p.ledBy(is.LeaderEpoch)
+			byLeader[is.Leader] = append(byLeader[is.Leader], p)
 		} else {
 			leaderless = append(leaderless, p)
 		}

@@ -17,7 +17,7 @@ type shared struct {
 	topicByID        *batcher[TopicID, topicByID]
 	configs          *batcher[[]string, *configsAnswer]
 	reassignments    *batcher[[]Topic, map[string]map[int32]Reassignment]
-	offsets          batchers[offsetsTarget, offsetsQuestion, *offsetsAnswer]
+	offsets          batchers[offsetsTarget, offsetsQuestion, offsetsAnswer]
 	logDirs          batchers[int32, map[string][]int32, *logDirsAnswer]
 
 	// Requests that only validate are other requests: Kafka has one flag for all that a request names.
@@ -50,7 +50,7 @@ func newShared(c *Cluster) *shared {
 		delete:           newBatcher(c, atMost(deleteRules, c.maxWrites), toController(c, c.deleteTopics)),
 	}
 	s.configs.maxWeight = maxConfigTopics
-	s.offsets.build = func(target offsetsTarget) *batcher[offsetsQuestion, *offsetsAnswer] {
+	s.offsets.build = func(target offsetsTarget) *batcher[offsetsQuestion, offsetsAnswer] {
 		return newBatcher(c, offsetsRules, c.askLeader(target))
 	}
 	s.logDirs.build = func(id int32) *batcher[map[string][]int32, *logDirsAnswer] {

@@ -46,6 +46,7 @@ type NewRecord struct {
 const (
 	batchLengthAt      = 8
 	batchPrefix        = 12
+	batchLeaderEpochAt = 12
 	batchMagicAt       = 16
 	batchCRCAt         = 17
 	batchAttributesAt  = 21
@@ -76,6 +77,9 @@ func (b Batch) baseOffset() int64 { return int64(binary.BigEndian.Uint64(b)) }
 func (b Batch) NextOffset() int64 {
 	return b.baseOffset() + int64(int32(binary.BigEndian.Uint32(b[batchLastDeltaAt:]))) + 1
 }
+
+// LeaderEpoch is that of the leader who appended the batch, -1 when it is not known.
+func (b Batch) LeaderEpoch() int32 { return int32(binary.BigEndian.Uint32(b[batchLeaderEpochAt:])) }
 
 func (b Batch) attributes() uint16 { return binary.BigEndian.Uint16(b[batchAttributesAt:]) }
 func (b Batch) codec() codec       { return codec(b.attributes() & attributeCodec) }

@@ -43,7 +43,7 @@ func (b *Builder) Encode(producer int64, epoch int16, sequence int32) []byte {
 	out = append(out, b.body...)
 	count := uint32(len(b.Records))
 	binary.BigEndian.PutUint32(out[batchLengthAt:], uint32(len(out)-batchPrefix))
-	binary.BigEndian.PutUint32(out[batchPrefix:], ^uint32(0)) // no leader epoch
+	binary.BigEndian.PutUint32(out[batchLeaderEpochAt:], ^uint32(0)) // no leader epoch
 	out[batchMagicAt] = batchMagic
 	binary.BigEndian.PutUint32(out[batchLastDeltaAt:], count-1)
 	binary.BigEndian.PutUint64(out[batchFirstTimeAt:], uint64(b.first))

@@ -107,7 +107,8 @@ func (o *logWriter) Gap(g broker.Gap) error {
 		"offsets %d to %d are not there any more, because of retention or because records were deleted; reading goes on at %d", g.From, g.Next-1, g.Next)}
 	if g.Next < g.From {
 		notice = &v1beta1.TopicLogNotice{Reason: v1beta1.LogTruncated, Message: fmt.Sprintf(
-			"the partition ends at offset %d now and has been read up to %d: it has lost records; reading goes on at its end", g.Next, g.From)}
+			"the partition lost its records from offset %d on, of which those before %d have been read; others may be in their place: reading goes on at %d",
+			g.Next, g.From, g.Next)}
 	}
 	return o.sent(o.lines.Encode(v1beta1.TopicLogEntry{Partition: ptr.To(g.Partition), Warning: notice}))
 }

@@ -1,0 +1,256 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+)
+
+func TestWhereTwoLogsPart(t *testing.T) {
+	read := lineage{}
+	for _, batch := range []epochStart{{1, 0}, {1, 3}, {3, 5}, {4, 7}} {
+		read.grow(batch.epoch, batch.offset)
+	}
+	for name, tt := range map[string]struct {
+		next  int64
+		epoch int32
+		end   int64
+		want  int64
+		left  lineage
+	}{
+		"cut within the last epoch":             {9, 4, 8, 8, lineage{{1, 0}, {3, 5}, {4, 7}}},
+		"another leader instead of the last":    {9, 3, 20, 7, lineage{{1, 0}, {3, 5}}},
+		"one that was not read in between":      {9, 2, 30, 5, lineage{{1, 0}}},
+		"and ended before":                      {9, 1, 2, 2, lineage{{1, 0}}},
+		"before all that was read":              {9, 0, 40, 0, lineage{}},
+		"before all that was read, and shorter": {9, -1, 0, 0, lineage{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := slices.Clone(read)
+			if got := l.cut(tt.next, tt.epoch, tt.end); got != tt.want || !slices.Equal(l, tt.left) {
+				t.Errorf("they part at %d, and %v is left; want %d, %v", got, l, tt.want, tt.left)
+			}
+		})
+	}
+	for epoch := range int32(3 * maxLineage) {
+		read.grow(10+epoch, int64(100+epoch))
+	}
+	if len(read) != maxLineage || read.last() != 10+3*maxLineage-1 {
+		t.Errorf("%d epochs are kept, the last is %d", len(read), read.last())
+	}
+	if read.grow(-1, 200); read.last() != -1 {
+		t.Errorf("the epoch of a batch without one is %d", read.last())
+	}
+	if read.grow(5, 200); read.last() != 5 {
+		t.Errorf("the last epoch is %d", read.last())
+	}
+}
+
+// twoEpochs is a topic whose offsets 0 to 9 are of one leader and 10 to 14 of the next, and the epoch of the last.
+func twoEpochs(t *testing.T, b *bench) (Topic, Reading) {
+	t.Helper()
+	client := newProducer(t, b)
+	mustProduce(t, client, numbered("orders", 0, 0, 10)...)
+	if err := b.kafka.MoveTopicPartition("orders", 0, (b.kafka.LeaderFor("orders", 0)+1)%3); err != nil {
+		t.Fatal(err)
+	}
+	client.ForceMetadataRefresh()
+	mustProduce(t, client, numbered("orders", 0, 10, 5)...)
+	return wholeTopic(t, b, "orders")
+}
+
+// diverge has the leader answer once, to who asks for an offset, that its log parts from what was read. The fake brokers have no such thing.
+func diverge(b *bench, at int64, epoch func(*kmsg.FetchRequest) int32, end, stable int64) {
+	told := false
+	b.rewriteFetches(func(req *kmsg.FetchRequest, resp *kmsg.FetchResponse) {
+		if asked := req.Topics[0].Partitions[0]; !told && asked.FetchOffset == at {
+			told = true
+			p := &resp.Topics[0].Partitions[0]
+			p.RecordBatches, p.LastStableOffset = nil, stable
+			p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = epoch(req), end
+		}
+	})
+}
+
+// An unclean election: what was read last is gone, and others have written in its place.
+func TestALogThatWasCutAndHasGrownAgainIsNoticed(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic, what := twoEpochs(t, b)
+	diverge(b, 15, func(req *kmsg.FetchRequest) int32 { return req.Topics[0].Partitions[0].LastFetchedEpoch - 1 }, 12, 15)
+	ctx, cancel := context.WithCancel(testContext(t))
+	got := &notes{}
+	ended := make(chan error, 1)
+	go func() { ended <- b.cluster.Read(ctx, topic, Reading{From: what.From}, got) }()
+	eventually(t, "what is in the place of what was read is read", func() bool { return got.count() == 20 })
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if want := append(numbers(0, 15), numbers(10, 5)...); !slices.Equal(got.values(0), want) || !slices.Equal(got.gaps, []Gap{{0, 15, 10}}) {
+		t.Errorf("got %v and %+v", got.values(0), got.gaps)
+	}
+}
+
+// The end that was to be reached is not there any more.
+func TestALogThatWasCutEndsWhereItEndsNow(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end, stable int64
+		want        []string
+	}{
+		"shorter than what was read":   {4, 4, numbers(0, 10)},
+		"shorter than what was wanted": {4, 6, append(numbers(0, 10), numbers(4, 2)...)},
+		"grown beyond it":              {4, 99, append(numbers(0, 10), numbers(4, 11)...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			topic, what := twoEpochs(t, b)
+			cut := false
+			b.rewriteFetches(func(req *kmsg.FetchRequest, resp *kmsg.FetchResponse) {
+				p := &resp.Topics[0].Partitions[0]
+				switch asked := req.Topics[0].Partitions[0]; {
+				case asked.FetchOffset == 10 && !cut:
+					cut = true
+					p.RecordBatches, p.LastStableOffset = nil, tt.stable
+					p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = asked.LastFetchedEpoch, tt.end
+				case asked.FetchOffset == 0:
+					// The first answer ends with the first leader's records.
+					p.RecordBatches = firstBatch(p.RecordBatches)
+				}
+			})
+			got := &notes{}
+			if err := b.cluster.Read(testContext(t), topic, what, got); err != nil || !cut {
+				t.Fatal(err, cut)
+			}
+			if !slices.Equal(got.values(0), tt.want) || !slices.Equal(got.gaps, []Gap{{0, 10, tt.end}}) {
+				t.Errorf("got %v and %+v", got.values(0), got.gaps)
+			}
+		})
+	}
+}
+
+// firstBatch leaves out what is behind the first batch.
+func firstBatch(records []byte) []byte {
+	var first kmsg.RecordBatch
+	if err := first.ReadFrom(records); err != nil {
+		return records
+	}
+	return records[:12+first.Length]
+}
+
+// Requests say which leader they are for, so that one that was left behind does not answer them.
+func TestLeadersAreAskedByTheirEpoch(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic, what := twoEpochs(t, b)
+	epoch := topic.Partitions[0].LeaderEpoch
+	if epoch < 1 {
+		t.Fatalf("the second leader has epoch %d", epoch)
+	}
+	var mu sync.Mutex
+	asked := map[kmsg.Key][]int32{}
+	b.network.set(func() {
+		b.network.change = func(_ string, req kmsg.Request, _ kmsg.Response) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch req := req.(type) {
+			case *kmsg.FetchRequest:
+				asked[kmsg.Fetch] = append(asked[kmsg.Fetch], req.Topics[0].Partitions[0].CurrentLeaderEpoch)
+			case *kmsg.ListOffsetsRequest:
+				asked[kmsg.ListOffsets] = append(asked[kmsg.ListOffsets], req.Topics[0].Partitions[0].CurrentLeaderEpoch)
+			}
+		}
+	})
+	if err := b.cluster.Read(testContext(t), topic, what, &notes{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.cluster.OffsetsOf(testContext(t), topic, ReadCommitted); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, key := range []kmsg.Key{kmsg.Fetch, kmsg.ListOffsets} {
+		if len(asked[key]) == 0 || slices.Min(asked[key]) != epoch {
+			t.Errorf("%s was for the epochs %v, want %d", kmsg.NameForKey(int16(key)), asked[key], epoch)
+		}
+	}
+}
+
+// lead has all brokers tell an epoch of a partition's leader.
+func lead(b *bench, epoch int32) {
+	b.network.set(func() {
+		b.network.change = func(_ string, _ kmsg.Request, resp kmsg.Response) {
+			if said, ok := resp.(*kmsg.MetadataResponse); ok {
+				for i := range said.Topics {
+					for j := range said.Topics[i].Partitions {
+						said.Topics[i].Partitions[j].LeaderEpoch = epoch
+					}
+				}
+			}
+		}
+	})
+}
+
+// A leader that is newer than what brokers tell is the leader all the same.
+func TestALeaderThatIsNewerThanIsKnownIsRead(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	lead(b, 0)
+	topic, what := twoEpochs(t, b)
+	got := &notes{}
+	if err := b.cluster.Read(testContext(t), topic, what, got); err != nil || !slices.Equal(got.values(0), numbers(0, 15)) {
+		t.Errorf("%v, %v", got.values(0), err)
+	}
+	if offsets, err := b.cluster.OffsetsOf(testContext(t), topic, ReadCommitted); err != nil || offsets[0].Err != nil || offsets[0].End != 15 {
+		t.Errorf("%+v, %v", offsets, err)
+	}
+}
+
+// One that is older than what brokers tell has been left behind: what it has may not be what was committed since.
+func TestALeaderThatWasLeftBehindIsNotRead(t *testing.T) {
+	b := newBench(t, Options{readPatience: time.Millisecond}, kfake.SeedTopics(1, "orders"))
+	_, what := twoEpochs(t, b)
+	lead(b, 7)
+	topic := mustTopic(t, b, "orders")
+	got := &notes{}
+	if err := b.cluster.Read(testContext(t), topic, what, got); kafkaerr.CodeOf(err) != kafkaerr.UnknownLeaderEpoch || got.count() > 0 {
+		t.Errorf("%d records, %v", got.count(), err)
+	}
+	offsets, err := b.cluster.OffsetsOf(testContext(t), topic, ReadCommitted)
+	if err != nil || kafkaerr.CodeOf(offsets[0].Err) != kafkaerr.UnknownLeaderEpoch {
+		t.Errorf("%+v, %v", offsets, err)
+	}
+}
+
+// Calls that share a request may know different epochs.
+func TestTheHighestEpochOfALeaderCounts(t *testing.T) {
+	ask := func(topic string, partitions ...ledPartition) *call[offsetsQuestion, offsetsAnswer] {
+		return &call[offsetsQuestion, offsetsAnswer]{query: offsetsQuestion{topic, partitions}}
+	}
+	req := listOffsets(offsetsTarget{timestamp: -1, isolation: ReadCommitted}, []*call[offsetsQuestion, offsetsAnswer]{
+		ask("a", ledPartition{0, 4}, ledPartition{1, -1}), ask("b", ledPartition{0, 1}), ask("a", ledPartition{0, 6}), ask("a", ledPartition{0, 5}, ledPartition{2, 2}),
+	}).(*kmsg.ListOffsetsRequest)
+	got := map[TopicPartition]int32{}
+	for _, topic := range req.Topics {
+		for _, p := range topic.Partitions {
+			if _, twice := got[TopicPartition{topic.Topic, p.Partition}]; twice || p.Timestamp != -1 {
+				t.Errorf("%s-%d twice, or for %d", topic.Topic, p.Partition, p.Timestamp)
+			}
+			got[TopicPartition{topic.Topic, p.Partition}] = p.CurrentLeaderEpoch
+		}
+	}
+	want := map[TopicPartition]int32{{"a", 0}: 6, {"a", 1}: -1, {"a", 2}: 2, {"b", 0}: 1}
+	if len(got) != len(want) || req.IsolationLevel != 1 {
+		t.Errorf("asked about %v, isolation %d", got, req.IsolationLevel)
+	}
+	for p, epoch := range want {
+		if got[p] != epoch {
+			t.Errorf("%v is asked about with epoch %d, want %d", p, got[p], epoch)
+		}
+	}
+}
