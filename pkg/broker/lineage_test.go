@@ -99,6 +99,51 @@ func TestALogThatWasCutAndHasGrownAgainIsNoticed(t *testing.T) {
 	}
 }
 
+// Who waits at the end of a log has read nothing of it yet.
+func TestALogThatIsCutBeforeTheFirstRecordComes(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic, what := twoEpochs(t, b)
+	ranges, err := b.cluster.OffsetsOf(testContext(t), topic, ReadCommitted)
+	if err != nil || ranges[0].Epoch != topic.Partitions[0].LeaderEpoch {
+		t.Fatalf("%+v, %v", ranges, err)
+	}
+	diverge(b, 15, func(req *kmsg.FetchRequest) int32 { return req.Topics[0].Partitions[0].LastFetchedEpoch - 1 }, 12, 15)
+	ctx, cancel := context.WithCancel(testContext(t))
+	got := &notes{}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.cluster.Read(ctx, topic, Reading{From: what.Until, Epochs: map[int32]int32{0: ranges[0].Epoch}}, got)
+	}()
+	eventually(t, "what is in the place of the end is read", func() bool { return got.count() == 3 })
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if !slices.Equal(got.values(0), numbers(12, 3)) || !slices.Equal(got.gaps, []Gap{{0, 15, 12}}) {
+		t.Errorf("got %v and %+v", got.values(0), got.gaps)
+	}
+}
+
+// A leader that has written nothing leaves no epoch in other logs: then nothing was cut.
+func TestALeaderThatWroteNothingCutsNothing(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic, what := twoEpochs(t, b)
+	diverge(b, 15, func(*kmsg.FetchRequest) int32 { return 0 }, 15, 15)
+	ctx, cancel := context.WithCancel(testContext(t))
+	got := &notes{}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.cluster.Read(ctx, topic, Reading{From: what.Until, Epochs: map[int32]int32{0: 1}}, got)
+	}()
+	mustProduce(t, newProducer(t, b), numbered("orders", 0, 15, 1)...)
+	eventually(t, "the next record is read", func() bool { return got.count() == 1 })
+	cancel()
+	<-ended
+	if !slices.Equal(got.values(0), numbers(15, 1)) || len(got.gaps) > 0 {
+		t.Errorf("got %v and %+v", got.values(0), got.gaps)
+	}
+}
+
 // The end that was to be reached is not there any more.
 func TestALogThatWasCutEndsWhereItEndsNow(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -70,12 +70,12 @@ func (c *Cluster) offsetsOf(ctx context.Context, t Topic, isolation Isolation) (
 	merged := make(map[int32]PartitionOffsets, len(t.Partitions))
 	for _, p := range t.Partitions {
 		start, end := ends[0][p.ID], ends[1][p.ID]
-		o := PartitionOffsets{Start: start.offset, End: end.offset, Err: start.err}
+		o := PartitionOffsets{Start: start.offset, End: end.offset, Epoch: end.epoch, Err: start.err}
 		if o.Err == nil {
 			o.Err = end.err
 		}
 		if o.Err != nil {
-			o.Start, o.End = -1, -1
+			o.Start, o.End, o.Epoch = -1, -1, -1
 		}
 		merged[p.ID] = o
 	}
@@ -86,7 +86,9 @@ func (c *Cluster) offsetsOf(ctx context.Context, t Topic, isolation Isolation) (
 type leaderOffset struct {
 	// offset is of the first record at the timestamp or later; -1 when there is none, or with err. timestamp is that record's.
 	offset, timestamp int64
-	err               error
+	// epoch is that of the record, and for the end the leader's own; -1 when it is not known.
+	epoch int32
+	err   error
 }
 
 // offsetsAt asks the leaders, all at once, for a topic's offsets at some timestamps (milliseconds, or Kafka's -1 and -2): one answer
@@ -204,7 +206,7 @@ func (c *Cluster) askLeaders(ctx context.Context, topic string, partitions []Par
 	for _, p := range partitions {
 		if p.Leader < 0 {
 			for _, answer := range answers {
-				answer[p.ID] = leaderOffset{-1, -1, kafkaerr.New(op, partitionObject(topic, p.ID), kafkaerr.LeaderNotAvailable, nil, 0)}
+				answer[p.ID] = leaderOffset{-1, -1, -1, kafkaerr.New(op, partitionObject(topic, p.ID), kafkaerr.LeaderNotAvailable, nil, 0)}
 			}
 			continue
 		}
@@ -234,12 +236,12 @@ func (c *Cluster) askLeaders(ctx context.Context, topic string, partitions []Par
 
 func (a offsetsAnswer) of(topic string, id int32, err error) leaderOffset {
 	if err != nil {
-		return leaderOffset{-1, -1, err}
+		return leaderOffset{-1, -1, -1, err}
 	}
 	if o, told := a[TopicPartition{topic, id}]; told {
 		return o
 	}
-	return leaderOffset{-1, -1, notMentioned(kafkaerr.OpListOffsets, partitionObject(topic, id))}
+	return leaderOffset{-1, -1, -1, notMentioned(kafkaerr.OpListOffsets, partitionObject(topic, id))}
 }
 
 // askLeader sends one ListOffsets request for all calls.
@@ -254,9 +256,9 @@ func (c *Cluster) askLeader(target offsetsTarget) func(context.Context, []*call[
 		said := offsetsAnswer{}
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
-				o := leaderOffset{offset: p.Offset, timestamp: p.Timestamp}
+				o := leaderOffset{offset: p.Offset, timestamp: p.Timestamp, epoch: p.LeaderEpoch}
 				if p.ErrorCode != 0 {
-					o = leaderOffset{-1, -1, kafkaerr.New(op, partitionObject(t.Topic, p.Partition), p.ErrorCode, nil, 0)}
+					o = leaderOffset{-1, -1, -1, kafkaerr.New(op, partitionObject(t.Topic, p.Partition), p.ErrorCode, nil, 0)}
 				}
 				said[TopicPartition{t.Topic, p.Partition}] = o
 			}

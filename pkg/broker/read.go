@@ -15,6 +15,9 @@ import (
 type Reading struct {
 	// From is the offset to begin at, by partition. Partitions that it does not name are not read.
 	From map[int32]int64
+	// Epochs are those of the leaders that told the ends of partitions which are read from there, as far as they are known: by them it is noticed
+	// that such a log is cut before anything is read of it.
+	Epochs map[int32]int32
 	// Until is one past the last offset to read, by partition; Read returns when all are reached, and with an error when they cannot be. Without it Read goes on, with
 	// records as they are written, until its context ends.
 	Until map[int32]int64
@@ -75,6 +78,9 @@ func (c *Cluster) Read(ctx context.Context, topic Topic, what Reading, sink Sink
 	for id, from := range what.From {
 		r.known[id] = true
 		p := newPosition(id, from)
+		if epoch, known := what.Epochs[id]; known {
+			p.lineage.grow(epoch, from)
+		}
 		if what.Until != nil {
 			if p.end = what.Until[id]; p.next >= p.end {
 				continue

@@ -251,6 +251,8 @@ const (
 type PartitionOffsets struct {
 	Start int64
 	End   int64
+	// Epoch is the leader's that told End, -1 when it is not known.
+	Epoch int32
 	// Err tells why this partition could not be asked; Start and End are then -1.
 	Err error
 }

@@ -147,7 +147,7 @@ func (r *Log) stream(ctx context.Context, w http.ResponseWriter, responder rest.
 
 // endless is a reading that goes on, with partitions that are added unless it is one of a certain partition.
 func endless(what broker.Reading, options *kafka.KafkaTopicLogOptions) broker.Reading {
-	return broker.Reading{From: what.From, Added: options.Partition == nil}
+	return broker.Reading{From: what.From, Epochs: what.Epochs, Added: options.Partition == nil}
 }
 
 func logRefusal(ctx context.Context, err error, topic *kafka.KafkaTopic) *apierrors.StatusError {
@@ -178,7 +178,10 @@ func (r *Log) reading(ctx context.Context, t resolver.Target, options *kafka.Kaf
 	}
 	switch {
 	case options.Offset == kafka.LogLatest:
-		what.From = what.Until
+		what.From, what.Epochs = what.Until, make(map[int32]int32, len(ranges))
+		for id, has := range ranges {
+			what.Epochs[id] = has.Epoch
+		}
 	case options.Offset != "" && options.Offset != kafka.LogEarliest:
 		at, err := strconv.ParseInt(options.Offset, 10, 64)
 		has := ranges[*options.Partition]
