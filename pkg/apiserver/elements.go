@@ -73,7 +73,11 @@ func (c *yamlElements) elements() (int64, error) {
 	if c.anchors > 0 && c.aliases > maxAliases {
 		return c.n, fmt.Errorf("the body has more than %d aliases of YAML (*name); write out what they stand for", maxAliases)
 	}
-	return c.n, nil
+	if c.anchors == 0 {
+		return c.n, nil
+	}
+	// An alias may stand for nearly all that there is.
+	return c.n * (1 + c.aliases), nil
 }
 
 // cborElements counts data items by their heads (RFC 8949, section 3).

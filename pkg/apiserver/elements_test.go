@@ -64,4 +64,11 @@ func TestAliasesOfYAMLAreFew(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// What an alias stands for is decoded once more.
+	list := "a: &a [" + strings.Repeat("1,", 1000) + "]\nb: *a\nc: *a\nd: *a\n"
+	counter, _ := counterFor("application/yaml", bodyLimit{1 << 20, 1 << 20})
+	counter.count([]byte(list))
+	if n, err := counter.elements(); err != nil || n < 4000 {
+		t.Errorf("three aliases of a thousand elements count as %d, %v", n, err)
+	}
 }

@@ -113,8 +113,9 @@ func (c *Cluster) setBootstrap(addrs []string) {
 		c.mu.Unlock()
 		return
 	}
-	c.dir, c.preferred, c.snapshot = nil, "", nil
+	c.dir, c.preferred, c.snapshot, c.noForwarding = nil, "", nil, false
 	c.epoch++
+	c.views.clear()
 	c.mu.Unlock()
 	c.logDirs.clear()
 	c.pool.reset()

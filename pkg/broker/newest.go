@@ -10,7 +10,7 @@ import (
 // newestMetadata asks for topics, all without names, until an answer is not older than what was heard before. What is older to the end is
 // refused: whoever acts on it acts on a state that is no more.
 func (c *Cluster) newestMetadata(ctx context.Context, names []string) (*metadataAnswer, error) {
-	for attempt := 1; ; attempt++ {
+	for start := time.Now(); ; {
 		asked := c.opts.Clock.Now()
 		said, err := askAny(ctx, c, c.metadataOf(names))
 		if err != nil {
@@ -21,7 +21,7 @@ func (c *Cluster) newestMetadata(ctx context.Context, names []string) (*metadata
 		var older []string
 		now := c.opts.Clock.Now()
 		for name, t := range said.topics {
-			if c.views.older(asked, now, t) {
+			if c.views.older(asked, now, t, said.directory.kraft) {
 				older = append(older, name)
 			}
 		}
@@ -32,7 +32,7 @@ func (c *Cluster) newestMetadata(ctx context.Context, names []string) (*metadata
 			return &said, nil
 		}
 		c.doubt(said.addr)
-		if attempt < readAttempts && c.others(said.addr) {
+		if time.Since(start) < newerTime && c.others(said.addr) {
 			if err := c.pause(ctx, settlePause); err != nil {
 				return nil, err
 			}
@@ -46,6 +46,9 @@ func (c *Cluster) newestMetadata(ctx context.Context, names []string) (*metadata
 		return &said, nil
 	}
 }
+
+// newerTime is how long brokers may lag behind one that has told of more: busy ones do for four seconds (seen on 4.3.1).
+const newerTime = 5 * time.Second
 
 // secondTime bounds the wait for a second broker's word that a topic is missing. When it does not come the first one's has to do.
 const secondTime = time.Second

@@ -204,7 +204,7 @@ func (r *reading) resume(ctx context.Context, lost []*position, why error) (done
 	switch {
 	case ctx.Err() != nil:
 		return 0, r.c.failed(ctx, opRead, r.topic.Name, context.Cause(ctx))
-	case err != nil && !kafkaerr.IsUnreachable(err) && asking.Err() == nil:
+	case err != nil && !kafkaerr.IsUnreachable(err) && asking.Err() == nil && !kafkaerr.Retriable(kafkaerr.CodeOf(err)):
 		return 0, err
 	case err != nil:
 		return 0, r.later(ctx, lost, err)

@@ -128,6 +128,8 @@ func askAnyBut[T any](ctx context.Context, c *Cluster, req request[T], but ...st
 		case <-late.C:
 			if launched < readAttempts && known.waiting() {
 				launch()
+				// The third does not wait for the verdict on the first: all may hang.
+				late.Reset(hedgeDelay)
 			}
 		}
 	}
@@ -201,7 +203,7 @@ func askController[T any](ctx context.Context, c *Cluster, harmless bool, req re
 			return value, nil
 		case err == nil:
 			c.mu.Lock()
-			c.noForwarding = true
+			c.noForwarding = c.dir != nil && c.dir.kraft
 			c.mu.Unlock()
 			last, fresh = kafkaerr.New(req.op, req.object, kafkaerr.NotController, nil, 0), true
 			continue

@@ -42,7 +42,9 @@ func (c *Cluster) acquireController(ctx context.Context, ln lane, start time.Tim
 	if !ok {
 		return nil, &kafkaerr.NoAnswerError{Addr: "controller", Err: errors.New("the cluster has no controller at the moment")}
 	}
-	return c.pool.acquire(ctx, b.address(), ln, c.opts.ConnectTimeout)
+	// A verdict on it comes with the search, not after it.
+	left := max(c.opts.VerdictTimeout-time.Since(start), hedgeDelay)
+	return c.pool.acquire(ctx, b.address(), ln, min(c.opts.ConnectTimeout, left))
 }
 
 // keepsToItself tells that brokers have refused what they would forward in KRaft mode. Servers of other makes say that they run in it and do

@@ -18,7 +18,9 @@ type views struct {
 type view struct {
 	// epochs are the leaders' by partition, -1 for one that was not told.
 	epochs []int32
-	at     time.Time
+	// partitions is how many there are: they only become more.
+	partitions int
+	at         time.Time
 	// grown is when the last of the epochs was heard first: what was asked for before may be older, and be right.
 	grown time.Time
 	// older is since when all that is heard is older, and again when that was heard last; zero when the last was not.
@@ -39,8 +41,8 @@ const (
 )
 
 // older tells whether an answer about a topic that was asked for at a time is older than what had been heard by then; else it is what was
-// heard.
-func (v *views) older(asked, now time.Time, t Topic) bool {
+// heard. whole says that brokers tell of all partitions: in ZooKeeper mode they do not hear of those that have never had a leader.
+func (v *views) older(asked, now time.Time, t Topic, whole bool) bool {
 	if t.ID.IsZero() {
 		// Without an id nobody knows whether it is the same topic.
 		return false
@@ -58,7 +60,7 @@ func (v *views) older(asked, now time.Time, t Topic) bool {
 		}
 		v.heard[t.ID] = known
 	}
-	if known.newerThan(t) && known.grown.Before(asked) {
+	if (known.newerThan(t) || whole && len(t.Partitions) < known.partitions) && known.grown.Before(asked) {
 		if known.older.IsZero() || now.Sub(known.again) > oldViewPause {
 			known.older = now
 		}
@@ -83,6 +85,9 @@ func (w *view) newerThan(t Topic) bool {
 
 func (w *view) take(now time.Time, t Topic) {
 	w.at, w.older = now, time.Time{}
+	if len(t.Partitions) > w.partitions {
+		w.partitions, w.grown = len(t.Partitions), now
+	}
 	if w.epochs == nil {
 		w.epochs = make([]int32, 0, len(t.Partitions))
 	}

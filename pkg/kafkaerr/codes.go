@@ -73,7 +73,7 @@ var codes = map[int16]code{
 	5:   {"LEADER_NOT_AVAILABLE", Unavailable, retriable | refetch},
 	6:   {"NOT_LEADER_OR_FOLLOWER", Unavailable, retriable | refetch | outdated},
 	7:   {"REQUEST_TIMED_OUT", TimedOut, retriable},
-	8:   {"BROKER_NOT_AVAILABLE", Unavailable, retriable | refetch},
+	8:   {"BROKER_NOT_AVAILABLE", Unavailable, refetch},
 	9:   {"REPLICA_NOT_AVAILABLE", Unavailable, retriable | refetch},
 	10:  {"MESSAGE_TOO_LARGE", TooLarge, notAppended}, // UnifiedLog.analyzeAndValidateRecords and, once more before the append, UnifiedLog.append
 	11:  {"STALE_CONTROLLER_EPOCH", Internal, 0},
@@ -116,7 +116,7 @@ var codes = map[int16]code{
 	48:  {"INVALID_TXN_STATE", Internal, notAppended},                       // ProducerAppendInfo.appendDataBatch, on a copy of the producer that is not kept
 	49:  {"INVALID_PRODUCER_ID_MAPPING", Internal, 0},
 	50:  {"INVALID_TRANSACTION_TIMEOUT", Internal, 0},
-	51:  {"CONCURRENT_TRANSACTIONS", Conflict, 0},
+	51:  {"CONCURRENT_TRANSACTIONS", Conflict, retriable},
 	52:  {"TRANSACTION_COORDINATOR_FENCED", Internal, 0},
 	53:  {"TRANSACTIONAL_ID_AUTHORIZATION_FAILED", Account, 0},
 	54:  {"SECURITY_DISABLED", Unsupported, 0},
@@ -187,8 +187,8 @@ var codes = map[int16]code{
 	119: {"INVALID_REGISTRATION", Internal, 0},
 	120: {"TRANSACTION_ABORTABLE", Internal, 0},
 	121: {"INVALID_RECORD_STATE", Internal, 0},
-	122: {"SHARE_SESSION_NOT_FOUND", Internal, 0},
-	123: {"INVALID_SHARE_SESSION_EPOCH", Internal, 0},
+	122: {"SHARE_SESSION_NOT_FOUND", Internal, retriable},
+	123: {"INVALID_SHARE_SESSION_EPOCH", Internal, retriable},
 	124: {"FENCED_STATE_EPOCH", Internal, 0},
 	125: {"INVALID_VOTER_KEY", Internal, 0},
 	126: {"DUPLICATE_VOTER", Exists, 0},

@@ -6,6 +6,9 @@ func Right(e *Error) string {
 	if ClassOf(e.Code) != Account {
 		return ""
 	}
+	if e.Code == TopicAuthorizationFailed && (e.Op == OpDescribeGroup || e.Op == OpFetchOffsets) {
+		return "Describe on the topics of the group"
+	}
 	if right := rights[e.Op]; right != "" {
 		return right
 	}

@@ -16,8 +16,7 @@ func (e *endpoints) keep(obj any) (any, error) {
 	case *corev1.Service:
 		return &corev1.Service{
 			ObjectMeta: e.keepMeta(from.ObjectMeta),
-			Spec:       corev1.ServiceSpec{ClusterIP: from.Spec.ClusterIP, ClusterIPs: from.Spec.ClusterIPs, ExternalIPs: from.Spec.ExternalIPs},
-			Status:     corev1.ServiceStatus{LoadBalancer: from.Status.LoadBalancer},
+			Spec:       corev1.ServiceSpec{ClusterIP: from.Spec.ClusterIP, ClusterIPs: from.Spec.ClusterIPs},
 		}, nil
 	case *discoveryv1.EndpointSlice:
 		kept := &discoveryv1.EndpointSlice{ObjectMeta: e.keepMeta(from.ObjectMeta), AddressType: from.AddressType}
@@ -45,10 +44,8 @@ func addressesOf(obj any) ([]string, error) {
 	var said []string
 	switch from := obj.(type) {
 	case *corev1.Service:
-		said = append(append(append(said, from.Spec.ClusterIP), from.Spec.ClusterIPs...), from.Spec.ExternalIPs...)
-		for _, ingress := range from.Status.LoadBalancer.Ingress {
-			said = append(said, ingress.IP)
-		}
+		// Those that others give a Service may be of machines that serve much else. No Service of a Kafka that is run here has such.
+		said = append(append(said, from.Spec.ClusterIP), from.Spec.ClusterIPs...)
 	case *discoveryv1.EndpointSlice:
 		for _, endpoint := range from.Endpoints {
 			said = append(said, endpoint.Addresses...)

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
@@ -123,13 +125,23 @@ func Claimed(kafka *v1beta1.Kafka) bool {
 }
 
 // NotAllowed is why the brokers of an external Kafka are asked nothing, nil when they are: its status says that some are where none may be.
-// Requests would be served by those that are elsewhere, or fail, as it happens. What is said of a spec of the past is of other addresses.
+// Requests would be served by those that are elsewhere, or fail, as it happens. What was said of other bootstrap servers does not count.
 func NotAllowed(kafka *v1beta1.Kafka) *kafkaerr.SecurityError {
 	ready := meta.FindStatusCondition(kafka.Status.Conditions, v1beta1.ConditionReady)
-	if kafka.Spec.External == nil || ready == nil || ready.Reason != kafkaerr.ReasonAddressNotAllowed || ready.ObservedGeneration != kafka.Generation {
+	if kafka.Spec.External == nil || ready == nil || ready.Reason != kafkaerr.ReasonAddressNotAllowed || !lookedAt(kafka, ready) {
 		return nil
 	}
 	return &kafkaerr.SecurityError{Reason: ready.Reason, Text: ready.Message}
+}
+
+// lookedAt tells whether the status of an external Kafka is about the bootstrap servers of its spec, whatever else of it has changed.
+func lookedAt(kafka *v1beta1.Kafka, ready *metav1.Condition) bool {
+	if len(kafka.Status.Listeners) == 0 {
+		// The controllers have not been there.
+		return ready.ObservedGeneration == kafka.Generation
+	}
+	servers := strings.Join(kafka.Spec.External.BootstrapServers, ",")
+	return slices.ContainsFunc(kafka.Status.Listeners, func(l v1beta1.ListenerStatus) bool { return l.BootstrapServers == servers })
 }
 
 // only admits the cluster with one id.

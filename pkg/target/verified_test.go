@@ -1,6 +1,7 @@
 package target
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func TestVerified(t *testing.T) {
 	}
 	k.Generation = 2
 	k.Status.Conditions[0] = metav1.Condition{Type: v1beta1.ConditionReady, Reason: kafkaerr.ReasonAddressNotAllowed, Message: "b:1 is not dialled", ObservedGeneration: 2}
+	k.Status.Listeners = []v1beta1.ListenerStatus{{BootstrapServers: strings.Join(k.Spec.External.BootstrapServers, ",")}}
 	if why := NotAllowed(k); why == nil || *why != (kafkaerr.SecurityError{Reason: kafkaerr.ReasonAddressNotAllowed, Text: "b:1 is not dialled"}) {
 		t.Errorf("its brokers are where none may be: %+v", why)
 	}
@@ -39,6 +41,10 @@ func TestVerified(t *testing.T) {
 		t.Error("its brokers are where none may be")
 	}
 	k.Generation = 3
+	if NotAllowed(k) == nil {
+		t.Error("another field of the spec says nothing of where its brokers are")
+	}
+	k.Spec.External.BootstrapServers = []string{"c:1"}
 	if _, known := verified.Of(k); !known || NotAllowed(k) != nil {
 		t.Error("that was said of another spec")
 	}

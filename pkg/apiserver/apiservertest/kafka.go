@@ -55,9 +55,25 @@ func (s *Server) NewKafka(t testing.TB, brokers int, options ...kfake.Opt) *Kafk
 	k := &Kafka{Cluster: cluster, network: s.network, client: client}
 	// An earlier fake may have left the port, cut off.
 	k.Return()
+	k.forwardsNothing(t)
 	k.watch()
 	k.Object = s.NewKafkaObject(t, namespace, cluster.ListenAddrs()...)
 	return k
+}
+
+// forwardsNothing has the fake brokers not say that they are in KRaft mode, as they do not forward what is for the controller.
+func (k *Kafka) forwardsNothing(t testing.TB) {
+	t.Helper()
+	offered, err := kmsg.NewPtrApiVersionsRequest().RequestWith(t.Context(), k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.ControlKey(int16(kmsg.ApiVersions), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		response := request.ResponseKind().(*kmsg.ApiVersionsResponse)
+		response.ApiKeys = offered.ApiKeys
+		return response, nil, true
+	})
 }
 
 // NewKafkaObject creates a Kafka named k for brokers at some addresses. It goes with the test: a server that still looks for topics to

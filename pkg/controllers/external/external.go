@@ -169,6 +169,10 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 // in which they were tried, and brokers may each have an objection of their own: all of it would be news each time.
 func unreachable(k *v1beta1.Kafka, err error) (reason, message string) {
 	objections := kafkaerr.SecurityErrors(err)
+	if why := target.NotAllowed(k); why != nil && len(objections) == 0 {
+		// Where the other brokers are is not found out by one that does not answer now.
+		return why.Reason, why.Text
+	}
 	if len(objections) == 0 {
 		return reasonUnreachable, "no broker answers at " + strings.Join(k.Spec.External.BootstrapServers, ",")
 	}

@@ -17,6 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 var begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -150,5 +151,21 @@ func TestTheSameAnswerIsNoWrite(t *testing.T) {
 	}
 	if writes != 2 {
 		t.Errorf("%d writes, want one for each change", writes)
+	}
+}
+
+// Where the brokers are is found out by asking them all: one that does not answer says nothing of it.
+func TestOneThatDoesNotAnswerLiftsNoObjection(t *testing.T) {
+	k := newKafka()
+	objection := &kafkaerr.SecurityError{Reason: kafkaerr.ReasonAddressNotAllowed, Text: "b:1 is not dialled"}
+	k.Status = status(k, broker.ClusterInfo{}, objection, begin)
+	k.Generation++
+	k.Status = status(k, broker.ClusterInfo{}, errors.New("connection refused"), begin)
+	if why := target.NotAllowed(k); why == nil || *why != *objection {
+		t.Errorf("requests are let through: %+v", k.Status.Conditions)
+	}
+	k.Spec.External.BootstrapServers = []string{"k3:9092"}
+	if k.Status = status(k, broker.ClusterInfo{}, errors.New("connection refused"), begin); target.NotAllowed(k) != nil {
+		t.Errorf("that was said of other brokers: %+v", k.Status.Conditions)
 	}
 }

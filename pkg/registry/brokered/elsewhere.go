@@ -26,10 +26,12 @@ func (s *Store[T, H]) ClaimedElsewhere(ctx context.Context, obj T, id string) (c
 	return claim, lives, err
 }
 
-// HadElsewhere finds a stored object of another Kafka of the same cluster that has what has an id; nil when none does. It may have taken it
-// over when nobody looked for others.
+// HadElsewhere finds an object of another Kafka of the same cluster, stored or about to be, that has what has an id; nil when none does. It may
+// have taken it over when nobody looked for others.
 func (s *Store[T, H]) HadElsewhere(ctx context.Context, name storage.Name, id string) (*storage.Claim, error) {
-	claim, _, err := s.elsewhere(ctx, name, func(c *storage.Claim, owner T, lives bool) bool { return lives && s.had(c, owner, id) })
+	claim, _, err := s.elsewhere(ctx, name, func(c *storage.Claim, owner T, lives bool) bool {
+		return lives && s.had(c, owner, id) || c.Server != "" && c.ID == id
+	})
 	return claim, err
 }
 
@@ -37,7 +39,8 @@ func (s *Store[T, H]) HadElsewhere(ctx context.Context, name storage.Name, id st
 // cannot be recognized then by what it is like.
 func (s *Store[T, H]) AskedElsewhere(ctx context.Context, name storage.Name, id string) (bool, error) {
 	claim, _, err := s.elsewhere(ctx, name, func(c *storage.Claim, owner T, lives bool) bool {
-		return lives && s.had(c, owner, id) || (lives || c.Server != "") && len(c.Wanted) > 0
+		// The id is noted beside the object, which may not be stored yet.
+		return lives && s.had(c, owner, id) || (lives || c.Server != "") && (c.ID == id || len(c.Wanted) > 0)
 	})
 	return claim != nil, err
 }

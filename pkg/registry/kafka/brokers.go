@@ -3,7 +3,9 @@ package kafka
 import (
 	"context"
 	"slices"
+	"time"
 
+	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -38,16 +40,22 @@ func (f finder) brokers(ctx context.Context, t reached) (*kafka.KafkaBrokers, er
 	var quorum *broker.QuorumInfo
 	if info.KRaft {
 		// The brokers are worth showing without the quorum: they serve while controllers elect a leader.
-		if q, err := t.cluster.Quorum(ctx); err == nil {
+		asking, cancel := context.WithTimeout(ctx, quorumTime)
+		defer cancel()
+		if q, err := t.cluster.Quorum(asking); err == nil {
 			quorum = &q
 		} else {
 			klog.FromContext(ctx).V(2).Info("Quorum not described", "kafka", klog.KObj(t.kafka), "err", err)
+			warning.AddWarning(ctx, "", "the metadata quorum does not answer: which nodes are its controllers is not known")
 		}
 	}
 	view := brokersView(info, snapshot, versions, quorum)
 	view.ObjectMeta = t.meta()
 	return view, nil
 }
+
+// quorumTime bounds the wait for the metadata quorum: one whose leader hangs lets a request wait for as long as its caller does.
+const quorumTime = 3 * time.Second
 
 // brokersView joins what was asked into one row a node.
 func brokersView(info broker.ClusterInfo, snapshot *broker.Snapshot, versions map[int32]broker.BrokerVersion, quorum *broker.QuorumInfo) *kafka.KafkaBrokers {

@@ -27,7 +27,7 @@ type positions struct {
 	owners    map[broker.TopicPartition]broker.GroupMember
 	// topics are those of committed and owners that exist.
 	topics map[string]broker.Topic
-	// hidden are the topics that our account on the brokers may not see, and why.
+	// hidden are the topics that brokers do not describe, as our account may not see them, and why.
 	hidden map[string]error
 	// ranges are between start and high watermark, as Kafka's own tools count a lag. A partition that is gone has none.
 	ranges map[broker.TopicPartition]broker.PartitionOffsets
@@ -52,7 +52,7 @@ func readPositions(ctx context.Context, cluster *broker.Cluster, g broker.Group)
 		names[at.Topic] = true
 	}
 	p.topics, err = cluster.Topics(ctx, slices.Sorted(maps.Keys(names))...)
-	if err != nil && !kafkaerr.OfAccount(err) {
+	if err != nil && len(kafkaerr.Refusals(err)) == 0 {
 		return nil, err
 	}
 	p.hidden = map[string]error{}

@@ -340,3 +340,35 @@ func TestAnotherObjectsTopicIsNotRecognized(t *testing.T) {
 		})
 	}
 }
+
+// A create notes the id beside its object, which takes as long as a disk does. Meanwhile the topic is its own already.
+func TestATopicWhoseObjectIsBeingStoredIsNotRecognizedElsewhere(t *testing.T) {
+	t.Parallel()
+	s, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	k := s.NewKafka(t, 3)
+	twin := twinOf(t, s, k)
+	loseCreate(k)
+	if _, err := create(s.Client, newTopic(twin, "orders")); err != nil {
+		t.Fatal(err)
+	}
+	first, err := create(s.Client, newTopic(k, "orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := storage.Name{Kind: storage.TopicClaim, Cluster: types.NamespacedName{Namespace: k.Object.Namespace, Name: k.Object.Name}, Name: "orders"}
+	standing, err := s.Claims.Get(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Claims.Update(t.Context(), standing, func(c *storage.Claim) { c.Owner.UID, c.Wanted = "not-stored-yet", nil }); err != nil {
+		t.Fatal(err)
+	}
+	got, err := topicsOf(s.Client, twin).Patch(t.Context(), "orders", types.MergePatchType, []byte(`{"spec":{"driftPolicy":"Report"}}`), metav1.PatchOptions{})
+	if err == nil && got.Status.TopicID == first.Status.TopicID {
+		t.Errorf("the other Kafka's object has %s, which was made for the first's", got.Status.TopicID)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -241,6 +242,11 @@ func (p *plane) notTakenOver(ctx context.Context, target resolver.Target) error 
 	by, err := p.title(ctx, target)
 	if err != nil || by == itsOwn {
 		return err
+	}
+	if says(target.Topic, topics.ReasonTopicExists) {
+		// No waiting mends that, and clients repeat a conflict.
+		problem := field.Required(field.NewPath("spec", "adoptTopicID"), fmt.Sprintf("topic %s with id %s is on the brokers already: set its id to take it over", target.Topic.TopicName(), target.Have.ID))
+		return resolver.Invalid(target.Topic, problem)
 	}
 	return apierrors.NewConflict(resolver.Resource, target.Topic.Name, fmt.Errorf(
 		"topic %s was on the brokers before the object, which has not taken it over yet; try again when the object is Ready", target.Topic.TopicName()))

@@ -53,7 +53,7 @@ func TestConnectWhereNoneMayBe(t *testing.T) {
 	clusters := &Clusters{Gateway: broker.New(broker.Options{}), Targets: target.New(nil, clock.RealClock{})}
 	k := &kafka.Kafka{ObjectMeta: metav1.ObjectMeta{Name: "k", Namespace: "streams", UID: "1", Generation: 2},
 		Spec: kafka.KafkaSpec{External: &kafka.ExternalSpec{BootstrapServers: []string{"a:1"}}},
-		Status: kafka.KafkaStatus{Conditions: []metav1.Condition{{Type: "Ready", Status: metav1.ConditionFalse, Reason: kafkaerr.ReasonAddressNotAllowed,
+		Status: kafka.KafkaStatus{Listeners: []kafka.ListenerStatus{{BootstrapServers: "a:1"}}, Conditions: []metav1.Condition{{Type: "Ready", Status: metav1.ConditionFalse, Reason: kafkaerr.ReasonAddressNotAllowed,
 			Message: "10.0.0.1:9092 is not dialled", ObservedGeneration: 2}}}}
 	if _, err := clusters.Connect(k); !IsAway(err) || len(kafkaerr.SecurityErrors(err)) != 1 || !strings.Contains(err.Error(), "10.0.0.1:9092 is not dialled") {
 		t.Errorf("a request: %v", err)

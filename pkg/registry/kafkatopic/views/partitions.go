@@ -34,9 +34,15 @@ func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target
 	offsets := ask(func() (map[int32]broker.PartitionOffsets, error) {
 		return t.Cluster.OffsetsOf(ctx, t.Have, broker.ReadUncommitted)
 	})
-	view, err := Assignment(ctx, t)
-	if err != nil {
-		return nil, err
+	view := assignment(t, nil)
+	moving, err := t.Cluster.ReassignmentsOf(ctx, t.Have)
+	switch {
+	case err == nil:
+		view = assignment(t, moving[t.Have.Name])
+	case kafkaerr.OfAccount(err):
+		live.Warn(ctx, "moves are not known", err)
+	default:
+		return nil, resolver.Refusal(err, t.Topic)
 	}
 	if ranges, err := offsets(); err != nil {
 		live.Warn(ctx, "offsets are not known", err)
@@ -90,7 +96,12 @@ func Assignment(ctx context.Context, t resolver.Target) (*kafka.KafkaTopicPartit
 	if err != nil {
 		return nil, resolver.Refusal(err, t.Topic)
 	}
-	moves := moving[have.Name]
+	return assignment(t, moving[have.Name]), nil
+}
+
+// assignment is where the partitions are that move as they are said to.
+func assignment(t resolver.Target, moves map[int32]broker.Reassignment) *kafka.KafkaTopicPartitions {
+	have := t.Have
 	view := &kafka.KafkaTopicPartitions{ObjectMeta: t.Meta()}
 	view.Status.TopicName = have.Name
 	if !have.ID.IsZero() {
@@ -108,7 +119,7 @@ func Assignment(ctx context.Context, t resolver.Target) (*kafka.KafkaTopicPartit
 		view.Spec.Partitions = append(view.Spec.Partitions, kafka.PartitionAssignment{Partition: p.ID, Replicas: replicas})
 		view.Status.Partitions = append(view.Status.Partitions, status)
 	}
-	return view, nil
+	return view
 }
 
 // assignmentHash is the resourceVersion of a topic's assignment: it changes with the topic's identity, its partitions,
