@@ -17,7 +17,7 @@ import (
 func (f *fetcher) deliver(resp *kmsg.FetchResponse, asked []*position) readEvent {
 	var e readEvent
 	if resp.ErrorCode != 0 {
-		e.why = kafkaerr.New(opRead, f.r.topic.Name, resp.ErrorCode, nil, 0)
+		e.why = kafkaerr.New(kafkaerr.OpRead, f.r.topic.Name, resp.ErrorCode, nil, 0)
 		return e
 	}
 	byID := make(map[int32]*position, len(asked))
@@ -36,7 +36,7 @@ func (f *fetcher) deliver(resp *kmsg.FetchResponse, asked []*position) readEvent
 			}
 			mentioned[p] = true
 			if part.ErrorCode != 0 {
-				err := kafkaerr.New(opRead, partitionObject(f.r.topic.Name, p.id), part.ErrorCode, nil, 0)
+				err := kafkaerr.New(kafkaerr.OpRead, partitionObject(f.r.topic.Name, p.id), part.ErrorCode, nil, 0)
 				if !kafkaerr.LooksAnew(part.ErrorCode) {
 					return readEvent{fatal: err}
 				}
@@ -101,7 +101,7 @@ func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) e
 	})
 	aborting := map[int64]bool{}
 	damaged := func(err error) error {
-		return fmt.Errorf("%s %s at offset %d: %w", opRead, partitionObject(f.r.topic.Name, p.id), p.next, err)
+		return fmt.Errorf("%s %s at offset %d: %w", kafkaerr.OpRead, partitionObject(f.r.topic.Name, p.id), p.next, err)
 	}
 	for rest := part.RecordBatches; ; {
 		b, tail, ok, err := kafkarecord.Cut(rest)

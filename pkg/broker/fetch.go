@@ -219,7 +219,7 @@ func (f *fetcher) request(positions []*position) (*kmsg.FetchRequest, error) {
 	}
 	if !ok || version < max(offered.min, minFetchVersion) {
 		text := fmt.Sprintf("the broker does not offer Fetch in version %d or later", minFetchVersion)
-		return nil, kafkaerr.New(opRead, topic.Name, kafkaerr.UnsupportedVersion, &text, 0)
+		return nil, kafkaerr.New(kafkaerr.OpRead, topic.Name, kafkaerr.UnsupportedVersion, &text, 0)
 	}
 	req.SetVersion(version)
 	req.MaxWaitMillis = int32(fetchWait / time.Millisecond)

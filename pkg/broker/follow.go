@@ -58,5 +58,5 @@ func (r *reading) goneError(replaced bool) error {
 	if replaced {
 		text += ", and another one has its name"
 	}
-	return kafkaerr.New(opRead, r.topic.Name, kafkaerr.UnknownTopicOrPartition, &text, 0)
+	return kafkaerr.New(kafkaerr.OpRead, r.topic.Name, kafkaerr.UnknownTopicOrPartition, &text, 0)
 }

@@ -172,7 +172,7 @@ func (c *Cluster) brokerGroups(ctx context.Context, id int32) ([]Group, error) {
 		if err != nil {
 			return nil, err
 		}
-		if coordinatorMoves(resp.ErrorCode) && attempt < listAttempts && c.pause(ctx, listPause) == nil {
+		if kafkaerr.OfCoordinator(resp.ErrorCode) && attempt < listAttempts && c.pause(ctx, listPause) == nil {
 			continue
 		}
 		groups := make([]Group, 0, len(resp.Groups))

@@ -23,11 +23,6 @@ const (
 	coordinatorPause = 200 * time.Millisecond
 )
 
-// coordinatorMoves tells codes after which the coordinator is looked up anew: the group is being loaded or is somewhere else.
-func coordinatorMoves(code int16) bool {
-	return code == kafkaerr.CoordinatorLoadInProgress || code == kafkaerr.CoordinatorNotAvailable || code == kafkaerr.NotCoordinator
-}
-
 const (
 	// coordinatorLife is how long a coordinator is taken for the one it was: a request about one group is followed by others.
 	coordinatorLife = 10 * time.Second
@@ -109,19 +104,19 @@ func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmle
 	start := time.Now()
 	for fresh := false; ; fresh = true {
 		id, err := c.coordinatorOf(ctx, group, fresh)
-		again := coordinatorMoves(kafkaerr.CodeOf(err))
+		again := kafkaerr.OfCoordinator(kafkaerr.CodeOf(err))
 		if err == nil {
 			var value T
 			if value, err = sendOnce(ctx, c, id, req); err == nil {
 				code := codeIn(value)
-				if !coordinatorMoves(code) {
+				if !kafkaerr.OfCoordinator(code) {
 					return value, seat{id: id, followed: fresh}, nil
 				}
 				err = kafkaerr.New(req.op, req.object, code, nil, 0)
 			} else if kafkaerr.WasSent(err) && !harmless {
 				return zero, seat{}, fmt.Errorf("%w: %w", errSent, c.failed(ctx, req.op, req.object, err))
 			}
-			again = coordinatorMoves(kafkaerr.CodeOf(err)) || !conclusive(err)
+			again = kafkaerr.OfCoordinator(kafkaerr.CodeOf(err)) || !conclusive(err)
 		}
 		if answered(err) {
 			said = err

@@ -58,12 +58,10 @@ func (c *Cluster) describeGroup(ctx context.Context, id string) (Group, seat, er
 	return g, at, err
 }
 
-const opDescribeGroup = kafkaerr.OpDescribeGroup
-
 // consumerGroup describes a group of the protocol of KIP-848.
 func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, error) {
 	resp, at, err := askCoordinator(ctx, c, id, true,
-		request[*kmsg.ConsumerGroupDescribeResponse]{opDescribeGroup, id, int16(kmsg.ConsumerGroupDescribe), laneData,
+		request[*kmsg.ConsumerGroupDescribeResponse]{kafkaerr.OpDescribeGroup, id, int16(kmsg.ConsumerGroupDescribe), laneData,
 			byKmsg[*kmsg.ConsumerGroupDescribeResponse](func() kmsg.Request {
 				req := kmsg.NewPtrConsumerGroupDescribeRequest()
 				req.Groups = []string{id}
@@ -81,7 +79,7 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, er
 	case err != nil:
 		return Group{}, at, err
 	case len(resp.Groups) != 1:
-		return Group{}, at, fmt.Errorf("%s %s: the answer has %d groups", opDescribeGroup, id, len(resp.Groups))
+		return Group{}, at, fmt.Errorf("%s %s: the answer has %d groups", kafkaerr.OpDescribeGroup, id, len(resp.Groups))
 	}
 	g := resp.Groups[0]
 	switch g.ErrorCode {
@@ -90,7 +88,7 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, er
 		// UNSUPPORTED_VERSION when the protocol is turned off, INVALID_GROUP_ID for "", which only classic groups may have.
 		return Group{}, at, errNoSuchGroup
 	default:
-		return Group{}, at, kafkaerr.New(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
+		return Group{}, at, kafkaerr.New(kafkaerr.OpDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
 	}
 	group := Group{ID: id, Type: GroupConsumer, State: g.State, ProtocolType: consumerProtocol, Coordinator: at.id, Assignor: g.AssignorName}
 	for _, m := range g.Members {
@@ -107,7 +105,7 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, er
 // classicGroup describes a group of the protocol that Kafka has always had.
 func (c *Cluster) classicGroup(ctx context.Context, id string) (Group, seat, error) {
 	resp, at, err := askCoordinator(ctx, c, id, true,
-		request[*kmsg.DescribeGroupsResponse]{opDescribeGroup, id, int16(kmsg.DescribeGroups), laneData,
+		request[*kmsg.DescribeGroupsResponse]{kafkaerr.OpDescribeGroup, id, int16(kmsg.DescribeGroups), laneData,
 			byKmsg[*kmsg.DescribeGroupsResponse](func() kmsg.Request {
 				req := kmsg.NewPtrDescribeGroupsRequest()
 				req.Groups = []string{id}
@@ -122,7 +120,7 @@ func (c *Cluster) classicGroup(ctx context.Context, id string) (Group, seat, err
 	case err != nil:
 		return Group{}, at, err
 	case len(resp.Groups) != 1:
-		return Group{}, at, fmt.Errorf("%s %s: the answer has %d groups", opDescribeGroup, id, len(resp.Groups))
+		return Group{}, at, fmt.Errorf("%s %s: the answer has %d groups", kafkaerr.OpDescribeGroup, id, len(resp.Groups))
 	}
 	g := resp.Groups[0]
 	switch {
@@ -130,7 +128,7 @@ func (c *Cluster) classicGroup(ctx context.Context, id string) (Group, seat, err
 		// Until version 6 a group that is not there is described as a dead one.
 		return Group{}, at, errNoSuchGroup
 	case g.ErrorCode != 0:
-		return Group{}, at, kafkaerr.New(opDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
+		return Group{}, at, kafkaerr.New(kafkaerr.OpDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
 	}
 	group := Group{ID: id, Type: GroupClassic, State: g.State, ProtocolType: g.ProtocolType, Coordinator: at.id, Assignor: g.Protocol}
 	for _, m := range g.Members {

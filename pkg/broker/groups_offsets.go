@@ -25,8 +25,6 @@ type CommittedOffset struct {
 // offsets of a topic that was deleted could not be told apart.
 const byNameVersion = 9
 
-const opFetchOffsets = kafkaerr.OpFetchOffsets
-
 // CommittedOffsets asks the coordinator for all offsets that a group has committed, those of deleted topics included. A group that
 // does not exist has none.
 func (c *Cluster) CommittedOffsets(ctx context.Context, group string) (map[TopicPartition]CommittedOffset, error) {
@@ -40,7 +38,7 @@ func (c *Cluster) CommittedOffsets(ctx context.Context, group string) (map[Topic
 
 func (c *Cluster) committedOffsets(ctx context.Context, group string) (map[TopicPartition]CommittedOffset, error) {
 	resp, _, err := askCoordinator(ctx, c, group, true,
-		request[*kmsg.OffsetFetchResponse]{opFetchOffsets, group, int16(kmsg.OffsetFetch), laneData,
+		request[*kmsg.OffsetFetchResponse]{kafkaerr.OpFetchOffsets, group, int16(kmsg.OffsetFetch), laneData,
 			byKmsg[*kmsg.OffsetFetchResponse](func() kmsg.Request {
 				one := kmsg.NewOffsetFetchRequestGroup()
 				one.Group = group
@@ -56,7 +54,7 @@ func (c *Cluster) committedOffsets(ctx context.Context, group string) (map[Topic
 	case kafkaerr.GroupIDNotFound:
 		return nil, nil
 	default:
-		return nil, kafkaerr.New(opFetchOffsets, group, code, nil, millis(resp.ThrottleMillis))
+		return nil, kafkaerr.New(kafkaerr.OpFetchOffsets, group, code, nil, millis(resp.ThrottleMillis))
 	}
 	offsets := map[TopicPartition]CommittedOffset{}
 	add := func(topic string, partition int32, offset int64, metadata *string, code int16) {
@@ -66,7 +64,7 @@ func (c *Cluster) committedOffsets(ctx context.Context, group string) (map[Topic
 		}
 		switch {
 		case code != 0:
-			committed = CommittedOffset{Offset: -1, Err: kafkaerr.New(opFetchOffsets, partitionObject(topic, partition), code, nil, 0)}
+			committed = CommittedOffset{Offset: -1, Err: kafkaerr.New(kafkaerr.OpFetchOffsets, partitionObject(topic, partition), code, nil, 0)}
 		case offset < 0:
 			return
 		}
@@ -100,8 +98,6 @@ func fetchCode(r *kmsg.OffsetFetchResponse) int16 {
 // maxCommitBytes bounds one commit: the coordinator appends it to its log as one batch, of a megabyte at most.
 const maxCommitBytes = 512 << 10
 
-const opCommitOffsets = kafkaerr.OpCommitOffsets
-
 // CommitOffsets writes offsets for a group without members, which makes the group if there is none. It tells how many it has written:
 // those of one request are written together, and a refusal of some is an error that joins those of the partitions. A group that has
 // members refuses with a conflict.
@@ -134,7 +130,7 @@ func (c *Cluster) commit(ctx context.Context, group string, partitions []TopicPa
 	window, cancel, _ := writeWindow(ctx)
 	defer cancel()
 	resp, _, err := askCoordinator(window, c, group, false,
-		request[*kmsg.OffsetCommitResponse]{opCommitOffsets, group, int16(kmsg.OffsetCommit), laneControl,
+		request[*kmsg.OffsetCommitResponse]{kafkaerr.OpCommitOffsets, group, int16(kmsg.OffsetCommit), laneControl,
 			byKmsg[*kmsg.OffsetCommitResponse](func() kmsg.Request { return upTo{commitRequest(group, partitions, offsets), byNameVersion} },
 				firstSimpleCommit)}, commitCode)
 	var refused []*kafkaerr.Error
@@ -142,13 +138,13 @@ func (c *Cluster) commit(ctx context.Context, group string, partitions []TopicPa
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
 				if p.ErrorCode != 0 {
-					refused = append(refused, kafkaerr.New(opCommitOffsets, partitionObject(t.Topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis)))
+					refused = append(refused, kafkaerr.New(kafkaerr.OpCommitOffsets, partitionObject(t.Topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis)))
 				}
 			}
 		}
 		err = commitRefusal(group, refused, len(partitions))
 	}
-	err = c.confirm(ctx, opCommitOffsets, group, err, func(ctx context.Context) (bool, error) {
+	err = c.confirm(ctx, kafkaerr.OpCommitOffsets, group, err, func(ctx context.Context) (bool, error) {
 		now, err := c.committedOffsets(ctx, group)
 		if err != nil {
 			return false, err
@@ -209,7 +205,7 @@ func commitRefusal(group string, refused []*kafkaerr.Error, asked int) error {
 	first := refused[0]
 	if len(refused) == asked && !slices.ContainsFunc(refused, func(e *kafkaerr.Error) bool { return e.Code != first.Code }) {
 		text := fmt.Sprintf("all %d partitions are refused", asked)
-		return kafkaerr.New(opCommitOffsets, group, first.Code, &text, first.RetryAfter)
+		return kafkaerr.New(kafkaerr.OpCommitOffsets, group, first.Code, &text, first.RetryAfter)
 	}
 	errs := make([]error, len(refused))
 	for i, e := range refused {

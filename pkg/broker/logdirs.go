@@ -156,7 +156,7 @@ func (c *Cluster) askLogDirs(ctx context.Context, names []string) (map[string]ma
 	for id, k := range asked {
 		said, err := k.wait(ctx)
 		if err != nil {
-			said = &logDirsAnswer{at: c.opts.Clock.Now(), err: c.ownFailure(ctx, logDirsOp, idObject("broker", id), err)}
+			said = &logDirsAnswer{at: c.opts.Clock.Now(), err: c.ownFailure(ctx, kafkaerr.OpDescribeLogDirs, idObject("broker", id), err)}
 		}
 		for name := range hosted[id] {
 			byTopic[name][id] = BrokerLogDirs{At: said.at, Replicas: said.replicas[name], Err: said.err}
@@ -169,8 +169,6 @@ func (c *Cluster) askLogDirs(ctx context.Context, names []string) (map[string]ma
 	}
 	return byTopic, nil
 }
-
-const logDirsOp = kafkaerr.OpDescribeLogDirs
 
 // logDirsAnswer is a broker's, shared by all who asked: it is read only.
 type logDirsAnswer struct {
@@ -214,7 +212,7 @@ func (c *Cluster) askBrokerLogDirs(id int32) func(context.Context, []*call[map[s
 			wanted = append(wanted, sarama.DescribeLogDirsRequestTopic{Topic: name, PartitionIDs: slices.Collect(maps.Keys(partitions))})
 		}
 		said := &logDirsAnswer{at: c.opts.Clock.Now(), replicas: make(map[string][]ReplicaLog, len(topics))}
-		resp, err := askBroker(ctx, c, id, request[*sarama.DescribeLogDirsResponse]{logDirsOp, "", int16(kmsg.DescribeLogDirs), laneBulk,
+		resp, err := askBroker(ctx, c, id, request[*sarama.DescribeLogDirsResponse]{kafkaerr.OpDescribeLogDirs, "", int16(kmsg.DescribeLogDirs), laneBulk,
 			bySarama(func() *sarama.DescribeLogDirsRequest {
 				return &sarama.DescribeLogDirsRequest{Version: describeLogDirsVersion, DescribeTopics: wanted}
 			}, (*sarama.Broker).DescribeLogDirs)})
@@ -222,12 +220,12 @@ func (c *Cluster) askBrokerLogDirs(id int32) func(context.Context, []*call[map[s
 			return err
 		}
 		if resp.ErrorCode != sarama.ErrNoError {
-			return kafkaerr.New(logDirsOp, "", int16(resp.ErrorCode), nil, resp.ThrottleTime)
+			return kafkaerr.New(kafkaerr.OpDescribeLogDirs, "", int16(resp.ErrorCode), nil, resp.ThrottleTime)
 		}
 		var failed []error
 		for _, dir := range resp.LogDirs {
 			if dir.ErrorCode != sarama.ErrNoError {
-				failed = append(failed, kafkaerr.New(logDirsOp, idObject("broker", id)+" "+dir.Path, int16(dir.ErrorCode), nil, 0))
+				failed = append(failed, kafkaerr.New(kafkaerr.OpDescribeLogDirs, idObject("broker", id)+" "+dir.Path, int16(dir.ErrorCode), nil, 0))
 			}
 			for _, t := range dir.Topics {
 				for _, p := range t.Partitions {

@@ -2,6 +2,8 @@ package broker
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
@@ -41,7 +43,7 @@ func (c *Cluster) newestMetadata(ctx context.Context, names []string) (*metadata
 		text := "the brokers that answer tell of an older state than was seen before: they may have lost their controllers"
 		for _, name := range older {
 			delete(said.topics, name)
-			said.refused[name] = kafkaerr.New(opDescribeTopic, name, kafkaerr.UnknownLeaderEpoch, &text, 0)
+			said.refused[name] = kafkaerr.New(kafkaerr.OpDescribeTopic, name, kafkaerr.UnknownLeaderEpoch, &text, 0)
 		}
 		return &said, nil
 	}
@@ -65,16 +67,17 @@ func (c *Cluster) missing(ctx context.Context, first string, second func(context
 	if err != nil || len(has) == 0 {
 		return nil
 	}
+	disputed := slices.Collect(maps.Values(has))
 	there := map[string]Topic{}
-	for name, t := range has {
-		exists, err := c.controllerHas(ctx, name)
+	for i, said := range parallel(ctx, disputed, c.controllerHas) {
+		t := disputed[i]
 		switch {
-		case err != nil:
+		case said.err != nil:
 			// That it is there is the safer word.
-			there[name] = t
-		case exists:
+			there[t.Name] = t
+		case said.value:
 			c.doubt(first)
-			there[name] = t
+			there[t.Name] = t
 		default:
 			c.doubt(t.source)
 		}
@@ -83,18 +86,19 @@ func (c *Cluster) missing(ctx context.Context, first string, second func(context
 }
 
 // controllerHas asks the controller whether a topic exists, by a request to create it that is only validated.
-func (c *Cluster) controllerHas(ctx context.Context, name string) (bool, error) {
+func (c *Cluster) controllerHas(ctx context.Context, t Topic) answer[bool] {
 	ctx, cancel := context.WithTimeout(ctx, secondTime)
 	defer cancel()
-	_, err := share(ctx, c, c.shared.validateCreate, kafkaerr.OpCreateTopic, name, creation{NewTopic: NewTopic{Name: name, Partitions: 1, Replicas: 1}, absence: &absence{name: name}})
+	_, err := share(ctx, c, c.shared.validateCreate, kafkaerr.OpCreateTopic, t.Name,
+		creation{NewTopic: NewTopic{Name: t.Name, Partitions: 1, Replicas: 1}, absence: &absence{name: t.Name}})
 	switch {
 	case kafkaerr.CodeOf(err) == kafkaerr.TopicAlreadyExists:
-		return true, nil
+		return answer[bool]{value: true}
 	case err == nil, kafkaerr.ClassOf(kafkaerr.CodeOf(err)) == kafkaerr.Invalid, kafkaerr.ClassOf(kafkaerr.CodeOf(err)) == kafkaerr.Forbidden:
-		// Controllers look whether there is one of the name before anything else.
-		return false, nil
+		// Controllers look whether there is one of the name before they judge anything but names (ReplicationControlManager.createTopics).
+		return answer[bool]{}
 	}
-	return false, err
+	return answer[bool]{err: err}
 }
 
 // others tells whether the cluster has brokers beside the one at an address, which may be one of the bootstrap list.

@@ -1,8 +1,14 @@
 package broker
 
 import (
+	"context"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
@@ -27,5 +33,71 @@ func TestReleaseByAPIs(t *testing.T) {
 		if got := o.release(); got != release {
 			t.Errorf("%s is taken for %q", release, got)
 		}
+	}
+}
+
+// What is between brokers and us may hide DescribeQuorum.
+func TestMode(t *testing.T) {
+	offer := func(finalized int16, keys ...kmsg.Key) offers {
+		o := offers{apis: map[int16]versionRange{}, finalized: finalized}
+		for _, key := range append(keys, kmsg.Metadata) {
+			o.apis[int16(key)] = versionRange{}
+		}
+		return o
+	}
+	for name, tc := range map[string]struct {
+		offers offers
+		want   mode
+	}{
+		"KRaft":                              {offer(25, kmsg.DescribeQuorum), mode{kraft: true}},
+		"before metadata.version":            {offer(0, kmsg.DescribeQuorum), mode{kraft: true}},
+		"KRaft behind a proxy":               {offer(25), mode{kraft: true}},
+		"ZooKeeper":                          {offer(0, kmsg.LeaderAndISR, kmsg.StopReplica, kmsg.UpdateMetadata), mode{zookeeper: true}},
+		"ZooKeeper, some of it hidden":       {offer(0, kmsg.UpdateMetadata), mode{zookeeper: true}},
+		"a server of another make":           {offer(0), mode{}},
+		"KRaft that still offers the others": {offer(25, kmsg.LeaderAndISR), mode{kraft: true}},
+	} {
+		if got := tc.offers.mode(); got != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
+		}
+	}
+}
+
+// KRaft brokers name some broker as the controller, another one each time.
+func TestAControllerThatIsAnotherOneEachTimeHoldsUpNothing(t *testing.T) {
+	for name, like := range map[string]func(*bench){
+		"KRaft": likeKRaft,
+		"a server of another make": func(b *bench) {
+			b.offers.Store(&kmsg.ApiVersionsResponse{ApiKeys: slices.Clone(fakeOffers(b.network.t))})
+		},
+		"ZooKeeper": func(*bench) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			like(b)
+			var n atomic.Int32
+			b.network.set(func() {
+				b.network.change = func(_ string, _ kmsg.Request, resp kmsg.Response) {
+					switch m := resp.(type) {
+					case *kmsg.MetadataResponse:
+						m.ControllerID = n.Add(1) % 3
+					case *kmsg.DescribeClusterResponse:
+						m.ControllerID = n.Add(1) % 3
+					}
+				}
+			})
+			for topic, want := range map[string]bool{"orders": true, "nosuch": false} {
+				ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+				_, found, err := b.cluster.Topic(ctx, topic)
+				cancel()
+				if err != nil || found != want {
+					t.Errorf("%s: found %v, %v", topic, found, err)
+				}
+			}
+			if asked := b.network.requests(int16(kmsg.Metadata)); asked > 60 {
+				t.Errorf("%d questions for topics", asked)
+			}
+		})
 	}
 }

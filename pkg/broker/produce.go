@@ -37,7 +37,6 @@ func (e *RecordError) Error() string { return fmt.Sprintf("record %d: %v", e.Ind
 func (e *RecordError) Unwrap() error { return e.Err }
 
 const (
-	opProduce = kafkaerr.OpProduce
 	// maxBatchBytes is what records that travel together may take, if the topic allows as much.
 	maxBatchBytes = 1 << 20
 	// maxProduces bounds the batches in flight of one cluster. They wait for replicas, and must leave room for everything else.
@@ -94,7 +93,7 @@ func (c *Cluster) maxMessageBytes(ctx context.Context, topic string) (int, error
 // Kafka's own producer does it.
 func batchesOf(topic Topic, records []kafkarecord.NewRecord, limit int) ([][]*kafkarecord.Builder, []WrittenRecord, error) {
 	if len(topic.Partitions) == 0 {
-		return nil, nil, kafkaerr.New(opProduce, topic.Name, kafkaerr.LeaderNotAvailable, nil, 0)
+		return nil, nil, kafkaerr.New(kafkaerr.OpProduce, topic.Name, kafkaerr.LeaderNotAvailable, nil, 0)
 	}
 	batches := map[int32][]*kafkarecord.Builder{}
 	written := make([]WrittenRecord, len(records))
@@ -102,7 +101,7 @@ func batchesOf(topic Topic, records []kafkarecord.NewRecord, limit int) ([][]*ka
 	for i, r := range records {
 		if size := kafkarecord.SizeAlone(r); size > limit {
 			text := fmt.Sprintf("it takes %d bytes in a batch, and the topic's max.message.bytes is %d", size, limit)
-			return nil, nil, &RecordError{Index: i, Err: kafkaerr.New(opProduce, topic.Name, kafkaerr.MessageTooLarge, &text, 0)}
+			return nil, nil, &RecordError{Index: i, Err: kafkaerr.New(kafkaerr.OpProduce, topic.Name, kafkaerr.MessageTooLarge, &text, 0)}
 		}
 		partition := r.Partition
 		keyless := partition < 0 && r.Key == nil
@@ -116,7 +115,7 @@ func batchesOf(topic Topic, records []kafkarecord.NewRecord, limit int) ([][]*ka
 			partition = topic.Partitions[kafkarecord.PartitionOf(r.Key, len(topic.Partitions))].ID
 		case !slices.ContainsFunc(topic.Partitions, func(p Partition) bool { return p.ID == partition }):
 			text := fmt.Sprintf("there is no partition %d; the topic has 0 to %d", partition, len(topic.Partitions)-1)
-			return nil, nil, &RecordError{Index: i, Partition: true, Err: kafkaerr.New(opProduce, topic.Name, kafkaerr.InvalidRequest, &text, 0)}
+			return nil, nil, &RecordError{Index: i, Partition: true, Err: kafkaerr.New(kafkaerr.OpProduce, topic.Name, kafkaerr.InvalidRequest, &text, 0)}
 		}
 		written[i] = WrittenRecord{Partition: partition, Offset: -1, Timestamp: kafkarecord.TimestampOf(r)}
 		of := batches[partition]

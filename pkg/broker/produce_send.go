@@ -68,7 +68,7 @@ func (w *producing) batch(ctx context.Context, b *kafkarecord.Builder) error {
 	case w.c.produces <- struct{}{}:
 		defer func() { <-w.c.produces }()
 	case <-ctx.Done():
-		err := w.c.failed(ctx, opProduce, w.topic.Name, context.Cause(ctx))
+		err := w.c.failed(ctx, kafkaerr.OpProduce, w.topic.Name, context.Cause(ctx))
 		w.note(b, nil, err)
 		return err
 	}
@@ -104,7 +104,7 @@ func (w *producing) note(b *kafkarecord.Builder, answer *kmsg.ProduceResponseTop
 		if !is {
 			text = "another record of its batch was refused, so the batch was"
 		}
-		r.Err = kafkaerr.New(opProduce, w.object(), answer.ErrorCode, &text, 0)
+		r.Err = kafkaerr.New(kafkaerr.OpProduce, w.object(), answer.ErrorCode, &text, 0)
 	}
 }
 
@@ -119,7 +119,7 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 	doubt, renewed, disputed := false, false, false
 	fail := func(answer *kmsg.ProduceResponseTopicPartition, err error) (*kmsg.ProduceResponseTopicPartition, error) {
 		if doubt {
-			return answer, &kafkaerr.UnknownOutcomeError{Op: opProduce, Object: w.object(), Err: err}
+			return answer, &kafkaerr.UnknownOutcomeError{Op: kafkaerr.OpProduce, Object: w.object(), Err: err}
 		}
 		// A producer whose numbers the brokers dispute is none to use again.
 		if !disputed {
@@ -158,7 +158,7 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 			return fail(answer, err)
 		}
 		if ctx.Err() != nil || !doubt && time.Since(start) > c.opts.VerdictTimeout || c.pause(ctx, producePause) != nil {
-			return fail(answer, c.failed(ctx, opProduce, w.object(), err))
+			return fail(answer, c.failed(ctx, kafkaerr.OpProduce, w.object(), err))
 		}
 		c.contradicted(believed, err)
 		now, found, lookup := c.topicNow(ctx, w.topic.Name)
@@ -166,7 +166,7 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 		case lookup != nil:
 		case !found || now.ID != w.topic.ID:
 			text := "the topic was deleted meanwhile"
-			return fail(answer, kafkaerr.New(opProduce, w.topic.Name, kafkaerr.UnknownTopicOrPartition, &text, 0))
+			return fail(answer, kafkaerr.New(kafkaerr.OpProduce, w.topic.Name, kafkaerr.UnknownTopicOrPartition, &text, 0))
 		default:
 			believed, leader = now, w.leader(now)
 		}
@@ -188,7 +188,7 @@ func (w *producing) leader(topic Topic) int32 {
 func (w *producing) attempt(ctx context.Context, leader int32, records []byte) (*kmsg.ProduceResponseTopicPartition, error) {
 	c := w.c
 	if leader < 0 {
-		return nil, kafkaerr.New(opProduce, w.object(), kafkaerr.LeaderNotAvailable, nil, 0)
+		return nil, kafkaerr.New(kafkaerr.OpProduce, w.object(), kafkaerr.LeaderNotAvailable, nil, 0)
 	}
 	addr, err := c.address(ctx, leader, false)
 	if err != nil {
@@ -214,7 +214,7 @@ func (w *producing) attempt(ctx context.Context, leader int32, records []byte) (
 				continue
 			}
 			if answer.ErrorCode != 0 {
-				return answer, kafkaerr.New(opProduce, w.object(), answer.ErrorCode, answer.ErrorMessage, 0)
+				return answer, kafkaerr.New(kafkaerr.OpProduce, w.object(), answer.ErrorCode, answer.ErrorMessage, 0)
 			}
 			return answer, nil
 		}

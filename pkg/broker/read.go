@@ -64,7 +64,7 @@ func (c *Cluster) Read(ctx context.Context, topic Topic, what Reading, sink Sink
 		defer func() { <-c.reads }()
 	default:
 		text := fmt.Sprintf("%d reads are under way on this cluster, which is all that this server takes on at the same time", MaxReads)
-		return kafkaerr.New(opRead, topic.Name, kafkaerr.ThrottlingQuotaExceeded, &text, 0)
+		return kafkaerr.New(kafkaerr.OpRead, topic.Name, kafkaerr.ThrottlingQuotaExceeded, &text, 0)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -90,8 +90,6 @@ func (c *Cluster) Read(ctx context.Context, topic Topic, what Reading, sink Sink
 	}
 	return r.run(ctx, open)
 }
-
-const opRead = kafkaerr.OpRead
 
 // reading is one call of Read.
 type reading struct {
@@ -158,7 +156,7 @@ func (r *reading) run(ctx context.Context, open []*position) error {
 	for left > 0 {
 		select {
 		case <-ctx.Done():
-			return r.c.failed(ctx, opRead, r.topic.Name, context.Cause(ctx))
+			return r.c.failed(ctx, kafkaerr.OpRead, r.topic.Name, context.Cause(ctx))
 		case e := <-r.events:
 			if e.fatal != nil {
 				return e.fatal
@@ -203,7 +201,7 @@ func (r *reading) resume(ctx context.Context, lost []*position, why error) (done
 	now, found, err := r.c.topicNow(asking, r.topic.Name)
 	switch {
 	case ctx.Err() != nil:
-		return 0, r.c.failed(ctx, opRead, r.topic.Name, context.Cause(ctx))
+		return 0, r.c.failed(ctx, kafkaerr.OpRead, r.topic.Name, context.Cause(ctx))
 	case err != nil && !kafkaerr.IsUnreachable(err) && asking.Err() == nil && !kafkaerr.Retriable(kafkaerr.CodeOf(err)):
 		return 0, err
 	case err != nil:
@@ -239,7 +237,7 @@ func (r *reading) later(ctx context.Context, lost []*position, why error) error 
 // patient is the error of partitions that were not served for too long, or cannot be.
 func (r *reading) patient(lost []*position, why error) error {
 	if kafkaerr.IsTooLong(why) {
-		return r.c.failed(context.Background(), opRead, r.topic.Name, why)
+		return r.c.failed(context.Background(), kafkaerr.OpRead, r.topic.Name, why)
 	}
 	for _, p := range lost {
 		if p.failing.IsZero() {
@@ -307,7 +305,7 @@ func (r *reading) assign(ctx context.Context, topic Topic, positions []*position
 		}
 	}
 	if len(leaderless) > 0 {
-		why := kafkaerr.New(opRead, partitionObject(topic.Name, leaderless[0].id), kafkaerr.LeaderNotAvailable, nil, 0)
+		why := kafkaerr.New(kafkaerr.OpRead, partitionObject(topic.Name, leaderless[0].id), kafkaerr.LeaderNotAvailable, nil, 0)
 		r.running.Go(func() { r.tell(ctx, readEvent{lost: leaderless, why: why}) })
 	}
 	for leader, share := range byLeader {

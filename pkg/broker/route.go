@@ -271,25 +271,9 @@ func (c *Cluster) failed(ctx context.Context, op, object string, err error) erro
 
 func addressesOf(err error) string {
 	var addrs []string
-	var walk func(error)
-	walk = func(err error) {
-		if t, ok := err.(*kafkaerr.NoAnswerError); ok && !slices.Contains(addrs, t.Addr) {
-			addrs = append(addrs, t.Addr)
-		}
-		switch u := err.(type) {
-		case interface{ Unwrap() error }:
-			if inner := u.Unwrap(); inner != nil {
-				walk(inner)
-			}
-		case interface{ Unwrap() []error }:
-			for _, inner := range u.Unwrap() {
-				walk(inner)
-			}
-		}
-	}
-	if err != nil {
-		walk(err)
+	for _, e := range kafkaerr.All[*kafkaerr.NoAnswerError](err) {
+		addrs = append(addrs, e.Addr)
 	}
 	slices.Sort(addrs)
-	return strings.Join(addrs, ", ")
+	return strings.Join(slices.Compact(addrs), ", ")
 }

@@ -44,7 +44,7 @@ func (r *reading) silent(p *position, throttle time.Duration, stable int64) erro
 	if stable < p.end {
 		text = fmt.Sprintf("its committed records end at offset %d now, before %d, where they ended when reading began", stable, p.end)
 	}
-	return kafkaerr.New(opRead, partitionObject(r.topic.Name, p.id), kafkaerr.OffsetNotAvailable, &text, 0)
+	return kafkaerr.New(kafkaerr.OpRead, partitionObject(r.topic.Name, p.id), kafkaerr.OffsetNotAvailable, &text, 0)
 }
 
 // isEmpty tells whether an answer brought nothing at all.

@@ -389,13 +389,11 @@ func (c *Cluster) metadataByID(ids []TopicID) request[byIDAnswer] {
 		req.AllowAutoTopicCreation = false
 		return &req
 	}, 12)
-	return request[byIDAnswer]{opDescribeTopic, "", int16(kmsg.Metadata), laneMetadata, func(l *link) (byIDAnswer, error) {
+	return request[byIDAnswer]{kafkaerr.OpDescribeTopic, "", int16(kmsg.Metadata), laneMetadata, func(l *link) (byIDAnswer, error) {
 		resp, err := ask(l)
 		return byIDAnswer{resp, l.addr}, err
 	}}
 }
-
-const opDescribeTopic = kafkaerr.OpDescribeTopic
 
 // read makes sense of the answer; ids that no topic has are left out.
 func (a byIDAnswer) read() map[TopicID]answer[topicByID] {
@@ -408,7 +406,7 @@ func (a byIDAnswer) read() map[TopicID]answer[topicByID] {
 			said[id] = answer[topicByID]{value: topicByID{topic, err == nil}, err: err}
 		case kafkaerr.UnknownTopicID, kafkaerr.UnknownTopicOrPartition:
 		default:
-			said[id] = answer[topicByID]{err: kafkaerr.New(opDescribeTopic, id.String(), t.ErrorCode, nil, millis(a.resp.ThrottleMillis))}
+			said[id] = answer[topicByID]{err: kafkaerr.New(kafkaerr.OpDescribeTopic, id.String(), t.ErrorCode, nil, millis(a.resp.ThrottleMillis))}
 		}
 	}
 	return said

@@ -46,7 +46,7 @@ const (
 	outdated
 	// permanent refusals of a topic's create, change or deletion are mended by no waiting.
 	permanent
-	// coordinator is that of a broker that is not the coordinator of a group.
+	// coordinator is that of a broker that is not the coordinator of a group, or not yet: it is looked up anew.
 	coordinator
 	// notAppended codes in an answer to Produce prove that the broker has not appended the batch: what answers them in Kafka comes before the
 	// append, and nothing behind it does. Behind it DelayedProduce answers 3, 6, 7, 20 and 56, and any error of the broker's own may come.
@@ -79,7 +79,7 @@ var codes = map[int16]code{
 	11:  {"STALE_CONTROLLER_EPOCH", Internal, 0},
 	12:  {"OFFSET_METADATA_TOO_LARGE", Invalid, 0},
 	13:  {"NETWORK_EXCEPTION", Unavailable, retriable | refetch},
-	14:  {"COORDINATOR_LOAD_IN_PROGRESS", Unavailable, retriable},
+	14:  {"COORDINATOR_LOAD_IN_PROGRESS", Unavailable, retriable | coordinator},
 	15:  {"COORDINATOR_NOT_AVAILABLE", Unavailable, retriable | coordinator},
 	16:  {"NOT_COORDINATOR", Unavailable, retriable | coordinator},
 	17:  {"INVALID_TOPIC_EXCEPTION", Invalid, permanent | notAppended | notTruncated}, // ReplicaManager.appendToLocalLog, ReplicaManager.deleteRecordsOnLocalLog
@@ -281,7 +281,7 @@ func IsOutdated(err error) bool { return is(CodeOf(err), outdated) }
 // none of them: brokers come one after the other.
 func Permanent(err error) bool { return is(CodeOf(err), permanent) }
 
-// OfCoordinator tells whether a broker says by a code that it is not the coordinator.
+// OfCoordinator tells whether a broker says by a code that it is not the coordinator of a group, or is still loading it.
 func OfCoordinator(of int16) bool { return is(of, coordinator) }
 
 // NotAppended tells whether a code in a broker's answer to Produce proves that it has not appended the batch.

@@ -187,19 +187,22 @@ func New(op, object string, code int16, message *string, retryAfter time.Duratio
 }
 
 // Refusals are the brokers' refusals in an error, in order.
-func Refusals(err error) []*Error {
-	if e, ok := err.(*Error); ok {
-		return []*Error{e}
+func Refusals(err error) []*Error { return All[*Error](err) }
+
+// All are the errors of a type in an error, in order; what is in one of them is not looked at. errors.As finds the first only.
+func All[T error](err error) []T {
+	if one, ok := err.(T); ok {
+		return []T{one}
 	}
-	var all []*Error
+	var all []T
 	switch u := err.(type) {
 	case interface{ Unwrap() error }:
 		if inner := u.Unwrap(); inner != nil {
-			all = Refusals(inner)
+			all = All[T](inner)
 		}
 	case interface{ Unwrap() []error }:
 		for _, inner := range u.Unwrap() {
-			all = append(all, Refusals(inner)...)
+			all = append(all, All[T](inner)...)
 		}
 	}
 	return all

@@ -30,29 +30,13 @@ func (e *SecurityError) Error() string { return e.Text }
 
 // SecurityErrors are the different ones in err, by text.
 func SecurityErrors(err error) []*SecurityError {
-	var all []*SecurityError
-	var walk func(error)
-	walk = func(err error) {
-		if e, ok := err.(*SecurityError); ok {
-			if !slices.ContainsFunc(all, func(o *SecurityError) bool { return *o == *e }) {
-				all = append(all, e)
-			}
-			return
-		}
-		switch u := err.(type) {
-		case interface{ Unwrap() error }:
-			if inner := u.Unwrap(); inner != nil {
-				walk(inner)
-			}
-		case interface{ Unwrap() []error }:
-			for _, inner := range u.Unwrap() {
-				walk(inner)
-			}
+	all := All[*SecurityError](err)
+	slices.SortStableFunc(all, func(a, b *SecurityError) int { return strings.Compare(a.Text, b.Text) })
+	var different []*SecurityError
+	for _, e := range all {
+		if !slices.ContainsFunc(different, func(o *SecurityError) bool { return *o == *e }) {
+			different = append(different, e)
 		}
 	}
-	if err != nil {
-		walk(err)
-	}
-	slices.SortFunc(all, func(a, b *SecurityError) int { return strings.Compare(a.Text, b.Text) })
-	return all
+	return different
 }

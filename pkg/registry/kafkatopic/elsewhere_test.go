@@ -291,20 +291,27 @@ func TestACreateDeletesNoTopicOfAnotherKafka(t *testing.T) {
 	}
 }
 
+// newTwins are two Kafkas of one cluster, on a server of their own, whose brokers lose the next create.
+func newTwins(t *testing.T) (s *apiservertest.Server, k, twin *apiservertest.Kafka) {
+	t.Helper()
+	s, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	k = s.NewKafka(t, 3)
+	twin = twinOf(t, s, k)
+	loseCreate(k)
+	return s, k, twin
+}
+
 // What is like the topic that a lost create may have made is not taken for it when another object has it, by whatever looks for it.
 func TestAnotherObjectsTopicIsNotRecognized(t *testing.T) {
 	t.Parallel()
 	for what, deleted := range map[string]bool{"deleted": true, "stored": false} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			s, err := apiservertest.Start(apiservertest.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(s.Close)
-			k := s.NewKafka(t, 3)
-			twin := twinOf(t, s, k)
-			loseCreate(k)
+			s, k, twin := newTwins(t)
 			lost, err := create(s.Client, newTopic(twin, "orders"))
 			if err != nil {
 				t.Fatal(err)
@@ -344,14 +351,7 @@ func TestAnotherObjectsTopicIsNotRecognized(t *testing.T) {
 // A create notes the id beside its object, which takes as long as a disk does. Meanwhile the topic is its own already.
 func TestATopicWhoseObjectIsBeingStoredIsNotRecognizedElsewhere(t *testing.T) {
 	t.Parallel()
-	s, err := apiservertest.Start(apiservertest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	k := s.NewKafka(t, 3)
-	twin := twinOf(t, s, k)
-	loseCreate(k)
+	s, k, twin := newTwins(t)
 	if _, err := create(s.Client, newTopic(twin, "orders")); err != nil {
 		t.Fatal(err)
 	}

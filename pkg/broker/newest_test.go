@@ -1,0 +1,389 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
+)
+
+// cutOff makes one broker answer from the picture of now, and prefers it. It neither leads the topic nor will: leads is who does next. stale
+// is its address.
+func cutOff(t *testing.T, b *bench, topic string) (stale string, leads int32) {
+	t.Helper()
+	had := b.mustTopic(t, topic)
+	d, err := b.cluster.directory(testContext(t), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader := had.Partitions[0].Leader
+	stale, leads = d.brokers[(leader+1)%3].address(), (leader+2)%3
+	b.network.set(func() {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+			m, ok := resp.(*kmsg.MetadataResponse)
+			if !ok || addr != stale {
+				return
+			}
+			for i := range m.Topics {
+				for j := range m.Topics[i].Partitions {
+					m.Topics[i].Partitions[j].Leader, m.Topics[i].Partitions[j].LeaderEpoch = leader, had.Partitions[0].LeaderEpoch
+				}
+			}
+		}
+	})
+	b.cluster.prefer(stale)
+	return stale, leads
+}
+
+// A broker that is cut off from its controllers answers clients from the picture that it had.
+func TestABrokerWithAnOldPictureIsNotBelieved(t *testing.T) {
+	// What takes longer has waited for the verdict on a cluster that does not answer.
+	const soon = 4 * time.Second
+	for name, do := range map[string]func(ctx context.Context, b *bench, topic Topic) error{
+		"produce": func(ctx context.Context, b *bench, topic Topic) error {
+			written, err := b.cluster.Produce(ctx, topic, []kafkarecord.NewRecord{{Value: []byte("one")}}, false)
+			if err == nil {
+				err = written[0].Err
+			}
+			return err
+		},
+		"offsets": func(ctx context.Context, b *bench, topic Topic) error {
+			offsets, err := b.cluster.OffsetsOf(ctx, topic, ReadCommitted)
+			if err == nil {
+				err = offsets[0].Err
+			}
+			return err
+		},
+		"read": func(ctx context.Context, b *bench, topic Topic) error {
+			return b.cluster.Read(ctx, topic, Reading{From: map[int32]int64{0: 0}, Until: map[int32]int64{0: 1}}, &notes{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			topic := b.mustTopic(t, "orders")
+			if written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Value: []byte("zero")}}, false); err != nil || written[0].Err != nil {
+				t.Fatal(written, err)
+			}
+			stale, leads := cutOff(t, b, "orders")
+			if err := b.kafka.MoveTopicPartition("orders", 0, leads); err != nil {
+				t.Fatal(err)
+			}
+			topic.source = stale
+			start := time.Now()
+			if err := do(testContext(t), b, topic); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > soon {
+				t.Errorf("took %v", took)
+			}
+			if !b.cluster.views.isDoubted(b.cluster.opts.Clock.Now(), stale) {
+				t.Error("its source is as good as any")
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
+	for name, look := range map[string]func(context.Context, *Cluster) (Topic, error){
+		"a topic": func(ctx context.Context, c *Cluster) (Topic, error) {
+			got, _, err := c.Topic(ctx, "orders")
+			return got, err
+		},
+		"all topics": func(ctx context.Context, c *Cluster) (Topic, error) {
+			got, err := c.Snapshot(ctx, 0)
+			if err != nil {
+				return Topic{}, err
+			}
+			return got.Topics["orders"], nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			stale, leads := cutOff(t, b, "orders")
+			if err := b.kafka.MoveTopicPartition("orders", 0, leads); err != nil {
+				t.Fatal(err)
+			}
+			// Somebody else tells of the new leader first.
+			b.cluster.doubt(stale)
+			if got, err := look(testContext(t), b.cluster); err != nil || got.Partitions[0].Leader != leads {
+				t.Fatalf("%+v, %v, want leader %d", got, err, leads)
+			}
+			b.cluster.views.mu.Lock()
+			clear(b.cluster.views.doubted)
+			b.cluster.views.mu.Unlock()
+			b.cluster.prefer(stale)
+			if got, err := look(testContext(t), b.cluster); err != nil || got.Partitions[0].Leader != leads {
+				t.Errorf("%+v, %v, want leader %d", got, err, leads)
+			}
+			// Alone, it is not believed either.
+			b.network.set(func() {
+				for _, addr := range b.kafka.ListenAddrs() {
+					b.network.dead[addr] = addr != stale
+				}
+			})
+			for _, addr := range b.kafka.ListenAddrs() {
+				if addr != stale {
+					b.network.cutAll(addr)
+				}
+			}
+			if got, err := look(testContext(t), b.cluster); err == nil && len(got.Partitions) > 0 && got.Partitions[0].Leader != leads {
+				t.Errorf("%+v is the past", got)
+			}
+		})
+	}
+}
+
+// One broker's word does not do for "there is no such topic" where brokers read of topics by themselves.
+func TestThatATopicIsMissingIsTwoBrokersWord(t *testing.T) {
+	for name, look := range map[string]func(context.Context, *Cluster, TopicID) (bool, error){
+		"by name": func(ctx context.Context, c *Cluster, _ TopicID) (bool, error) {
+			_, found, err := c.Topic(ctx, "orders")
+			return found, err
+		},
+		"by id": func(ctx context.Context, c *Cluster, id TopicID) (bool, error) {
+			_, found, err := c.TopicByID(ctx, id)
+			return found, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			likeKRaft(b)
+			topic := b.mustTopic(t, "orders")
+			stale, _ := cutOff(t, b, "orders")
+			b.network.set(func() {
+				b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+					if m, ok := resp.(*kmsg.MetadataResponse); ok && addr == stale {
+						for i := range m.Topics {
+							m.Topics[i].ErrorCode, m.Topics[i].Partitions = kafkaerr.UnknownTopicOrPartition, nil
+							if m.Topics[i].Topic == nil {
+								m.Topics[i].ErrorCode = kafkaerr.UnknownTopicID
+							}
+						}
+					}
+				}
+			})
+			b.cluster.prefer(stale)
+			if found, err := look(testContext(t), b.cluster, topic.ID); err != nil || !found {
+				t.Errorf("found %v, %v", found, err)
+			}
+			if err := b.kafka.DeleteTopic("orders"); err != nil {
+				t.Fatal(err)
+			}
+			if found, err := look(testContext(t), b.cluster, topic.ID); err != nil || found {
+				t.Errorf("after its deletion: found %v, %v", found, err)
+			}
+		})
+	}
+}
+
+func TestOpinionsAreOfTwoBrokers(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	b.warm(t)
+	two, err := b.cluster.Opinions(testContext(t))
+	if err != nil || len(two) != 2 || two[0].source == two[1].source || len(two[0].Topics) != 1 || len(two[1].Topics) != 1 {
+		t.Fatalf("%+v, %v", two, err)
+	}
+	b.network.set(func() {
+		for _, addr := range b.kafka.ListenAddrs() {
+			b.network.dead[addr] = addr != two[0].source
+		}
+	})
+	for _, addr := range b.kafka.ListenAddrs() {
+		if addr != two[0].source {
+			b.network.cutAll(addr)
+		}
+	}
+	if alone, err := b.cluster.Opinions(testContext(t)); !kafkaerr.IsUnreachable(err) {
+		t.Errorf("%d opinions, %v, although only one broker answers", len(alone), err)
+	}
+	one := newBench(t, Options{}, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	if alone, err := one.cluster.Opinions(testContext(t)); err != nil || len(alone) != 1 {
+		t.Errorf("a cluster of one broker: %d opinions, %v", len(alone), err)
+	}
+}
+
+// A broker without controllers holds what it should forward until its time is over.
+func TestWritesGoAroundABrokerThatDoesNotReachTheController(t *testing.T) {
+	b := newBench(t, Options{})
+	likeKRaft(b)
+	d, err := b.cluster.directory(testContext(t), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := d.brokers[(d.controller+1)%3].address()
+	var refused atomic.Int64
+	b.network.set(func() {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+			if m, ok := resp.(*kmsg.CreateTopicsResponse); ok && addr == cut {
+				refused.Add(1)
+				for i := range m.Topics {
+					m.Topics[i].ErrorCode = kafkaerr.RequestTimedOut
+				}
+			}
+		}
+	})
+	b.cluster.prefer(cut)
+	// The first is of unknown outcome, or looked up; those after it go elsewhere.
+	_, _ = b.cluster.CreateTopic(testContext(t), NewTopic{Name: "first", Partitions: 1, Replicas: 1}, false)
+	for _, name := range []string{"second", "third"} {
+		if _, err := b.cluster.CreateTopic(testContext(t), NewTopic{Name: name, Partitions: 1, Replicas: 1}, false); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := refused.Load(); n != 1 {
+		t.Errorf("it was asked to create topics %d times", n)
+	}
+}
+
+// The first question of a process knows no other broker yet.
+func TestTheFirstAnswerIsNoProofEither(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	likeKRaft(b)
+	stale := b.kafka.ListenAddrs()[0]
+	b.network.set(func() {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+			if m, ok := resp.(*kmsg.MetadataResponse); ok && addr == stale {
+				for i := range m.Topics {
+					m.Topics[i].ErrorCode, m.Topics[i].Partitions = kafkaerr.UnknownTopicOrPartition, nil
+				}
+			}
+		}
+	})
+	c := b.gateway.Cluster(Target{Key: "streams/other/uid-2", Bootstrap: []string{stale}})
+	if _, found, err := c.Topic(testContext(t), "orders"); err != nil || !found {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
+
+// A broker that is cut off goes on telling of a topic that was deleted since.
+func TestADeletedTopicDoesNotComeBack(t *testing.T) {
+	for name, remove := range map[string]func(*bench, Topic) error{
+		"elsewhere": func(b *bench, _ Topic) error { return b.kafka.DeleteTopic("orders") },
+		"here":      func(b *bench, topic Topic) error { return b.cluster.DeleteTopic(context.Background(), topic.ID) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			likeKRaft(b)
+			topic := b.mustTopic(t, "orders")
+			b.warm(t)
+			d, err := b.cluster.directory(testContext(t), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stale, good := d.brokers[0].address(), d.brokers[1].address()
+			b.network.set(func() {
+				b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+					m, ok := resp.(*kmsg.MetadataResponse)
+					if !ok || addr != stale {
+						return
+					}
+					for i := range m.Topics {
+						if m.Topics[i].ErrorCode == 0 {
+							continue
+						}
+						m.Topics[i].ErrorCode, m.Topics[i].TopicID = 0, topic.ID
+						p := kmsg.NewMetadataResponseTopicPartition()
+						p.Leader, p.Replicas, p.ISR, p.LeaderEpoch = 0, []int32{0}, []int32{0}, topic.Partitions[0].LeaderEpoch
+						m.Topics[i].Partitions = []kmsg.MetadataResponseTopicPartition{p}
+					}
+				}
+			})
+			if err := remove(b, topic); err != nil {
+				t.Fatal(err)
+			}
+			for range 5 {
+				b.cluster.views.mu.Lock()
+				clear(b.cluster.views.doubted)
+				b.cluster.views.mu.Unlock()
+				b.cluster.prefer(good)
+				start := time.Now()
+				if _, found, err := b.cluster.Topic(testContext(t), "orders"); err != nil || found || time.Since(start) > 4*time.Second {
+					t.Errorf("found %v, %v after %v", found, err, time.Since(start))
+				}
+			}
+			if b.cluster.views.isDoubted(b.cluster.opts.Clock.Now(), good) {
+				t.Error("the broker that is right is doubted")
+			}
+		})
+	}
+}
+
+// A broker that hangs holds up the word that a topic is missing for a second at most, and nobody who asks for another.
+func TestASecondOpinionIsNotWaitedForLong(t *testing.T) {
+	for brokers := 2; brokers <= 3; brokers++ {
+		b := newBench(t, Options{}, kfake.NumBrokers(brokers), kfake.SeedTopics(1, "orders"))
+		likeKRaft(b)
+		b.warm(t)
+		d, err := b.cluster.directory(testContext(t), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hung, good := d.brokers[0].address(), d.brokers[1].address()
+		b.network.set(func() { b.network.hung[hung] = true })
+		b.cluster.prefer(good)
+		var asking sync.WaitGroup
+		for i := range 8 {
+			asking.Go(func() {
+				name, most := "orders", secondTime/2
+				if i%2 == 0 {
+					name, most = "nosuch", 3*secondTime
+				}
+				start := time.Now()
+				_, found, err := b.cluster.Topic(testContext(t), name)
+				if took := time.Since(start); err != nil || found != (name == "orders") || took > most {
+					t.Errorf("%d brokers: %s: found %v, %v after %v", brokers, name, found, err, took)
+				}
+			})
+		}
+		asking.Wait()
+	}
+}
+
+// What brokers tell otherwise about many topics is settled by few requests.
+func TestManyTopicsAreSettledTogether(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	likeKRaft(b)
+	b.warm(t)
+	d, err := b.cluster.directory(testContext(t), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale, good := d.brokers[0].address(), d.brokers[1].address()
+	b.network.set(func() {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+			m, ok := resp.(*kmsg.MetadataResponse)
+			if !ok || addr != stale {
+				return
+			}
+			for i := range m.Topics {
+				p := kmsg.NewMetadataResponseTopicPartition()
+				p.Replicas, p.ISR = []int32{0}, []int32{0}
+				m.Topics[i].ErrorCode, m.Topics[i].TopicID, m.Topics[i].Partitions = 0, TopicID{9, byte(i)}, []kmsg.MetadataResponseTopicPartition{p}
+			}
+		}
+	})
+	// The third broker would do for a second word.
+	b.cluster.doubt(d.brokers[2].address())
+	b.cluster.prefer(good)
+	names := make([]string, 100)
+	for i := range names {
+		names[i] = fmt.Sprintf("gone-%d", i)
+	}
+	if found, err := b.cluster.Topics(testContext(t), names...); err != nil || len(found) > 0 {
+		t.Errorf("%d are found, %v", len(found), err)
+	}
+	// Each that is sent to a broker that is not the controller is sent once more.
+	if n := b.network.requests(int16(kmsg.CreateTopics)); n == 0 || n > 10 {
+		t.Errorf("the controller was asked %d times", n)
+	}
+}
