@@ -74,7 +74,7 @@ func TestKRaft(t *testing.T) {
 		t.Fatalf("%+v %v", q, err)
 	}
 	for _, v := range q.Voters {
-		if want := map[int32]int64{3000: 10, 3001: 0}[v.ID]; v.Lag != want || !v.LastCaughtUp.Equal(caughtUp) || !v.LastFetch.IsZero() || v.DirectoryID.IsZero() {
+		if want := map[int32]int64{3000: 10, 3001: 0}[v.ID]; v.Lag != want || !v.LastCaughtUp.Equal(caughtUp) || !v.LastFetch.IsZero() || v.DirectoryID == (DirectoryID{}) {
 			t.Errorf("voter %+v", v)
 		}
 	}

@@ -29,7 +29,7 @@ func newQuorumInfo(p kmsg.DescribeQuorumResponseTopicPartition, nodes []kmsg.Des
 func quorumReplicas(states []kmsg.DescribeQuorumResponseTopicPartitionReplicaState, leaderEnd int64) []QuorumReplica {
 	replicas := make([]QuorumReplica, 0, len(states))
 	for _, s := range states {
-		r := QuorumReplica{ID: s.ReplicaID, DirectoryID: TopicID(s.ReplicaDirectoryID), LogEndOffset: s.LogEndOffset, Lag: -1,
+		r := QuorumReplica{ID: s.ReplicaID, DirectoryID: DirectoryID(s.ReplicaDirectoryID), LogEndOffset: s.LogEndOffset, Lag: -1,
 			LastFetch: millisTime(s.LastFetchTimestamp), LastCaughtUp: millisTime(s.LastCaughtUpTimestamp)}
 		if leaderEnd >= 0 && s.LogEndOffset >= 0 {
 			r.Lag = max(0, leaderEnd-s.LogEndOffset)

@@ -9,13 +9,19 @@ import (
 // TopicID is Kafka's UUID of a topic; the zero value means "none".
 type TopicID [16]byte
 
-// String is Kafka's own form: base64url without padding, 22 characters.
-func (id TopicID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+// String is Kafka's own form: base64url without padding, 22 characters. That no id is known is "", so that it is nobody's: two topics
+// without one are not the same for that.
+func (id TopicID) String() string {
+	if id.IsZero() {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
 
 // IsZero tells whether there is no id, as from brokers before 2.8.
 func (id TopicID) IsZero() bool { return id == TopicID{} }
 
-// ParseTopicID reads the form that String writes.
+// ParseTopicID reads the form that String writes of an id.
 func ParseTopicID(s string) (TopicID, error) {
 	var id TopicID
 	raw, err := base64.RawURLEncoding.DecodeString(s)
@@ -28,6 +34,12 @@ func ParseTopicID(s string) (TopicID, error) {
 	copy(id[:], raw)
 	return id, nil
 }
+
+// DirectoryID is Kafka's UUID of a log folder.
+type DirectoryID [16]byte
+
+// String is Kafka's own form, also of the id that says that there is none.
+func (id DirectoryID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
 // ClusterInfo is what DescribeCluster says.
 type ClusterInfo struct {
@@ -82,7 +94,7 @@ type QuorumInfo struct {
 type QuorumReplica struct {
 	ID int32
 	// DirectoryID is Kafka's UUID of the metadata log folder; zero before Kafka 3.9.
-	DirectoryID  TopicID
+	DirectoryID  DirectoryID
 	LogEndOffset int64
 	// Lag is in records behind the leader's log end, -1 when not known.
 	Lag int64

@@ -42,3 +42,17 @@ func TestAReadKnowsOfTheMoveBeforeIt(t *testing.T) {
 		t.Error("a move that was cancelled is waited for")
 	}
 }
+
+// Brokers before 2.8 give topics no ids, which is no id that two of them have in common. A log folder without one has Kafka's own word for that.
+func TestNoIDIsNoText(t *testing.T) {
+	if text := (TopicID{}).String(); text != "" {
+		t.Errorf("no topic id is %q", text)
+	}
+	const one = "AAAAAAAAAAAAAAAAAAAAAQ"
+	if id, err := ParseTopicID(one); err != nil || id.String() != one {
+		t.Errorf("%s is read as %s, %v", one, id, err)
+	}
+	if text := (DirectoryID{}).String(); text != "AAAAAAAAAAAAAAAAAAAAAA" {
+		t.Errorf("no directory id is %q", text)
+	}
+}

@@ -65,6 +65,9 @@ type Claim struct {
 	// What is deleted when the owner is gone is told by it alone: it is written by the server that asked the brokers, and never copied
 	// from a status, which others write.
 	ID string `json:"id,omitempty"`
+	// WithoutID is what the owner has on brokers that give it no id, as topics had none before Kafka 2.8, in the form of its kind. While they
+	// give none the name is all that tells it; nothing is deleted by that.
+	WithoutID json.RawMessage `json:"withoutID,omitempty"`
 	// ReportedID is an id from the owner's status that is not the claim's, and ReportedAs what the owner said last of what has it, in the form
 	// of its kind. They are noted when the owner is deleted.
 	ReportedID string          `json:"reportedID,omitempty"`
@@ -276,5 +279,20 @@ func decodeClaim(value []byte, revision int64) (*Claim, error) {
 		return nil, fmt.Errorf("decode a claim: %w", err)
 	}
 	claim.revision = revision
+	claim.forgetNoIDs()
 	return claim, nil
+}
+
+// noID is how earlier releases wrote that brokers gave a topic no id.
+const noID = "AAAAAAAAAAAAAAAAAAAAAA"
+
+// forgetNoIDs has no id where there is none.
+func (c *Claim) forgetNoIDs() {
+	if c.ID == noID {
+		c.ID = ""
+	}
+	if c.ReportedID == noID {
+		c.ReportedID = ""
+	}
+	c.TombstonedIDs = slices.DeleteFunc(c.TombstonedIDs, func(id string) bool { return id == noID })
 }

@@ -336,3 +336,18 @@ func TestAClaimThatCannotBeReadIsSkipped(t *testing.T) {
 		t.Error("a claim that cannot be read counts as none")
 	}
 }
+
+// Earlier releases wrote an id of nothing but zeros for what brokers give none to.
+func TestAClaimOfNoID(t *testing.T) {
+	const zeros, one = "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAQ"
+	for value, want := range map[string]Claim{
+		`{"id":"` + zeros + `"}`: {},
+		`{"reportedID":"` + zeros + `","tombstonedIDs":["` + zeros + `","` + one + `"]}`: {TombstonedIDs: []string{one}},
+		`{"id":"` + one + `","reportedID":"` + one + `"}`:                                {ID: one, ReportedID: one},
+	} {
+		got, err := decodeClaim([]byte(value), 0)
+		if err != nil || !reflect.DeepEqual(*got, want) {
+			t.Errorf("%s is read as %+v, %v", value, got, err)
+		}
+	}
+}

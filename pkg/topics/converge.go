@@ -19,6 +19,8 @@ type Desired struct {
 	Spec Spec
 	// TopicID is the id of the object's topic, "" when it had none, and AdoptTopicID that of a topic to take over.
 	TopicID, AdoptTopicID string
+	// WithoutID says that the object had a topic to which its brokers gave no id.
+	WithoutID bool
 	// MadeID is the id of a topic that was made for the object, which does not have it as TopicID yet.
 	MadeID string
 	// Tombstoned are the ids of deleted objects' topics, which may still hold the name.
@@ -132,7 +134,20 @@ func (d Desired) adopts() bool { return d.TopicID == "" && d.AdoptTopicID != "" 
 
 // mine tells whether a topic is the object's, is to be, or was made for it.
 func (d Desired) mine(have broker.Topic) bool {
-	return Mine(d.TopicID, d.AdoptTopicID, have) || d.MadeID == have.ID.String()
+	return Mine(d.TopicID, d.AdoptTopicID, have) || d.made(have)
+}
+
+// made tells whether a topic is known to have been made for the object.
+func (d Desired) made(have broker.Topic) bool { return d.MadeID != "" && d.MadeID == have.ID.String() }
+
+// had tells whether the object had a topic, and has whether it is the one that it had.
+func (d Desired) had() bool { return d.TopicID != "" || d.WithoutID }
+
+func (d Desired) has(have broker.Topic) bool {
+	if d.TopicID == "" {
+		return d.WithoutID && have.ID.IsZero()
+	}
+	return d.TopicID == have.ID.String()
 }
 
 // notMine says that a topic of the name is not the object's.
@@ -147,7 +162,7 @@ func decideMissing(want Desired) Decision {
 	switch {
 	case want.adopts():
 		return Decision{Step: StepNone, Outcome: Outcome{Verdict: waiting(ReasonTopicMissing, NotThere(want.Name, want.AdoptTopicID, nil))}}
-	case want.TopicID != "" && want.CarriedOut && want.ReportOnly:
+	case want.had() && want.CarriedOut && want.ReportOnly:
 		const message = "the topic was deleted on the brokers"
 		v := waiting(ReasonTopicMissing, message+"; a write of the spec makes it again")
 		v.DriftReason, v.Drift = ReasonTopicDeleted, message
@@ -158,15 +173,14 @@ func decideMissing(want Desired) Decision {
 	if problem := TooManyAtOnce(0, ptr.Deref(want.Spec.Partitions, 0), want.Spec.Config); problem != "" {
 		return Decision{Step: StepNone, Outcome: Outcome{Verdict: waiting(ReasonTooManyPartitions, problem)}}
 	}
-	return Decision{Step: StepCreate, Again: want.TopicID != ""}
+	return Decision{Step: StepCreate, Again: want.had()}
 }
 
 func decideChange(want Desired, seen Seen) Decision {
 	have := Known(seen.Topic)
-	id := have.ID.String()
-	d := Decision{Step: StepChange, Changes: Compare(want.Spec, seen.Topic, seen.Config), TakeOver: want.TopicID != id}
+	d := Decision{Step: StepChange, Changes: Compare(want.Spec, seen.Topic, seen.Config), TakeOver: !want.has(seen.Topic)}
 	mine := want.mine(seen.Topic)
-	if !mine || want.TopicID == "" && !want.Judged && want.MadeID != id {
+	if !mine || want.TopicID == "" && !want.has(seen.Topic) && !want.Judged && !want.made(seen.Topic) {
 		problems := Disagreements(want.Spec, seen.Topic, seen.Config, field.NewPath("spec"))
 		switch {
 		case len(problems) == 0:
@@ -259,7 +273,7 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 			if topic, found, err = brokers.Topic(ctx, want.Name); err == nil && (!found || topic.ID != seen.Topic.ID || len(topic.Partitions) < int(d.Changes.Grow)) {
 				return done, refused
 			}
-			seen, want.TopicID = Seen{Asked: true, Found: true, Topic: topic}, topic.ID.String()
+			seen, want.TopicID, want.WithoutID = Seen{Asked: true, Found: true, Topic: topic}, topic.ID.String(), topic.ID.IsZero()
 		default:
 			if d.Outcome.Reason != ReasonTopicExists || hooks.Whose == nil {
 				return d.Outcome, nil

@@ -45,6 +45,15 @@ func Mine(topicID, adoptTopicID string, have broker.Topic) bool {
 	return have.ID.IsZero() || topicID == id
 }
 
+// Recorded tells whether a topic on the brokers is the one that a status has recorded: by its id, or where brokers give none by the numbers
+// that it had.
+func Recorded(topicID string, partitions int32, have broker.Topic) bool {
+	if topicID == "" {
+		return have.ID.IsZero() && partitions > 0
+	}
+	return Mine(topicID, "", have)
+}
+
 // NotThere says that an object is to take over a topic with an id, and has none yet, but no topic of its name has that id; have is the topic
 // of the name, if there is one.
 func NotThere(name, adoptTopicID string, have *broker.Topic) string {

@@ -76,7 +76,7 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 	if err != nil {
 		return done, err
 	}
-	if done.Made && before.Status.TopicID != "" {
+	if done.Made && (before.Status.TopicID != "" || withoutID(&before)) {
 		c.event(topic, corev1.EventTypeWarning, "TopicRecreated", "Create",
 			"Topic %s was deleted on the brokers; made it again, empty, with %d partitions and %d replicas", want.Name, done.Have.Partitions, done.Have.Replicas)
 	}
@@ -94,7 +94,7 @@ func (w *work) desired() topics.Desired {
 	want := topics.Desired{
 		Name: v1beta1.TopicName(topic), Spec: topics.Spec{Partitions: topic.Spec.Partitions, Replicas: topic.Spec.Replicas, Config: topic.Spec.Config},
 		TopicID: topic.Status.TopicID, AdoptTopicID: topic.Spec.AdoptTopicID,
-		Absent: topic.Status.TopicID == "", CarriedOut: carriedOut(topic), ReportOnly: topic.Spec.DriftPolicy == v1beta1.DriftReport,
+		WithoutID: withoutID(topic), Absent: topic.Status.TopicID == "" && !withoutID(topic), CarriedOut: carriedOut(topic), ReportOnly: topic.Spec.DriftPolicy == v1beta1.DriftReport,
 		Unconfirmed: says(topic, topics.ReasonOutcomeUnknown), Remaking: topic.Status.TopicID != "" && recreating(topic),
 	}
 	if !made.id.IsZero() {
@@ -110,6 +110,11 @@ func (w *work) desired() topics.Desired {
 		want.Absent = false
 	}
 	return want
+}
+
+// withoutID tells whether an object has a topic to which its brokers gave no id: the status has its numbers.
+func withoutID(topic *v1beta1.KafkaTopic) bool {
+	return topic.Status.TopicID == "" && topic.Status.Partitions > 0
 }
 
 // begin remembers whose topic may be made from now on, so that what becomes of it is what its object says last.
@@ -245,12 +250,12 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic) error {
 	c, topic, former, id := w.controller, w.topic, w.topic.Status.TopicID, have.ID
 	made, _ := c.unrecorded.get(w.key)
 	w.adopted = former == "" && (made.id != id || id.IsZero())
-	err := w.recordID(ctx, id, w.adopted)
+	err := w.recordID(ctx, topics.Known(have), w.adopted)
 	if w.adopted && apierrors.HasStatusCause(err, topics.CauseMade) {
 		// By a create whose answer was lost, ours or the API server's, which alone knows.
 		w.adopted = false
 		w.made(topics.Known(have))
-		err = w.recordID(ctx, id, false)
+		err = w.recordID(ctx, topics.Known(have), false)
 	}
 	if err != nil {
 		return err
@@ -269,6 +274,9 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic) error {
 
 // whose asks the API server, which alone knows what former objects left and what was asked for before, without telling it anything.
 func (w *work) whose(ctx context.Context, have broker.Topic) (left, made bool, err error) {
+	if have.ID.IsZero() {
+		return false, false, nil
+	}
 	next := w.topic.DeepCopy()
 	next.Status.TopicID = have.ID.String()
 	w.found(next, true)

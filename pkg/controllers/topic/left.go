@@ -23,7 +23,7 @@ func (c *Controller) kafkaDeleted(obj any) {
 	}
 	stay := 0
 	for _, topic := range c.topicsOf(types.NamespacedName{Namespace: kafka.Namespace, Name: kafka.Name}) {
-		if topic.Status.TopicID != "" && topic.Spec.DeletionPolicy != v1beta1.TopicRetain {
+		if (topic.Status.TopicID != "" || withoutID(topic)) && topic.Spec.DeletionPolicy != v1beta1.TopicRetain {
 			stay++
 		}
 	}

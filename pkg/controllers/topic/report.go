@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
@@ -22,12 +21,16 @@ const (
 	maxNote = 1000
 )
 
-// recordID writes the topic's id to the status, and leaves the new object in the work. adopting says that the topic was there before the
-// object: the API server refuses that when who made the object had no right to it. A status that goes on saying that the topic is made again
-// has the API server find out whether this is the one; of what was made here that is known.
-func (w *work) recordID(ctx context.Context, id broker.TopicID, adopting bool) error {
-	next := w.topic.DeepCopy()
+// recordID writes the topic's id to the status, or where brokers give it none the number of its partitions, and leaves the new object in the
+// work. adopting says that the topic was there before the object: the API server refuses that when who made the object had no right to it. A
+// status that goes on saying that the topic is made again has the API server find out whether this is the one; of what was made here that is
+// known.
+func (w *work) recordID(ctx context.Context, have topics.OnBrokers, adopting bool) error {
+	next, id := w.topic.DeepCopy(), have.ID
 	next.Status.TopicID, next.Status.ReplacementID = id.String(), ""
+	if id.IsZero() {
+		next.Status.Partitions = have.Partitions
+	}
 	next.Status.TopicName = v1beta1.TopicName(w.topic)
 	made, _ := w.controller.unrecorded.get(w.key)
 	if adopting || recreating(next) && made.id == id && !id.IsZero() || meta.FindStatusCondition(next.Status.Conditions, v1beta1.ConditionReady) == nil {
@@ -74,9 +77,9 @@ func (w *work) record(ctx context.Context, done topics.Outcome) error {
 		topics.Fill(open, *have, w.adopted)
 	}
 	if !equality.Semantic.DeepEqual(next.Spec, topic.Spec) {
-		if topic.Status.TopicID != done.Have.ID.String() {
+		if topic.Status.TopicID != done.Have.ID.String() || topic.Status.TopicID == "" && !withoutID(topic) {
 			// The API server compares a write of the spec with the topic, so it has to know first whose that is.
-			if err := w.recordID(ctx, done.Have.ID, false); err != nil {
+			if err := w.recordID(ctx, *done.Have, false); err != nil {
 				return err
 			}
 			next.ObjectMeta, next.Status = w.topic.ObjectMeta, w.topic.Status

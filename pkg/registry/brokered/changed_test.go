@@ -99,7 +99,7 @@ func TestAClaimThatOthersChangeIsChangedAllTheSame(t *testing.T) {
 	gone := func(c *storage.Claim) { *c = orders("next") }
 	do := map[string]func(w *write[*object, string], claim *storage.Claim){
 		"note": func(w *write[*object, string], claim *storage.Claim) {
-			w.note(context.Background(), claim, Outcome[*object]{ID: "id", Made: true})
+			w.note(context.Background(), claim, Outcome[*object]{ID: "id", Made: true}, nil)
 		},
 		"take back": func(w *write[*object, string], claim *storage.Claim) {
 			w.takeBackWish(context.Background(), claim, Leftover{})

@@ -2,6 +2,7 @@ package brokered
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -231,19 +232,33 @@ func (s *Store[T, H]) changeClaim(ctx context.Context, name storage.Name, owner 
 	return apierrors.NewConflict(s.DefaultQualifiedResource, owner.Name, errBusy)
 }
 
-// Learn writes to the claim of an object what the brokers call what it has there, and whether that was somebody's before. The object is stored
-// with the id, by which it is recognized without the claim, so that a failure is logged. It outlives the request, whose time may be over.
+// Learn writes to the claim of an object what the brokers call what it has there, "" when they give no ids, and whether that was somebody's
+// before. The object is stored with the id, by which it is recognized without the claim, so that a failure is logged. It outlives the request,
+// whose time may be over.
 func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
+	var withoutID json.RawMessage
+	if id == "" {
+		withoutID = s.withoutID(ctx, obj)
+	}
 	if err := s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
 		before := *c
 		// That something else was to stay, which the object did not get in the end, says nothing of this.
-		c.ID, c.Server, c.Retain, c.Wanted = id, "", takenOver || c.Retain && c.ID == id, nil
+		c.ID, c.WithoutID, c.Server, c.Retain, c.Wanted = id, withoutID, "", takenOver || c.Retain && c.ID == id, nil
 		return !reflect.DeepEqual(before, *c)
 	}); err != nil {
 		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", s.kind.Name(obj), "id", id)
 	}
+}
+
+// withoutID is what an object has on brokers that give it no id.
+func (s *Store[T, H]) withoutID(ctx context.Context, obj T) json.RawMessage {
+	has, err := s.kind.Wanted(obj)
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "What the brokers give no id to is not written to the claim", "claim", s.kind.Name(obj))
+	}
+	return has
 }
 
 // Keep notes that what a stored object is about to have was somebody's before, so that it stays with an object that leaves that open.
@@ -294,7 +309,7 @@ const askedAgain = inFlight / 3
 // whether he may take over what is.
 func moveTo(c *storage.Claim, uid types.UID) {
 	if !c.OfKafka(uid) {
-		c.ClusterUID, c.MayAdopt, c.Wanted = uid, false, nil
+		c.ClusterUID, c.MayAdopt, c.Wanted, c.WithoutID = uid, false, nil, nil
 	}
 }
 

@@ -2,6 +2,7 @@ package brokered
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -140,15 +141,19 @@ func (w *write[T, H]) around(ctx context.Context, key string, obj runtime.Object
 		return err
 	}
 	done.Record(o, o.GetGeneration())
+	var withoutID json.RawMessage
+	if done.WithoutID {
+		withoutID = s.withoutID(ctx, o)
+	}
 	noted := make(chan struct{})
 	now := claim
-	if done.ID == "" && !done.Unanswered && w.asks {
+	if done.ID == "" && !done.WithoutID && !done.Unanswered && w.asks {
 		// Before the object is there that would have somebody's topic by it.
 		now = w.takeBackWish(ctx, claim, left)
 		close(noted)
 	} else {
 		crash.Go(func() error {
-			now = w.note(ctx, claim, done)
+			now = w.note(ctx, claim, done, withoutID)
 			return nil
 		}, func(error) { close(noted) })
 	}
@@ -188,17 +193,17 @@ func (w *write[T, H]) make(ctx context.Context, obj T, left Leftover) (Outcome[T
 	return kind.Unreachable(w.away), nil
 }
 
-// note writes to the claim what the brokers call what was made, and returns it as it stands then. Without it the object's status and the sweeper
-// find out later.
-func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outcome[T]) *storage.Claim {
-	if done.ID == "" {
+// note writes to the claim what the brokers call what was made, or what it is when they give no ids, and returns it as it stands then. Without it
+// the object's status and the sweeper find out later.
+func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outcome[T], withoutID json.RawMessage) *storage.Claim {
+	if done.ID == "" && withoutID == nil {
 		return claim
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	now, err := w.store.changeOwn(ctx, claim, func(c *storage.Claim) {
 		// The object is not known to be stored: Server goes on saying so. When it never is, what was somebody's before stays.
-		c.ID, c.TombstonedIDs, c.Retain, c.Wanted = done.ID, nil, c.Retain || !done.Made, nil
+		c.ID, c.WithoutID, c.TombstonedIDs, c.Retain, c.Wanted = done.ID, withoutID, nil, c.Retain || !done.Made, nil
 	})
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "What was made is not written to the claim", "claim", claim.Name, "id", done.ID)
@@ -239,7 +244,7 @@ func (w *write[T, H]) notStored(ctx context.Context, obj T, claim *storage.Claim
 		s.Sweeper.Check(claim.Name, 0)
 		return cause
 	}
-	if done.Made {
+	if done.Made && done.ID != "" {
 		if err := s.kind.Remove(ctx, w.host, claim.Name, done.ID); err != nil {
 			klog.FromContext(ctx).Info("What was made for an object that exists already stays for now", "claim", claim.Name, "id", done.ID, "err", err)
 			s.Sweeper.Check(claim.Name, 0)

@@ -125,6 +125,8 @@ type Standing struct {
 	// ID is what the object has, Retain that it was somebody's before, and stays unless the object says otherwise.
 	ID     string
 	Retain bool
+	// WithoutID is what the object has that the brokers, when they were asked, gave no id to.
+	WithoutID json.RawMessage
 	// MayAdopt says that who made the object may take over what is on the brokers already.
 	MayAdopt bool
 	// Wanted is what may have been made for the object without anybody recording it: any of it.
@@ -150,5 +152,5 @@ func (s *Store[T, H]) Standing(ctx context.Context, obj T) (Standing, error) {
 	case !standing.OfKafka(uid):
 		return Standing{ID: standing.ID, Retain: standing.Retain}, nil
 	}
-	return Standing{ID: standing.ID, Retain: standing.Retain, MayAdopt: standing.MayAdopt, Wanted: standing.Wanted}, nil
+	return Standing{ID: standing.ID, WithoutID: standing.WithoutID, Retain: standing.Retain, MayAdopt: standing.MayAdopt, Wanted: standing.Wanted}, nil
 }

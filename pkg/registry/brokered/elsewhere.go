@@ -18,7 +18,7 @@ import (
 // was deleted and what has the id is about to go.
 func (s *Store[T, H]) ClaimedElsewhere(ctx context.Context, obj T, id string) (claim *storage.Claim, lives bool, err error) {
 	claim, lives, err = s.elsewhere(ctx, s.kind.Name(obj), func(c *storage.Claim, _ T, lives bool) bool {
-		return lives || c.Server != "" || slices.Contains(tombstoned(c), id) || !c.Retain && (c.ReportedID == id || len(c.Wanted) > 0)
+		return lives || c.Server != "" || slices.Contains(tombstoned(c), id) || !c.Retain && (id != "" && c.ReportedID == id || len(c.Wanted) > 0)
 	})
 	if claim != nil && !lives {
 		s.Sweeper.Check(claim.Name, 0)
@@ -45,8 +45,12 @@ func (s *Store[T, H]) AskedElsewhere(ctx context.Context, name storage.Name, id 
 	return claim != nil, err
 }
 
-// had tells whether the owner of a claim has what has an id. A claim that was lost, and taken anew, does not have it.
+// had tells whether the owner of a claim has what has an id. A claim that was lost, and taken anew, does not have it. What has none is told by
+// its name.
 func (s *Store[T, H]) had(c *storage.Claim, owner T, id string) bool {
+	if id == "" {
+		return c.WithoutID != nil
+	}
 	return c.ID == id || s.kind.ReportedID(owner) == id
 }
 

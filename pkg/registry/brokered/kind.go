@@ -28,6 +28,8 @@ type Object interface {
 type Outcome[T any] struct {
 	// ID is what the brokers call what is the object's; "" when nothing of it is known to be there.
 	ID string
+	// WithoutID says that what is the object's is there, and that the brokers give it no id.
+	WithoutID bool
 	// Made says that this call made it, TakenOver that it was somebody's before it became the object's.
 	Made, TakenOver bool
 	// Unanswered says that this call asked for it when it was not there, and that nobody knows what came of it: it may appear yet.

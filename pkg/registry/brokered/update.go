@@ -206,7 +206,7 @@ func (s *Store[T, H]) record(ctx context.Context, obj T, version string, done Ou
 // noteOutcome writes to the claim of an object what came of it.
 func (s *Store[T, H]) noteOutcome(ctx context.Context, obj T, done Outcome[T]) {
 	switch {
-	case done.ID != "":
+	case done.ID != "", done.WithoutID:
 		s.Learn(ctx, obj, done.ID, done.TakenOver)
 	case done.Unanswered:
 		if err := s.Asked(ctx, obj); err != nil {

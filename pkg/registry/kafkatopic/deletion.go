@@ -20,6 +20,10 @@ import (
 // under one that collides with it, or do not have it at all. A topic that the brokers keep for good is told of and counts as done, which
 // kept says: a claim that waited for them to change their mind would keep the name from everybody. The next object can adopt the topic.
 func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, text string) (kept bool, err error) {
+	if text == "" {
+		// Brokers before 2.8 delete by the name only, which somebody else may have by then.
+		return true, nil
+	}
 	id, err := broker.ParseTopicID(text)
 	if err != nil {
 		return false, fmt.Errorf("claim on topic %s: %w", name.Name, err)

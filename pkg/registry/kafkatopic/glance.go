@@ -128,9 +128,8 @@ func topicRow(topic *kafka.KafkaTopic, snapshot *broker.Snapshot) [][]any {
 }
 
 // shown tells whether what brokers have under an object's name is shown to who reads the object: it has to be the one that the object has.
-// Anybody can make an object of a name, and what somebody else has under it is not for him. Of brokers that give no ids it is the one whose
-// numbers were recorded.
+// Anybody can make an object of a name, and what somebody else has under it is not for him.
 func shown(topic *kafka.KafkaTopic, have broker.Topic) bool {
-	had := topic.Status.TopicID != "" || have.ID.IsZero() && topic.Status.Partitions > 0
-	return had && topics.Mine(topic.Status.TopicID, "", have) && !says(topic, target.ReasonClusterClaimed) && !says(topic, topics.ReasonTopicExists)
+	return topics.Recorded(topic.Status.TopicID, topic.Status.Partitions, have) &&
+		!says(topic, target.ReasonClusterClaimed) && !says(topic, topics.ReasonTopicExists)
 }

@@ -137,8 +137,8 @@ func (k kind) Failed(err error) brokered.Outcome[*kafka.KafkaTopic] { return k.o
 
 func (k kind) outcome(done outcome) brokered.Outcome[*kafka.KafkaTopic] {
 	out := brokered.Outcome[*kafka.KafkaTopic]{Made: done.made, Unanswered: done.unanswered, TakenOver: done.retain, Record: func(topic *kafka.KafkaTopic, generation int64) { k.write(topic, generation, done) }}
-	if done.onBrokers != nil && !done.onBrokers.ID.IsZero() {
-		out.ID = done.onBrokers.ID.String()
+	if done.onBrokers != nil {
+		out.ID, out.WithoutID = done.onBrokers.ID.String(), done.onBrokers.ID.IsZero()
 	}
 	return out
 }
@@ -162,7 +162,7 @@ func (k kind) Find(ctx context.Context, cluster *broker.Cluster, claim *storage.
 	if err != nil || !found || have.ID.IsZero() {
 		return "", err
 	}
-	reported, wanted := have.ID.String() == claim.ReportedID, claim.Wanted
+	reported, wanted := claim.ReportedID != "" && have.ID.String() == claim.ReportedID, claim.Wanted
 	if reported && claim.ReportedAs != nil {
 		wanted = append(slices.Clone(wanted), claim.ReportedAs)
 	}

@@ -2,6 +2,7 @@ package kafkatopic
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -51,7 +52,9 @@ func asking(topic *kafka.KafkaTopic) bool {
 // learn. An id that brokers cannot be asked about is not believed: who reports it, and has asked them, tries again.
 func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic, dryRun bool) (learn func(context.Context), err error) {
 	id := topic.Status.TopicID
-	if id == "" || id == old.Status.TopicID {
+	// Where brokers give no ids, the numbers say that the object has a topic.
+	withoutID := id == "" && old.Status.TopicID == "" && topic.Status.Partitions > 0 && old.Status.Partitions == 0
+	if !withoutID && (id == "" || id == old.Status.TopicID) {
 		return nil, nil
 	}
 	conflict := func(format string, args ...any) error {
@@ -84,7 +87,7 @@ func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopi
 	case err != nil:
 		return nil, resolver.Refusal(err, topic)
 	case !found || have.ID.String() != id:
-		return nil, conflict("status.topicID is %s, which is not what the brokers call topic %s", id, topic.TopicName())
+		return nil, conflict("status.topicID is %q, which is not what the brokers call topic %s", id, topic.TopicName())
 	}
 	target := resolver.Target{Topic: topic, Cluster: cluster, Have: have}
 	held, err := p.checkReporter(asking, target, old.Status.TopicID)
@@ -114,7 +117,7 @@ func (p *plane) checkReporter(ctx context.Context, target resolver.Target, forme
 	topic, id := target.Topic, target.Have.ID.String()
 	remade := former != "" && says(topic, topics.ReasonRecreating)
 	switch {
-	case topic.Spec.AdoptTopicID == id:
+	case id != "" && topic.Spec.AdoptTopicID == id:
 		return holding{}, p.elsewhere(ctx, topic, target.Have)
 	case !adopting(topic) && !remade && p.access.own(ctx, topic, "") == nil:
 		return holding{ours: true}, p.hadElsewhere(ctx, topic, target.Have)
@@ -180,9 +183,9 @@ func (p *plane) title(ctx context.Context, target resolver.Target) (title, error
 	topic, have := target.Topic, target.Have
 	id := have.ID.String()
 	switch {
-	case topic.Status.TopicID == id:
+	case id != "" && topic.Status.TopicID == id:
 		return itsOwn, nil
-	case topic.Spec.AdoptTopicID == id:
+	case id != "" && topic.Spec.AdoptTopicID == id:
 		return granted, p.elsewhere(ctx, topic, have)
 	case topic.Status.TopicID != "":
 		return asked, p.mayTakeOver(ctx, topic, have)
@@ -229,10 +232,18 @@ func (p *plane) has(ctx context.Context, target resolver.Target) (holding, error
 	if err != nil {
 		return holding{}, err
 	}
-	if standing.ID == target.Have.ID.String() {
+	id := target.Have.ID.String()
+	if id != "" && standing.ID == id || id == "" && standing.WithoutID != nil {
 		return holding{ours: true, made: !standing.Retain}, nil
 	}
 	unknown := standing.ID == ""
+	if standing.WithoutID != nil {
+		// The brokers give ids by now. What has the name and is as it was is what the object had: nothing else was to tell it by before.
+		same, err := (kind{p}).isWanted(ctx, target.Cluster, target.Have, []json.RawMessage{standing.WithoutID})
+		if err != nil || same {
+			return holding{ours: same, made: same}, statusUnlessAway(err, target.Topic)
+		}
+	}
 	ours, err := (kind{p}).isLeft(ctx, target.Cluster, target.Topic, target.Have, standing.Wanted)
 	return holding{ours: ours, made: ours && unknown, allowed: unknown && standing.MayAdopt}, statusUnlessAway(err, target.Topic)
 }

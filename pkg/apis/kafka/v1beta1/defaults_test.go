@@ -99,3 +99,15 @@ func TestKafkaTopicDefaults(t *testing.T) {
 		})
 	}
 }
+
+// Earlier releases wrote an id of nothing but zeros for topics of brokers that give none.
+func TestNoTopicIDIsNone(t *testing.T) {
+	const one = "AAAAAAAAAAAAAAAAAAAAAQ"
+	for id, want := range map[string]string{"": "", "AAAAAAAAAAAAAAAAAAAAAA": "", one: one} {
+		list := &KafkaTopicList{Items: []KafkaTopic{{Status: KafkaTopicStatus{TopicID: id, ReplacementID: id}}}}
+		SetObjectDefaults_KafkaTopicList(list)
+		if got := list.Items[0].Status; got.TopicID != want || got.ReplacementID != want {
+			t.Errorf("%q is read as %q and %q, want %q", id, got.TopicID, got.ReplacementID, want)
+		}
+	}
+}

@@ -59,6 +59,7 @@ func SetObjectDefaults_KafkaList(in *KafkaList) {
 
 func SetObjectDefaults_KafkaTopic(in *KafkaTopic) {
 	SetDefaults_KafkaTopicSpec(&in.Spec)
+	SetDefaults_KafkaTopicStatus(&in.Status)
 }
 
 func SetObjectDefaults_KafkaTopicElection(in *KafkaTopicElection) {
