@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/base64"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -24,6 +27,7 @@ type Kafka struct {
 
 	network *network
 	client  *kgo.Client
+	release atomic.Pointer[kversion.Versions]
 	mu      sync.Mutex
 	seen    []Request
 }
@@ -72,8 +76,24 @@ func (k *Kafka) forwardsNothing(t testing.TB) {
 		k.KeepControl()
 		response := request.ResponseKind().(*kmsg.ApiVersionsResponse)
 		response.ApiKeys = offered.ApiKeys
+		if release := k.release.Load(); release != nil {
+			response.ApiKeys = nil
+			if newest, _ := release.LookupMaxKeyVersion(response.Key()); request.GetVersion() > newest {
+				response.Version, response.ErrorCode = 0, kerr.UnsupportedVersion.Code
+			}
+			release.EachMaxKeyVersion(func(key, version int16) {
+				response.ApiKeys = append(response.ApiKeys, kmsg.ApiVersionsResponseApiKey{ApiKey: key, MaxVersion: version})
+			})
+		}
 		return response, nil, true
 	})
+}
+
+// Upgrade has the brokers offer what those of a release do, nil for all that they can do, to who connects from now on; all connections end.
+func (k *Kafka) Upgrade(release *kversion.Versions) {
+	k.release.Store(release)
+	k.Refuse()
+	k.Return()
 }
 
 // NewKafkaObject creates a Kafka named k for brokers at some addresses. It goes with the test: a server that still looks for topics to

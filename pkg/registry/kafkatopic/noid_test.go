@@ -2,12 +2,9 @@ package kafkatopic_test
 
 import (
 	"encoding/base64"
-	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,31 +15,12 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-// release27 has brokers offer what those of 2.7 do, which give topics no ids, until they are upgraded.
+// release27 has brokers be of 2.7, which give topics no ids, until they are upgraded.
 func release27(t *testing.T, k *apiservertest.Kafka) (upgrade func()) {
 	t.Helper()
-	var upgraded atomic.Bool
-	k.ControlKey(int16(kmsg.ApiVersions), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		k.KeepControl()
-		if upgraded.Load() {
-			return nil, nil, false
-		}
-		response, ok := request.ResponseKind().(*kmsg.ApiVersionsResponse)
-		if !ok {
-			return nil, errors.New("not ApiVersions"), true
-		}
-		if request.GetVersion() > 3 {
-			response.Version, response.ErrorCode = 0, 35
-		}
-		kversion.V2_7_0().EachMaxKeyVersion(func(key, version int16) {
-			response.ApiKeys = append(response.ApiKeys, kmsg.ApiVersionsResponseApiKey{ApiKey: key, MaxVersion: version})
-		})
-		return response, nil, true
-	})
+	k.Upgrade(kversion.V2_7_0())
 	return func() {
-		upgraded.Store(true)
-		k.Refuse()
-		k.Return()
+		k.Upgrade(nil)
 		apiservertest.Eventually(t, "brokers serve with ids", func() bool {
 			view, err := topicsOf(server.Client, k).GetPartitions(t.Context(), "orders", metav1.GetOptions{})
 			return err == nil && view.Status.TopicID != ""
