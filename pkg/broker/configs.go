@@ -222,7 +222,7 @@ func (c *Cluster) alterTopicConfigs(validateOnly bool) func(context.Context, []a
 			r, ok := said[a.topic]
 			switch {
 			case !ok:
-				answers[i].err = notMentioned(op, a.topic)
+				answers[i].err = &kafkaerr.NotMentionedError{Op: op, Object: a.topic}
 			case r.ErrorCode != 0:
 				answers[i].err = kafkaerr.New(op, a.topic, r.ErrorCode, &r.ErrorMsg, resp.ThrottleTime)
 			}

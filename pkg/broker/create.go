@@ -147,7 +147,7 @@ func (c *Cluster) createTopics(validateOnly bool) func(context.Context, []creati
 			e, ok := resp.TopicErrors[t.Name]
 			switch {
 			case !ok:
-				answers[i].err = notMentioned(op, t.Name)
+				answers[i].err = &kafkaerr.NotMentionedError{Op: op, Object: t.Name}
 			case e.Err != sarama.ErrNoError:
 				answers[i].err = kafkaerr.New(op, t.Name, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
 			default:
@@ -156,11 +156,6 @@ func (c *Cluster) createTopics(validateOnly bool) func(context.Context, []creati
 		}
 		return answers, nil
 	}
-}
-
-// notMentioned is about an answer that leaves out what was asked for.
-func notMentioned(op, object string) error {
-	return fmt.Errorf("%s %s: the broker's answer does not mention it", op, object)
 }
 
 // checkAssignments refuses replicas on brokers that do not live, in ZooKeeper mode: there a controller accepts a topic with any broker
@@ -382,7 +377,7 @@ func (c *Cluster) createPartitions(validateOnly bool) func(context.Context, []gr
 			e, ok := resp.TopicPartitionErrors[g.topic]
 			switch {
 			case !ok:
-				answers[i].err = notMentioned(op, g.topic)
+				answers[i].err = &kafkaerr.NotMentionedError{Op: op, Object: g.topic}
 			case e.Err != sarama.ErrNoError:
 				answers[i].err = kafkaerr.New(op, g.topic, int16(e.Err), e.ErrMsg, resp.ThrottleTime)
 			}

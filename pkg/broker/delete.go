@@ -65,7 +65,7 @@ func (c *Cluster) deleteTopics(ctx context.Context, ids []TopicID) ([]answer[str
 		t, ok := said[id]
 		switch {
 		case !ok:
-			answers[i].err = notMentioned(op, id.String())
+			answers[i].err = &kafkaerr.NotMentionedError{Op: op, Object: id.String()}
 		case t.ErrorCode == 0, t.ErrorCode == kafkaerr.UnknownTopicID, t.ErrorCode == kafkaerr.UnknownTopicOrPartition:
 		default:
 			answers[i].err = kafkaerr.New(op, id.String(), t.ErrorCode, t.ErrorMessage, millis(resp.ThrottleMillis))

@@ -130,7 +130,7 @@ func (c *Cluster) electLeaders(ctx context.Context, topic string, kind ElectionT
 	}
 	errs := make(map[int32]error, len(partitions))
 	for _, id := range partitions {
-		errs[id] = errors.New(op + " " + partitionObject(topic, id) + ": the controller's answer does not mention it")
+		errs[id] = &kafkaerr.NotMentionedError{Op: op, Object: partitionObject(topic, id)}
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
@@ -139,7 +139,7 @@ func (c *Cluster) electLeaders(ctx context.Context, topic string, kind ElectionT
 				continue
 			}
 			refusal := kafkaerr.New(op, partitionObject(topic, p.Partition), p.ErrorCode, p.ErrorMessage, millis(resp.ThrottleMillis))
-			if p.ErrorCode == kafkaerr.RequestTimedOut {
+			if kafkaerr.StillOpen(p.ErrorCode) {
 				return nil, refusal
 			}
 			errs[p.Partition] = refusal

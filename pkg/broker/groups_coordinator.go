@@ -96,11 +96,13 @@ type seat struct {
 
 // askCoordinator sends a request to the broker that keeps a group, and follows the group when it moves. codeIn is the answer's
 // error code as far as it is about the coordinator. A write that may have reached a broker is not repeated: the error then
-// satisfies errors.Is(err, errSent). Reads, being harmless, are. When time is up, what the brokers said last is the error, if they said
-// anything: it tells the caller more.
+// satisfies errors.Is(err, errSent). Reads, being harmless, are. A write that a broker has refused without saying that it is not carried out is
+// repeated as well, being the same whichever comes last; when that fails the error satisfies errors.Is(err, errStillOpen). When time is up, what
+// the brokers said last is the error, if they said anything: it tells the caller more.
 func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmless bool, req request[T], codeIn func(T) int16) (T, seat, error) {
 	var zero T
 	var said error
+	open := false
 	start := time.Now()
 	for fresh := false; ; fresh = true {
 		id, err := c.coordinatorOf(ctx, group, fresh)
@@ -113,6 +115,7 @@ func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmle
 					return value, seat{id: id, followed: fresh}, nil
 				}
 				err = kafkaerr.New(req.op, req.object, code, nil, 0)
+				open = open || !harmless && kafkaerr.StillOpen(code)
 			} else if kafkaerr.WasSent(err) && !harmless {
 				return zero, seat{}, fmt.Errorf("%w: %w", errSent, c.failed(ctx, req.op, req.object, err))
 			}
@@ -125,10 +128,17 @@ func askCoordinator[T any](ctx context.Context, c *Cluster, group string, harmle
 			if said != nil && ctx.Err() != nil && !kafkaerr.IsUnreachable(err) {
 				err = said
 			}
-			return zero, seat{}, c.failed(ctx, req.op, req.object, err)
+			err = c.failed(ctx, req.op, req.object, err)
+			if open {
+				err = fmt.Errorf("%w: %w", errStillOpen, err)
+			}
+			return zero, seat{}, err
 		}
 	}
 }
+
+// errStillOpen marks a write of which a broker did not say whether it is carried out.
+var errStillOpen = errors.New("a broker may have carried it out before it refused it")
 
 // sendOnce sends a request to one broker without ever repeating it.
 func sendOnce[T any](ctx context.Context, c *Cluster, id int32, req request[T]) (T, error) {

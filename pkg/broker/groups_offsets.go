@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
@@ -134,15 +135,20 @@ func (c *Cluster) commit(ctx context.Context, group string, partitions []TopicPa
 			byKmsg[*kmsg.OffsetCommitResponse](func() kmsg.Request { return upTo{commitRequest(group, partitions, offsets), byNameVersion} },
 				firstSimpleCommit)}, commitCode)
 	var refused []*kafkaerr.Error
+	silent := sets.New(partitions...)
 	if err == nil {
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
+				silent.Delete(TopicPartition{t.Topic, p.Partition})
 				if p.ErrorCode != 0 {
 					refused = append(refused, kafkaerr.New(kafkaerr.OpCommitOffsets, partitionObject(t.Topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis)))
 				}
 			}
 		}
 		err = commitRefusal(group, refused, len(partitions))
+		if len(silent) > 0 {
+			err = errors.Join(&kafkaerr.NotMentionedError{Op: kafkaerr.OpCommitOffsets, Object: group}, err)
+		}
 	}
 	err = c.confirm(ctx, kafkaerr.OpCommitOffsets, group, err, func(ctx context.Context) (bool, error) {
 		now, err := c.committedOffsets(ctx, group)
@@ -160,7 +166,7 @@ func (c *Cluster) commit(ctx context.Context, group string, partitions []TopicPa
 	case err == nil:
 		return len(partitions), nil
 	case len(refused) > 0 && !kafkaerr.IsUnknownOutcome(err):
-		return len(partitions) - len(refused), err
+		return len(partitions) - len(refused) - len(silent), err
 	}
 	return 0, err
 }

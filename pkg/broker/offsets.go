@@ -241,7 +241,7 @@ func (a offsetsAnswer) of(topic string, id int32, err error) leaderOffset {
 	if o, told := a[TopicPartition{topic, id}]; told {
 		return o
 	}
-	return leaderOffset{-1, -1, -1, notMentioned(kafkaerr.OpListOffsets, partitionObject(topic, id))}
+	return leaderOffset{-1, -1, -1, &kafkaerr.NotMentionedError{Op: kafkaerr.OpListOffsets, Object: partitionObject(topic, id)}}
 }
 
 // askLeader sends one ListOffsets request for all calls.

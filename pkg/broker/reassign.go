@@ -205,10 +205,19 @@ func (c *Cluster) alterReassignments(ctx context.Context, topics map[string]map[
 	if resp.ErrorCode != 0 {
 		return nil, kafkaerr.New(op, objects(names), resp.ErrorCode, resp.ErrorMessage, millis(resp.ThrottleMillis))
 	}
-	errs := map[string]map[int32]error{}
+	errs := make(map[string]map[int32]error, len(names))
+	for _, name := range names {
+		errs[name] = make(map[int32]error, len(topics[name]))
+		for id := range topics[name] {
+			errs[name][id] = &kafkaerr.NotMentionedError{Op: op, Object: partitionObject(name, id)}
+		}
+	}
 	for _, t := range resp.Topics {
-		errs[t.Topic] = map[int32]error{}
+		if errs[t.Topic] == nil {
+			continue
+		}
 		for _, p := range t.Partitions {
+			delete(errs[t.Topic], p.Partition)
 			if p.ErrorCode == 0 || p.ErrorCode == kafkaerr.NoReassignmentInProgress && topics[t.Topic][p.Partition] == nil {
 				continue
 			}

@@ -49,18 +49,27 @@ const (
 	confirmPause = 150 * time.Millisecond
 )
 
-// uncertain tells errors after which a write may have happened: no answer, or REQUEST_TIMED_OUT, which brokers also give for what
-// they have accepted and not seen finished.
+// uncertain tells errors after which a write may have happened: no answer, or one that does not say so.
 func uncertain(err error) bool {
-	return errors.Is(err, errSent) || kafkaerr.CodeOf(err) == kafkaerr.RequestTimedOut
+	return errors.Is(err, errSent) || errors.Is(err, errStillOpen) || kafkaerr.CodeOf(err) == kafkaerr.RequestTimedOut || kafkaerr.Unexplained(err)
 }
 
-// confirm decides on a write that failed with err. When the outcome is unknown it asks happened until that is so, or time is up.
+// confirm decides on a write that failed with err. When the outcome is unknown it asks happened until that is so, or time is up. A broker that
+// is done with the write, and did not say what it did, did nothing when there is nothing to be seen of it until then.
 func (c *Cluster) confirm(ctx context.Context, op, object string, err error, happened func(context.Context) (bool, error)) error {
 	if err == nil || !uncertain(err) {
 		return err
 	}
-	return c.lookWhether(ctx, op, object, err, happened)
+	seen := false
+	decided := c.lookWhether(ctx, op, object, err, func(ctx context.Context) (bool, error) {
+		ok, err := happened(ctx)
+		seen = err == nil || seen && ctx.Err() != nil
+		return ok, err
+	})
+	if seen && kafkaerr.IsUnknownOutcome(decided) && !errors.Is(err, errSent) && !errors.Is(err, errStillOpen) && kafkaerr.Unexplained(err) {
+		return err
+	}
+	return decided
 }
 
 // lookWhether is confirm for a failure after which the outcome is unknown.

@@ -1,6 +1,9 @@
 package kafkaerr
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
 
 // Class is what an error code means for whoever made the request.
 type Class int
@@ -54,6 +57,12 @@ const (
 	// notTruncated codes in an answer to DeleteRecords prove that the broker has deleted nothing of the partition. Behind the deletion
 	// DelayedDeleteRecords answers 3, 6, 7 and 56.
 	notTruncated
+	// stillOpen codes in an answer to a write of topics, settings or offsets leave open what becomes of it: its time was up (7), the append to
+	// the coordinator's log was not seen in time (15), or the log is another's by then (16, both of GroupMetadataManager.storeOffsets and of
+	// CoordinatorRuntime). That of a controller that is none any more (41) does not: in ZooKeeper mode it comes before all else
+	// (KafkaApis.handleCreateTopicsRequest), and in KRaft mode a broker that gets it from a controller, before or after the append, asks the
+	// next one by itself (BrokerToControllerRequestThread.handleResponse).
+	stillOpen
 )
 
 type code struct {
@@ -72,7 +81,7 @@ var codes = map[int16]code{
 	4:   {"INVALID_FETCH_SIZE", Internal, 0},
 	5:   {"LEADER_NOT_AVAILABLE", Unavailable, retriable | refetch},
 	6:   {"NOT_LEADER_OR_FOLLOWER", Unavailable, retriable | refetch | outdated},
-	7:   {"REQUEST_TIMED_OUT", TimedOut, retriable},
+	7:   {"REQUEST_TIMED_OUT", TimedOut, retriable | stillOpen},
 	8:   {"BROKER_NOT_AVAILABLE", Unavailable, refetch},
 	9:   {"REPLICA_NOT_AVAILABLE", Unavailable, retriable | refetch},
 	10:  {"MESSAGE_TOO_LARGE", TooLarge, notAppended}, // UnifiedLog.analyzeAndValidateRecords and, once more before the append, UnifiedLog.append
@@ -80,8 +89,8 @@ var codes = map[int16]code{
 	12:  {"OFFSET_METADATA_TOO_LARGE", Invalid, 0},
 	13:  {"NETWORK_EXCEPTION", Unavailable, retriable | refetch},
 	14:  {"COORDINATOR_LOAD_IN_PROGRESS", Unavailable, retriable | coordinator},
-	15:  {"COORDINATOR_NOT_AVAILABLE", Unavailable, retriable | coordinator},
-	16:  {"NOT_COORDINATOR", Unavailable, retriable | coordinator},
+	15:  {"COORDINATOR_NOT_AVAILABLE", Unavailable, retriable | coordinator | stillOpen},
+	16:  {"NOT_COORDINATOR", Unavailable, retriable | coordinator | stillOpen},
 	17:  {"INVALID_TOPIC_EXCEPTION", Invalid, permanent | notAppended | notTruncated}, // ReplicaManager.appendToLocalLog, ReplicaManager.deleteRecordsOnLocalLog
 	18:  {"RECORD_LIST_TOO_LARGE", TooLarge, notAppended},                             // UnifiedLog.append, before the append
 	19:  {"NOT_ENOUGH_REPLICAS", Unavailable, retriable | notAppended},                // Partition.appendRecordsToLeader
@@ -289,5 +298,24 @@ func NotAppended(of int16) bool { return is(of, notAppended) }
 
 // NotTruncated tells whether a code in a broker's answer to DeleteRecords proves that it has deleted nothing of the partition.
 func NotTruncated(of int16) bool { return is(of, notTruncated) }
+
+// StillOpen tells whether a code in a broker's answer to a write of topics, settings or offsets leaves open what becomes of it.
+func StillOpen(of int16) bool { return is(of, stillOpen) }
+
+// Unexplained tells whether an answer to a write says neither that it was carried out nor why not: an error of the broker's own, which may have
+// come at any point, a code that Kafka has learnt since, or an answer that leaves out what was asked for. The broker is done with it: what
+// brokers have afterwards tells what became of it.
+func Unexplained(err error) bool {
+	var left *NotMentionedError
+	if errors.As(err, &left) {
+		return true
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	_, known := codes[e.Code]
+	return e.Code == UnknownServerError || !known
+}
 
 func is(of int16, t trait) bool { return codes[of].traits&t != 0 }

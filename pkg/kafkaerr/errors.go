@@ -137,6 +137,13 @@ func (e *TooLongError) Error() string {
 	return fmt.Sprintf("%s: the broker's answer to %s has %d bytes, of which at most %d are read: %s", what, e.Request, e.Length, e.Most, remedy)
 }
 
+// NotMentionedError is about an answer that leaves out what was asked for.
+type NotMentionedError struct{ Op, Object string }
+
+func (e *NotMentionedError) Error() string {
+	return fmt.Sprintf("%s %s: the broker's answer does not mention it", e.Op, e.Object)
+}
+
 // IsTooLong tells whether err says that an answer was too long to be read.
 func IsTooLong(err error) bool { var e *TooLongError; return errors.As(err, &e) }
 
