@@ -86,10 +86,9 @@ func (a *answers) ofCluster() *answers {
 // longest is the longest answer that is accepted; more than half of the budget is none's.
 func (a *answers) longest(limit answerLimit) int64 { return min(limit.max, a.share/limit.weight) }
 
-// take waits until an answer may be read, and returns what gives its memory back.
-func (a *answers) take(ctx context.Context, key int16, bytes int64) (give func(), err error) {
-	bytes *= limitOf(key).weight
-	if key == int16(kmsg.Fetch) {
+// take waits until an answer that takes so many bytes of memory may be read, and returns what gives them back.
+func (a *answers) take(ctx context.Context, fetch bool, bytes int64) (give func(), err error) {
+	if fetch {
 		if err := a.records.Acquire(ctx, bytes); err != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -116,6 +115,8 @@ type intake struct {
 	cut context.CancelCauseFunc
 	// key is the kind of the request in flight; before there is any it is that of the handshake.
 	key atomic.Int32
+	// weight is what a byte of the answer to it takes where that is not what limitOf says; 0 where it is.
+	weight atomic.Int64
 	// head are the first bytes of an answer's length, and left is how much of an answer is still to come.
 	head []byte
 	left int64
@@ -134,7 +135,21 @@ func newIntake(answers *answers) *intake {
 }
 
 // expect says what the next answer is to.
-func (i *intake) expect(key int16) { i.key.Store(int32(key)) }
+func (i *intake) expect(key int16) {
+	i.key.Store(int32(key))
+	i.weight.Store(0)
+}
+
+// weigh says how much memory a byte of the next answer takes.
+func (i *intake) weigh(weight int64) { i.weight.Store(weight) }
+
+func (i *intake) limit() answerLimit {
+	limit := limitOf(int16(i.key.Load()))
+	if weight := i.weight.Load(); weight > 0 {
+		limit.weight = weight
+	}
+	return limit
+}
 
 // settle gives back the memory of the last answer, which nobody has any more.
 func (i *intake) settle() {
@@ -179,8 +194,8 @@ func (i *intake) follow(b []byte, abort func()) error {
 
 // admit waits until an answer of so many bytes may be read.
 func (i *intake) admit(length int64, abort func()) error {
-	key := int16(i.key.Load())
-	if most := i.answers.longest(limitOf(key)); length > most {
+	key, limit := int16(i.key.Load()), i.limit()
+	if most := i.answers.longest(limit); length > most {
 		if smallAnswers[key] {
 			// No broker answers that.
 			return fmt.Errorf("an answer of %d bytes to %s; at most %d are accepted", length, kmsg.NameForKey(key), most)
@@ -191,7 +206,7 @@ func (i *intake) admit(length int64, abort func()) error {
 	if length <= freeAnswer || fetch && length <= freeFetch {
 		return nil
 	}
-	give, err := i.answers.take(i.ctx, key, length)
+	give, err := i.answers.take(i.ctx, fetch, length*limit.weight)
 	if err != nil {
 		return err
 	}

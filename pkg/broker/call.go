@@ -185,6 +185,19 @@ func byKmsg[Resp kmsg.Response](build func() kmsg.Request, minVersion int16) fun
 // roundTrip writes a kmsg request to the socket below sarama and reads the answer. Nothing of sarama's is in flight meanwhile,
 // and its read buffer is empty between requests.
 func (l *link) roundTrip(req kmsg.Request) (kmsg.Response, error) {
+	body, err := l.send(req)
+	if err != nil {
+		return nil, err
+	}
+	raw := make([]byte, body.N)
+	if _, err := io.ReadFull(body, raw); err != nil {
+		return nil, err
+	}
+	return l.decode(req, raw)
+}
+
+// send writes a kmsg request to the socket below sarama, and returns the answer, which is to be read.
+func (l *link) send(req kmsg.Request) (*io.LimitedReader, error) {
 	l.corr++
 	buf := kmsg.NewRequestFormatter(kmsg.FormatterClientID(l.clientID)).AppendRequest(nil, req, l.corr)
 	if err := l.conn.SetDeadline(time.Now().Add(socketTimeout)); err != nil {
@@ -201,10 +214,11 @@ func (l *link) roundTrip(req kmsg.Request) (kmsg.Response, error) {
 	if length < 4 || length > maxResponseSize {
 		return nil, fmt.Errorf("answer of %d bytes", length)
 	}
-	body := make([]byte, length)
-	if _, err := io.ReadFull(l.conn, body); err != nil {
-		return nil, err
-	}
+	return &io.LimitedReader{R: l.conn, N: int64(length)}, nil
+}
+
+// decode makes sense of the answer to a request.
+func (l *link) decode(req kmsg.Request, body []byte) (kmsg.Response, error) {
 	if corr := int32(binary.BigEndian.Uint32(body)); corr != l.corr {
 		return nil, fmt.Errorf("answer to request %d, want %d", corr, l.corr)
 	}

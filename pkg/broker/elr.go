@@ -73,24 +73,6 @@ func describePartitions(topic string, next *kmsg.DescribeTopicPartitionsResponse
 	return &req
 }
 
-// UnderReplicated counts the partitions with a replica that is not in sync.
-func (t Topic) UnderReplicated() int {
-	return t.count(func(p Partition) bool { return len(p.ISR) < len(p.Replicas) })
-}
-
-// WithoutLeader counts the partitions that nobody leads.
-func (t Topic) WithoutLeader() int { return t.count(func(p Partition) bool { return p.Leader < 0 }) }
-
-func (t Topic) count(match func(Partition) bool) int {
-	n := 0
-	for i := range t.Partitions {
-		if match(t.Partitions[i]) {
-			n++
-		}
-	}
-	return n
-}
-
 // PreferredLeader is the first replica, and whether it could lead now.
 func (p Partition) PreferredLeader() (id int32, ready bool) {
 	if len(p.Replicas) == 0 {

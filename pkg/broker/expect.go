@@ -144,9 +144,9 @@ func (e *expectations) pending(now time.Time) pendingWrites {
 }
 
 // met tells whether an answer about all topics knows of the writes.
-func (p pendingWrites) met(topics map[string]Topic) bool {
+func (p pendingWrites) met(topics map[string]TopicCounts) bool {
 	for name, partitions := range p.topics {
-		if len(topics[name].Partitions) < partitions {
+		if int(topics[name].Partitions) < partitions {
 			return false
 		}
 	}

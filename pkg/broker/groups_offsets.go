@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"k8s.io/apimachinery/pkg/util/sets"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
@@ -135,11 +134,14 @@ func (c *Cluster) commit(ctx context.Context, group string, partitions []TopicPa
 			byKmsg[*kmsg.OffsetCommitResponse](func() kmsg.Request { return upTo{commitRequest(group, partitions, offsets), byNameVersion} },
 				firstSimpleCommit)}, commitCode)
 	var refused []*kafkaerr.Error
-	silent := sets.New(partitions...)
+	silent := make(map[TopicPartition]bool, len(partitions))
+	for _, p := range partitions {
+		silent[p] = true
+	}
 	if err == nil {
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
-				silent.Delete(TopicPartition{t.Topic, p.Partition})
+				delete(silent, TopicPartition{t.Topic, p.Partition})
 				if p.ErrorCode != 0 {
 					refused = append(refused, kafkaerr.New(kafkaerr.OpCommitOffsets, partitionObject(t.Topic, p.Partition), p.ErrorCode, nil, millis(resp.ThrottleMillis)))
 				}

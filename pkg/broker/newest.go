@@ -9,7 +9,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
-// newestMetadata asks for topics, all without names, until an answer is not older than what was heard before. What is older to the end is
+// newestMetadata asks for topics until an answer is not older than what was heard before. What is older to the end is
 // refused: whoever acts on it acts on a state that is no more.
 func (c *Cluster) newestMetadata(ctx context.Context, names []string) (*metadataAnswer, error) {
 	for start := time.Now(); ; {
@@ -23,30 +23,40 @@ func (c *Cluster) newestMetadata(ctx context.Context, names []string) (*metadata
 		var older []string
 		now := c.opts.Clock.Now()
 		for name, t := range said.topics {
-			if c.views.older(asked, now, t, said.directory.kraft) {
+			if c.views.older(asked, now, t.ID, t.epochs(), said.directory.kraft) {
 				older = append(older, name)
 			}
 		}
 		if len(older) == 0 {
-			if said.all {
-				c.views.keep(asked, said.topics)
-			}
 			return &said, nil
 		}
-		c.doubt(said.addr)
-		if time.Since(start) < newerTime && c.others(said.addr) {
-			if err := c.pause(ctx, settlePause); err != nil {
-				return nil, err
-			}
+		if again, err := c.lookElsewhere(ctx, said.addr, start); err != nil {
+			return nil, err
+		} else if again {
 			continue
 		}
-		text := "the brokers that answer tell of an older state than was seen before: they may have lost their controllers"
 		for _, name := range older {
 			delete(said.topics, name)
-			said.refused[name] = kafkaerr.New(kafkaerr.OpDescribeTopic, name, kafkaerr.UnknownLeaderEpoch, &text, 0)
+			said.refused[name] = tooOld(name)
 		}
 		return &said, nil
 	}
+}
+
+// lookElsewhere notes that the broker at an address tells of an older state, and says whether others may tell of a newer one in the time that
+// is left since a start.
+func (c *Cluster) lookElsewhere(ctx context.Context, addr string, start time.Time) (again bool, err error) {
+	c.doubt(addr)
+	if time.Since(start) >= newerTime || !c.others(addr) {
+		return false, nil
+	}
+	return true, c.pause(ctx, settlePause)
+}
+
+// tooOld refuses a topic of which brokers tell an older state to the end.
+func tooOld(name string) error {
+	text := "the brokers that answer tell of an older state than was seen before: they may have lost their controllers"
+	return kafkaerr.New(kafkaerr.OpDescribeTopic, name, kafkaerr.UnknownLeaderEpoch, &text, 0)
 }
 
 // newerTime is how long brokers may lag behind one that has told of more: busy ones do for four seconds (seen on 4.3.1).

@@ -93,17 +93,23 @@ func TestABrokerWithAnOldPictureIsNotBelieved(t *testing.T) {
 }
 
 func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
-	for name, look := range map[string]func(context.Context, *Cluster) (Topic, error){
-		"a topic": func(ctx context.Context, c *Cluster) (Topic, error) {
+	// The leader of the one partition is -1 when it is not told.
+	for name, look := range map[string]func(context.Context, *Cluster) (leader int32, err error){
+		"a topic": func(ctx context.Context, c *Cluster) (int32, error) {
 			got, _, err := c.Topic(ctx, "orders")
-			return got, err
+			return leaderOf(got, 0), err
 		},
-		"all topics": func(ctx context.Context, c *Cluster) (Topic, error) {
+		"all topics": func(ctx context.Context, c *Cluster) (int32, error) {
 			got, err := c.Snapshot(ctx, 0)
 			if err != nil {
-				return Topic{}, err
+				return -1, err
 			}
-			return got.Topics["orders"], nil
+			for id, hosts := range got.Hosts {
+				if _, told := got.Topics["orders"]; told && hosts.Leaders > 0 {
+					return id, nil
+				}
+			}
+			return -1, nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,15 +120,15 @@ func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
 			}
 			// Somebody else tells of the new leader first.
 			b.cluster.doubt(stale)
-			if got, err := look(testContext(t), b.cluster); err != nil || got.Partitions[0].Leader != leads {
-				t.Fatalf("%+v, %v, want leader %d", got, err, leads)
+			if got, err := look(testContext(t), b.cluster); err != nil || got != leads {
+				t.Fatalf("%d, %v, want leader %d", got, err, leads)
 			}
 			b.cluster.views.mu.Lock()
 			clear(b.cluster.views.doubted)
 			b.cluster.views.mu.Unlock()
 			b.cluster.prefer(stale)
-			if got, err := look(testContext(t), b.cluster); err != nil || got.Partitions[0].Leader != leads {
-				t.Errorf("%+v, %v, want leader %d", got, err, leads)
+			if got, err := look(testContext(t), b.cluster); err != nil || got != leads {
+				t.Errorf("%d, %v, want leader %d", got, err, leads)
 			}
 			// Alone, it is not believed either.
 			b.network.set(func() {
@@ -135,7 +141,7 @@ func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
 					b.network.cutAll(addr)
 				}
 			}
-			if got, err := look(testContext(t), b.cluster); err == nil && len(got.Partitions) > 0 && got.Partitions[0].Leader != leads {
+			if got, err := look(testContext(t), b.cluster); err == nil && got >= 0 && got != leads {
 				t.Errorf("%+v is the past", got)
 			}
 		})
@@ -382,8 +388,8 @@ func TestManyTopicsAreSettledTogether(t *testing.T) {
 	if found, err := b.cluster.Topics(testContext(t), names...); err != nil || len(found) > 0 {
 		t.Errorf("%d are found, %v", len(found), err)
 	}
-	// Each that is sent to a broker that is not the controller is sent once more.
-	if n := b.network.requests(int16(kmsg.CreateTopics)); n == 0 || n > 10 {
+	// They share requests as they come, and each that is sent to a broker that is not the controller is sent once more.
+	if n := b.network.requests(int16(kmsg.CreateTopics)); n == 0 || n > len(names)/2 {
 		t.Errorf("the controller was asked %d times", n)
 	}
 }

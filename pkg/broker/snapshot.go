@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Snapshot returns all topics and brokers, not older than maxAge, from the cache or with one request that concurrent callers
@@ -26,7 +28,7 @@ func (c *Cluster) Snapshot(ctx context.Context, maxAge time.Duration) (*Snapshot
 	}
 	s, err := c.snapshotFlight.doSince(ctx, c.life, c.opts.RequestTimeout, epoch, c.currentEpoch, c.takeSnapshot)
 	if err != nil {
-		return nil, c.failed(ctx, "list topics", "", err)
+		return nil, c.failed(ctx, kafkaerr.OpListTopics, "", err)
 	}
 	return s, nil
 }
@@ -44,18 +46,17 @@ func (c *Cluster) Opinions(ctx context.Context) ([]*Snapshot, error) {
 		return []*Snapshot{first}, nil
 	}
 	at := c.opts.Clock.Now()
-	said, err := askAnyBut(ctx, c, c.metadataOf(nil), first.source)
+	said, err := askAnyBut(ctx, c, overviewOf(heedless), first.source)
 	if err != nil {
-		return nil, c.failed(ctx, "list topics", "", err)
+		return nil, c.failed(ctx, kafkaerr.OpListTopics, "", err)
 	}
-	said.read()
 	return []*Snapshot{first, newSnapshot(said, at)}, nil
 }
 
 // newSnapshot is what a broker says of all topics. at is when it was asked.
-func newSnapshot(said metadataAnswer, at time.Time) *Snapshot {
+func newSnapshot(said overview, at time.Time) *Snapshot {
 	d := said.directory
-	s := &Snapshot{At: at, ClusterID: d.clusterID, Brokers: d.brokers, ControllerID: -1, Topics: said.topics, source: said.addr}
+	s := &Snapshot{At: at, ClusterID: d.clusterID, Brokers: d.brokers, ControllerID: -1, Topics: said.topics, Hosts: said.hosts, source: said.addr}
 	if !d.kraft {
 		s.ControllerID = d.controller
 	}
@@ -122,12 +123,11 @@ func (c *Cluster) takeSnapshot(ctx context.Context) (*Snapshot, error) {
 	for patience := c.patience(); ; {
 		at, epoch := c.opts.Clock.Now(), c.currentEpoch()
 		expected := c.expected.pending(at)
-		answer, err := c.newestMetadata(ctx, nil)
+		said, err := c.newestOverview(ctx)
 		if err != nil {
 			return nil, err
 		}
-		c.learn(answer.directory)
-		s := newSnapshot(*answer, at)
+		s := newSnapshot(said, at)
 		s.epoch = epoch
 		if !expected.met(s.Topics) && !patience.ended() {
 			if err := patience.pause(ctx, s.source); err != nil {

@@ -163,8 +163,6 @@ type metadataAnswer struct {
 	resp *sarama.MetadataResponse
 	addr string
 	mode mode
-	// all tells that it is about all topics that there are, not about some names.
-	all bool
 
 	directory directory
 	topics    map[string]Topic
@@ -188,10 +186,6 @@ func (a *metadataAnswer) read() {
 			topic.source = a.addr
 			a.topics[t.Name] = topic
 		case kafkaerr.UnknownTopicOrPartition, kafkaerr.InvalidTopicException:
-			if a.all {
-				// It is there, or would not be named.
-				a.refused[t.Name] = kafkaerr.New(kafkaerr.OpDescribeTopic, t.Name, code, nil, 0)
-			}
 		default:
 			a.refused[t.Name] = kafkaerr.New(kafkaerr.OpDescribeTopic, t.Name, code, nil, 0)
 		}
@@ -227,12 +221,12 @@ func (a *metadataAnswer) secondHand() bool {
 	return d.zookeeper && d.brokers[d.controller].address() != a.addr
 }
 
-// metadataOf is one Metadata request, for all topics without names.
+// metadataOf is one Metadata request about some topics.
 func (c *Cluster) metadataOf(names []string) request[metadataAnswer] {
 	ask := bySarama(func() *sarama.MetadataRequest { return metadataRequest(names) }, (*sarama.Broker).GetMetadata)
 	return request[metadataAnswer]{kafkaerr.OpDescribeTopics, "", int16(kmsg.Metadata), laneMetadata, func(l *link) (metadataAnswer, error) {
 		resp, err := ask(l)
-		return metadataAnswer{resp: resp, addr: l.addr, mode: l.offers.mode(), all: names == nil}, err
+		return metadataAnswer{resp: resp, addr: l.addr, mode: l.offers.mode()}, err
 	}}
 }
 
@@ -254,15 +248,19 @@ func directoryOf(resp *sarama.MetadataResponse, mode mode) directory {
 // that have never had a leader (seen on 3.9.2).
 func (t *Topic) tidy() error {
 	slices.SortFunc(t.Partitions, func(a, b Partition) int { return cmp.Compare(a.ID, b.ID) })
-	for i, p := range t.Partitions {
-		if p.ID < 0 || i > 0 && p.ID == t.Partitions[i-1].ID {
-			return fmt.Errorf("describe topic %s: the broker's answer has a partition %d too many", t.Name, p.ID)
-		}
-	}
-	if len(t.Partitions) == 0 {
-		return fmt.Errorf("describe topic %s: the broker's answer has no partitions", t.Name)
+	if err := checkPartitions(t.epochs()); err != nil {
+		return fmt.Errorf("describe topic %s: %w", t.Name, err)
 	}
 	return nil
+}
+
+// epochs are those of the leaders, by partition.
+func (t *Topic) epochs() []partitionEpoch {
+	epochs := make([]partitionEpoch, len(t.Partitions))
+	for i, p := range t.Partitions {
+		epochs[i] = partitionEpoch{p.ID, p.LeaderEpoch}
+	}
+	return epochs
 }
 
 func topicOf(t *sarama.TopicMetadata) (Topic, error) {
@@ -412,35 +410,56 @@ func (a byIDAnswer) read() map[TopicID]answer[topicByID] {
 	return said
 }
 
-// findTopicsByID looks for ids among all topics.
+// findTopicsByID looks for ids among all topics, and asks for those by their names.
 func (c *Cluster) findTopicsByID(ctx context.Context, d *directory, calls []*call[TopicID, topicByID]) error {
-	var said metadataAnswer
-	var err error
-	if all := c.metadataOf(nil); d.zookeeper {
-		said, err = askController(ctx, c, true, all, nil)
-	} else {
-		said, err = askAny(ctx, c, all)
-	}
+	all, err := askAsFor(ctx, c, d, overviewOf(heedless))
 	if err != nil {
 		return err
 	}
-	byID := make(map[TopicID]*sarama.TopicMetadata, len(said.resp.Topics))
-	for _, t := range said.resp.Topics {
-		byID[TopicID(t.Uuid)] = t
+	found := make(map[TopicID]string, len(calls))
+	refused := make(map[TopicID]error, len(all.refused))
+	for _, k := range calls {
+		found[k.query] = ""
+	}
+	for name, t := range all.topics {
+		if _, asked := found[t.ID]; asked {
+			found[t.ID] = name
+		}
+	}
+	for _, r := range all.refused {
+		refused[r.id] = r.err
+	}
+	names := slices.DeleteFunc(slices.Collect(maps.Values(found)), func(name string) bool { return name == "" })
+	var said metadataAnswer
+	if len(names) > 0 {
+		if said, err = askAsFor(ctx, c, d, c.metadataOf(names)); err != nil {
+			return err
+		}
+		said.read()
 	}
 	for _, k := range calls {
-		t, found := byID[k.query]
+		name := found[k.query]
+		t, there := said.topics[name]
 		switch {
-		case !found:
-			k.answer(topicByID{}, nil)
-		case t.Err != sarama.ErrNoError:
-			k.answer(topicByID{}, kafkaerr.New(kafkaerr.OpDescribeTopic, k.query.String(), int16(t.Err), nil, said.throttle()))
+		case name == "":
+			k.answer(topicByID{}, refused[k.query])
+		case said.refused[name] != nil:
+			k.answer(topicByID{}, said.refused[name])
 		default:
-			topic, err := topicOf(t)
-			k.answer(topicByID{topic, err == nil}, err)
+			// The name may be another topic's by now.
+			there = there && t.ID == k.query
+			k.answer(topicByID{t, there}, nil)
 		}
 	}
 	return nil
+}
+
+// askAsFor asks who knows what topics there are: any broker, or in ZooKeeper mode the controller; see secondHand.
+func askAsFor[T any](ctx context.Context, c *Cluster, d *directory, req request[T]) (T, error) {
+	if d.zookeeper {
+		return askController(ctx, c, true, req, nil)
+	}
+	return askAny(ctx, c, req)
 }
 
 func topicOfKmsg(t kmsg.MetadataResponseTopic) (Topic, error) {

@@ -127,15 +127,15 @@ type Topic struct {
 	source string
 }
 
-// ReplicationFactor is the number of replicas of the partition that has the fewest, 0 without partitions: one that moves counts those
-// that are added and removed, too.
+// ReplicationFactor is the number of replicas of the partition that has the fewest: one that moves counts those that are added and removed,
+// too. Partitions that were added a moment ago may have no replicas in a broker's metadata yet; they get as many as the others have, so the
+// others tell the number. It is 0 when none has any.
 func (t Topic) ReplicationFactor() int {
-	if len(t.Partitions) == 0 {
-		return 0
-	}
-	fewest := len(t.Partitions[0].Replicas)
+	fewest := 0
 	for _, p := range t.Partitions {
-		fewest = min(fewest, len(p.Replicas))
+		if n := len(p.Replicas); n > 0 && (fewest == 0 || n < fewest) {
+			fewest = n
+		}
 	}
 	return fewest
 }
@@ -169,8 +169,25 @@ type Snapshot struct {
 	// Brokers are the live ones, by id.
 	Brokers map[int32]BrokerInfo
 	// Topics by name, internal ones included.
-	Topics map[string]Topic
+	Topics map[string]TopicCounts
+	// Hosts are the brokers that host a replica or lead a partition, by id, whether they are alive or not.
+	Hosts map[int32]BrokerCounts
 }
+
+// TopicCounts is what a Snapshot tells of a topic. Who needs to know of its partitions asks for it.
+type TopicCounts struct {
+	ID       TopicID
+	Internal bool
+	// Partitions are those that the broker has heard of, Replicas is as Topic.ReplicationFactor.
+	Partitions, Replicas int32
+	// UnderReplicated counts the partitions with a replica that is not in sync, WithoutLeader those that nobody leads.
+	UnderReplicated, WithoutLeader int32
+	// LastBroker is the highest id of the brokers that host a replica, -1 for none.
+	LastBroker int32
+}
+
+// BrokerCounts is what a broker has: how many partitions it leads, and how many it hosts a replica of.
+type BrokerCounts struct{ Leaders, Replicas int }
 
 // Age is how old the snapshot is at the time given.
 func (s *Snapshot) Age(now time.Time) time.Duration { return now.Sub(s.At) }

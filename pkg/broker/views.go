@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -9,23 +10,26 @@ import (
 // had, for as long as clients reach it. Leader epochs only grow (KIP-320), which tells such an answer from a newer one.
 type views struct {
 	mu    sync.Mutex
-	heard map[TopicID]*view
+	heard map[TopicID]view
+	// behind are the topics of which all that is heard is older.
+	behind map[TopicID]lag
 	// doubted is until when an address whose picture was old is asked after all others.
 	doubted map[string]time.Time
 }
 
-// view is the newest that was heard of a topic.
+// view is the newest that was heard of a topic. There may be hundreds of thousands.
 type view struct {
 	// epochs are the leaders' by partition, -1 for one that was not told.
 	epochs []int32
+	// at is when it was heard last, and grown when the last of the epochs was heard first, in Unix nanoseconds: what was asked for before
+	// that may be older, and be right.
+	at, grown int64
 	// partitions is how many there are: they only become more.
-	partitions int
-	at         time.Time
-	// grown is when the last of the epochs was heard first: what was asked for before may be older, and be right.
-	grown time.Time
-	// older is since when all that is heard is older, and again when that was heard last; zero when the last was not.
-	older, again time.Time
+	partitions int32
 }
+
+// lag is since when all that is heard of a topic is older, and when that was heard last.
+type lag struct{ since, again time.Time }
 
 const (
 	// doubtLife is how long a broker whose picture was old is asked after the others. One that is fenced has a new one soon after it is back.
@@ -40,86 +44,90 @@ const (
 	maxGap, maxViews = 16, 400_000
 )
 
-// older tells whether an answer about a topic that was asked for at a time is older than what had been heard by then; else it is what was
-// heard. whole says that brokers tell of all partitions: in ZooKeeper mode they do not hear of those that have never had a leader.
-func (v *views) older(asked, now time.Time, t Topic, whole bool) bool {
-	if t.ID.IsZero() {
+// older tells whether an answer about a topic's partitions that was asked for at a time is older than what had been heard by then; else it is
+// what was heard. whole says that brokers tell of all partitions: in ZooKeeper mode they do not hear of those that have never had a leader.
+func (v *views) older(asked, now time.Time, id TopicID, partitions []partitionEpoch, whole bool) bool {
+	if id.IsZero() {
 		// Without an id nobody knows whether it is the same topic.
 		return false
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	known := v.heard[t.ID]
-	if known == nil {
-		if len(v.heard) >= maxViews {
-			clear(v.heard)
-		}
-		known = &view{}
-		if v.heard == nil {
-			v.heard = map[TopicID]*view{}
-		}
-		v.heard[t.ID] = known
+	known, found := v.heard[id]
+	if !found && len(v.heard) >= maxViews {
+		clear(v.heard)
+		clear(v.behind)
 	}
-	if (known.newerThan(t) || whole && len(t.Partitions) < known.partitions) && known.grown.Before(asked) {
-		if known.older.IsZero() || now.Sub(known.again) > oldViewPause {
-			known.older = now
+	if v.heard == nil {
+		v.heard, v.behind = map[TopicID]view{}, map[TopicID]lag{}
+	}
+	if (known.newerThan(partitions) || whole && len(partitions) < int(known.partitions)) && known.grown < asked.UnixNano() {
+		behind, before := v.behind[id]
+		if !before || now.Sub(behind.again) > oldViewPause {
+			behind.since = now
 		}
-		known.again = now
-		if now.Sub(known.older) < oldViewLife {
+		behind.again = now
+		v.behind[id] = behind
+		if now.Sub(behind.since) < oldViewLife {
 			return true
 		}
-		*known = view{}
+		known = view{}
 	}
-	known.take(now, t)
+	delete(v.behind, id)
+	known.take(now, partitions)
+	v.heard[id] = known
 	return false
 }
 
-func (w *view) newerThan(t Topic) bool {
-	for _, p := range t.Partitions {
-		if p.LeaderEpoch >= 0 && int(p.ID) < len(w.epochs) && p.LeaderEpoch < w.epochs[p.ID] {
+func (w *view) newerThan(partitions []partitionEpoch) bool {
+	for _, p := range partitions {
+		if p.epoch >= 0 && int(p.id) < len(w.epochs) && p.epoch < w.epochs[p.id] {
 			return true
 		}
 	}
 	return false
 }
 
-func (w *view) take(now time.Time, t Topic) {
-	w.at, w.older = now, time.Time{}
-	if len(t.Partitions) > w.partitions {
-		w.partitions, w.grown = len(t.Partitions), now
+func (w *view) take(now time.Time, partitions []partitionEpoch) {
+	w.at = now.UnixNano()
+	if n := len(partitions); n > int(w.partitions) {
+		w.partitions, w.grown = int32(n), w.at
+		w.epochs = slices.Grow(w.epochs, n-len(w.epochs))
 	}
-	if w.epochs == nil {
-		w.epochs = make([]int32, 0, len(t.Partitions))
-	}
-	for _, p := range t.Partitions {
-		if int(p.ID) >= len(t.Partitions)+maxGap {
+	for _, p := range partitions {
+		if int(p.id) >= len(partitions)+maxGap {
 			continue
 		}
-		for int(p.ID) >= len(w.epochs) {
+		for int(p.id) >= len(w.epochs) {
 			w.epochs = append(w.epochs, -1)
 		}
-		if p.LeaderEpoch > w.epochs[p.ID] {
-			w.epochs[p.ID], w.grown = p.LeaderEpoch, now
+		if p.epoch > w.epochs[p.id] {
+			w.epochs[p.id], w.grown = p.epoch, w.at
 		}
 	}
 }
 
 // keep forgets all topics but those of a list of all, and what was heard since that was asked for.
-func (v *views) keep(asked time.Time, all map[string]Topic) {
+func (v *views) keep(asked time.Time, all map[string]TopicCounts) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.heard) <= len(all) {
 		return
 	}
-	there := make(map[TopicID]bool, len(all))
+	there := make(map[TopicID]struct{}, len(all))
 	for _, t := range all {
-		there[t.ID] = true
+		there[t.ID] = struct{}{}
 	}
 	for id, known := range v.heard {
-		if !there[id] && known.at.Before(asked) {
-			delete(v.heard, id)
+		if _, is := there[id]; !is && known.at < asked.UnixNano() {
+			v.forget(id)
 		}
 	}
+}
+
+func (v *views) forget(id TopicID) {
+	delete(v.heard, id)
+	delete(v.behind, id)
 }
 
 // doubt has the other brokers asked before the one at an address.
@@ -144,8 +152,8 @@ func (v *views) sweep(now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for id, known := range v.heard {
-		if now.Sub(known.at) > viewLife {
-			delete(v.heard, id)
+		if now.UnixNano()-known.at > int64(viewLife) {
+			v.forget(id)
 		}
 	}
 	for addr, until := range v.doubted {
@@ -160,5 +168,6 @@ func (v *views) clear() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	clear(v.heard)
+	clear(v.behind)
 	clear(v.doubted)
 }

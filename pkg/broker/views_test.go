@@ -5,6 +5,11 @@ import (
 	"time"
 )
 
+// heard has what was heard of a topic compared with what is.
+func heard(v *views, asked, now time.Time, t Topic, whole bool) (older bool) {
+	return v.older(asked, now, t.ID, t.epochs(), whole)
+}
+
 // A cluster that was restored from a backup has lost what came later, and goes on from there.
 func TestAnOlderStateThatLastsIsBelieved(t *testing.T) {
 	var v views
@@ -24,14 +29,14 @@ func TestAnOlderStateThatLastsIsBelieved(t *testing.T) {
 		{10*time.Minute + 4*oldViewPause, 4, false}, {10*time.Minute + 5*oldViewPause, 4, false},
 	} {
 		now := at.Add(step.after)
-		if got := v.older(now, now, topic(step.epoch), true); got != step.older {
+		if got := heard(&v, now, now, topic(step.epoch), true); got != step.older {
 			t.Errorf("epoch %d after %v: older %v, want %v", step.epoch, step.after, got, step.older)
 		}
 	}
-	if v.older(at, at, Topic{Name: "orders", Partitions: []Partition{{LeaderEpoch: 1}}}, true) || v.older(at, at, topic(-1), true) {
+	if heard(&v, at, at, Topic{Name: "orders", Partitions: []Partition{{LeaderEpoch: 1}}}, true) || heard(&v, at, at, topic(-1), true) {
 		t.Error("what has no id or no epoch is older")
 	}
-	v.older(at, at, Topic{ID: TopicID{2}, Partitions: []Partition{{ID: 1 << 30, LeaderEpoch: 1}}}, true)
+	heard(&v, at, at, Topic{ID: TopicID{2}, Partitions: []Partition{{ID: 1 << 30, LeaderEpoch: 1}}}, true)
 	if n := len(v.heard[TopicID{2}].epochs); n != 0 {
 		t.Errorf("%d epochs are kept for an id that cannot be", n)
 	}
@@ -41,16 +46,16 @@ func TestAnOlderStateThatLastsIsBelieved(t *testing.T) {
 func TestWhatIsHeardIsBounded(t *testing.T) {
 	var v views
 	at := time.Now()
-	all := map[string]Topic{}
+	all := map[string]TopicCounts{}
 	for n := range maxViews + 10 {
-		v.older(at, at, Topic{ID: TopicID{1, byte(n), byte(n >> 8), byte(n >> 16)}, Partitions: []Partition{{ID: maxGap, LeaderEpoch: 1}}}, true)
+		heard(&v, at, at, Topic{ID: TopicID{1, byte(n), byte(n >> 8), byte(n >> 16)}, Partitions: []Partition{{ID: maxGap, LeaderEpoch: 1}}}, true)
 	}
 	if n := len(v.heard); n > maxViews {
 		t.Errorf("%d topics are kept", n)
 	}
-	all["orders"] = Topic{ID: TopicID{1}}
-	v.older(at, at.Add(2*time.Second), Topic{ID: TopicID{7}, Partitions: []Partition{{LeaderEpoch: 1}}}, true)
-	v.older(at, at, Topic{ID: TopicID{1}, Partitions: []Partition{{LeaderEpoch: 1}}}, true)
+	all["orders"] = TopicCounts{ID: TopicID{1}}
+	heard(&v, at, at.Add(2*time.Second), Topic{ID: TopicID{7}, Partitions: []Partition{{LeaderEpoch: 1}}}, true)
+	heard(&v, at, at, Topic{ID: TopicID{1}, Partitions: []Partition{{LeaderEpoch: 1}}}, true)
 	v.keep(at.Add(time.Second), all)
 	if _, listed := v.heard[TopicID{1}]; len(v.heard) != 2 || !listed {
 		t.Errorf("%d are kept of one that is there and one that came since", len(v.heard))
@@ -68,9 +73,9 @@ func TestFewerPartitionsAreOlder(t *testing.T) {
 		}
 		return all
 	}
-	v.older(at, at, topic(6), true)
+	heard(&v, at, at, topic(6), true)
 	later := at.Add(time.Second)
-	if !v.older(later, later, topic(3), true) || v.older(later, later, topic(3), false) || v.older(later, later, topic(7), true) {
+	if !heard(&v, later, later, topic(3), true) || heard(&v, later, later, topic(3), false) || heard(&v, later, later, topic(7), true) {
 		t.Error("partitions only become more, and where brokers do not tell of all fewer are none less")
 	}
 }
@@ -82,12 +87,12 @@ func TestAnAnswerIsComparedWithWhatWasHeardBeforeItWasAskedFor(t *testing.T) {
 	topic := func(epoch int32) Topic {
 		return Topic{ID: TopicID{1}, Partitions: []Partition{{LeaderEpoch: epoch}}}
 	}
-	v.older(at, at, topic(4), true)
-	v.older(at.Add(2*time.Second), at.Add(2*time.Second), topic(5), true)
-	if v.older(at.Add(time.Second), at.Add(3*time.Second), topic(4), true) {
+	heard(&v, at, at, topic(4), true)
+	heard(&v, at.Add(2*time.Second), at.Add(2*time.Second), topic(5), true)
+	if heard(&v, at.Add(time.Second), at.Add(3*time.Second), topic(4), true) {
 		t.Error("a list that took two seconds is old")
 	}
-	if !v.older(at.Add(3*time.Second), at.Add(3*time.Second), topic(4), true) {
+	if !heard(&v, at.Add(3*time.Second), at.Add(3*time.Second), topic(4), true) {
 		t.Error("what was told in between is forgotten")
 	}
 }

@@ -63,7 +63,7 @@ func (c *Cluster) confirm(ctx context.Context, op, object string, err error, hap
 	seen := false
 	decided := c.lookWhether(ctx, op, object, err, func(ctx context.Context) (bool, error) {
 		ok, err := happened(ctx)
-		seen = err == nil || seen && ctx.Err() != nil
+		seen = err == nil || seen && errors.Is(err, context.DeadlineExceeded)
 		return ok, err
 	})
 	if seen && kafkaerr.IsUnknownOutcome(decided) && !errors.Is(err, errSent) && !errors.Is(err, errStillOpen) && kafkaerr.Unexplained(err) {

@@ -29,6 +29,7 @@ const (
 	OpDescribeBrokerConfig = "describe the configuration of a broker"
 	OpDescribeTopic        = "describe topic"
 	OpDescribeTopics       = "describe topics"
+	OpListTopics           = "list topics"
 	OpDescribePartitions   = "describe partitions"
 	OpListOffsets          = "list offsets"
 	OpDeleteRecords        = "delete records"

@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/brokertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -38,7 +39,9 @@ func (h *host) Snapshot(ctx context.Context, _ time.Duration) (*broker.Snapshot,
 	if err != nil {
 		return nil, err
 	}
-	return &broker.Snapshot{Brokers: map[int32]broker.BrokerInfo{1: {}}, Topics: map[string]broker.Topic{"there": topicOn(1, replicas)}}, nil
+	snapshot := brokertest.Snapshot(map[string]broker.Topic{"there": topicOn(1, replicas)})
+	snapshot.Brokers = map[int32]broker.BrokerInfo{1: {}}
+	return &snapshot, nil
 }
 
 func (h *host) looked() int {

@@ -134,7 +134,7 @@ func (d Desired) adopts() bool { return d.TopicID == "" && d.AdoptTopicID != "" 
 
 // mine tells whether a topic is the object's, is to be, or was made for it.
 func (d Desired) mine(have broker.Topic) bool {
-	return Mine(d.TopicID, d.AdoptTopicID, have) || d.made(have)
+	return Mine(d.TopicID, d.AdoptTopicID, have.ID) || d.made(have)
 }
 
 // made tells whether a topic is known to have been made for the object.

@@ -59,12 +59,10 @@ func LoadOf(snapshot *broker.Snapshot) Load {
 	for id := range snapshot.Brokers {
 		brokers[id] = struct{}{}
 	}
-	for _, topic := range snapshot.Topics {
-		for _, partition := range topic.Partitions {
-			load.Replicas += len(partition.Replicas)
-			for _, id := range partition.Replicas {
-				brokers[id] = struct{}{}
-			}
+	for id, hosts := range snapshot.Hosts {
+		if hosts.Replicas > 0 {
+			load.Replicas += hosts.Replicas
+			brokers[id] = struct{}{}
 		}
 	}
 	load.Brokers = len(brokers)

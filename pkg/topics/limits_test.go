@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/brokertest"
 )
 
 func TestTooManyAtOnce(t *testing.T) {
@@ -27,8 +28,9 @@ func TestTooManyAtOnce(t *testing.T) {
 
 func TestAClusterTakesSoManyReplicas(t *testing.T) {
 	orders := topic(3)
-	snapshot := &broker.Snapshot{Brokers: map[int32]broker.BrokerInfo{0: {}, 2: {}}, Topics: map[string]broker.Topic{"orders": orders}}
-	load := LoadOf(snapshot)
+	snapshot := brokertest.Snapshot(map[string]broker.Topic{"orders": orders})
+	snapshot.Brokers = map[int32]broker.BrokerInfo{0: {}, 2: {}}
+	load := LoadOf(&snapshot)
 	// Broker 1 is away, and hosts replicas.
 	if load != (Load{Brokers: 3, Replicas: 6}) {
 		t.Fatalf("the load is %+v", load)

@@ -6,6 +6,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/brokertest"
 )
 
 // Brokers before 2.8 give no ids, and those of 2.8 give them to topics that have none. That two ids are not known does not make them the same.
@@ -52,7 +53,7 @@ func TestTopicsWithoutIDs(t *testing.T) {
 			t.Errorf("a topic that had gone, reported only: %v: %+v", reportOnly, d)
 		}
 	}
-	if Changed(Observed{Partitions: 3, Replicas: 2}, topicOn(1, 3), true) != true || Changed(Observed{Partitions: 3, Replicas: 1}, topicOn(1, 3), true) {
+	if Changed(Observed{Partitions: 3, Replicas: 2}, brokertest.Counts(topicOn(1, 3)), true) != true || Changed(Observed{Partitions: 3, Replicas: 1}, brokertest.Counts(topicOn(1, 3)), true) {
 		t.Error("a topic without an id changes with its numbers")
 	}
 }

@@ -17,7 +17,7 @@ type Observed struct {
 
 // Changed tells whether what a snapshot of the brokers shows is not what was observed. It compares with the status and not with the
 // spec: what is not as specified, and was told already, is no news.
-func Changed(was Observed, have broker.Topic, found bool) bool {
+func Changed(was Observed, have broker.TopicCounts, found bool) bool {
 	switch {
 	case !found:
 		return !was.Missing
@@ -28,28 +28,27 @@ func Changed(was Observed, have broker.Topic, found bool) bool {
 	if was.ReplacementID != "" {
 		return id != was.ReplacementID
 	}
-	known := Known(have)
-	return id != was.TopicID || known.Partitions != was.Partitions || known.Replicas != was.Replicas
+	return id != was.TopicID || have.Partitions != was.Partitions || have.Replicas != was.Replicas
 }
 
 // Mine tells whether a topic on the brokers is the one of an object: the one that it had, or the one that it is to adopt. An object
 // that had none can take any (see Disagreements), unless it says which. Brokers before 2.8 give no ids; there the name is all there is.
-func Mine(topicID, adoptTopicID string, have broker.Topic) bool {
-	id := have.ID.String()
+func Mine(topicID, adoptTopicID string, have broker.TopicID) bool {
+	id := have.String()
 	switch {
 	case adoptTopicID != "" && adoptTopicID == id:
 		return true
 	case topicID == "":
 		return adoptTopicID == ""
 	}
-	return have.ID.IsZero() || topicID == id
+	return have.IsZero() || topicID == id
 }
 
 // Recorded tells whether a topic on the brokers is the one that a status has recorded: by its id, or where brokers give none by the numbers
 // that it had.
-func Recorded(topicID string, partitions int32, have broker.Topic) bool {
+func Recorded(topicID string, partitions int32, have broker.TopicID) bool {
 	if topicID == "" {
-		return have.ID.IsZero() && partitions > 0
+		return have.IsZero() && partitions > 0
 	}
 	return Mine(topicID, "", have)
 }

@@ -17,16 +17,9 @@ type OnBrokers struct {
 	Partitions, Replicas int32
 }
 
-// Known is what brokers told of a topic. Partitions that were added a moment ago may have no replicas in a broker's metadata yet; they
-// get as many as the others have, so the others tell the number.
+// Known is what brokers told of a topic.
 func Known(have broker.Topic) OnBrokers {
-	known := OnBrokers{ID: have.ID, Partitions: int32(len(have.Partitions))}
-	for _, p := range have.Partitions {
-		if n := int32(len(p.Replicas)); n > 0 && (known.Replicas == 0 || n < known.Replicas) {
-			known.Replicas = n
-		}
-	}
-	return known
+	return OnBrokers{ID: have.ID, Partitions: int32(len(have.Partitions)), Replicas: int32(have.ReplicationFactor())}
 }
 
 // Verdict is what an object's conditions say of its topic.

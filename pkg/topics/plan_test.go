@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/brokertest"
 )
 
 // topic has partitions of two replicas.
@@ -139,7 +140,7 @@ func TestChanged(t *testing.T) {
 		{"replaced again", change(func(o *Observed) { o.ReplacementID = "x" }), replaced, true, true},
 		{"a replacement that is gone", change(func(o *Observed) { o.ReplacementID = "x" }), broker.Topic{}, false, true},
 	} {
-		if got := Changed(tc.was, tc.have, tc.found); got != tc.want {
+		if got := Changed(tc.was, brokertest.Counts(tc.have), tc.found); got != tc.want {
 			t.Errorf("%s: %v, want %v", tc.rule, got, tc.want)
 		}
 	}
@@ -159,12 +160,12 @@ func TestMine(t *testing.T) {
 		{"another that it is to adopt", "other", id, true},
 		{"one that it was to adopt once", "other", "third", false},
 	} {
-		if got := Mine(tc.topicID, tc.adoptTopicID, have); got != tc.want {
+		if got := Mine(tc.topicID, tc.adoptTopicID, have.ID); got != tc.want {
 			t.Errorf("%s: %v, want %v", tc.rule, got, tc.want)
 		}
 	}
 	have.ID = broker.TopicID{}
-	if !Mine("other", "", have) {
+	if !Mine("other", "", have.ID) {
 		t.Error("a broker that gives no ids: the name is all there is")
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/brokertest"
 	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
@@ -191,7 +192,7 @@ func TestScaleInWaitsForTheBrokersToBeEmptyAndUnregistersThem(t *testing.T) {
 		b := newBench(t, nil, combined(persistent, func(k *v1beta1.Kafka) { k.Spec.Brokers.Replicas = ptr.To[int32](4) }))
 		defer func() { b.stop() }()
 		b.run(render.Broker, 0, 1, 2, 3)
-		hosted := broker.Snapshot{Topics: map[string]broker.Topic{"t": {Partitions: []broker.Partition{{Replicas: []int32{3}}}}}}
+		hosted := brokertest.Snapshot(map[string]broker.Topic{"t": {Partitions: []broker.Partition{{Replicas: []int32{3}}}}})
 		b.brokers.set(func(k *brokers) {
 			k.info, k.snapshot = broker.ClusterInfo{KRaft: true, Brokers: registered(false, 0, 1, 2, 3)}, hosted
 		})

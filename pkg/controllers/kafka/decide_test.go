@@ -17,6 +17,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/brokertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
 
@@ -212,7 +213,8 @@ func TestAClusterBecomesReadyWithItsQuorum(t *testing.T) {
 // Who is about to go is asked about of two brokers, one of which may not have heard of a replica.
 func TestHostingIsTheMostThatABrokerTells(t *testing.T) {
 	on := func(replicas ...int32) *broker.Snapshot {
-		return &broker.Snapshot{Topics: map[string]broker.Topic{"orders": {Name: "orders", Partitions: []broker.Partition{{Replicas: replicas}}}}}
+		snapshot := brokertest.Snapshot(map[string]broker.Topic{"orders": {Name: "orders", Partitions: []broker.Partition{{Replicas: replicas}}}})
+		return &snapshot
 	}
 	hosts := hosting(on(0, 1), on(1, 3))
 	if got := decideScale(3, 4, nil, true, hosts); got.Brokers != 4 {

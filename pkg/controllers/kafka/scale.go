@@ -57,16 +57,8 @@ func hosting(snapshots ...*broker.Snapshot) map[int32]int {
 		if len(snapshot.Unread()) > 0 {
 			return nil
 		}
-		hosts := map[int32]int{}
-		for _, topic := range snapshot.Topics {
-			for _, partition := range topic.Partitions {
-				for _, id := range partition.Replicas {
-					hosts[id]++
-				}
-			}
-		}
-		for id, n := range hosts {
-			most[id] = max(most[id], n)
+		for id, hosts := range snapshot.Hosts {
+			most[id] = max(most[id], hosts.Replicas)
 		}
 	}
 	return most

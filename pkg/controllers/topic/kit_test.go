@@ -25,6 +25,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/brokertest"
 	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
@@ -110,7 +111,9 @@ func (b *brokers) Snapshot(context.Context, time.Duration) (*broker.Snapshot, er
 	if b.hidden {
 		clear(topics)
 	}
-	return &broker.Snapshot{Topics: topics, Brokers: maps.Clone(b.alive)}, nil
+	snapshot := brokertest.Snapshot(topics)
+	snapshot.Brokers = maps.Clone(b.alive)
+	return &snapshot, nil
 }
 
 func (b *brokers) TopicConfigs(_ context.Context, names ...string) (map[string][]broker.ConfigEntry, error) {

@@ -59,20 +59,11 @@ const quorumTime = 3 * time.Second
 
 // brokersView joins what was asked into one row a node.
 func brokersView(info broker.ClusterInfo, snapshot *broker.Snapshot, versions map[int32]broker.BrokerVersion, quorum *broker.QuorumInfo) *kafka.KafkaBrokers {
-	leaders, hosted := map[int32]int32{}, map[int32]int32{}
-	for _, topic := range snapshot.Topics {
-		for _, partition := range topic.Partitions {
-			leaders[partition.Leader]++
-			for _, id := range partition.Replicas {
-				hosted[id]++
-			}
-		}
-	}
 	view := &kafka.KafkaBrokers{ClusterID: info.ID}
 	for _, b := range info.Brokers {
 		view.Brokers = append(view.Brokers, kafka.BrokerView{
 			ID: b.ID, Host: b.Host, Port: b.Port, Rack: b.Rack, Fenced: b.Fenced,
-			Roles: append([]string{"broker"}, controllerRoles(b.ID, info, quorum)...), Leaders: leaders[b.ID], Replicas: hosted[b.ID],
+			Roles: append([]string{"broker"}, controllerRoles(b.ID, info, quorum)...), Leaders: int32(snapshot.Hosts[b.ID].Leaders), Replicas: int32(snapshot.Hosts[b.ID].Replicas),
 			Version: versions[b.ID].Release,
 		})
 	}

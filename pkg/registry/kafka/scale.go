@@ -146,29 +146,22 @@ func (s scaleIn) check(ctx context.Context, change stored.Change) error {
 
 // blocked says which replicas keep the brokers from id keep on from being taken away; "" when none does.
 func blocked(snapshot *broker.Snapshot, keep int32) string {
-	hosted, holders, topics := 0, map[int32]bool{}, map[string]bool{}
-	for name, topic := range snapshot.Topics {
-		for _, partition := range topic.Partitions {
-			for _, id := range partition.Replicas {
-				if id >= keep {
-					hosted++
-					holders[id] = true
-					topics[name] = true
-				}
-			}
+	hosted, ids := 0, []int32{}
+	for id, hosts := range snapshot.Hosts {
+		if id >= keep && hosts.Replicas > 0 {
+			hosted += hosts.Replicas
+			ids = append(ids, id)
 		}
 	}
 	if hosted == 0 {
 		return ""
 	}
-	ids := make([]int32, 0, len(holders))
-	for id := range holders {
-		ids = append(ids, id)
-	}
 	slices.Sort(ids)
-	names := make([]string, 0, len(topics))
-	for name := range topics {
-		names = append(names, name)
+	names := []string{}
+	for name, topic := range snapshot.Topics {
+		if topic.LastBroker >= keep {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	more := ""

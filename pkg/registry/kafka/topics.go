@@ -57,8 +57,8 @@ func hostedView(t reached, snapshot *broker.Snapshot, managers map[string]kafka.
 		Topics:       make([]kafka.HostedTopic, 0, len(snapshot.Topics)),
 	}
 	for name, have := range snapshot.Topics {
-		row := kafka.HostedTopic{Name: name, Internal: have.Internal, Partitions: int32(len(have.Partitions)), Replicas: int32(have.ReplicationFactor()),
-			UnderReplicated: int32(have.UnderReplicated()), Offline: int32(have.WithoutLeader())}
+		row := kafka.HostedTopic{Name: name, Internal: have.Internal, Partitions: have.Partitions, Replicas: have.Replicas,
+			UnderReplicated: have.UnderReplicated, Offline: have.WithoutLeader}
 		if !have.ID.IsZero() {
 			row.TopicID = have.ID.String()
 		}

@@ -118,18 +118,18 @@ func topicRow(topic *kafka.KafkaTopic, snapshot *broker.Snapshot) [][]any {
 		return rows
 	}
 	have, found := snapshot.Topics[topic.TopicName()]
-	if !found || !shown(topic, have) {
+	if !found || !shown(topic, have.ID) {
 		return rows
 	}
 	row := rows[0]
-	row[columnPartitions], row[columnReplicas] = int64(len(have.Partitions)), int64(have.ReplicationFactor())
-	row[columnUnderReplicated], row[columnOffline] = int64(have.UnderReplicated()), int64(have.WithoutLeader())
+	row[columnPartitions], row[columnReplicas] = int64(have.Partitions), int64(have.Replicas)
+	row[columnUnderReplicated], row[columnOffline] = int64(have.UnderReplicated), int64(have.WithoutLeader)
 	return rows
 }
 
 // shown tells whether what brokers have under an object's name is shown to who reads the object: it has to be the one that the object has.
 // Anybody can make an object of a name, and what somebody else has under it is not for him.
-func shown(topic *kafka.KafkaTopic, have broker.Topic) bool {
+func shown(topic *kafka.KafkaTopic, have broker.TopicID) bool {
 	return topics.Recorded(topic.Status.TopicID, topic.Status.Partitions, have) &&
 		!says(topic, target.ReasonClusterClaimed) && !says(topic, topics.ReasonTopicExists)
 }

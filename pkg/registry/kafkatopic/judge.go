@@ -203,7 +203,7 @@ func (k kind) judgeChange(ctx context.Context, cluster *broker.Cluster, topic, b
 // disagreements says what a topic that is not known to be an object's has that the object gets wrong. A topic that is as the object
 // was before is its own, by a create that has not recorded it yet.
 func disagreements(topic, before *kafka.KafkaTopic, have broker.Topic, config []broker.ConfigEntry) field.ErrorList {
-	if topic.Status.TopicID != "" || topics.Recorded("", topic.Status.Partitions, have) {
+	if topic.Status.TopicID != "" || topics.Recorded("", topic.Status.Partitions, have.ID) {
 		return nil
 	}
 	spec := field.NewPath("spec")

@@ -9,6 +9,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/brokertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -47,7 +48,8 @@ func TestARowShowsTheObjectsOwnTopic(t *testing.T) {
 			for id := range int32(7) {
 				have.Partitions = append(have.Partitions, broker.Partition{ID: id, Leader: -1, Replicas: []int32{0, 1, 2}, ISR: []int32{0}})
 			}
-			row := topicRow(topic, &broker.Snapshot{Topics: map[string]broker.Topic{"orders": have}})[0]
+			snapshot := brokertest.Snapshot(map[string]broker.Topic{"orders": have})
+			row := topicRow(topic, &snapshot)[0]
 			want := []any{number(tc.status.Partitions), number(tc.status.Replicas), unknown, unknown}
 			if tc.live {
 				want = []any{int64(7), int64(3), int64(7), int64(7)}

@@ -18,7 +18,7 @@ import (
 
 // Foreign refuses to do anything to a topic that somebody made in the place of an object's own; nil when it is the object's.
 func Foreign(topic *kafka.KafkaTopic, have broker.Topic) *field.Error {
-	if topics.Mine(topic.Status.TopicID, topic.Spec.AdoptTopicID, have) {
+	if topics.Mine(topic.Status.TopicID, topic.Spec.AdoptTopicID, have.ID) {
 		return nil
 	}
 	// The name is the other topic's now.
