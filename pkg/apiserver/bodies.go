@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
-	"strings"
 
 	"golang.org/x/sync/semaphore"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/endpoints/request"
 )
 
@@ -47,7 +46,7 @@ func (b *bodies) limit(handler http.Handler) http.Handler {
 		contentType := req.Header.Get("Content-Type")
 		body.counter, body.limit = counterFor(contentType, body.limit)
 		if shape, has := b.shapes.of(info); has {
-			body.check = func(whole []byte) error { return shape.check(contentType, info.Name, whole) }
+			body.check = shape.newCheck(contentType, info.Name)
 		}
 		defer body.give()
 		req.Body = body
@@ -75,9 +74,8 @@ type judgedBody struct {
 	read   int64
 	taken  int64
 	err    error
-	// check judges the whole body, of which whole is what was read; nil when nobody does.
-	check func(whole []byte) error
-	whole []byte
+	// check compares the body with its shape; nil when nobody does.
+	check *bodyCheck
 }
 
 // Read implements io.Reader.
@@ -94,11 +92,13 @@ func (b *judgedBody) Read(p []byte) (int, error) {
 	if b.err = b.judge(); b.err != nil {
 		return 0, b.err
 	}
-	b.keep(p[:n])
-	if errors.Is(err, io.EOF) && b.check != nil {
-		b.err = b.check(b.whole)
-		if b.check, b.whole = nil, nil; b.err != nil {
-			return 0, b.err
+	if b.check != nil {
+		b.check.take(p[:n])
+		if errors.Is(err, io.EOF) {
+			b.err = b.check.err()
+			if b.check = nil; b.err != nil {
+				return 0, b.err
+			}
 		}
 	}
 	return n, err
@@ -128,16 +128,6 @@ func (b *judgedBody) judge() error {
 	return nil
 }
 
-// keep keeps what is to be checked. Of what is larger than any object the decoder says what is wrong.
-func (b *judgedBody) keep(piece []byte) {
-	if b.read > maxStoredBody {
-		b.check, b.whole = nil, nil
-	}
-	if b.check != nil {
-		b.whole = append(b.whole, piece...)
-	}
-}
-
 func (b *judgedBody) tooLong() error {
 	return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("the body of %q has more than %d bytes", b.what, b.limit.bytes))
 }
@@ -146,19 +136,15 @@ func (b *judgedBody) tooLong() error {
 func (b *judgedBody) give() { b.bodies.budget.Release(b.taken) }
 
 // counterFor is what counts the elements of a body of some type. YAML is bounded further: its elements can only be estimated, and take more
-// memory.
+// memory. Of a JSON patch is kept what is compared with its shape, so that it is no longer than that.
 func counterFor(contentType string, limit bodyLimit) (elementCounter, bodyLimit) {
-	media, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		// The handlers of patches go by what is before the parameters, whatever these are.
-		media, _, _ = strings.Cut(contentType, ";")
-		media = strings.ToLower(strings.TrimSpace(media))
-	}
-	switch media {
+	switch mediaType(contentType) {
 	case "application/yaml", "application/apply-patch+yaml":
 		return &yamlElements{}, bodyLimit{min(limit.bytes, maxStoredBody), min(limit.elements, 50_000)}
 	case "application/cbor", "application/apply-patch+cbor":
 		return &cborElements{}, limit
+	case string(types.JSONPatchType):
+		return &jsonElements{}, bodyLimit{min(limit.bytes, maxStoredBody), limit.elements}
 	}
 	// JSON and its patches, what is taken for JSON, and what is not taken at all.
 	return &jsonElements{}, limit

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -14,13 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
-
-// step is one of a JSON patch.
-type step struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value any    `json:"value"`
-}
 
 // maxMisfits is how many are told, and maxShown the length of a value that is.
 const maxMisfits, maxShown = 16, 128
@@ -45,42 +37,6 @@ func (m *misfits) add(path *field.Path, value any, what string) {
 		}
 	}
 	m.errs = append(m.errs, field.TypeInvalid(path, value, "must be "+what))
-}
-
-// step looks at what a step of a JSON patch puts at its path.
-func (m *misfits) step(of reflect.Type, s step) {
-	if s.Op != "add" && s.Op != "replace" {
-		return
-	}
-	var path *field.Path
-	for _, part := range strings.Split(s.Path, "/")[1:] {
-		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
-		for of.Kind() == reflect.Pointer {
-			of = of.Elem()
-		}
-		switch {
-		case of.Kind() == reflect.Map:
-			of, path = of.Elem(), path.Key(part)
-		case decodesItself(of):
-			return
-		case of.Kind() == reflect.Struct:
-			inner, known := typesOf(of)[part]
-			if !known {
-				return
-			}
-			of, path = inner, child(path, part)
-		case of.Kind() == reflect.Slice:
-			of = of.Elem()
-			if n, err := strconv.Atoi(part); err == nil {
-				path = path.Index(n)
-			} else {
-				path = path.Key(part)
-			}
-		default:
-			return
-		}
-	}
-	m.value(of, s.Value, path)
 }
 
 // value looks at a value and at all that is in it.
@@ -141,12 +97,12 @@ func (m *misfits) text(of reflect.Type, value any, path *field.Path) {
 		err = json.Unmarshal(text, reflect.New(of).Interface())
 	}
 	if err != nil {
-		m.add(path, value, accepted(of))
+		m.add(path, value, accepted(of, path))
 	}
 }
 
-// accepted is what is decoded into a type.
-func accepted(of reflect.Type) string {
+// accepted is what is decoded into a type, at a path.
+func accepted(of reflect.Type, path *field.Path) string {
 	switch of {
 	case reflect.TypeFor[metav1.Time](), reflect.TypeFor[metav1.MicroTime]():
 		return "a time as RFC 3339 has it, such as \"2026-01-31T12:00:00Z\""
@@ -157,11 +113,14 @@ func accepted(of reflect.Type) string {
 	}
 	switch of.Kind() {
 	case reflect.String:
+		if at := path.String(); strings.HasSuffix(at, ".time") || strings.HasSuffix(at, ".timestamp") {
+			return "a time in quotes as RFC 3339 has it, such as \"2026-01-31T12:00:00Z\""
+		}
 		return "a string in quotes"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return fmt.Sprintf("a whole number of %d bits", of.Bits())
+		return fmt.Sprintf("a whole number of %d bits, without a point or an exponent", of.Bits())
 	case reflect.Float32, reflect.Float64:
 		return "a number"
 	case reflect.Slice:

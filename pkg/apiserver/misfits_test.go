@@ -11,7 +11,15 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 )
 
-var kafkaShape = shape{v1beta1.SchemeGroupVersion.WithKind("Kafka"), reflect.TypeFor[v1beta1.Kafka]()}
+var kafkaShape = shape{kind: v1beta1.SchemeGroupVersion.WithKind("Kafka"), of: reflect.TypeFor[v1beta1.Kafka]()}
+
+func (s shape) check(contentType, name string, body []byte) error {
+	c := s.newCheck(contentType, name)
+	for _, b := range body {
+		c.take([]byte{b})
+	}
+	return c.err()
+}
 
 // What decoders take is never refused, and what only they can judge is left to them.
 func TestWhatDecodersTakeOrJudge(t *testing.T) {
@@ -45,7 +53,7 @@ func TestWhatDecodersTakeOrJudge(t *testing.T) {
 
 func TestMisfitsAreInOrderAndFew(t *testing.T) {
 	err := kafkaShape.check("", "", []byte(`{"metadata":{"name":"a"},"spec":{"zookeeper":1,"brokers":{"replicas":"x"},"controllers":true}}`))
-	if want := `Kafka.kafka.openshift.io "a" is invalid: [spec.brokers.replicas: Invalid value: "x": must be a whole number of 32 bits, ` +
+	if want := `Kafka.kafka.openshift.io "a" is invalid: [spec.brokers.replicas: Invalid value: "x": must be a whole number of 32 bits, without a point or an exponent, ` +
 		`spec.controllers: Invalid value: true: must be an object, spec.zookeeper: Invalid value: 1: must be an object]`; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

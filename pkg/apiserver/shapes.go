@@ -1,24 +1,31 @@
 package apiserver
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"mime"
 	"reflect"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
-	"sigs.k8s.io/yaml"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
 // shape is what the bodies of some requests are decoded into.
 type shape struct {
 	kind schema.GroupVersionKind
 	of   reflect.Type
+	// exact says that a body must have no other fields, and none more than once. A field that is left out of it means something, such as all
+	// partitions, and a misspelt one is left out: whatever a client wants to be told of those, nothing is done by a body that has one.
+	exact bool
 }
 
 // shapes are those of all resources and subresources. Decoders, of which each kind of patch has another, say that a value is none of its field's
@@ -41,7 +48,9 @@ func newShapes(scheme *runtime.Scheme, version schema.GroupVersion, storages map
 		if err != nil {
 			return nil, fmt.Errorf("what %s is decoded into: %w", name, err)
 		}
-		all[name] = shape{kind, reflect.TypeOf(obj).Elem()}
+		_, unstored := storage.(sub.Unstored)
+		// Scales are of Kubernetes, which clients may know better.
+		all[name] = shape{kind: kind, of: reflect.TypeOf(obj).Elem(), exact: unstored && kind.Group == kafka.GroupName}
 	}
 	return all, nil
 }
@@ -56,43 +65,102 @@ func (s shapes) of(info *request.RequestInfo) (shape, bool) {
 	return found, known && (info.Verb == "create" || info.Verb == "update" || info.Verb == "patch")
 }
 
-// check returns which values of a body are none of their fields', nil when all may be. What else is wrong with the body its decoder says, and
-// everything of one that is not JSON or YAML.
-func (s shape) check(contentType, name string, body []byte) error {
-	media, _, err := mime.ParseMediaType(contentType)
-	switch {
-	case contentType == "":
-		media = runtime.ContentTypeJSON
-	case err != nil:
-		return nil
+// bodyCheck compares a body with its shape while it is read.
+type bodyCheck struct {
+	shape
+	media string
+	// name is that of the object in the request, "" when only the body says it.
+	name string
+	// fields looks at JSON that is to be exact; nil when nobody does.
+	fields *exactFields
+	// whole is the body as far as it was read; cut tells that it became too long to be kept.
+	whole []byte
+	cut   bool
+}
+
+func (s shape) newCheck(contentType, name string) *bodyCheck {
+	c := &bodyCheck{shape: s, media: mediaType(contentType), name: name}
+	switch c.media {
+	case runtime.ContentTypeJSON, string(types.MergePatchType), string(types.StrategicMergePatchType):
+		if s.exact {
+			c.fields = &exactFields{of: s.of, directives: c.media == string(types.StrategicMergePatchType)}
+		}
 	}
+	return c
+}
+
+// take takes the next piece. Of values of what is larger than any stored object the decoder says what is wrong.
+func (c *bodyCheck) take(piece []byte) {
+	if c.fields != nil {
+		c.fields.take(piece)
+	}
+	if c.cut = c.cut || len(c.whole)+len(piece) > maxStoredBody; c.cut {
+		c.whole = nil
+		return
+	}
+	c.whole = append(c.whole, piece...)
+}
+
+// err says which values of the body are none of their fields', and which fields of an exact one are none of its own; nil when all may be. What
+// else is wrong with the body its decoder says, and everything of one that is not JSON or YAML.
+func (c *bodyCheck) err() error {
 	m := &misfits{}
-	switch media {
-	case runtime.ContentTypeYAML, string(types.ApplyYAMLPatchType):
-		if body, err = yaml.YAMLToJSON(body); err != nil {
+	name := c.name
+	if c.fields != nil {
+		m.errs = c.fields.errs
+	}
+	switch c.media {
+	case string(types.JSONPatchType):
+		m.steps(c.shape, c.whole)
+	case runtime.ContentTypeJSON, string(types.MergePatchType), string(types.StrategicMergePatchType),
+		runtime.ContentTypeYAML, string(types.ApplyYAMLPatchType):
+		if c.cut {
+			break
+		}
+		value, text, err := c.parse()
+		if err != nil || !c.is(value) {
 			return nil
 		}
-	case runtime.ContentTypeJSON, string(types.MergePatchType), string(types.StrategicMergePatchType):
-	case string(types.JSONPatchType):
-		var steps []step
-		if utiljson.Unmarshal(body, &steps) == nil {
-			for _, step := range steps {
-				m.step(s.of, step)
-			}
+		if c.exact && c.fields == nil {
+			m.repeated(c.whole)
+			m.fields(c.of, text, nil)
 		}
-		return s.invalid(name, m)
-	default:
+		m.value(c.of, value, nil)
+		if meta, ok := value["metadata"].(map[string]any); ok && name == "" {
+			name, _ = meta["name"].(string)
+		}
+	}
+	if len(m.errs) == 0 {
 		return nil
 	}
-	var value map[string]any
-	if err := utiljson.Unmarshal(body, &value); err != nil || !s.is(value) {
-		return nil
+	return apierrors.NewInvalid(c.kind.GroupKind(), name, m.errs)
+}
+
+// parse reads the body, and returns it as JSON, too. Numbers stay as they are written: 3.0 is no whole number to a decoder.
+func (c *bodyCheck) parse() (value map[string]any, text []byte, err error) {
+	text = c.whole
+	switch c.media {
+	case runtime.ContentTypeYAML, string(types.ApplyYAMLPatchType):
+		if text, err = jsonOfYAML(c.whole); err != nil {
+			return nil, nil, err
+		}
 	}
-	m.value(s.of, value, nil)
-	if meta, ok := value["metadata"].(map[string]any); ok && name == "" {
-		name, _ = meta["name"].(string)
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	return value, text, decoder.Decode(&value)
+}
+
+// mediaType is the type of a body, without its parameters. The handlers of patches go by what is before these, whatever they are.
+func mediaType(contentType string) string {
+	if contentType == "" {
+		return runtime.ContentTypeJSON
 	}
-	return s.invalid(name, m)
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		media, _, _ = strings.Cut(contentType, ";")
+		media = strings.ToLower(strings.TrimSpace(media))
+	}
+	return media
 }
 
 // is tells whether a body is of this kind as far as it says.
@@ -103,11 +171,4 @@ func (s shape) is(value map[string]any) bool {
 		}
 	}
 	return true
-}
-
-func (s shape) invalid(name string, m *misfits) error {
-	if len(m.errs) == 0 {
-		return nil
-	}
-	return apierrors.NewInvalid(s.kind.GroupKind(), name, m.errs)
 }

@@ -29,8 +29,12 @@ var bodyWays = map[string]struct {
 
 func wholeBody(_ *testing.T, whole, _, _ string) string { return whole }
 
-func yamlBody(t *testing.T, whole, _, _ string) string {
+func yamlBody(t *testing.T, whole, _, value string) string {
 	t.Helper()
+	if value == "3.0" {
+		// JSON is YAML, which JSONToYAML would write without the point.
+		return "# YAML\n" + whole
+	}
 	text, err := yaml.JSONToYAML([]byte(whole))
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +72,10 @@ func TestValuesThatAreNoneOfTheirFields(t *testing.T) {
 		{"kafkas", "Kafka", all, `"spec":{"brokers":{"resources":{"limits":{"memory":%s}}}}`, "/spec/brokers/resources/limits/memory", `"lots"`, "spec.brokers.resources.limits[memory]", "a quantity, such as"},
 		{"kafkas", "Kafka", all, `"spec":{"brokers":{"replicas":%s}}`, "/spec/brokers/replicas", `"three"`, "spec.brokers.replicas", "a whole number of 32 bits"},
 		{"kafkas", "Kafka", all, `"spec":{"brokers":{"replicas":%s}}`, "/spec/brokers/replicas", `5000000000`, "spec.brokers.replicas", "a whole number of 32 bits"},
+		{"kafkas", "Kafka", all, `"spec":{"brokers":{"replicas":%s}}`, "/spec/brokers/replicas", `3.0`, "spec.brokers.replicas", "a whole number of 32 bits, without a point"},
+		{"kafkas", "Kafka", "POST, PUT, merge patch, strategic merge patch, JSON patch", `"spec":{"brokers":{"replicas":%s}}`, "/spec/brokers/replicas", `3e0`, "spec.brokers.replicas", "a whole number of 32 bits, without a point"},
+		{"kafkatopics", "KafkaTopic", all, `"spec":{"partitions":%s}`, "/spec/partitions", `3.0`, "spec.partitions", "a whole number of 32 bits, without a point"},
+		{"kafkatopics/scale", "Scale", "PUT, merge patch, strategic merge patch, JSON patch", `"spec":{"replicas":%s}`, "/spec/replicas", `5.0`, "spec.replicas", "a whole number of 32 bits, without a point"},
 		{"kafkas", "Kafka", all, `"spec":{"brokers":%s}`, "/spec/brokers", `[]`, "spec.brokers", "an object"},
 		{"kafkas", "Kafka", all, `"spec":{"external":{"bootstrapServers":%s}}`, "/spec/external/bootstrapServers", `"a:1"`, "spec.external.bootstrapServers", "a list"},
 		{"kafkas", "Kafka", all, `"spec":{"external":{"bootstrapServers":["a:1",%s]}}`, "/spec/external/bootstrapServers/1", `9092`, "spec.external.bootstrapServers[1]", "a string in quotes"},
@@ -79,7 +87,8 @@ func TestValuesThatAreNoneOfTheirFields(t *testing.T) {
 		{"kafkatopics/truncate", "KafkaTopicTruncation", created, `"spec":{"beforeTime":%s}`, "", `5`, "spec.beforeTime", "a time as RFC 3339"},
 		{"kafkatopics/truncate", "KafkaTopicTruncation", created, `"spec":{"beforeTime":%s}`, "", `"yesterday"`, "spec.beforeTime", "a time as RFC 3339"},
 		{"kafkatopics/records", "KafkaTopicRecords", created, `"spec":{"records":[{"value":"a"},{"value":%s}]}`, "", `5`, "spec.records[1].value", "a string in quotes"},
-		{"kafkaconsumergroups/offsets", "KafkaConsumerGroupOffsets", stored, `"spec":{"reset":[{"topic":"a","time":%s}]}`, "/spec/reset/0/time", `5`, "spec.reset[0].time", "a string in quotes"},
+		{"kafkaconsumergroups/offsets", "KafkaConsumerGroupOffsets", stored, `"spec":{"reset":[{"topic":"a","time":%s}]}`, "/spec/reset/0/time", `5`, "spec.reset[0].time", "a time in quotes as RFC 3339 has it, such as \"2026-"},
+		{"kafkatopics/records", "KafkaTopicRecords", created, `"spec":{"records":[{"timestamp":%s}]}`, "", `5`, "spec.records[0].timestamp", "a time in quotes as RFC 3339 has it, such as \"2026-"},
 	} {
 		version := "kafka.openshift.io/v1beta1"
 		if tc.kind == "Scale" {

@@ -89,6 +89,17 @@ func TestOffsetsAreWhatTheBrokersSay(t *testing.T) {
 	}
 }
 
+// A partition that is misspelt is not all of them: nothing moves.
+func TestMisspeltReset(t *testing.T) {
+	t.Parallel()
+	k := newGroup(t)
+	_, err := reset(server.Client, k, "k.billing", `{"spec":{"reset":[{"topic":"orders","partition":[1],"to":"latest"}]}}`)
+	expectStatus(t, err, 422, "spec.reset[0].partition", "partitions")
+	if got := committed(k, "billing", "orders"); !maps.Equal(got, map[int32]int64{0: 1, 1: 4}) {
+		t.Errorf("the brokers have %v", got)
+	}
+}
+
 func TestReset(t *testing.T) {
 	t.Parallel()
 	at := func(minutes string) string { return `"time":"2026-01-31T08:` + minutes + `Z"` }

@@ -53,6 +53,13 @@ func (t Type[O]) ConvertToTable(ctx context.Context, object, options runtime.Obj
 	return t.Table.ConvertToTable(ctx, object, options)
 }
 
+// Unstored is a subresource that takes orders: these are carried out, and then nobody can look up any more what they said.
+type Unstored interface{ unstored() }
+
+func (*Action[T, O, P]) unstored() {}
+
+func (*Declarative[T, O, P]) unstored() {}
+
 // typed is the body of a request.
 func (t Type[O]) typed(obj runtime.Object) (O, error) {
 	body, ok := obj.(O)
