@@ -201,3 +201,20 @@ func TestAGateThatComesLater(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A reading that lasts ends when its cluster is admitted no longer, and says why.
+func TestAReadingEndsAtTheGate(t *testing.T) {
+	b := newBench(t, Options{}, kfake.ClusterID("ours"), kfake.SeedTopics(1, "orders"))
+	gate := &doorman{admit: "ours"}
+	c := b.gateway.Cluster(Target{Key: "ns/k/uid", Bootstrap: b.kafka.ListenAddrs(), Gate: gate})
+	mustProduce(t, newProducer(t, b), numbered("orders", 0, 0, 1)...)
+	topic, what := wholeTopic(t, b, "orders")
+	got := &notes{}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Read(testContext(t), topic, Reading{From: what.From}, got) }()
+	eventually(t, "the record is read", func() bool { return got.count() == 1 })
+	gate.set("theirs")
+	if err := <-ended; !kafkaerr.IsNotAdmitted(err) || !errors.Is(err, errStranger) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -297,10 +297,15 @@ func streams() int {
 // follow reads a log line by line; the function it returns waits for one.
 func follow(t *testing.T, k *apiservertest.Kafka, topic string, options v1beta1.KafkaTopicLogOptions) (next func() v1beta1.TopicLogEntry, ended func() error, stop context.CancelFunc) {
 	t.Helper()
+	return followAs(t, server.Client, k, topic, options)
+}
+
+func followAs(t *testing.T, client versioned.Interface, k *apiservertest.Kafka, topic string, options v1beta1.KafkaTopicLogOptions) (next func() v1beta1.TopicLogEntry, ended func() error, stop context.CancelFunc) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	options.Follow = true
-	stream, err := topicsOf(server.Client, k).GetLog(topic, &options).Stream(ctx)
+	stream, err := topicsOf(client, k).GetLog(topic, &options).Stream(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -17,6 +18,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
@@ -25,7 +27,7 @@ import (
 // after a minute, except for those of subresources that it knows to be streams, and log is one of their names.
 type Log struct {
 	topics  *resolver.Resolver
-	clock   clock.PassiveClock
+	clock   clock.WithTicker
 	streams streams
 	// closing ends the streams when the server stops: they would hold it up as long as their clients wish.
 	closing context.Context
@@ -38,7 +40,7 @@ var (
 )
 
 // NewLog builds the stream. Run ends what it streams.
-func NewLog(topics *resolver.Resolver, clock clock.PassiveClock) *Log {
+func NewLog(topics *resolver.Resolver, clock clock.WithTicker) *Log {
 	r := &Log{topics: topics, clock: clock}
 	r.closing, r.close = context.WithCancel(context.Background())
 	return r
@@ -72,8 +74,41 @@ func (*Log) ProducesObject(string) any { return "" }
 
 var _ rest.StorageMetadata = &Log{}
 
-// errClosing is why streams end with the server.
-var errClosing = errors.New("the server is stopping; ask again")
+// stillEvery is how often it is asked whether a stream may go on.
+const stillEvery = 3 * time.Second
+
+// overError is why a stream ends which its brokers and its client would go on with.
+type overError struct{ status *apierrors.StatusError }
+
+func (e *overError) Error() string { return e.status.Error() }
+
+// over is why a stream was ended by the server, nil when it was not.
+func over(ctx context.Context) *overError {
+	var why *overError
+	errors.As(context.Cause(ctx), &why)
+	return why
+}
+
+// watch ends a stream that would not begin any more. It returns when the stream has ended.
+func (r *Log) watch(ctx context.Context, t resolver.Target, end context.CancelCauseFunc) {
+	ticker := r.clock.NewTicker(stillEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+		}
+		asking, cancel := context.WithTimeout(ctx, stillEvery)
+		err := r.topics.Still(asking, t, "log")
+		cancel()
+		var status *apierrors.StatusError
+		if errors.As(err, &status) {
+			end(&overError{status})
+			return
+		}
+	}
+}
 
 // Connect implements rest.Connecter. All that can be refused is refused here, before the stream begins.
 func (r *Log) Connect(ctx context.Context, name string, object runtime.Object, responder rest.Responder) (http.Handler, error) {
@@ -103,7 +138,11 @@ func (r *Log) Connect(ctx context.Context, name string, object runtime.Object, r
 		defer release()
 		ctx, cancel := context.WithCancelCause(req.Context())
 		defer cancel(nil)
-		defer context.AfterFunc(r.closing, func() { cancel(errClosing) })()
+		defer context.AfterFunc(r.closing, func() { cancel(&overError{apierrors.NewServiceUnavailable("the server is stopping; ask again")}) })()
+		var watching crash.Group
+		defer watching.Wait()
+		defer cancel(nil)
+		watching.Go(func() { r.watch(ctx, t, cancel) })
 		r.stream(ctx, w, responder, logRequest{target: t, what: what, options: options})
 	}), nil
 }
@@ -132,7 +171,7 @@ func (r *Log) stream(ctx context.Context, w http.ResponseWriter, responder rest.
 	switch {
 	case err == nil, errors.Is(err, errEnough):
 		out.finish()
-	case out.gone || ctx.Err() != nil && !errors.Is(context.Cause(ctx), errClosing):
+	case out.gone || ctx.Err() != nil && over(ctx) == nil:
 		// The client has left.
 	case !out.begun:
 		responder.Error(logRefusal(ctx, err, q.target.Topic))
@@ -151,8 +190,8 @@ func endless(what broker.Reading, options *kafka.KafkaTopicLogOptions) broker.Re
 }
 
 func logRefusal(ctx context.Context, err error, topic *kafka.KafkaTopic) *apierrors.StatusError {
-	if errors.Is(context.Cause(ctx), errClosing) {
-		return apierrors.NewServiceUnavailable(errClosing.Error())
+	if why := over(ctx); why != nil {
+		return why.status
 	}
 	return live.Refused(err, resolver.Resource, topic.Name, "")
 }
