@@ -153,9 +153,10 @@ func sendOnce[T any](ctx context.Context, c *Cluster, id int32, req request[T]) 
 			// It may have moved; the next look has the new address.
 			_, _ = c.address(ctx, id, true)
 		}
-		return zero, err
+		return zero, ofBroker(id, err)
 	}
-	return exchange(ctx, c, l, req.key, req.send)
+	value, err := exchange(ctx, c, l, req.key, req.send)
+	return value, ofBroker(id, err)
 }
 
 // upTo keeps a request to versions that this package speaks.

@@ -196,13 +196,13 @@ func (w *producing) attempt(ctx context.Context, leader int32, records []byte) (
 	}
 	l, err := c.pool.acquire(ctx, addr, laneProduce, c.opts.ConnectTimeout)
 	if err != nil {
-		return nil, err
+		return nil, ofBroker(leader, err)
 	}
 	resp, err := exchange(ctx, c, l, int16(kmsg.Produce), byKmsg[*kmsg.ProduceResponse](func() kmsg.Request {
 		return w.request(ctx, records)
 	}, minProduceVersion))
 	if err != nil {
-		return nil, err
+		return nil, ofBroker(leader, err)
 	}
 	for i := range resp.Topics {
 		if t := &resp.Topics[i]; t.Topic != w.topic.Name && (w.topic.ID.IsZero() || t.TopicID != w.topic.ID) {
@@ -220,7 +220,7 @@ func (w *producing) attempt(ctx context.Context, leader int32, records []byte) (
 		}
 	}
 	// Nothing is known then.
-	return nil, &kafkaerr.NoAnswerError{Addr: addr, Sent: true, Err: errors.New("the broker's answer does not mention the partition")}
+	return nil, &kafkaerr.NoAnswerError{Addr: addr, Sent: true, Broker: idObject("broker", leader), Err: errors.New("the broker's answer does not mention the partition")}
 }
 
 func (w *producing) request(ctx context.Context, records []byte) kmsg.Request {

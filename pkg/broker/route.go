@@ -163,7 +163,18 @@ func askBroker[T any](ctx context.Context, c *Cluster, id int32, req request[T])
 		}
 		addr, err = moved, nil
 	}
-	return zero, c.failed(ctx, req.op, req.object, err)
+	return zero, c.failed(ctx, req.op, req.object, ofBroker(id, err))
+}
+
+// ofBroker is the error of a request that only one broker could have answered.
+func ofBroker(id int32, err error) error {
+	silent, ok := err.(*kafkaerr.NoAnswerError)
+	if !ok {
+		return err
+	}
+	named := *silent
+	named.Broker = idObject("broker", id)
+	return &named
 }
 
 // errSent marks a write that was sent and not answered.

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -216,7 +215,8 @@ func (c *Cluster) address(ctx context.Context, id int32, fresh bool) (string, er
 		return c.address(ctx, id, true)
 	}
 	if !ok {
-		return "", &kafkaerr.UnreachableError{Cluster: c.label, Address: fmt.Sprintf("broker %d", id), Err: errors.New("the cluster does not list it as alive")}
+		silent := &kafkaerr.NoAnswerError{Addr: strconv.Itoa(int(id)), Broker: idObject("broker", id), Err: errors.New("the cluster does not list it as alive")}
+		return "", &kafkaerr.UnreachableError{Cluster: c.label, Address: silent.Broker, Err: silent}
 	}
 	return b.address(), nil
 }

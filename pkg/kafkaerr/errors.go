@@ -77,7 +77,9 @@ type NoAnswerError struct {
 	Sent bool
 	// Gone tells that the address was found not to answer at all, not even to a fresh connection.
 	Gone bool
-	Err  error
+	// Broker is the one that had to answer, such as "broker 1": others may. It is "" when any could have.
+	Broker string
+	Err    error
 }
 
 func (e *NoAnswerError) Error() string { return fmt.Sprintf("broker %s: %v", e.Addr, e.Err) }

@@ -43,6 +43,9 @@ func outline(err error) string {
 	case *UnknownOutcomeError:
 		return fmt.Sprintf("%s %s: the outcome is unknown: %s", e.Op, e.Object, outline(e.Err))
 	case *UnreachableError:
+		if silent := brokers(err); silent != "" && len(SecurityErrors(err)) == 0 {
+			return fmt.Sprintf("%s of Kafka cluster %s does not answer", silent, clusterName(e.Cluster))
+		}
 		return fmt.Sprintf("Kafka cluster %s is not reachable: %s", clusterName(e.Cluster), objections(err))
 	case *NoAnswerError, *SecurityError:
 		return objections(err)
@@ -78,10 +81,27 @@ func objections(err error) string {
 			texts = append(texts, text)
 		}
 	}
+	if silent := brokers(err); len(texts) == 0 && silent != "" {
+		return silent + " does not answer"
+	}
 	if len(texts) == 0 {
 		return "no broker answers"
 	}
 	return strings.Join(texts, ", ")
+}
+
+// brokers are those that had to answer and did not, "" when any broker could have.
+func brokers(err error) string {
+	var names []string
+	for _, e := range All[*NoAnswerError](err) {
+		if e.Broker == "" {
+			return ""
+		}
+		if !slices.Contains(names, e.Broker) {
+			names = append(names, e.Broker)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // clusterName leaves out the uid of a target's key.

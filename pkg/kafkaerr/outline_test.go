@@ -23,6 +23,13 @@ func TestOutline(t *testing.T) {
 		want string
 	}{
 		"nobody answers": {&UnreachableError{Cluster: "streams/k/uid", Address: "10.0.0.7:9092", Err: refused}, "Kafka cluster streams/k is not reachable: no broker answers"},
+		"one broker": {&UnreachableError{Cluster: "streams/k/uid", Address: "10.0.0.7:9092", Err: &NoAnswerError{Addr: "10.0.0.7:9092", Broker: "broker 1", Err: refused.Err}},
+			"broker 1 of Kafka cluster streams/k does not answer"},
+		"one broker's login": {&UnreachableError{Cluster: "streams/k", Err: &NoAnswerError{Broker: "broker 1", Err: login.Err}},
+			"Kafka cluster streams/k is not reachable: the brokers do not accept the credentials of the Kafka"},
+		"one broker and any": {&UnreachableError{Cluster: "streams/k", Err: errors.Join(refused, &NoAnswerError{Broker: "broker 1", Err: refused.Err})},
+			"Kafka cluster streams/k is not reachable: no broker answers"},
+		"a write to one broker": {&UnknownOutcomeError{Op: "produce to", Object: "orders", Err: &NoAnswerError{Broker: "broker 1", Err: refused.Err}}, "the outcome is unknown: broker 1 does not answer"},
 		"each its own": {fmt.Errorf("describe: %w", away), "Kafka cluster streams/k is not reachable: " +
 			"what the Kafka authenticates with cannot be had, the brokers do not accept the credentials of the Kafka"},
 		"not known":       {&UnknownOutcomeError{Op: "create topic", Object: "orders", Err: away}, "create topic orders: the outcome is unknown: Kafka cluster streams/k is not reachable"},

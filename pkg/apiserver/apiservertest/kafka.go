@@ -3,6 +3,8 @@ package apiservertest
 import (
 	"context"
 	"encoding/base64"
+	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -118,6 +120,22 @@ func (s *Server) NewKafkaObject(t testing.TB, namespace string, addresses ...str
 func (k *Kafka) Refuse() { k.network.set(k.ListenAddrs(), refusing) }
 func (k *Kafka) Vanish() { k.network.set(k.ListenAddrs(), silent) }
 func (k *Kafka) Return() { k.network.set(k.ListenAddrs(), up) }
+
+// RefuseAt makes one broker refuse connections, until Return.
+func (k *Kafka) RefuseAt(t testing.TB, broker int32) {
+	t.Helper()
+	answer, err := kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range answer.Brokers {
+		if b.NodeID == broker {
+			k.network.set([]string{net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))}, refusing)
+			return
+		}
+	}
+	t.Fatalf("there is no broker %d", broker)
+}
 
 func (k *Kafka) watch() {
 	for key, describe := range map[int16]func(kmsg.Request) Request{

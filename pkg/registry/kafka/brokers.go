@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
@@ -49,9 +52,28 @@ func (f finder) brokers(ctx context.Context, t reached) (*kafka.KafkaBrokers, er
 			warning.AddWarning(ctx, "", "the metadata quorum does not answer: which nodes are its controllers is not known")
 		}
 	}
+	warnOfSilent(ctx, versions)
 	view := brokersView(info, snapshot, versions, quorum)
 	view.ObjectMeta = t.meta()
 	return view, nil
+}
+
+// maxSilent bounds the warnings about single brokers.
+const maxSilent = 8
+
+// warnOfSilent says whose version is not known, and why.
+func warnOfSilent(ctx context.Context, versions map[int32]broker.BrokerVersion) {
+	silent := 0
+	for _, id := range slices.Sorted(maps.Keys(versions)) {
+		if err := versions[id].Err; err != nil {
+			if silent++; silent <= maxSilent {
+				live.Warn(ctx, fmt.Sprintf("the version of broker %d is not known", id), err)
+			}
+		}
+	}
+	if silent > maxSilent {
+		warning.AddWarning(ctx, "", fmt.Sprintf("nor are those of %d more brokers", silent-maxSilent))
+	}
 }
 
 // quorumTime bounds the wait for the metadata quorum: one whose leader hangs lets a request wait for as long as its caller does.

@@ -335,3 +335,19 @@ func TestScalingInSeesTopicsThatAreNotDescribedWhole(t *testing.T) {
 		})
 	}
 }
+
+// What is not known of a broker that does not answer is not passed over.
+func TestABrokerThatDoesNotAnswerIsNamed(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 3)
+	fake.RefuseAt(t, 1)
+	client, warnings := server.Warned(t)
+	view, err := client.KafkaV1beta1().Kafkas(fake.Object.Namespace).GetBrokers(t.Context(), "k", metav1.GetOptions{})
+	if err != nil || len(view.Brokers) != 3 {
+		t.Fatalf("%+v, %v", view, err)
+	}
+	want := fmt.Sprintf("the version of broker 1 is not known: broker 1 of Kafka cluster %s/k does not answer", fake.Object.Namespace)
+	if said := warnings.Take(); !slices.Equal(said, []string{want}) {
+		t.Errorf("warnings %q, want %q", said, want)
+	}
+}

@@ -219,6 +219,25 @@ func TestAListWithoutTheBrokerThatIsAway(t *testing.T) {
 	}
 }
 
+// Two brokers of three answer: what is said names the third.
+func TestAListWithABrokerThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3, kfake.SeedTopics(1, "orders"))
+	commit(t, k, "billing", "orders", 0)
+	away := k.CoordinatorFor("billing")
+	k.RefuseAt(t, away)
+	client, warnings := server.Warned(t)
+	if _, err := groupsOf(client, k).List(t.Context(), metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("that broker %d keeps are not in the list: broker %d of Kafka cluster %s/k does not answer", away, away, k.Object.Namespace)
+	if said := warnings.Take(); len(said) != 1 || !strings.Contains(said[0], want) {
+		t.Errorf("warnings %q, want %q", said, want)
+	}
+	_, err := groupsOf(client, k).Get(t.Context(), "k.billing", metav1.GetOptions{})
+	expectStatus(t, err, 503, fmt.Sprintf("broker %d of Kafka cluster %s/k does not answer", away, k.Object.Namespace))
+}
+
 // A watch that never ends its initial list would stop every quota of a cluster: there is none.
 func TestGroupsAreNotWatched(t *testing.T) {
 	t.Parallel()

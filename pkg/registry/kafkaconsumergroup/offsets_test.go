@@ -170,7 +170,7 @@ func TestResetsThatAreRefused(t *testing.T) {
 		``:                                 {"spec.reset", "say what to reset"},
 		`{"topic":"orders","offset":6}`:    {"spec.reset[0].offset", "partition 0 of topic orders has the offsets 0 to 5"},
 		`{"topic":"orders","offset":-2}`:   {"spec.reset[0].offset", "not negative"},
-		`{"shift":2}`:                      {"spec.reset[0].shift", "partition 1 of topic orders has the offsets 0 to 5"},
+		`{"shift":2}`:                      {"spec.reset[0].shift", "partition 1 of topic orders has the offsets 0 to 5, and the group is moved from 4 to 6"},
 		`{"topic":"orders","shift":-1}`:    {"spec.reset[0].shift", "committed no offset in partition 2"},
 		`{"topic":"ordres","to":"latest"}`: {"spec.reset[0].topic", "ordres", "no such topic"},
 		`{"topic":"orders","partitions":[0,3],"to":"latest"}`:                               {"spec.reset[0].partitions[1]", "partitions 0 to 2"},

@@ -137,21 +137,22 @@ func (p *plan) targets() (map[broker.TopicPartition]int64, field.ErrorList) {
 
 func (p *plan) target(at broker.TopicPartition, reset kafka.OffsetReset, path *field.Path) (int64, *field.Error) {
 	ends := p.ranges[at]
-	inside := func(offset int64, path *field.Path, value any) (int64, *field.Error) {
+	inside := func(offset int64, path *field.Path, value any, how string) (int64, *field.Error) {
 		if offset < ends.Start || offset > ends.End {
-			return 0, field.Invalid(path, value, fmt.Sprintf("partition %d of topic %s has the offsets %d to %d", at.Partition, at.Topic, ends.Start, ends.End))
+			return 0, field.Invalid(path, value, fmt.Sprintf("partition %d of topic %s has the offsets %d to %d%s", at.Partition, at.Topic, ends.Start, ends.End, how))
 		}
 		return offset, nil
 	}
 	switch {
 	case reset.Offset != nil:
-		return inside(*reset.Offset, path.Child("offset"), *reset.Offset)
+		return inside(*reset.Offset, path.Child("offset"), *reset.Offset, "")
 	case reset.Shift != nil:
 		committed, known := p.committed[at]
 		if !known || committed.Err != nil {
 			return 0, field.Invalid(path.Child("shift"), *reset.Shift, fmt.Sprintf("the group has committed no offset in partition %d of topic %s", at.Partition, at.Topic))
 		}
-		return inside(committed.Offset+*reset.Shift, path.Child("shift"), *reset.Shift)
+		to := committed.Offset + *reset.Shift
+		return inside(to, path.Child("shift"), *reset.Shift, fmt.Sprintf(", and the group is moved from %d to %d", committed.Offset, to))
 	case reset.Time != "":
 		if found, ok := p.times[at]; ok && found.Offset >= 0 {
 			return found.Offset, nil

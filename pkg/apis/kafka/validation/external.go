@@ -38,11 +38,10 @@ func validateExternal(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList {
 		return append(errs, many...)
 	}
 	for i, server := range spec.External.BootstrapServers {
-		switch {
-		case len(server) > MaxAddress:
+		if len(server) > MaxAddress {
 			errs = append(errs, field.TooLong(servers.Index(i), nil, MaxAddress))
-		case !isHostPort(server):
-			errs = append(errs, field.Invalid(servers.Index(i), server, "must be host:port, such as kafka.example.com:9092"))
+		} else if problem := hostPortProblem(server); problem != "" {
+			errs = append(errs, field.Invalid(servers.Index(i), server, "must be host:port, such as kafka.example.com:9092: "+problem))
 		}
 	}
 	errs = append(errs, validateExternalTLS(spec.External.TLS, path.Child("tls"))...)

@@ -155,16 +155,23 @@ func validateKafkaSpec(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList 
 	return errs
 }
 
-func isHostPort(address string) bool {
+// hostPortProblem says why an address is no host:port; "" when it is.
+func hostPortProblem(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return false
+		return strings.TrimPrefix(err.Error(), "address "+address+": ")
 	}
-	n, err := strconv.Atoi(port)
-	if err != nil || len(validation.IsValidPortNum(n)) > 0 {
-		return false
+	if n, err := strconv.Atoi(port); err != nil || len(validation.IsValidPortNum(n)) > 0 {
+		return fmt.Sprintf("port %q is not from 1 to 65535", port)
 	}
-	return net.ParseIP(host) != nil || len(validation.IsDNS1123Subdomain(strings.ToLower(host))) == 0
+	switch {
+	case net.ParseIP(host) != nil:
+		return ""
+	case host != "." && strings.HasSuffix(host, "."):
+		// Certificates have names without it, and so have the lists of where brokers may be.
+		return fmt.Sprintf("the name ends with a dot; write %s", strings.TrimRight(host, "."))
+	}
+	return strings.Join(validation.IsDNS1123Subdomain(strings.ToLower(host)), "; ")
 }
 
 func validateBrokers(b *kafka.BrokersSpec, release string, path *field.Path) field.ErrorList {

@@ -233,6 +233,9 @@ func TestValidateKafka(t *testing.T) {
 		{"an address has a port", external("a:1", "kafka.example.com"), []refusal{{"spec.external.bootstrapServers[1]", hostPort}}},
 		{"a port is a number", external("kafka.example.com:http"), []refusal{{"spec.external.bootstrapServers[0]", hostPort}}},
 		{"a port is in range", external("kafka.example.com:70000"), []refusal{{"spec.external.bootstrapServers[0]", hostPort}}},
+		{"a name ends without a dot", external("kafka.example.com.:9092"), []refusal{{"spec.external.bootstrapServers[0]", "the name ends with a dot; write kafka.example.com"}}},
+		{"what is missing is said", external("kafka.example.com", "kafka:0", "ka_fka:9092"), []refusal{{"spec.external.bootstrapServers[0]", "missing port"},
+			{"spec.external.bootstrapServers[1]", `port "0" is not from 1 to 65535`}, {"spec.external.bootstrapServers[2]", "lower case alphanumeric characters"}}},
 		{"a host is a name", external("https://kafka:9092"), []refusal{{"spec.external.bootstrapServers[0]", hostPort}}},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
