@@ -44,6 +44,8 @@ type Group struct {
 	Assignor string
 	// Members are sorted by client id and member id.
 	Members []GroupMember
+	// Hidden is why neither is known of a group that is there; nil when both are.
+	Hidden error
 }
 
 // IsActive tells whether the group has members, or is about to: then its offsets are theirs.

@@ -87,6 +87,8 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, er
 	case kafkaerr.GroupIDNotFound, kafkaerr.UnsupportedVersion, kafkaerr.InvalidGroupID:
 		// UNSUPPORTED_VERSION when the protocol is turned off, INVALID_GROUP_ID for "", which only classic groups may have.
 		return Group{}, at, errNoSuchGroup
+	case kafkaerr.TopicAuthorizationFailed:
+		return c.hiddenGroup(ctx, id, at, kafkaerr.New(kafkaerr.OpDescribeGroup, id, g.ErrorCode, nil, 0))
 	default:
 		return Group{}, at, kafkaerr.New(kafkaerr.OpDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
 	}
@@ -100,6 +102,22 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, er
 	}
 	group.sort()
 	return group, at, nil
+}
+
+// hiddenGroup is a group one of whose members has a partition of a topic that our account may not describe. Since 4.0 brokers then say nothing
+// of the group but that (KafkaApis.handleConsumerGroupDescribe), while whoever may describe the group is told its state by a list.
+func (c *Cluster) hiddenGroup(ctx context.Context, id string, at seat, why error) (Group, seat, error) {
+	listed, err := c.brokerGroups(ctx, at.id)
+	for _, g := range listed {
+		if g.ID == id {
+			g.Hidden = why
+			return g, at, nil
+		}
+	}
+	if err != nil {
+		return Group{}, at, err
+	}
+	return Group{}, at, why
 }
 
 // classicGroup describes a group of the protocol that Kafka has always had.

@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/utils/ptr"
@@ -155,4 +157,46 @@ func TestRightsByName(t *testing.T) {
 	expectStatus(t, err, 403)
 	_, err = groupsOf(client, k).List(t.Context(), metav1.ListOptions{})
 	expectStatus(t, err, 403)
+}
+
+// hide has the brokers answer as they do when our account may not describe one of the topics that a member reads: Kafka drops the offsets of it
+// without a word (KafkaApis.fetchAllOffsetsForGroup), and all of the group's description (handleConsumerGroupDescribe).
+func hide(k *apiservertest.Kafka) {
+	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+}
+
+// A topic that is hidden from our account hides what is about it, and no more.
+func TestAGroupWithATopicThatIsHidden(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3, kfake.SeedTopics(2, "orders"))
+	produce(t, k, "orders", 2, 5)
+	commit(t, k, "billing", "orders", 1, 3)
+	join(t, k, "billing", "orders", 2, kgo.ServerSideBalancer())
+	hide(k)
+	client, warnings := server.Warned(t)
+	got, err := groupsOf(client, k).Get(t.Context(), "k.billing", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := got.Status
+	if status.State != "Stable" || status.Type != v1beta1.GroupTypeConsumer || status.Coordinator != k.CoordinatorFor("billing") || len(status.Members) > 0 || status.Lag != nil {
+		t.Errorf("status is %+v", status)
+	}
+	const right = "the account of this client lacks the right Describe on the topics of the group"
+	if said := warnings.Take(); len(said) != 1 || !strings.Contains(said[0], "the members are not known") || !strings.Contains(said[0], right) {
+		t.Errorf("warnings %q", said)
+	}
+	view, err := groupsOf(client, k).GetOffsets(t.Context(), "k.billing", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := view.Status.Partitions; len(rows) != 2 || ptr.Deref(rows[0].Lag, -1) != 4 || view.Status.Lag != nil || view.Status.State != "Stable" {
+		t.Errorf("offsets are %+v", view.Status)
+	}
+	if said := warnings.Take(); len(said) != 1 || !strings.Contains(said[0], "topics may be missing") || !strings.Contains(said[0], right) {
+		t.Errorf("warnings %q", said)
+	}
+	// It has members, whoever they are.
+	_, err = reset(client, k, "k.billing", `{"spec":{"reset":[{"topic":"orders","to":"earliest"}]}}`)
+	expectStatus(t, err, 409, "Stable")
 }

@@ -142,6 +142,9 @@ func (s *standing) look(ctx context.Context) (err error) {
 	if s.read, err = readPositions(ctx, s.cluster, s.group); err != nil {
 		return refused(err, s.name, "")
 	}
+	if s.group.Hidden != nil {
+		live.Warn(ctx, "topics may be missing, and who reads the partitions is not known", s.group.Hidden)
+	}
 	return nil
 }
 

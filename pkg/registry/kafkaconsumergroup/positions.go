@@ -29,6 +29,8 @@ type positions struct {
 	topics map[string]broker.Topic
 	// hidden are the topics that brokers do not describe, as our account may not see them, and why.
 	hidden map[string]error
+	// partial tells that there may be topics that brokers do not even name for that reason.
+	partial bool
 	// ranges are between start and high watermark, as Kafka's own tools count a lag. A partition that is gone has none.
 	ranges map[broker.TopicPartition]broker.PartitionOffsets
 }
@@ -39,7 +41,7 @@ func readPositions(ctx context.Context, cluster *broker.Cluster, g broker.Group)
 	if err != nil {
 		return nil, err
 	}
-	p := &positions{committed: committed, owners: map[broker.TopicPartition]broker.GroupMember{}}
+	p := &positions{committed: committed, owners: map[broker.TopicPartition]broker.GroupMember{}, partial: g.Hidden != nil}
 	for _, m := range g.Members {
 		for _, t := range m.Assignment {
 			for _, partition := range t.Partitions {
@@ -176,9 +178,12 @@ func (p *positions) rows() []kafka.ConsumerGroupOffset {
 	return rows
 }
 
-// lag is how much is left to read, the sum over the partitions that can be read; nil when that of one of them is not known. One that is ahead
+// lag is how much is left to read, the sum over the partitions that can be read; nil when that of one of them is not known, or one may be missing. One that is ahead
 // of its end makes up for none that is behind.
 func (p *positions) lag() *int64 {
+	if p.partial {
+		return nil
+	}
 	total := int64(0)
 	for at, committed := range p.committed {
 		ends, there := p.ranges[at]

@@ -64,6 +64,9 @@ func (r *REST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runt
 	}
 	g := at.group
 	obj := view(at.kafka, g)
+	if g.Hidden != nil {
+		live.Warn(ctx, "the members are not known", g.Hidden)
+	}
 	obj.Status.Assignor = g.Assignor
 	for _, m := range g.Members {
 		member := kafka.ConsumerGroupMember{MemberID: m.ID, GroupInstanceID: m.InstanceID, ClientID: m.ClientID, Host: m.Host}
