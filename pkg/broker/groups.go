@@ -17,7 +17,7 @@ import (
 // GroupType is the protocol by which a group's members find each other, in Kafka's own word.
 type GroupType string
 
-// The types that this package describes; Kafka has others (share, streams), which hold no committed offsets or hide them.
+// The types of groups of consumers.
 const (
 	GroupClassic  GroupType = "classic"
 	GroupConsumer GroupType = "consumer"
@@ -81,7 +81,7 @@ func (p TopicPartition) compare(other TopicPartition) int {
 
 // GroupList is what the brokers that answered know. It is shared between callers: treat it as read only.
 type GroupList struct {
-	// Groups are sorted by id.
+	// Groups are sorted by id, those of consumers as well as share and streams groups.
 	Groups []Group
 	// Others are the kinds of the groups that are none of consumers, by id: share and streams groups, and classic ones of something else.
 	Others map[string]GroupType
@@ -97,9 +97,9 @@ type groupsState struct {
 	exist atomic.Bool
 }
 
-// Groups asks each broker for the consumer groups that it coordinates: what kafka-consumer-groups lists, which leaves out share and
-// streams groups, and classic groups of something else than consumers (such as the workers of Kafka Connect). Concurrent callers
-// share the question. It fails when no broker answers.
+// Groups asks each broker for the groups that it coordinates: those of consumers, which kafka-consumer-groups lists, share groups and streams
+// groups. Classic groups of something else than consumers (such as the workers of Kafka Connect) are none of them. Concurrent callers share the
+// question. It fails when no broker answers.
 func (c *Cluster) Groups(ctx context.Context) (GroupList, error) {
 	ctx, done := c.begin(ctx)
 	defer done()
@@ -139,6 +139,8 @@ func (c *Cluster) listGroups(ctx context.Context) (GroupList, error) {
 		for _, g := range a.groups {
 			if !g.ofConsumers() {
 				list.Others[g.ID] = g.Type
+			}
+			if !g.ofConsumers() && g.Type != GroupShare && g.Type != GroupStreams {
 				continue
 			}
 			// While a group moves, its former coordinator may list it too, as dead.

@@ -19,6 +19,8 @@ type CommittedOffset struct {
 	Metadata string
 	// Err tells why the offset is not known; Offset is then -1.
 	Err error
+	// Lag is what the brokers count themselves, of a share group; nil when they do not.
+	Lag *int64
 }
 
 // byNameVersion is the newest version of OffsetFetch and OffsetCommit that names topics: later ones carry topic ids, by which the

@@ -128,8 +128,8 @@ func TestGroupsAreListedByTheirCoordinators(t *testing.T) {
 	}
 }
 
-// What kafka-consumer-groups does not list is no consumer group.
-func TestOnlyGroupsOfConsumersAreListed(t *testing.T) {
+// What Kafka's tools for groups of consumers, share groups and streams groups do not list is none of these.
+func TestWhichGroupsAreListed(t *testing.T) {
 	b := newBench(t, Options{}, kfake.NumBrokers(1), kfake.SeedTopics(1, offsetsTopic))
 	b.kafka.ControlKey(int16(kmsg.ListGroups), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		b.kafka.KeepControl()
@@ -150,7 +150,7 @@ func TestOnlyGroupsOfConsumersAreListed(t *testing.T) {
 	for _, g := range list.Groups {
 		got[g.ID] = g.Type
 	}
-	if want := map[string]GroupType{"a": GroupConsumer, "b": GroupClassic, "c": GroupClassic, "d": GroupClassic}; !maps.Equal(got, want) {
+	if want := map[string]GroupType{"a": GroupConsumer, "b": GroupClassic, "c": GroupClassic, "d": GroupClassic, "f": GroupShare, "g": GroupStreams}; !maps.Equal(got, want) {
 		t.Errorf("listed %v, want %v", got, want)
 	}
 	if want := map[string]GroupType{"e": GroupClassic, "f": "share", "g": "streams"}; !maps.Equal(list.Others, want) {

@@ -39,6 +39,8 @@ type ConsumerGroupType string
 const (
 	GroupTypeClassic  ConsumerGroupType = "Classic"
 	GroupTypeConsumer ConsumerGroupType = "Consumer"
+	GroupTypeShare    ConsumerGroupType = "Share"
+	GroupTypeStreams  ConsumerGroupType = "Streams"
 )
 
 // KafkaConsumerGroupStatus is what the brokers say of a group.

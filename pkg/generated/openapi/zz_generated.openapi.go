@@ -4974,15 +4974,15 @@ func schema_pkg_apis_kafka_v1beta1_KafkaConsumerGroupStatus(ref common.Reference
 					},
 					"type": {
 						SchemaProps: spec.SchemaProps{
-							Description: "type is the protocol by which the members share their partitions: Classic or Consumer.\n\nPossible enum values:\n - `\"Classic\"` is the protocol in which one of the members assigns the partitions.\n - `\"Consumer\"` is the protocol of KIP-848, in which the brokers do (group.protocol=consumer).",
+							Description: "type is the protocol by which the members share their partitions: Classic, Consumer, Share or Streams.\n\nPossible enum values:\n - `\"Classic\"` is the protocol in which one of the members assigns the partitions.\n - `\"Consumer\"` is the protocol of KIP-848, in which the brokers do (group.protocol=consumer).\n - `\"Share\"` is that of share groups (KIP-932), whose members read the same partitions. They can be looked at only.\n - `\"Streams\"` is that of Kafka Streams applications (KIP-1071). They can be looked at only.",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Classic", "Consumer"},
+							Enum:        []interface{}{"Classic", "Consumer", "Share", "Streams"},
 						},
 					},
 					"protocolType": {
 						SchemaProps: spec.SchemaProps{
-							Description: "protocolType is \"consumer\", or empty for a group that has committed offsets and never had a member.",
+							Description: "protocolType is \"consumer\", \"share\" or \"streams\", or empty for a group that has committed offsets and never had a member.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

@@ -59,7 +59,7 @@ func newOffsets(clusters *live.Clusters) *Offsets {
 		View: sub.View[standing, *kafka.KafkaConsumerGroupOffsets]{
 			Type: sub.TypeOf("KafkaConsumerGroupOffsets", func() *kafka.KafkaConsumerGroupOffsets { return &kafka.KafkaConsumerGroupOffsets{} }, offsets),
 			Find: func(ctx context.Context, name string) (standing, error) {
-				s, err := findGroup(ctx, clusters, name)
+				s, err := findGroup(ctx, clusters, name, (*broker.Cluster).GroupOfAnyKind)
 				if err == nil {
 					err = s.missing()
 				}
@@ -73,7 +73,7 @@ func newOffsets(clusters *live.Clusters) *Offsets {
 			},
 		},
 		Target: func(ctx context.Context, name string) (standing, error) {
-			s, err := findGroup(ctx, clusters, name)
+			s, err := findGroup(ctx, clusters, name, (*broker.Cluster).Group)
 			if err == nil {
 				err = s.look(ctx)
 			}
@@ -108,11 +108,11 @@ func newOffsets(clusters *live.Clusters) *Offsets {
 }
 
 // findGroup finds a group, whether it exists or not.
-func findGroup(ctx context.Context, clusters *live.Clusters, name string) (s standing, err error) {
+func findGroup(ctx context.Context, clusters *live.Clusters, name string, ask ask) (s standing, err error) {
 	if s.place, err = find(ctx, clusters, name); err != nil {
 		return s, err
 	}
-	s.group, s.found, err = s.place.group(ctx)
+	s.group, s.found, err = s.place.group(ctx, ask)
 	s.group.ID = s.groupID
 	return s, err
 }

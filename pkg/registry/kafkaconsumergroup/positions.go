@@ -29,6 +29,8 @@ type positions struct {
 	topics map[string]broker.Topic
 	// hidden are the topics that brokers do not describe, as our account may not see them, and why.
 	hidden map[string]error
+	// shared says that it is a share group: brokers count its lag, and members read the same partitions.
+	shared bool
 	// partial tells that there may be topics that brokers do not even name for that reason.
 	partial bool
 	// ranges are between start and high watermark, as Kafka's own tools count a lag. A partition that is gone has none.
@@ -37,15 +39,25 @@ type positions struct {
 
 // readPositions asks the coordinator for what a group has committed, and the leaders for where its partitions end.
 func readPositions(ctx context.Context, cluster *broker.Cluster, g broker.Group) (*positions, error) {
-	committed, err := cluster.CommittedOffsets(ctx, g.ID)
-	if err != nil {
+	p := &positions{owners: map[broker.TopicPartition]broker.GroupMember{}, partial: g.Hidden != nil, shared: g.Type == broker.GroupShare}
+	ask := cluster.CommittedOffsets
+	if p.shared {
+		ask = cluster.ShareOffsets
+	}
+	var err error
+	if p.committed, err = ask(ctx, g.ID); err != nil {
 		return nil, err
 	}
-	p := &positions{committed: committed, owners: map[broker.TopicPartition]broker.GroupMember{}, partial: g.Hidden != nil}
 	for _, m := range g.Members {
 		for _, t := range m.Assignment {
 			for _, partition := range t.Partitions {
-				p.owners[broker.TopicPartition{Topic: t.Topic, Partition: partition}] = m
+				at := broker.TopicPartition{Topic: t.Topic, Partition: partition}
+				owner := m
+				if _, another := p.owners[at]; another {
+					// It is everybody's.
+					owner = broker.GroupMember{}
+				}
+				p.owners[at] = owner
 			}
 		}
 	}
@@ -60,6 +72,13 @@ func readPositions(ctx context.Context, cluster *broker.Cluster, g broker.Group)
 	p.hidden = map[string]error{}
 	for _, refusal := range kafkaerr.Refusals(err) {
 		p.hidden[refusal.Object] = refusal
+	}
+	if g.Type == broker.GroupStreams {
+		// A task reads of each of its topics that has a partition of its number.
+		maps.DeleteFunc(p.owners, func(at broker.TopicPartition, _ broker.GroupMember) bool {
+			topic, there := p.topics[at.Topic]
+			return there && !has(topic, at.Partition)
+		})
 	}
 	if len(p.hidden) > 0 {
 		warning.AddWarning(ctx, "", live.Line(err))
@@ -167,8 +186,8 @@ func (p *positions) rows() []kafka.ConsumerGroupOffset {
 		case known && committed.Err != nil:
 			row.Message = live.Line(committed.Err)
 		case known:
-			row.Committed, row.Metadata = ptr.To(committed.Offset), committed.Metadata
-			if row.EndOffset != nil {
+			row.Committed, row.Metadata, row.Lag = ptr.To(committed.Offset), committed.Metadata, committed.Lag
+			if row.EndOffset != nil && !p.shared {
 				// Below zero where the log has lost its end, or the offset was never there: kafka-consumer-groups says so, too.
 				row.Lag = ptr.To(ends.End - committed.Offset)
 			}
@@ -191,8 +210,10 @@ func (p *positions) lag() *int64 {
 		case p.hidden[at.Topic] != nil:
 			return nil
 		case !there:
-		case committed.Err != nil || ends.Err != nil:
+		case committed.Err != nil || ends.Err != nil, p.shared && committed.Lag == nil:
 			return nil
+		case p.shared:
+			total += *committed.Lag
 		default:
 			total += max(0, ends.End-committed.Offset)
 		}

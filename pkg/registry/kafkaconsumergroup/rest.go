@@ -9,6 +9,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
@@ -55,7 +56,7 @@ func (*REST) GetSingularName() string { return "kafkaconsumergroup" }
 func (r *REST) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
 	ctx, cancel := live.Deadline(ctx)
 	defer cancel()
-	at, err := findGroup(ctx, r.clusters, name)
+	at, err := findGroup(ctx, r.clusters, name, (*broker.Cluster).GroupOfAnyKind)
 	if err == nil {
 		err = at.missing()
 	}

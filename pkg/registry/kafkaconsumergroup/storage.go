@@ -71,9 +71,12 @@ func find(ctx context.Context, clusters *live.Clusters, name string) (place, err
 	return place{clusters: clusters, kafka: k, cluster: cluster, groupID: groupID, name: name}, nil
 }
 
+// ask is what asks the coordinator for a group: a consumer group, or one of any kind for who only looks.
+type ask func(c *broker.Cluster, ctx context.Context, id string) (broker.Group, bool, error)
+
 // group asks the coordinator; false means that there is no such group.
-func (p place) group(ctx context.Context) (broker.Group, bool, error) {
-	g, found, err := p.cluster.Group(ctx, p.groupID)
+func (p place) group(ctx context.Context, ask ask) (broker.Group, bool, error) {
+	g, found, err := ask(p.cluster, ctx, p.groupID)
 	if err != nil {
 		return broker.Group{}, false, refused(err, p.name, "")
 	}
@@ -112,8 +115,13 @@ func objectMeta(k *kafka.Kafka, groupID string) metav1.ObjectMeta {
 // view is a group as it is served, without what is known of one group only.
 func view(k *kafka.Kafka, g broker.Group) kafka.KafkaConsumerGroup {
 	groupType := kafka.GroupTypeClassic
-	if g.Type == broker.GroupConsumer {
+	switch g.Type {
+	case broker.GroupConsumer:
 		groupType = kafka.GroupTypeConsumer
+	case broker.GroupShare:
+		groupType = kafka.GroupTypeShare
+	case broker.GroupStreams:
+		groupType = kafka.GroupTypeStreams
 	}
 	return kafka.KafkaConsumerGroup{
 		ObjectMeta: objectMeta(k, g.ID),

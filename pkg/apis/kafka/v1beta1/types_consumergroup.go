@@ -55,6 +55,10 @@ const (
 	GroupTypeClassic ConsumerGroupType = "Classic"
 	// GroupTypeConsumer is the protocol of KIP-848, in which the brokers do (group.protocol=consumer).
 	GroupTypeConsumer ConsumerGroupType = "Consumer"
+	// GroupTypeShare is that of share groups (KIP-932), whose members read the same partitions. They can be looked at only.
+	GroupTypeShare ConsumerGroupType = "Share"
+	// GroupTypeStreams is that of Kafka Streams applications (KIP-1071). They can be looked at only.
+	GroupTypeStreams ConsumerGroupType = "Streams"
 )
 
 // KafkaConsumerGroupStatus is what the brokers say of a group.
@@ -63,10 +67,10 @@ type KafkaConsumerGroupStatus struct {
 	// for what happens in between, such as PreparingRebalance or Reconciling.
 	// +optional
 	State string `json:"state,omitempty"`
-	// type is the protocol by which the members share their partitions: Classic or Consumer.
+	// type is the protocol by which the members share their partitions: Classic, Consumer, Share or Streams.
 	// +optional
 	Type ConsumerGroupType `json:"type,omitempty"`
-	// protocolType is "consumer", or empty for a group that has committed offsets and never had a member.
+	// protocolType is "consumer", "share" or "streams", or empty for a group that has committed offsets and never had a member.
 	// +optional
 	ProtocolType string `json:"protocolType,omitempty"`
 	// coordinator is the id of the broker that keeps the group.
