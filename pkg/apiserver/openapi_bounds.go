@@ -93,7 +93,10 @@ var fieldBounds = map[string]map[string][]bound{
 		each(pattern(kafkavalidation.JVMOptionPattern), maxLength(kafkavalidation.MaxJVMOption))}},
 
 	v1beta1.ExternalSpec{}.OpenAPIModelName(): {"bootstrapServers": {minItems(1), maxItems(kafkavalidation.MaxBootstrapServers),
-		each(maxLength(kafkavalidation.MaxAddress))}},
+		each(maxLength(kafkavalidation.MaxAddress))},
+		"clusterID": {orEmpty(kafkavalidation.ClusterIDPattern), maxLength(kafkavalidation.MaxClusterID)},
+		"unmanagedTopicConfigs": {maxItems(kafkavalidation.MaxUnmanagedConfigs),
+			each(pattern(kafkavalidation.UnmanagedConfigPattern), maxLength(kafkavalidation.MaxSettingName))}},
 	v1beta1.ExternalTLS{}.OpenAPIModelName(): {
 		"caBundle":   {maxLength(kafkavalidation.MaxCABundle)},
 		"serverName": {maxLength(validation.DNS1123SubdomainMaxLength)},

@@ -24,9 +24,9 @@ import (
 var validated = []struct{ kind, spec string }{
 	{"Kafka", `{"brokers":{"storage":{"size":"1Gi","class":"fast"},"config":{"a":"1"},"resources":{"limits":{"cpu":"1"},"requests":{"cpu":"1"}},"jvm":{"options":["-XX:+UseZGC"]}},"controllers":{"storage":{"size":"1Gi","class":"fast"},"jvm":{"options":["-server"]}}}`},
 	{"Kafka", `{"brokers":{"storage":{"size":"1Gi"}},"zookeeper":{"replicas":1,"storage":{"size":"1Gi","class":"fast"},"jvm":{"options":["-server"]}}}`},
-	{"Kafka", `{"external":{"bootstrapServers":["a.example.com:9092"],"tls":{"caSecretRef":{"name":"ca"},"clientCertificateSecretRef":{"name":"cert"},"serverName":"a"},
+	{"Kafka", `{"external":{"bootstrapServers":["a.example.com:9092"],"clusterID":"id","unmanagedTopicConfigs":["a"],"tls":{"caSecretRef":{"name":"ca"},"clientCertificateSecretRef":{"name":"cert"},"serverName":"a"},
 		"authentication":{"type":"PLAIN","secretRef":{"name":"login"}}}}`},
-	{"Kafka", `{"external":{"bootstrapServers":["a.example.com:9092"],"tls":{}}}`},
+	{"Kafka", `{"external":{"bootstrapServers":["a.example.com:9092"],"clusterID":"id","unmanagedTopicConfigs":["a"],"tls":{}}}`},
 	{"KafkaTopic", `{"clusterRef":{"name":"k","namespace":"n"},"topicName":"orders","partitions":1,"replicas":1,"config":{"a":"1"}}`},
 	{"KafkaTopicPartitions", `{"partitions":[{"partition":0,"replicas":[0]}]}`},
 	{"KafkaTopicElection", `{"partitions":[0]}`},
@@ -43,6 +43,10 @@ func values(t *testing.T, path, bound string) (accepted, refused []any) {
 		return []any{"", "Orders_v1.x-y"}, []any{"a/b", "größe", "a b"}
 	case "spec.adoptTopicID pattern":
 		return []any{"", "AAAAAAAAAAAAAAAAAAAA-_"}, []any{"AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAA+/"}
+	case "spec.external.clusterID pattern":
+		return []any{"", "5L6g3nShT-eMCtK--X86sw", "a.1:[b/c]"}, []any{"a b", "größe", "a\n"}
+	case "spec.external.unmanagedTopicConfigs[0] pattern":
+		return []any{"cleanup.policy", "example.*", "a_b-c.d.*"}, []any{"", "*", ".*", "example*", "a..b"}
 	case "spec.external.tls.caBundle maxLength":
 		authority, err := pki.NewAuthority("theirs", time.Now(), time.Hour)
 		if err != nil {
@@ -191,7 +195,16 @@ func (w *walker) try(t *testing.T, path string, s spec.Schema, former any, set f
 		}
 		return all
 	}
-	list := func(n int64) any { return slices.Repeat([]any{former.([]any)[0]}, int(n)) }
+	list := func(n int64) any {
+		all := slices.Repeat([]any{former.([]any)[0]}, int(n))
+		if strings.HasSuffix(path, ".unmanagedTopicConfigs") {
+			// It is a set.
+			for i := range all {
+				all[i] = fmt.Sprint("a", i)
+			}
+		}
+		return all
+	}
 	if s.Minimum != nil {
 		at("minimum", []any{int64(*s.Minimum)}, []any{int64(*s.Minimum) - 1})
 	}

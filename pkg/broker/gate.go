@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -54,9 +55,15 @@ func (p *pool) admit(ctx context.Context, l *link) error {
 	if gate == nil {
 		return nil
 	}
-	if err := gate.Admit(ctx, l.clusterID); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+	err := gate.Admit(ctx, l.clusterID)
+	switch {
+	case err == nil:
+		l.turnedAway = time.Time{}
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	default:
+		if l.turnedAway.IsZero() {
+			l.turnedAway = p.opts.Clock.Now()
 		}
 		return &kafkaerr.NotAdmittedError{Cluster: p.label, ID: l.clusterID, Err: err}
 	}

@@ -3,13 +3,17 @@ package broker
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
@@ -184,6 +188,50 @@ func TestAGateOfAnOldRelease(t *testing.T) {
 	gate.set("other")
 	if _, _, err := c.Topic(testContext(t), "orders"); !errors.Is(err, errStranger) {
 		t.Error(err)
+	}
+}
+
+// A stranger at one of the addresses keeps nobody from the cluster at the others, whether a connection to it is open or not.
+func TestAStrangerAtOneAddress(t *testing.T) {
+	stranger := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("theirs"))
+	b := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("ours"), kfake.SeedTopics(1, "orders"))
+	gate := &doorman{admit: "theirs"}
+	at := Target{Key: "ns/k/uid", Bootstrap: stranger.kafka.ListenAddrs(), Gate: gate}
+	if _, err := b.gateway.Cluster(at).Describe(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	gate.set("ours")
+	at.Bootstrap = append(slices.Clone(at.Bootstrap), b.kafka.ListenAddrs()...)
+	c := b.gateway.Cluster(at)
+	for range 3 {
+		if _, found, err := c.Topic(testContext(t), "orders"); err != nil || !found {
+			t.Errorf("%v, %v", found, err)
+		}
+	}
+}
+
+// A name that leads to a stranger may lead to the right cluster again: a connection that was turned away is not kept for long.
+func TestAConnectionThatWasTurnedAwayIsOpenedAnew(t *testing.T) {
+	stranger := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("theirs"))
+	ours := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("ours"), kfake.SeedTopics(1, "orders"))
+	var lead atomic.Value
+	lead.Store(stranger.kafka.ListenAddrs()[0])
+	clock := clocktesting.NewFakeClock(time.Now())
+	gateway := New(Options{Clock: clock, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address == "name:9092" {
+			address = lead.Load().(string)
+		}
+		return Dial(ctx, network, address)
+	}})
+	c := gateway.Cluster(Target{Key: "ns/k/uid", Bootstrap: []string{"name:9092"}, Gate: &doorman{admit: "ours"}})
+	t.Cleanup(c.close)
+	if _, _, err := c.Topic(testContext(t), "orders"); !errors.Is(err, errStranger) {
+		t.Fatal(err)
+	}
+	lead.Store(ours.kafka.ListenAddrs()[0])
+	clock.Step(refusedTTL)
+	if _, found, err := c.Topic(testContext(t), "orders"); err != nil || !found {
+		t.Errorf("the name leads to the right cluster: %v, %v", found, err)
 	}
 }
 

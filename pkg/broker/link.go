@@ -38,6 +38,8 @@ type link struct {
 	used time.Time
 	// expires is when the broker wants to be told anew who the client is (KIP-368); zero for never.
 	expires time.Time
+	// turnedAway is since when the gate does not admit the cluster at the other end; zero when it does, or was not asked.
+	turnedAway time.Time
 	// reused tells that a request has succeeded on the link before: then a broken connection may only have been idle too long.
 	reused bool
 }

@@ -57,5 +57,7 @@ func notDialled(addr string, err error) error {
 // outlived tells whether a broker may no longer serve an idle link, or not for long.
 func (p *pool) outlived(l *link) bool {
 	now := p.opts.Clock.Now()
-	return now.Sub(l.used) >= maxIdle || !l.expires.IsZero() && now.After(l.expires)
+	return now.Sub(l.used) >= maxIdle || !l.expires.IsZero() && now.After(l.expires) ||
+		// The name may lead to the right cluster again, which a connection that stays open never finds out.
+		!l.turnedAway.IsZero() && now.Sub(l.turnedAway) >= refusedTTL
 }

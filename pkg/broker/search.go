@@ -89,11 +89,11 @@ func (c *Cluster) acquireAny(ctx context.Context, ln lane, start time.Time, avoi
 	delay := min(hedgeDelay, (budget-timeout)/time.Duration(len(candidates)))
 
 	if l := c.pool.idleLink(candidates[0], ln); l != nil {
-		if err := c.pool.admit(ctx, l); err != nil {
-			c.pool.putBack(l)
-			return nil, err
+		if err := c.pool.admit(ctx, l); err == nil {
+			return l, nil
 		}
-		return l, nil
+		// Another address may be one of the right cluster.
+		c.pool.putBack(l)
 	}
 	type result struct {
 		link *link

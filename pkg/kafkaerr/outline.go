@@ -76,6 +76,7 @@ func objections(err error) string {
 			ReasonCredentialsUnavailable: "what the Kafka authenticates with cannot be had",
 			ReasonAddressNotAllowed:      "brokers are where external clusters must not be",
 			ReasonAddressUnknown:         "whether brokers are where external clusters may be is not known yet",
+			ReasonClusterReplaced:        "another cluster answers at its addresses",
 		}[e.Reason]
 		if !slices.Contains(texts, text) {
 			texts = append(texts, text)

@@ -17,6 +17,8 @@ const (
 	ReasonAddressNotAllowed = "AddressNotAllowed"
 	// ReasonAddressUnknown: whether they allow it is not known yet.
 	ReasonAddressUnknown = "AddressUnknown"
+	// ReasonClusterReplaced: another cluster answers at the addresses of the one that is meant.
+	ReasonClusterReplaced = "ClusterReplaced"
 )
 
 // SecurityError says why a connection could not be made safe, or was not let in. It is inside of an *UnreachableError. Its text names

@@ -93,6 +93,9 @@ func (r *Resolver) Of(kafka *v1beta1.Kafka) (broker.Target, bool) {
 		if external.TLS != nil || external.Authentication != nil {
 			t.Security = source{resolver: r, key: t.Key, namespace: kafka.Namespace, external: external.DeepCopy()}
 		}
+		if id := Pinned(kafka); id != "" {
+			t.Gate = pin{kafka: kafka.Namespace + "/" + kafka.Name, id: id, confirmed: external.ClusterID != ""}
+		}
 		return t, len(t.Bootstrap) > 0 && r.identified(kafka, &t)
 	}
 	for _, listener := range kafka.Status.Listeners {
@@ -114,8 +117,8 @@ func (r *Resolver) identified(kafka *v1beta1.Kafka, t *broker.Target) bool {
 	if kafka.Spec.External == nil {
 		return true
 	}
-	t.Gate = only(kafka.Status.ClusterID)
-	return kafka.Status.ClusterID != ""
+	// That the cluster which the spec names may be this Kafka's is the API server's to say.
+	return kafka.Status.ClusterID != "" && kafka.Status.ClusterID == Pinned(kafka)
 }
 
 // Claimed tells whether a Kafka's brokers are those of another, so that nothing is to be done on them for this one.
@@ -142,19 +145,6 @@ func lookedAt(kafka *v1beta1.Kafka, ready *metav1.Condition) bool {
 	}
 	servers := strings.Join(kafka.Spec.External.BootstrapServers, ",")
 	return slices.ContainsFunc(kafka.Status.Listeners, func(l v1beta1.ListenerStatus) bool { return l.BootstrapServers == servers })
-}
-
-// only admits the cluster with one id.
-type only string
-
-var _ broker.Gate = only("")
-
-// Admit implements broker.Gate.
-func (o only) Admit(_ context.Context, clusterID string) error {
-	if clusterID != string(o) {
-		return fmt.Errorf("its status says that it is cluster %q", string(o))
-	}
-	return nil
 }
 
 // source is the security of one Kafka.

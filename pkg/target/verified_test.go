@@ -27,7 +27,29 @@ func TestVerified(t *testing.T) {
 	if !known || at.Gate.Admit(t.Context(), "x") != nil || at.Gate.Admit(t.Context(), "y") == nil {
 		t.Errorf("%+v, %t", at, known)
 	}
+	// Another cluster is one that is not reached, and says which it is.
+	err := at.Gate.Admit(t.Context(), "y")
+	if objections := kafkaerr.SecurityErrors(err); !kafkaerr.IsUnreachable(err) || len(objections) != 1 || objections[0].Reason != kafkaerr.ReasonClusterReplaced ||
+		!strings.Contains(objections[0].Text, `"x"`) || !strings.Contains(objections[0].Text, `spec.external.clusterID is "y"`) {
+		t.Errorf("another cluster: %v", err)
+	}
+	// One that the spec names is waited for until the API server says that it is the Kafka's.
+	k.Spec.External.ClusterID = "y"
+	if _, known := verified.Of(k); known {
+		t.Error("whether that cluster may be its own is not known")
+	}
+	if at, known := all.Of(k); !known || at.Gate.Admit(t.Context(), "y") != nil || at.Gate.Admit(t.Context(), "x") == nil {
+		t.Errorf("the API server asks the cluster that is named: %+v, %t", at, known)
+	}
+	k.Status.ClusterID = "y"
+	if at, known := verified.Of(k); !known || at.Gate.Admit(t.Context(), "y") != nil || at.Gate.Admit(t.Context(), "x") == nil {
+		t.Errorf("%+v, %t", at, known)
+	}
+	k.Spec.External.ClusterID = ""
 	k.Status.Conditions = append(k.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionReady, Reason: ReasonClusterClaimed})
+	if Pinned(k) != "" {
+		t.Error("what turned out to be another's is not what the Kafka is")
+	}
 	if _, known := verified.Of(k); known || !Claimed(k) {
 		t.Error("it is another's")
 	}

@@ -2,9 +2,11 @@ package kafka
 
 // ExternalSpec names a cluster that somebody else runs.
 type ExternalSpec struct {
-	BootstrapServers []string
-	TLS              *ExternalTLS
-	Authentication   *ExternalAuthentication
+	BootstrapServers      []string
+	TLS                   *ExternalTLS
+	Authentication        *ExternalAuthentication
+	ClusterID             string
+	UnmanagedTopicConfigs []string
 }
 
 // ExternalTLS encrypts the connections to a cluster that somebody else runs.

@@ -118,6 +118,7 @@ type KafkaStatus struct {
 	Claims             []ClaimsStatus
 	Selector           string
 	Listeners          []ListenerStatus
+	UnreachableBrokers []UnreachableBroker
 }
 
 // QuorumVoter is one voter of a KRaft quorum.
@@ -137,6 +138,13 @@ type BrokerCounts struct {
 	Desired    int32
 	Registered int32
 	Ready      int32
+}
+
+// UnreachableBroker is a broker of an external cluster that does not answer.
+type UnreachableBroker struct {
+	ID      int32
+	Address string
+	Message string
 }
 
 // ListenerStatus is an address for clients.

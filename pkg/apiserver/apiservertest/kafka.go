@@ -61,6 +61,7 @@ func (s *Server) NewKafka(t testing.TB, brokers int, options ...kfake.Opt) *Kafk
 	k := &Kafka{Cluster: cluster, network: s.network, client: client}
 	// An earlier fake may have left the port, cut off.
 	k.Return()
+	k.LeadTo(nil)
 	k.forwardsNothing(t)
 	k.watch()
 	k.Object = s.NewKafkaObject(t, namespace, cluster.ListenAddrs()...)
@@ -135,6 +136,17 @@ func (k *Kafka) RefuseAt(t testing.TB, broker int32) {
 		}
 	}
 	t.Fatalf("there is no broker %d", broker)
+}
+
+// LeadTo makes the addresses lead to the brokers of another cluster, and those of nil to its own again.
+func (k *Kafka) LeadTo(other *Kafka) {
+	for i, address := range k.ListenAddrs() {
+		to := ""
+		if other != nil {
+			to = other.ListenAddrs()[i%len(other.ListenAddrs())]
+		}
+		k.network.lead(address, to)
+	}
 }
 
 func (k *Kafka) watch() {

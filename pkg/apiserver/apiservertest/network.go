@@ -24,16 +24,21 @@ type network struct {
 	mu    sync.Mutex
 	state map[string]reach
 	conns map[string][]net.Conn
+	// leads are the addresses that others lead to.
+	leads map[string]string
 }
 
 func newNetwork() *network {
-	return &network{state: map[string]reach{}, conns: map[string][]net.Conn{}}
+	return &network{state: map[string]reach{}, conns: map[string][]net.Conn{}, leads: map[string]string{}}
 }
 
 // dial has the shape of broker.DialFunc.
 func (n *network) dial(ctx context.Context, protocol, address string) (net.Conn, error) {
 	n.mu.Lock()
-	state := n.state[address]
+	state, to := n.state[address], address
+	if other, leads := n.leads[address]; leads {
+		to = other
+	}
 	n.mu.Unlock()
 	switch state {
 	case refusing:
@@ -42,7 +47,7 @@ func (n *network) dial(ctx context.Context, protocol, address string) (net.Conn,
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	conn, err := broker.Dial(ctx, protocol, address)
+	conn, err := broker.Dial(ctx, protocol, to)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +59,18 @@ func (n *network) dial(ctx context.Context, protocol, address string) (net.Conn,
 	}
 	n.conns[address] = append(n.conns[address], conn)
 	return conn, nil
+}
+
+// lead has an address lead to another from now on, or to where it did when that is "", as a name does that is changed in DNS. Connections
+// that are open are cut.
+func (n *network) lead(address, to string) {
+	n.set([]string{address}, refusing)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.state[address] = up
+	if n.leads[address] = to; to == "" {
+		delete(n.leads, address)
+	}
 }
 
 func (n *network) set(addresses []string, state reach) {

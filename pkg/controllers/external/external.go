@@ -144,8 +144,8 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	at, _ := c.targets.Of(k)
-	// It has to see whichever cluster answers, which others who ask the same brokers must not.
-	at.Key, at.Gate = at.Key+"/observer", nil
+	// It has to see what answers where others who ask the same brokers do not look as long as the status does not let them.
+	at.Key += "/observer"
 	info, askErr := loop.Await(ctx, c.loop, func() (broker.ClusterInfo, error) { return c.connect(at).Describe(asking) })
 	if ctx.Err() != nil {
 		return 0, ctx.Err()

@@ -71,6 +71,8 @@ func TestAnObjectionIsRepeatedInTheSameWords(t *testing.T) {
 		{errors.Join(objection("b"), objection("c")), "TLSFailed", "b"},
 		{errors.Join(objection("c"), objection("b"), objection("a")), "TLSFailed", "b"},
 		{objection("c"), "TLSFailed", "c"},
+		{&kafkaerr.NotAdmittedError{ID: "other", Err: &kafkaerr.UnreachableError{Err: &kafkaerr.SecurityError{Reason: kafkaerr.ReasonClusterReplaced, Text: "cluster \"other\" answers"}}},
+			"ClusterReplaced", "cluster \"other\" answers"},
 		{errors.New("refused"), reasonUnreachable, "no broker answers at k1:9092,k2:9092"},
 		{&kafkaerr.UnreachableError{Err: &kafkaerr.SecurityError{Reason: kafkaerr.ReasonCredentialsUnavailable, Text: "Secret streams/a does not exist"}}, "CredentialsUnavailable", "Secret streams/a does not exist"},
 	} {

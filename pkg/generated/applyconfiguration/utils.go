@@ -60,6 +60,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.SecretReferenceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("StorageSpec"):
 		return &kafkav1beta1.StorageSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("UnreachableBroker"):
+		return &kafkav1beta1.UnreachableBrokerApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("UserSecretReference"):
 		return &kafkav1beta1.UserSecretReferenceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ZooKeeperSpec"):

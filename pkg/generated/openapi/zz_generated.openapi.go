@@ -162,6 +162,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.TopicRecordResult{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_TopicRecordResult(ref),
 		v1beta1.TopicReference{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_TopicReference(ref),
 		v1beta1.TruncationTarget{}.OpenAPIModelName():                schema_pkg_apis_kafka_v1beta1_TruncationTarget(ref),
+		v1beta1.UnreachableBroker{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_UnreachableBroker(ref),
 		v1beta1.UserSecretReference{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_UserSecretReference(ref),
 		v1beta1.ZooKeeperSpec{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_ZooKeeperSpec(ref),
 	}
@@ -3777,7 +3778,7 @@ func schema_pkg_apis_kafka_v1beta1_BrokerCounts(ref common.ReferenceCallback) co
 				Properties: map[string]spec.Schema{
 					"desired": {
 						SchemaProps: spec.SchemaProps{
-							Description: "desired is the number of brokers that the spec asks for.",
+							Description: "desired is the number of brokers that the spec asks for, or that an external cluster has.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -3791,7 +3792,7 @@ func schema_pkg_apis_kafka_v1beta1_BrokerCounts(ref common.ReferenceCallback) co
 					},
 					"ready": {
 						SchemaProps: spec.SchemaProps{
-							Description: "ready is the number of broker pods that are ready.",
+							Description: "ready is the number of broker pods that are ready, or of brokers of an external cluster that answer at the address that they advertise.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -4407,6 +4408,32 @@ func schema_pkg_apis_kafka_v1beta1_ExternalSpec(ref common.ReferenceCallback) co
 						SchemaProps: spec.SchemaProps{
 							Description: "authentication is who the brokers are told that this API is. Left out, connections are anonymous, or known by their client certificate.",
 							Ref:         ref(v1beta1.ExternalAuthentication{}.OpenAPIModelName()),
+						},
+					},
+					"clusterID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clusterID is Apache Kafka's own id of the cluster that has to answer at bootstrapServers. Left out, it is that of the cluster that was the first to answer there (status.clusterID). Of any other cluster nothing is asked: the Kafka is Ready=False, ClusterReplaced, until this field has the id of that one.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"unmanagedTopicConfigs": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "unmanagedTopicConfigs are settings of topics that are left as they are where a KafkaTopic does not set them: exact names, or the beginning of names before \".*\", such as \"example.*\". Those that known vendors set on every topic are always left.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 				},
@@ -5340,11 +5367,32 @@ func schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref common.ReferenceCallback) com
 							},
 						},
 					},
+					"unreachableBrokers": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"id",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "unreachableBrokers are brokers of an external cluster that do not answer at the address that they advertise, the first ten by id.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.UnreachableBroker{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			metav1.Condition{}.OpenAPIModelName(), v1beta1.BrokerCounts{}.OpenAPIModelName(), v1beta1.ClaimsStatus{}.OpenAPIModelName(), v1beta1.ListenerStatus{}.OpenAPIModelName(), v1beta1.QuorumVoter{}.OpenAPIModelName()},
+			metav1.Condition{}.OpenAPIModelName(), v1beta1.BrokerCounts{}.OpenAPIModelName(), v1beta1.ClaimsStatus{}.OpenAPIModelName(), v1beta1.ListenerStatus{}.OpenAPIModelName(), v1beta1.QuorumVoter{}.OpenAPIModelName(), v1beta1.UnreachableBroker{}.OpenAPIModelName()},
 	}
 }
 
@@ -7342,6 +7390,44 @@ func schema_pkg_apis_kafka_v1beta1_TruncationTarget(ref common.ReferenceCallback
 					},
 				},
 				Required: []string{"partition"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_UnreachableBroker(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UnreachableBroker is a broker of an external cluster that does not answer.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "id of the broker.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"address": {
+						SchemaProps: spec.SchemaProps{
+							Description: "address is the host:port address that the broker advertises to clients.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message says why the broker is not reached there.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"id", "address", "message"},
 			},
 		},
 	}

@@ -151,7 +151,7 @@ func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka)
 	case err == nil:
 		k.Status.ClusterID = id
 	case why != nil:
-		if errors.As(err, &stranger) {
+		if errors.As(err, &stranger) && why.claimed != nil {
 			k.Status.ClusterID = stranger.ID
 		}
 		setWrong(ctx, k, before, why)
@@ -199,7 +199,7 @@ func wrong(before *kafka.Kafka, err error) *wrongBrokers {
 	var first *wrongBrokers
 	said := meta.FindStatusCondition(before.Status.Conditions, v1beta1.ConditionReady)
 	for _, objection := range kafkaerr.SecurityErrors(err) {
-		if objection.Reason != kafkaerr.ReasonAddressNotAllowed {
+		if objection.Reason != kafkaerr.ReasonAddressNotAllowed && objection.Reason != kafkaerr.ReasonClusterReplaced {
 			continue
 		}
 		why := &wrongBrokers{reason: objection.Reason, message: objection.Text}
@@ -249,7 +249,8 @@ func (r *StatusREST) clusterID(ctx context.Context, k *kafka.Kafka) (string, err
 	for _, version := range versions {
 		answers = append(answers, version.Err)
 	}
-	if err := errors.Join(answers...); wrong(k, err) != nil {
+	// One broker that is of another cluster than it is meant to be is left out of what is asked, and the others serve.
+	if err := errors.Join(answers...); wrong(k, err) != nil && wrong(k, err).reason != kafkaerr.ReasonClusterReplaced {
 		return "", err
 	}
 	return info.ID, nil

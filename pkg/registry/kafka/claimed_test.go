@@ -253,6 +253,11 @@ func TestAnotherClusterAtTheSameAddresses(t *testing.T) {
 	if moved, err = tenant.KafkaV1beta1().Kafkas(moving.Namespace).Update(t.Context(), moved, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	// Other addresses are no word about which cluster is meant.
+	if got := report(t, moved, ""); readyReason(got) != "False ClusterReplaced" || got.Status.ClusterID != "same-first" {
+		t.Fatalf("%+v", got.Status)
+	}
+	moved = confirm(t, tenant, moved, "same-second")
 	if got := report(t, moved, ""); readyReason(got) != "True BrokersReady" || got.Status.ClusterID != "same-second" {
 		t.Fatalf("%+v", got.Status)
 	}
@@ -347,10 +352,10 @@ func TestBrokersThatNameThoseOfAnotherLater(t *testing.T) {
 		t.Fatalf("the status is %+v", got.Status)
 	}
 	naming(t, liar, victim)
-	apiservertest.Eventually(t, "a live request is refused", func() bool { return apierrors.IsForbidden(look(t, theirs)) })
+	apiservertest.Eventually(t, "a live request is refused", func() bool { return apierrors.IsServiceUnavailable(look(t, theirs)) })
 	apiservertest.Eventually(t, "the status says so", func() bool {
 		k, err := kafkas(theirs.Namespace).Get(t.Context(), theirs.Name, metav1.GetOptions{})
-		return err == nil && readyReason(k) == "False ClusterClaimed"
+		return err == nil && readyReason(k) == "False ClusterReplaced"
 	})
 }
 

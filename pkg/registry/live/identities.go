@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -155,12 +156,24 @@ type verdict struct {
 type gate struct {
 	identities *Identities
 	kafka      *v1beta1.Kafka
+	// pin is asked first: a cluster that the Kafka is not meant to be is not claimed for it. It is nil while any cluster may be meant.
+	pin broker.Gate
+	// tell has the status say that it is another cluster; who writes the status says so himself.
+	tell bool
 }
 
 var _ broker.Gate = gate{}
 
 // Admit implements broker.Gate.
 func (g gate) Admit(ctx context.Context, clusterID string) error {
+	if g.pin != nil {
+		if err := g.pin.Admit(ctx, clusterID); err != nil {
+			if g.tell && meta.IsStatusConditionTrue(g.kafka.Status.Conditions, v1beta1.ConditionReady) {
+				g.identities.tell(klog.NewContext(context.Background(), klog.FromContext(ctx)), g.kafka)
+			}
+			return err
+		}
+	}
 	i, now := g.identities, g.identities.Clock.Now()
 	q := question{g.kafka.UID, g.kafka.Generation, clusterID}
 	i.mu.Lock()

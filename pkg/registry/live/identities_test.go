@@ -171,7 +171,7 @@ func (b *bench) object(name string, external bool) *v1beta1.Kafka {
 // A request is judged by what is known: etcd is asked once in a while, whoever comes meanwhile and how many they are.
 func TestAVerdictIsKept(t *testing.T) {
 	b, identities, clock := newBench()
-	first, second := gate{identities, b.object("first", true)}, gate{identities, b.object("second", true)}
+	first, second := gate{identities: identities, kafka: b.object("first", true)}, gate{identities: identities, kafka: b.object("second", true)}
 	var running sync.WaitGroup
 	for range 100 {
 		running.Go(func() {
@@ -217,7 +217,7 @@ func TestAVerdictIsKept(t *testing.T) {
 
 func TestWhoMayBeASecondKafka(t *testing.T) {
 	b, identities, _ := newBench()
-	if err := (gate{identities, b.object("first", true)}).Admit(t.Context(), "x"); err != nil {
+	if err := (gate{identities: identities, kafka: b.object("first", true)}).Admit(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	second := b.object("second", true)
@@ -227,7 +227,7 @@ func TestWhoMayBeASecondKafka(t *testing.T) {
 	}
 	b.allow = true
 	// The verdict is about what is written: another generation is another question.
-	if err := (gate{identities, second}).Admit(t.Context(), "x"); err != nil {
+	if err := (gate{identities: identities, kafka: second}).Admit(t.Context(), "x"); err != nil {
 		t.Error(err)
 	}
 	if n := len(b.reviews); n != 1 || b.reviews[0].GetUser().GetName() != "jane" || b.reviews[0].GetVerb() != "own" || b.reviews[0].GetName() != "first" || b.reviews[0].GetNamespace() != "ns" {
@@ -235,13 +235,13 @@ func TestWhoMayBeASecondKafka(t *testing.T) {
 	}
 	changed := second.DeepCopy()
 	changed.Generation, changed.Spec.External.BootstrapServers = 2, []string{"b:1"}
-	if err := (gate{identities, changed}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) {
+	if err := (gate{identities: identities, kafka: changed}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) {
 		t.Errorf("nobody is known to have written that: %v", err)
 	}
 	if len(b.claims) != 1 || b.claims["x"].Owner.Name != "first" {
 		t.Errorf("the claims are %+v", b.claims)
 	}
-	if err := (gate{identities, second}).Admit(t.Context(), ""); !apierrors.IsServiceUnavailable(err) {
+	if err := (gate{identities: identities, kafka: second}).Admit(t.Context(), ""); !apierrors.IsServiceUnavailable(err) {
 		t.Errorf("brokers without an id: %v", err)
 	}
 }
@@ -249,7 +249,7 @@ func TestWhoMayBeASecondKafka(t *testing.T) {
 // What is run here is asked for the rights of its maker as well: ids come from volumes, that others write.
 func TestWhoMayBeASecondKafkaThatIsRunHere(t *testing.T) {
 	b, identities, _ := newBench()
-	if err := (gate{identities, b.object("first", true)}).Admit(t.Context(), "x"); err != nil {
+	if err := (gate{identities: identities, kafka: b.object("first", true)}).Admit(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	made := func(name string) *v1beta1.Kafka {
@@ -267,7 +267,7 @@ func TestWhoMayBeASecondKafkaThatIsRunHere(t *testing.T) {
 			t.Errorf("the claims are %+v", b.claims)
 		}
 	}
-	if err := (gate{identities, made("thief")}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `creates it needs the verb "own"`) {
+	if err := (gate{identities: identities, kafka: made("thief")}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `creates it needs the verb "own"`) {
 		t.Errorf("brokers of a stranger say so: %v", err)
 	}
 	holds("first")
@@ -283,16 +283,16 @@ func TestWhoMayBeASecondKafkaThatIsRunHere(t *testing.T) {
 		// No broker has said it.
 		holds("first")
 	}
-	if err := (gate{identities, here}).Admit(t.Context(), "x"); err != nil || !b.claims["x"].RunHere {
+	if err := (gate{identities: identities, kafka: here}).Admit(t.Context(), "x"); err != nil || !b.claims["x"].RunHere {
 		t.Errorf("%v, %+v", err, b.claims)
 	}
 	holds("here")
-	if err := (gate{identities, made("twin")}).Admit(t.Context(), "x"); err != nil {
+	if err := (gate{identities: identities, kafka: made("twin")}).Admit(t.Context(), "x"); err != nil {
 		t.Error(err)
 	}
 	holds("here")
 	b.reviews = nil
-	if err := (gate{identities, b.object("unknown", false)}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) || len(b.reviews) != 0 {
+	if err := (gate{identities: identities, kafka: b.object("unknown", false)}).Admit(t.Context(), "x"); !apierrors.IsForbidden(err) || len(b.reviews) != 0 {
 		t.Errorf("%v, %+v", err, b.reviews)
 	}
 }
@@ -305,7 +305,7 @@ func TestTidy(t *testing.T) {
 		return nil
 	}
 	for name, id := range map[string]string{"stays": "x", "gone": "y"} {
-		if err := (gate{identities, b.object(name, true)}).Admit(t.Context(), id); err != nil {
+		if err := (gate{identities: identities, kafka: b.object(name, true)}).Admit(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -349,7 +349,7 @@ func TestTidy(t *testing.T) {
 func TestAPanicOverAVerdictIsItsError(t *testing.T) {
 	b, identities, _ := newBench()
 	b.bug = true
-	first := gate{identities, b.object("first", true)}
+	first := gate{identities: identities, kafka: b.object("first", true)}
 	if err := first.Admit(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "a bug") {
 		t.Errorf("it is %v", err)
 	}
@@ -371,12 +371,12 @@ func TestAClaimThatComesOutIsTold(t *testing.T) {
 		told <- of.String()
 		return nil
 	}
-	if err := (gate{identities, b.object("first", true)}).Admit(t.Context(), "x"); err != nil {
+	if err := (gate{identities: identities, kafka: b.object("first", true)}).Admit(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	second := b.object("second", true)
 	asks := genericapirequest.WithUser(t.Context(), &user.DefaultInfo{Name: "jane"})
-	if err := (gate{identities, second}).Admit(asks, "x"); err == nil {
+	if err := (gate{identities: identities, kafka: second}).Admit(asks, "x"); err == nil {
 		t.Fatal("admitted")
 	}
 	if got := <-told; got != "ns/second" {
@@ -384,11 +384,11 @@ func TestAClaimThatComesOutIsTold(t *testing.T) {
 	}
 	says := b.object("third", true)
 	says.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: target.ReasonClusterClaimed}}
-	if err := (gate{identities, says}).Admit(t.Context(), "x"); err == nil {
+	if err := (gate{identities: identities, kafka: says}).Admit(t.Context(), "x"); err == nil {
 		t.Fatal("admitted")
 	}
 	// Another one is told of after it, if any.
-	if err := (gate{identities, b.object("fourth", true)}).Admit(t.Context(), "x"); err == nil {
+	if err := (gate{identities: identities, kafka: b.object("fourth", true)}).Admit(t.Context(), "x"); err == nil {
 		t.Fatal("admitted")
 	}
 	if got := <-told; got != "ns/fourth" {
@@ -400,10 +400,10 @@ func TestAClaimThatComesOutIsTold(t *testing.T) {
 func TestWhoMayKnowWhoseAClusterIs(t *testing.T) {
 	b, identities, _ := newBench()
 	first, second := b.object("first", true), b.object("second", true)
-	if err := (gate{identities, first}).Admit(t.Context(), "the-id"); err != nil {
+	if err := (gate{identities: identities, kafka: first}).Admit(t.Context(), "the-id"); err != nil {
 		t.Fatal(err)
 	}
-	refused := gate{identities, second}.Admit(t.Context(), "the-id")
+	refused := gate{identities: identities, kafka: second}.Admit(t.Context(), "the-id")
 	err := error(&kafkaerr.NotAdmittedError{Cluster: "ns/second", ID: "the-id", Err: refused})
 	clusters := &Clusters{Access: access.New(authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 		if a.GetVerb() == "get" && a.GetNamespace() == "ns" && (a.GetName() == "second" || a.GetUser().GetName() == "owner") {

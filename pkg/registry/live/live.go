@@ -99,7 +99,7 @@ func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
 	if why := target.NotAllowed(v); why != nil {
 		return nil, &kafkaerr.UnreachableError{Cluster: k.Namespace + "/" + k.Name, Err: why}
 	}
-	return c.connect(v)
+	return c.connect(v, true)
 }
 
 // Observe is Connect for who finds out what the status has to say of the brokers, whatever it says of them now.
@@ -108,10 +108,11 @@ func (c *Clusters) Observe(k *kafka.Kafka) (*broker.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.connect(v)
+	return c.connect(v, false)
 }
 
-func (c *Clusters) connect(k *v1beta1.Kafka) (*broker.Cluster, error) {
+// connect finds the brokers of a Kafka. What comes out about them is for the status to say when tell is true.
+func (c *Clusters) connect(k *v1beta1.Kafka, tell bool) (*broker.Cluster, error) {
 	at, known := c.Targets.Of(k)
 	switch {
 	case known:
@@ -121,7 +122,7 @@ func (c *Clusters) connect(k *v1beta1.Kafka) (*broker.Cluster, error) {
 		return nil, fmt.Errorf("Kafka %s/%s: %w", k.Namespace, k.Name, ErrNotUp)
 	}
 	if c.Identities != nil {
-		at.Gate = gate{c.Identities, k}
+		at.Gate = gate{identities: c.Identities, kafka: k, pin: at.Gate, tell: tell}
 		if at.Within != nil {
 			at.Within = border{at.Within, c.Identities, k}
 		}

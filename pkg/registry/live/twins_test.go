@@ -57,7 +57,7 @@ func TestTwins(t *testing.T) {
 	}
 	b.allow = true
 	for _, name := range []string{"first", "heard"} {
-		if err := (gate{identities, external[name]}).Admit(t.Context(), "x"); err != nil {
+		if err := (gate{identities: identities, kafka: external[name]}).Admit(t.Context(), "x"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestTwins(t *testing.T) {
 		}
 	}
 	// What brokers say counts for more than what a status says that is from before.
-	if err := (gate{identities, external["other"]}).Admit(t.Context(), "x"); err != nil {
+	if err := (gate{identities: identities, kafka: external["other"]}).Admit(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	if got := twins("other"); !slices.Equal(got, []string{"first", "heard", "stored"}) {

@@ -12,6 +12,16 @@ type ExternalSpec struct {
 	// their client certificate.
 	// +optional
 	Authentication *ExternalAuthentication `json:"authentication,omitempty"`
+	// clusterID is Apache Kafka's own id of the cluster that has to answer at bootstrapServers. Left out, it is that of the
+	// cluster that was the first to answer there (status.clusterID). Of any other cluster nothing is asked: the Kafka is
+	// Ready=False, ClusterReplaced, until this field has the id of that one.
+	// +optional
+	ClusterID string `json:"clusterID,omitempty"`
+	// unmanagedTopicConfigs are settings of topics that are left as they are where a KafkaTopic does not set them: exact names,
+	// or the beginning of names before ".*", such as "example.*". Those that known vendors set on every topic are always left.
+	// +optional
+	// +listType=set
+	UnmanagedTopicConfigs []string `json:"unmanagedTopicConfigs,omitempty"`
 }
 
 // ExternalTLS encrypts the connections to a cluster that somebody else runs. Brokers' certificates are always verified.

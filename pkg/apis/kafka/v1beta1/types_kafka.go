@@ -237,6 +237,11 @@ type KafkaStatus struct {
 	// +listType=map
 	// +listMapKey=name
 	Listeners []ListenerStatus `json:"listeners,omitempty"`
+	// unreachableBrokers are brokers of an external cluster that do not answer at the address that they advertise, the first ten by id.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	UnreachableBrokers []UnreachableBroker `json:"unreachableBrokers,omitempty"`
 }
 
 // QuorumVoter is one voter of a KRaft quorum.
@@ -257,15 +262,25 @@ type ClaimsStatus struct {
 
 // BrokerCounts counts the brokers of a cluster.
 type BrokerCounts struct {
-	// desired is the number of brokers that the spec asks for.
+	// desired is the number of brokers that the spec asks for, or that an external cluster has.
 	// +optional
 	Desired int32 `json:"desired,omitempty"`
 	// registered is the number of brokers that are registered with the cluster and not fenced.
 	// +optional
 	Registered int32 `json:"registered,omitempty"`
-	// ready is the number of broker pods that are ready.
+	// ready is the number of broker pods that are ready, or of brokers of an external cluster that answer at the address that they advertise.
 	// +optional
 	Ready int32 `json:"ready,omitempty"`
+}
+
+// UnreachableBroker is a broker of an external cluster that does not answer.
+type UnreachableBroker struct {
+	// id of the broker.
+	ID int32 `json:"id"`
+	// address is the host:port address that the broker advertises to clients.
+	Address string `json:"address"`
+	// message says why the broker is not reached there.
+	Message string `json:"message"`
 }
 
 // ListenerStatus is an address for clients.

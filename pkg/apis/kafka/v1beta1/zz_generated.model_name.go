@@ -338,6 +338,11 @@ func (in TruncationTarget) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UnreachableBroker) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.UnreachableBroker"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in UserSecretReference) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.UserSecretReference"
 }

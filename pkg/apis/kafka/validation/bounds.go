@@ -54,6 +54,11 @@ const (
 	MaxRecords = 10000
 	// MaxCABundle bounds the certificates in an object; a public list of authorities has 200 KB.
 	MaxCABundle = 256 << 10
+	// MaxClusterID bounds the id of a cluster. Kafka makes ids of 22 characters, and brokers take any text that an administrator or
+	// another make of server chose.
+	MaxClusterID = 255
+	// MaxUnmanagedConfigs bounds the settings of topics that are left alone.
+	MaxUnmanagedConfigs = 64
 	// AllRecords is the beforeOffset of a truncation that stands for the end of the partition.
 	AllRecords = -1
 
@@ -61,6 +66,10 @@ const (
 	TopicNamePattern = `^[a-zA-Z0-9._-]+$`
 	// TopicIDPattern is how Kafka writes the 16 bytes of a topic's id: in base64 for URLs, without padding.
 	TopicIDPattern = `^[A-Za-z0-9_-]{22}$`
+	// ClusterIDPattern is any text without spaces.
+	ClusterIDPattern = `^[!-~]+$`
+	// UnmanagedConfigPattern is the name of a setting, or how names begin before ".*".
+	UnmanagedConfigPattern = `^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*(\.\*)?$`
 	// JVMOptionPattern is one option of the java command: a start script passes it on unquoted.
 	JVMOptionPattern = "^-[^ \\t\\r\\n'\"`$\\\\;&|<>]*$"
 )
@@ -72,6 +81,9 @@ var (
 	topicName = regexp.MustCompile(TopicNamePattern)
 	topicID   = regexp.MustCompile(TopicIDPattern)
 	jvmOption = regexp.MustCompile(JVMOptionPattern)
+
+	clusterID       = regexp.MustCompile(ClusterIDPattern)
+	unmanagedConfig = regexp.MustCompile(UnmanagedConfigPattern)
 )
 
 // validateMeta judges the metadata of a new object.

@@ -131,12 +131,14 @@ func TestEverythingOfASpecHasABound(t *testing.T) {
 		},
 		"external by a Secret": func(s *kafka.KafkaSpec) {
 			external("a:1")(s)
+			s.External.ClusterID, s.External.UnmanagedTopicConfigs = "id", []string{"example.*"}
 			s.External.TLS = &certificate
 			s.External.Authentication = &kafka.ExternalAuthentication{Type: kafka.AuthenticationPlain,
 				SecretRef: kafka.UserSecretReference{Name: "user", UsernameKey: "username", PasswordKey: "password"}}
 		},
 		"external by name": func(s *kafka.KafkaSpec) {
 			external("a:1")(s)
+			s.External.ClusterID, s.External.UnmanagedTopicConfigs = "id", []string{"example.*"}
 			s.External.Authentication = &kafka.ExternalAuthentication{Type: kafka.AuthenticationPlain, Username: "me",
 				SecretRef: kafka.UserSecretReference{Name: "user", PasswordKey: "password"}}
 		},

@@ -44,8 +44,40 @@ func validateExternal(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList {
 			errs = append(errs, field.Invalid(servers.Index(i), server, "must be host:port, such as kafka.example.com:9092: "+problem))
 		}
 	}
+	errs = append(errs, validateClusterID(spec.External.ClusterID, path.Child("clusterID"))...)
+	errs = append(errs, validateUnmanagedConfigs(spec.External.UnmanagedTopicConfigs, path.Child("unmanagedTopicConfigs"))...)
 	errs = append(errs, validateExternalTLS(spec.External.TLS, path.Child("tls"))...)
 	return append(errs, validateExternalAuthentication(spec.External.Authentication, path.Child("authentication"))...)
+}
+
+func validateClusterID(id string, path *field.Path) field.ErrorList {
+	switch {
+	case id == "" || len(id) <= MaxClusterID && clusterID.MatchString(id):
+		return nil
+	case len(id) > MaxClusterID:
+		return field.ErrorList{field.TooLong(path, "", MaxClusterID)}
+	}
+	return field.ErrorList{field.Invalid(path, id, "must be the id that brokers give their cluster, which has no spaces, such as 5L6g3nShT-eMCtK--X86sw")}
+}
+
+func validateUnmanagedConfigs(configs []string, path *field.Path) field.ErrorList {
+	errs := atMost(len(configs), MaxUnmanagedConfigs, path)
+	if len(errs) > 0 {
+		return errs
+	}
+	seen := map[string]bool{}
+	for i, config := range configs {
+		switch {
+		case len(config) > MaxSettingName:
+			errs = append(errs, field.TooLong(path.Index(i), "", MaxSettingName))
+		case !unmanagedConfig.MatchString(config):
+			errs = append(errs, field.Invalid(path.Index(i), config, `must be the name of a setting, or the beginning of names and ".*", such as example.*`))
+		case seen[config]:
+			errs = append(errs, field.Duplicate(path.Index(i), config))
+		}
+		seen[config] = true
+	}
+	return errs
 }
 
 func validateExternalTLS(tls *kafka.ExternalTLS, path *field.Path) field.ErrorList {

@@ -44,7 +44,21 @@ func TestValidateExternalSecurity(t *testing.T) {
 		}, nil},
 		{"a name of one's own", as(func(a *kafka.ExternalAuthentication) { a.Username, a.SecretRef.UsernameKey = "alice", "" }), nil},
 		{"an address as server name", func(e *kafka.ExternalSpec) { e.TLS = &kafka.ExternalTLS{ServerName: "10.0.0.1"} }, nil},
+		{"ids of clusters, as Kafka and others make them", func(e *kafka.ExternalSpec) { e.ClusterID = "5L6g3nShT-eMCtK--X86sw" }, nil},
+		{"an id that somebody chose", func(e *kafka.ExternalSpec) { e.ClusterID = "redpanda.1:[a/b]" }, nil},
+		{"settings by name and by prefix", func(e *kafka.ExternalSpec) {
+			e.UnmanagedTopicConfigs = []string{"cleanup.policy", "example.*", "a_b-c.d.*"}
+		}, nil},
 
+		{"an id with spaces", func(e *kafka.ExternalSpec) { e.ClusterID = "a b" }, []refusal{{at + "clusterID", "which has no spaces"}}},
+		{"an id that is too long", func(e *kafka.ExternalSpec) { e.ClusterID = strings.Repeat("a", 256) }, []refusal{{at + "clusterID", "may not be more than 255"}}},
+		{"settings that are none", func(e *kafka.ExternalSpec) {
+			e.UnmanagedTopicConfigs = []string{"*", "example*", ".*", "a..b", "", "a", "a", strings.Repeat("a", 257)}
+		}, []refusal{
+			{at + "unmanagedTopicConfigs[0]", `such as example.*`}, {at + "unmanagedTopicConfigs[1]", `such as example.*`}, {at + "unmanagedTopicConfigs[2]", `such as example.*`},
+			{at + "unmanagedTopicConfigs[3]", `such as example.*`}, {at + "unmanagedTopicConfigs[4]", `such as example.*`}, {at + "unmanagedTopicConfigs[6]", "Duplicate"},
+			{at + "unmanagedTopicConfigs[7]", "may not be more than 256"}}},
+		{"more settings than anybody has", func(e *kafka.ExternalSpec) { e.UnmanagedTopicConfigs = make([]string, 65) }, []refusal{{at + "unmanagedTopicConfigs", "at most 64"}}},
 		{"no PEM", bundle("c2VjcmV0"), []refusal{{at + "tls.caBundle", "must be certificates in PEM"}}},
 		{"a key in its place", bundle(string(authority.Key)), []refusal{{at + "tls.caBundle", "has a PRIVATE KEY"}}},
 		{"a broken certificate", bundle("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), []refusal{{at + "tls.caBundle", "certificate 1 cannot be read"}}},

@@ -9,11 +9,11 @@ package v1beta1
 //
 // BrokerCounts counts the brokers of a cluster.
 type BrokerCountsApplyConfiguration struct {
-	// desired is the number of brokers that the spec asks for.
+	// desired is the number of brokers that the spec asks for, or that an external cluster has.
 	Desired *int32 `json:"desired,omitempty"`
 	// registered is the number of brokers that are registered with the cluster and not fenced.
 	Registered *int32 `json:"registered,omitempty"`
-	// ready is the number of broker pods that are ready.
+	// ready is the number of broker pods that are ready, or of brokers of an external cluster that answer at the address that they advertise.
 	Ready *int32 `json:"ready,omitempty"`
 }
 

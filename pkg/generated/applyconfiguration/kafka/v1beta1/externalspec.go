@@ -16,6 +16,13 @@ type ExternalSpecApplyConfiguration struct {
 	// authentication is who the brokers are told that this API is. Left out, connections are anonymous, or known by
 	// their client certificate.
 	Authentication *ExternalAuthenticationApplyConfiguration `json:"authentication,omitempty"`
+	// clusterID is Apache Kafka's own id of the cluster that has to answer at bootstrapServers. Left out, it is that of the
+	// cluster that was the first to answer there (status.clusterID). Of any other cluster nothing is asked: the Kafka is
+	// Ready=False, ClusterReplaced, until this field has the id of that one.
+	ClusterID *string `json:"clusterID,omitempty"`
+	// unmanagedTopicConfigs are settings of topics that are left as they are where a KafkaTopic does not set them: exact names,
+	// or the beginning of names before ".*", such as "example.*". Those that known vendors set on every topic are always left.
+	UnmanagedTopicConfigs []string `json:"unmanagedTopicConfigs,omitempty"`
 }
 
 // ExternalSpecApplyConfiguration constructs a declarative configuration of the ExternalSpec type for use with
@@ -47,5 +54,23 @@ func (b *ExternalSpecApplyConfiguration) WithTLS(value *ExternalTLSApplyConfigur
 // If called multiple times, the Authentication field is set to the value of the last call.
 func (b *ExternalSpecApplyConfiguration) WithAuthentication(value *ExternalAuthenticationApplyConfiguration) *ExternalSpecApplyConfiguration {
 	b.Authentication = value
+	return b
+}
+
+// WithClusterID sets the ClusterID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClusterID field is set to the value of the last call.
+func (b *ExternalSpecApplyConfiguration) WithClusterID(value string) *ExternalSpecApplyConfiguration {
+	b.ClusterID = &value
+	return b
+}
+
+// WithUnmanagedTopicConfigs adds the given value to the UnmanagedTopicConfigs field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the UnmanagedTopicConfigs field.
+func (b *ExternalSpecApplyConfiguration) WithUnmanagedTopicConfigs(values ...string) *ExternalSpecApplyConfiguration {
+	for i := range values {
+		b.UnmanagedTopicConfigs = append(b.UnmanagedTopicConfigs, values[i])
+	}
 	return b
 }

@@ -37,6 +37,8 @@ type KafkaStatusApplyConfiguration struct {
 	Selector *string `json:"selector,omitempty"`
 	// listeners are the addresses for clients.
 	Listeners []ListenerStatusApplyConfiguration `json:"listeners,omitempty"`
+	// unreachableBrokers are brokers of an external cluster that do not answer at the address that they advertise, the first ten by id.
+	UnreachableBrokers []UnreachableBrokerApplyConfiguration `json:"unreachableBrokers,omitempty"`
 }
 
 // KafkaStatusApplyConfiguration constructs a declarative configuration of the KafkaStatus type for use with
@@ -149,6 +151,19 @@ func (b *KafkaStatusApplyConfiguration) WithListeners(values ...*ListenerStatusA
 			panic("nil value passed to WithListeners")
 		}
 		b.Listeners = append(b.Listeners, *values[i])
+	}
+	return b
+}
+
+// WithUnreachableBrokers adds the given value to the UnreachableBrokers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the UnreachableBrokers field.
+func (b *KafkaStatusApplyConfiguration) WithUnreachableBrokers(values ...*UnreachableBrokerApplyConfiguration) *KafkaStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithUnreachableBrokers")
+		}
+		b.UnreachableBrokers = append(b.UnreachableBrokers, *values[i])
 	}
 	return b
 }
