@@ -39,6 +39,7 @@ type Cluster struct {
 
 	mu        sync.Mutex
 	bootstrap []string
+	unmanaged []string // the target's UnmanagedTopicConfigs
 	dir       *directory
 	preferred string // the address that any broker's reads go to while it answers
 	snapshot  *Snapshot
@@ -70,6 +71,7 @@ func newCluster(gateway *Options, t Target) *Cluster {
 	}
 	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts, label), bootstrap: slices.Clone(t.Bootstrap),
 		reads: make(chan struct{}, MaxReads), produces: make(chan struct{}, maxProduces)}
+	c.unmanaged = slices.Clone(t.UnmanagedTopicConfigs)
 	c.pool.setSource(t.Security)
 	c.pool.setGate(t.Gate)
 	c.pool.setAddresses(t.Within)
@@ -119,6 +121,12 @@ func (c *Cluster) setBootstrap(addrs []string) {
 	c.mu.Unlock()
 	c.logDirs.clear()
 	c.pool.reset()
+}
+
+func (c *Cluster) setUnmanaged(configs []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unmanaged = configs
 }
 
 // begin bounds a call by the caller's context, the default timeout, and the cluster's life.

@@ -9,6 +9,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaconfig"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -97,14 +98,22 @@ func (c *Cluster) askConfigs(ctx context.Context, calls []*call[[]string, *confi
 		return err
 	}
 	said := &configsAnswer{make(map[string][]ConfigEntry, len(topics)), map[string]error{}}
+	c.mu.Lock()
+	unmanaged := c.unmanaged
+	c.mu.Unlock()
 	for _, r := range resp.Resources {
 		if r.ErrorCode != 0 {
 			said.errs[r.ResourceName] = kafkaerr.New(op, r.ResourceName, r.ErrorCode, r.ErrorMessage, millis(resp.ThrottleMillis))
 			continue
 		}
 		entries := make([]ConfigEntry, 0, len(r.Configs))
+		names := make([]string, 0, len(r.Configs))
 		for _, e := range r.Configs {
-			entries = append(entries, configEntry(e))
+			entries, names = append(entries, configEntry(e)), append(names, e.Name)
+		}
+		for i := range entries {
+			// Only what is set on the topic itself is anybody's.
+			entries[i].Unmanaged = entries[i].Source == SourceTopic && kafkaconfig.IsUnmanaged(entries[i].Name, names, unmanaged)
 		}
 		slices.SortFunc(entries, func(a, b ConfigEntry) int { return cmp.Compare(a.Name, b.Name) })
 		said.configs[r.ResourceName] = entries

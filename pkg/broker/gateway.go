@@ -94,6 +94,8 @@ type Target struct {
 	Within Addresses
 	// Gate is asked about the cluster behind each connection; nil admits any.
 	Gate Gate
+	// UnmanagedTopicConfigs are settings of topics that are left as they are where nobody asks for them; see kafkaconfig.IsUnmanaged.
+	UnmanagedTopicConfigs []string
 }
 
 // errClosed is what calls get on a cluster that was forgotten, or whose gateway has ended.
@@ -170,6 +172,7 @@ func (g *Gateway) Cluster(t Target) *Cluster {
 	c.pool.setGate(t.Gate)
 	c.pool.setAddresses(t.Within)
 	c.pool.setSource(t.Security)
+	c.setUnmanaged(slices.Clone(t.UnmanagedTopicConfigs))
 	c.setBootstrap(slices.Clone(t.Bootstrap))
 	return c
 }

@@ -253,6 +253,9 @@ type ConfigEntry struct {
 	Sensitive bool
 	// Default is true when nobody set the value.
 	Default bool
+	// Unmanaged says that the setting is left as it is where nobody asks for it: the brokers' vendor sets it, or it is among those that the
+	// target names.
+	Unmanaged bool
 	// Synonyms are the values that would apply without this one, nearest first; the first is usually the value itself.
 	Synonyms []ConfigSynonym
 }

@@ -86,7 +86,7 @@ func (r *Resolver) HasSecrets() bool { return r.secrets != nil }
 func (r *Resolver) Of(kafka *v1beta1.Kafka) (broker.Target, bool) {
 	t := broker.Target{Key: fmt.Sprintf("%s/%s/%s", kafka.Namespace, kafka.Name, kafka.UID)}
 	if external := kafka.Spec.External; external != nil {
-		t.Bootstrap = external.BootstrapServers
+		t.Bootstrap, t.UnmanagedTopicConfigs = external.BootstrapServers, external.UnmanagedTopicConfigs
 		if r.addresses != nil {
 			t.Within = r.addresses
 		}

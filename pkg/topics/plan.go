@@ -45,7 +45,7 @@ func Compare(spec Spec, have broker.Topic, config []broker.ConfigEntry) Steps {
 // Settings is what must be set and removed so that a topic's own settings are those wanted. Brokers do not tell the value of a
 // sensitive setting, so that one is always set.
 func Settings(want map[string]string, config []broker.ConfigEntry) (set map[string]string, remove []string) {
-	own := ownSettings(config)
+	own := ownSettings(want, config)
 	for _, key := range slices.Sorted(maps.Keys(own)) {
 		if _, wanted := want[key]; !wanted {
 			remove = append(remove, key)
@@ -62,11 +62,13 @@ func Settings(want map[string]string, config []broker.ConfigEntry) (set map[stri
 	return set, remove
 }
 
-// ownSettings are the settings of the topic itself, without those of its reassignments.
-func ownSettings(config []broker.ConfigEntry) map[string]broker.ConfigEntry {
+// ownSettings are the settings of the topic itself, without those of its reassignments, and those that are left alone because the brokers'
+// vendor sets them, or somebody else whom the Kafka names: what a spec asks for is the spec's all the same.
+func ownSettings(want map[string]string, config []broker.ConfigEntry) map[string]broker.ConfigEntry {
 	own := map[string]broker.ConfigEntry{}
 	for _, entry := range config {
-		if entry.Source == broker.SourceTopic && !kafkaconfig.IsReassignmentThrottle(entry.Name) {
+		_, wanted := want[entry.Name]
+		if entry.Source == broker.SourceTopic && !kafkaconfig.IsReassignmentThrottle(entry.Name) && (wanted || !entry.Unmanaged) {
 			own[entry.Name] = entry
 		}
 	}
@@ -76,7 +78,7 @@ func ownSettings(config []broker.ConfigEntry) map[string]broker.ConfigEntry {
 // Drift says in words how a topic's own settings are not those wanted; "" when they are. The order is that of the keys, so that the
 // same drift is always told in the same words. Of a setting whose value brokers do not tell, only that it is there counts.
 func Drift(want map[string]string, config []broker.ConfigEntry) string {
-	own := ownSettings(config)
+	own := ownSettings(want, config)
 	keys := map[string]struct{}{}
 	for key := range own {
 		keys[key] = struct{}{}
@@ -121,7 +123,7 @@ func Disagreements(want Spec, have broker.Topic, config []broker.ConfigEntry, sp
 	if n := want.Replicas; n != nil && int(*n) != have.ReplicationFactor() {
 		errs = append(errs, field.Invalid(spec.Child("replicas"), *n, fmt.Sprintf("topic has %d; set %[1]d to adopt it", have.ReplicationFactor())))
 	}
-	own := ownSettings(config)
+	own := ownSettings(want.Config, config)
 	set, remove := Settings(want.Config, config)
 	for _, key := range slices.Sorted(maps.Keys(set)) {
 		at := spec.Child("config").Key(key)

@@ -86,6 +86,28 @@ func TestDriftIsToldInTheSameWords(t *testing.T) {
 	}
 }
 
+// What is left alone is no drift, is not taken away and need not be repeated by who takes the topic over. What a spec says of it counts.
+func TestSettingsThatAreLeftAlone(t *testing.T) {
+	config := entries("vendor.id", "1", "vendor.tier", "hot", "retention.ms", "7")
+	for i := range config {
+		config[i].Unmanaged = strings.HasPrefix(config[i].Name, "vendor.")
+	}
+	silent := map[string]string{"retention.ms": "7"}
+	if set, remove := Settings(silent, config); len(set)+len(remove) > 0 || Drift(silent, config) != "" {
+		t.Errorf("set %v, remove %v, drift %q", set, remove, Drift(silent, config))
+	}
+	if errs := Disagreements(Spec{Config: silent}, topic(4), config, field.NewPath("spec")); len(errs) > 0 {
+		t.Error(errs)
+	}
+	asked := map[string]string{"retention.ms": "7", "vendor.tier": "cold"}
+	if set, remove := Settings(asked, config); !maps.Equal(set, map[string]string{"vendor.tier": "cold"}) || len(remove) > 0 {
+		t.Errorf("set %v, remove %v", set, remove)
+	}
+	if got := Drift(asked, config); got != `vendor.tier is "hot", the spec says "cold"` {
+		t.Error(got)
+	}
+}
+
 func TestDisagreements(t *testing.T) {
 	for _, tc := range []struct {
 		rule   string
