@@ -145,6 +145,16 @@ func (c *Cluster) BrokerVersions(ctx context.Context) (map[int32]BrokerVersion, 
 	return versions, nil
 }
 
+// Reach asks brokers at the addresses that they advertise whether they answer, and returns why each of them is not reached, nil for one that is.
+func (c *Cluster) Reach(ctx context.Context, ids ...int32) []error {
+	ctx, done := c.begin(ctx)
+	defer done()
+	return parallel(ctx, ids, func(ctx context.Context, id int32) error {
+		_, err := askBroker(ctx, c, id, c.versionsRequest())
+		return err
+	})
+}
+
 // parallel runs one call per item at the same time; the number of requests in flight is bounded by the pool.
 func parallel[In, Out any](ctx context.Context, items []In, do func(context.Context, In) Out) []Out {
 	outs := make([]Out, len(items))

@@ -29,6 +29,10 @@ const plainListener = "plain"
 // ReasonClusterClaimed is Ready's reason of a Kafka whose brokers are those of another. Only the API server gives it.
 const ReasonClusterClaimed = "ClusterClaimed"
 
+// ReasonBrokersUnreachable is the reason of an external Kafka whose brokers are not reached at the addresses that they advertise, although one
+// answers at a bootstrap address: of Degraded when some are not, of Ready when none is.
+const ReasonBrokersUnreachable = "BrokersUnreachable"
+
 // ErrNoHost says that there are no Secrets, because there is no Kubernetes around.
 var ErrNoHost = errors.New("Secrets are kept by the Kubernetes that this API is part of, and this server runs without one")
 

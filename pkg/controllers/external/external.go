@@ -47,6 +47,7 @@ const (
 // Cluster is what the controller asks of a cluster's brokers.
 type Cluster interface {
 	Describe(ctx context.Context) (broker.ClusterInfo, error)
+	Reach(ctx context.Context, ids ...int32) []error
 }
 
 var _ Cluster = (*broker.Cluster)(nil)
@@ -76,6 +77,7 @@ type Controller struct {
 	synced    cache.InformerSynced
 	kafkas    kafkalisters.KafkaLister
 	loop      *loop.Loop
+	tries     tries
 }
 
 // New builds a Controller. It starts nothing.
@@ -133,6 +135,7 @@ func (c *Controller) Run(ctx context.Context) {
 func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
 	k, err := c.kafkas.Kafkas(key.Namespace).Get(key.Name)
 	if apierrors.IsNotFound(err) {
+		c.tries.forget(key)
 		return 0, nil
 	}
 	if err != nil {
@@ -141,12 +144,10 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	if k.Spec.External == nil || k.DeletionTimestamp != nil {
 		return 0, nil
 	}
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	at, _ := c.targets.Of(k)
 	// It has to see what answers where others who ask the same brokers do not look as long as the status does not let them.
 	at.Key += "/observer"
-	info, askErr := loop.Await(ctx, c.loop, func() (broker.ClusterInfo, error) { return c.connect(at).Describe(asking) })
+	answer, askErr := loop.Await(ctx, c.loop, func() (said, error) { return c.ask(ctx, k, c.connect(at)) })
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
@@ -155,7 +156,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 		again = againAway
 	}
 	next := k.DeepCopy()
-	next.Status = status(k, info, askErr, c.clock.Now())
+	next.Status = status(k, answer, askErr, c.clock.Now())
 	if equality.Semantic.DeepEqual(next.Status, k.Status) {
 		return again, nil
 	}
@@ -163,6 +164,24 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 		return 0, fmt.Errorf("update status of Kafka %s: %w", key, err)
 	}
 	return again, nil
+}
+
+// said is what the brokers of a cluster said.
+type said struct {
+	broker.ClusterInfo
+	// unreachable are those that do not answer at the addresses that they advertise.
+	unreachable []v1beta1.UnreachableBroker
+}
+
+// ask asks who the brokers are, and each of them whether it is where it says.
+func (c *Controller) ask(ctx context.Context, k *v1beta1.Kafka, cluster Cluster) (said, error) {
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	info, err := cluster.Describe(asking)
+	if err != nil {
+		return said{}, err
+	}
+	return said{info, c.tries.of(k).look(ctx, cluster, info.Brokers, c.clock.Now())}, nil
 }
 
 // unreachable says why a cluster is not reached, in the same words for as long as they are true. An error names addresses in the order
@@ -186,7 +205,7 @@ func unreachable(k *v1beta1.Kafka, err error) (reason, message string) {
 }
 
 // status is what the brokers at the bootstrap servers said. Without an answer the last one stands, only not as Ready.
-func status(k *v1beta1.Kafka, info broker.ClusterInfo, err error, now time.Time) v1beta1.KafkaStatus {
+func status(k *v1beta1.Kafka, info said, err error, now time.Time) v1beta1.KafkaStatus {
 	status := *k.Status.DeepCopy()
 	servers := k.Spec.External.BootstrapServers
 	status.ObservedGeneration = k.Generation
@@ -205,9 +224,18 @@ func status(k *v1beta1.Kafka, info broker.ClusterInfo, err error, now time.Time)
 			}
 		}
 		status.ClusterID = info.ID
-		status.Brokers = v1beta1.BrokerCounts{Desired: int32(len(info.Brokers)), Registered: registered, Ready: registered}
+		answering := registered - int32(len(info.unreachable))
+		status.Brokers = v1beta1.BrokerCounts{Desired: int32(len(info.Brokers)), Registered: registered, Ready: answering}
+		status.UnreachableBrokers = info.unreachable[:min(len(info.unreachable), maxUnreachable)]
 		ready.Status, ready.Reason = metav1.ConditionTrue, reasonReady
 		ready.Message = fmt.Sprintf("%d brokers are registered", registered)
+		if len(info.unreachable) > 0 {
+			ready.Message = fmt.Sprintf("%d of %d brokers answer at the addresses that they advertise", answering, registered)
+			degraded.Status, degraded.Reason, degraded.Message = metav1.ConditionTrue, target.ReasonBrokersUnreachable, unreachableMessage(info.unreachable)
+			if answering == 0 {
+				ready.Status, ready.Reason = metav1.ConditionFalse, target.ReasonBrokersUnreachable
+			}
+		}
 	}
 	for _, condition := range []metav1.Condition{ready, degraded} {
 		condition.ObservedGeneration = status.ObservedGeneration

@@ -30,7 +30,7 @@ func newKafka() *v1beta1.Kafka {
 }
 
 func TestStatusSaysWhatTheBrokersSay(t *testing.T) {
-	info := broker.ClusterInfo{ID: "abc", Brokers: []broker.BrokerInfo{{ID: 0}, {ID: 1}, {ID: 2, Fenced: true}}}
+	info := said{ClusterInfo: broker.ClusterInfo{ID: "abc", Brokers: []broker.BrokerInfo{{ID: 0}, {ID: 1}, {ID: 2, Fenced: true}}}}
 
 	answered := status(newKafka(), info, nil, begin)
 	if !meta.IsStatusConditionTrue(answered.Conditions, v1beta1.ConditionReady) {
@@ -48,7 +48,7 @@ func TestStatusSaysWhatTheBrokersSay(t *testing.T) {
 
 	known := newKafka()
 	known.Status = answered
-	away := status(known, broker.ClusterInfo{}, errors.New("nobody is there"), begin.Add(time.Hour))
+	away := status(known, said{}, errors.New("nobody is there"), begin.Add(time.Hour))
 	ready := meta.FindStatusCondition(away.Conditions, v1beta1.ConditionReady)
 	if ready.Status != metav1.ConditionFalse || ready.Reason != reasonUnreachable || ready.ObservedGeneration != 7 {
 		t.Errorf("a cluster that does not answer is %+v", ready)
@@ -76,7 +76,7 @@ func TestAnObjectionIsRepeatedInTheSameWords(t *testing.T) {
 		{errors.New("refused"), reasonUnreachable, "no broker answers at k1:9092,k2:9092"},
 		{&kafkaerr.UnreachableError{Err: &kafkaerr.SecurityError{Reason: kafkaerr.ReasonCredentialsUnavailable, Text: "Secret streams/a does not exist"}}, "CredentialsUnavailable", "Secret streams/a does not exist"},
 	} {
-		k.Status = status(k, broker.ClusterInfo{}, tc.err, begin)
+		k.Status = status(k, said{}, tc.err, begin)
 		for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionDegraded} {
 			if c := meta.FindStatusCondition(k.Status.Conditions, kind); c.Reason != tc.reason || c.Message != tc.message {
 				t.Errorf("%v: %s is %s %q, want %s %q", tc.err, kind, c.Reason, c.Message, tc.reason, tc.message)
@@ -95,6 +95,8 @@ func (a answers) Describe(ctx context.Context) (broker.ClusterInfo, error) {
 		return broker.ClusterInfo{}, ctx.Err()
 	}
 }
+
+func (a answers) Reach(_ context.Context, ids ...int32) []error { return make([]error, len(ids)) }
 
 // A settled system writes nothing: a cluster that says the same again leaves its object alone.
 func TestTheSameAnswerIsNoWrite(t *testing.T) {
@@ -160,14 +162,14 @@ func TestTheSameAnswerIsNoWrite(t *testing.T) {
 func TestOneThatDoesNotAnswerLiftsNoObjection(t *testing.T) {
 	k := newKafka()
 	objection := &kafkaerr.SecurityError{Reason: kafkaerr.ReasonAddressNotAllowed, Text: "b:1 is not dialled"}
-	k.Status = status(k, broker.ClusterInfo{}, objection, begin)
+	k.Status = status(k, said{}, objection, begin)
 	k.Generation++
-	k.Status = status(k, broker.ClusterInfo{}, errors.New("connection refused"), begin)
+	k.Status = status(k, said{}, errors.New("connection refused"), begin)
 	if why := target.NotAllowed(k); why == nil || *why != *objection {
 		t.Errorf("requests are let through: %+v", k.Status.Conditions)
 	}
 	k.Spec.External.BootstrapServers = []string{"k3:9092"}
-	if k.Status = status(k, broker.ClusterInfo{}, errors.New("connection refused"), begin); target.NotAllowed(k) != nil {
+	if k.Status = status(k, said{}, errors.New("connection refused"), begin); target.NotAllowed(k) != nil {
 		t.Errorf("that was said of other brokers: %+v", k.Status.Conditions)
 	}
 }

@@ -142,7 +142,8 @@ func (r *StatusREST) identify(ctx context.Context, obj, old runtime.Object) (run
 // identifyTheirs asks the brokers of an external Kafka of which cluster they are.
 func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka) {
 	k.Status.ClusterID = before.Status.ClusterID
-	if !meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionReady) {
+	ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
+	if ready == nil || ready.Status != metav1.ConditionTrue && ready.Reason != target.ReasonBrokersUnreachable {
 		return
 	}
 	id, err := r.clusterID(ctx, before)
@@ -155,7 +156,7 @@ func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka)
 			k.Status.ClusterID = stranger.ID
 		}
 		setWrong(ctx, k, before, why)
-	default:
+	case ready.Status == metav1.ConditionTrue:
 		setCondition(k, before, v1beta1.ConditionReady, reasonNotIdentified, "the API server cannot find out which cluster answers at spec.external.bootstrapServers", false)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // confirm says in the spec of an external Kafka which cluster it is.
@@ -129,5 +130,22 @@ func TestAClusterThatIsNamedBeforehand(t *testing.T) {
 	}
 	if got := report(t, confirm(t, server.Client, k, id), ""); readyReason(got) != "True BrokersReady" || got.Status.ClusterID != id {
 		t.Errorf("%+v", got.Status)
+	}
+}
+
+// Which cluster it is is known as soon as one broker says so, also when clients cannot be sent to the others.
+func TestAClusterWhoseBrokersAreNotReachedIsKnown(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	k, err := kafkas(fake.Object.Namespace).Get(t.Context(), fake.Object.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: target.ReasonBrokersUnreachable})
+	if k, err = kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if k.Status.ClusterID != "id-of-"+k.Namespace || readyReason(k) != "False BrokersUnreachable" {
+		t.Errorf("%+v", k.Status)
 	}
 }
