@@ -117,3 +117,6 @@ const notKept = "the brokers accept settings and do not keep them; change the sp
 // NotKept is the message of ReasonConfigNotKept about a drift, and DriftNotKept the drift that a message is about.
 func NotKept(drift string) string        { return notKept + drift }
 func DriftNotKept(message string) string { return strings.TrimPrefix(message, notKept) }
+
+// Insisted says that settings were set back and are as before again whenever they are looked at.
+func Insisted(drift string) Verdict { return waiting(ReasonConfigNotKept, NotKept(drift)) }

@@ -81,7 +81,11 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 			"Topic %s was deleted on the brokers; made it again, empty, with %d partitions and %d replicas", want.Name, done.Have.Partitions, done.Have.Replicas)
 	}
 	if done.Reverted != "" {
-		c.reverts.add(w.key, topic, done.Reverted)
+		if c.reverts.add(w.key, topic, done.Reverted, c.clock.Now()) {
+			// Whether it sticks this time is found out by the next look.
+			done.Verdict = topics.Insisted(done.Reverted)
+			return done, nil
+		}
 		c.event(topic, corev1.EventTypeWarning, "ConfigReverted", "Configure", "Reverted settings of topic %s that were changed on the brokers: %s", want.Name, done.Reverted)
 	}
 	return done, nil
@@ -100,10 +104,15 @@ func (w *work) desired() topics.Desired {
 	if !made.id.IsZero() {
 		want.MadeID = made.id.String()
 	}
-	if drift := w.controller.reverts.insisted(w.key, topic); drift != "" {
-		want.NotKept = topics.NotKept(drift)
-	} else if says(topic, topics.ReasonConfigNotKept) {
+	now := w.controller.clock.Now()
+	if says(topic, topics.ReasonConfigNotKept) {
 		want.NotKept = meta.FindStatusCondition(topic.Status.Conditions, v1beta1.ConditionReady).Message
+		w.controller.reverts.take(w.key, topic, topics.DriftNotKept(want.NotKept), now)
+	}
+	if drift, due := w.controller.reverts.insisted(w.key, topic, now); due && topics.NotKept(drift) == want.NotKept {
+		want.NotKept = ""
+	} else if drift != "" && !due {
+		want.NotKept = topics.NotKept(drift)
 	}
 	if want.Unconfirmed {
 		// What the brokers have is looked at, and not asked for again.

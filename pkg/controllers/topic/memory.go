@@ -2,6 +2,7 @@ package topic
 
 import (
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -64,30 +65,50 @@ type unrecordedTopic struct {
 // brokers, or somebody else, are taken to insist on it.
 const maxReverts = 3
 
+const (
+	// firstPause is how long it takes from then on until the change is reverted once more, in case that it sticks by now. Each pause is twice
+	// as long as the one before, and lastPause at most.
+	firstPause = time.Minute
+	lastPause  = time.Hour
+)
+
 // revert is a change of settings that was reverted.
 type revert struct {
 	uid        types.UID
 	generation int64
 	drift      string
 	times      int
+	// next is when it is reverted again, of a change that is insisted on.
+	next time.Time
 }
 
 // reverts know what was reverted and has not been found as specified since.
 type reverts struct{ memory[revert] }
 
-// add remembers that settings of a topic were reverted.
-func (r *reverts) add(key types.NamespacedName, topic *v1beta1.KafkaTopic, drift string) {
+// add remembers that settings of a topic were reverted, and tells whether that is told already.
+func (r *reverts) add(key types.NamespacedName, topic *v1beta1.KafkaTopic, drift string, now time.Time) (told bool) {
 	next := revert{uid: topic.UID, generation: topic.Generation, drift: drift, times: 1}
 	if was, known := r.get(key); known && was.uid == next.uid && was.generation == next.generation && was.drift == drift {
 		next.times = was.times + 1
 	}
+	if next.times >= maxReverts {
+		next.next = now.Add(min(firstPause<<min(next.times-maxReverts, 10), lastPause))
+	}
 	r.put(key, next)
+	return next.times > maxReverts
 }
 
-// insisted is the drift that is not reverted any more, of the spec of today; "" for none.
-func (r *reverts) insisted(key types.NamespacedName, topic *v1beta1.KafkaTopic) string {
-	if was, known := r.get(key); known && was.uid == topic.UID && was.generation == topic.Generation && was.times >= maxReverts {
-		return was.drift
+// take remembers a change that the status says is insisted on, as another process has found out.
+func (r *reverts) take(key types.NamespacedName, topic *v1beta1.KafkaTopic, drift string, now time.Time) {
+	if was, known := r.get(key); !known || was.uid != topic.UID || was.generation != topic.Generation {
+		r.put(key, revert{uid: topic.UID, generation: topic.Generation, drift: drift, times: maxReverts, next: now.Add(lastPause)})
 	}
-	return ""
+}
+
+// insisted is the drift that is not reverted before a pause has ended, of the spec of today; "" for none. due says that the pause has ended.
+func (r *reverts) insisted(key types.NamespacedName, topic *v1beta1.KafkaTopic, now time.Time) (drift string, due bool) {
+	if was, known := r.get(key); known && was.uid == topic.UID && was.generation == topic.Generation && was.times >= maxReverts {
+		return was.drift, !now.Before(was.next)
+	}
+	return "", false
 }

@@ -107,7 +107,8 @@ func (c *Controller) compareSettings(ctx context.Context, cluster Cluster, hoste
 		if drift == "" {
 			c.reverts.forget(types.NamespacedName{Namespace: topic.Namespace, Name: topic.Name})
 		}
-		if drift != told(topic) {
+		insisted, due := c.reverts.insisted(types.NamespacedName{Namespace: topic.Namespace, Name: topic.Name}, topic, c.clock.Now())
+		if drift != told(topic) || due && drift == insisted && drift != "" && topic.Spec.DriftPolicy != v1beta1.DriftReport {
 			c.check(topic)
 		}
 	}
