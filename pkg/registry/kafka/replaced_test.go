@@ -106,6 +106,11 @@ func TestAnotherClusterBehindAKnownAddress(t *testing.T) {
 	if got := report(t, k, ""); readyReason(got) != "True BrokersReady" || got.Status.ClusterID != theirs {
 		t.Errorf("confirmed: %+v", got.Status)
 	}
+	// The object's topic was in the former cluster: the one of its name here is not taken for it.
+	code := 0
+	if err := liveRequests(k, "orders")["records"].Do(t.Context()).StatusCode(&code).Error(); code != 422 || !strings.Contains(err.Error(), recovery.Topics(t)["orders"].ID) {
+		t.Errorf("records for a topic of the former cluster: code %d, %v", code, err)
+	}
 	// The way back is the same.
 	site.LeadTo(nil)
 	if got := report(t, k, ""); readyReason(got) != "True BrokersReady" || got.Status.ClusterID != theirs {
