@@ -70,6 +70,29 @@ func (e *UnknownOutcomeError) Error() string {
 
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 
+// TooFewBrokersError says that a request was refused because brokers are away for now that the cluster has. Nothing was changed, and it is
+// done when they are back.
+type TooFewBrokersError struct {
+	// Op and Object are as in Error.
+	Op, Object string
+	// Serving is how many brokers serve, Brokers how many the cluster has, as far as is known.
+	Serving, Brokers int
+	// Err is the refusal.
+	Err error
+}
+
+func (e *TooFewBrokersError) Error() string {
+	var refusal *Error
+	words := e.Err.Error()
+	if errors.As(e.Err, &refusal) && refusal.Message != "" {
+		words = refusal.Message
+	}
+	return fmt.Sprintf("%s %s: waiting for brokers, of which %d of %d serve: %s", e.Op, e.Object, e.Serving, e.Brokers, words)
+}
+
+// IsTooFewBrokers tells whether err says that brokers are away without which a request is not carried out.
+func IsTooFewBrokers(err error) bool { var e *TooFewBrokersError; return errors.As(err, &e) }
+
 // NoAnswerError says that a request got no answer. It is inside of an *UnreachableError, or an *UnknownOutcomeError.
 type NoAnswerError struct {
 	Addr string
@@ -160,6 +183,12 @@ func IsUnknownOutcome(err error) bool { var e *UnknownOutcomeError; return error
 func MayAppear(err error) bool {
 	var e *UnknownOutcomeError
 	return errors.As(err, &e) && e.Absent
+}
+
+// MayBeCreated tells whether err says that a create was sent and that nobody knows what came of it, whatever was there before.
+func MayBeCreated(err error) bool {
+	var e *UnknownOutcomeError
+	return errors.As(err, &e) && e.Op == OpCreateTopic
 }
 
 // IsNotSupported tells whether err says that the cluster lacks what was asked for (ZooKeeper mode, older release).

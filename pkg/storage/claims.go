@@ -79,8 +79,11 @@ type Claim struct {
 	// is somebody else's.
 	Wanted []json.RawMessage `json:"wanted,omitempty"`
 	// Asked is when brokers were asked last for what a stored owner wants, about, so that each request is waited for anew. Clocks differ and
-	// jump: how old it is says nothing.
+	// jump: how old it is proves nothing.
 	Asked time.Time `json:"asked,omitzero"`
+	// Unanswered is what brokers were asked to make for the owner, or for former ones, and did not answer, in the form of its kind and the newest
+	// first. They may do so however late: also when the owner has got it by another request, and after that was deleted.
+	Unanswered []json.RawMessage `json:"unanswered,omitempty"`
 	// MayAdopt says that who made the owner may take over what is on the brokers already.
 	MayAdopt bool `json:"mayAdopt,omitempty"`
 	// TombstonedIDs are what former owners had on the brokers and is still to be deleted.
@@ -99,14 +102,20 @@ type Claim struct {
 const maxWanted = 9
 
 // Want notes what the brokers are asked for from now on, in addition to what they were asked for before.
-func (c *Claim) Want(wanted json.RawMessage) {
+func (c *Claim) Want(wanted json.RawMessage) { c.Wanted = newest(wanted, c.Wanted) }
+
+// Await notes what the brokers were asked for and did not answer, in addition to what they did not answer before.
+func (c *Claim) Await(wanted json.RawMessage) { c.Unanswered = newest(wanted, c.Unanswered) }
+
+// newest puts something before others, once.
+func newest(wanted json.RawMessage, others []json.RawMessage) []json.RawMessage {
 	all := []json.RawMessage{wanted}
-	for _, earlier := range c.Wanted {
+	for _, earlier := range others {
 		if !bytes.Equal(earlier, wanted) && len(all) < maxWanted {
 			all = append(all, earlier)
 		}
 	}
-	c.Wanted = all
+	return all
 }
 
 // OfKafka tells whether a claim is about the Kafka with a uid: another one of its name may have been there when it was written. "" is a uid
@@ -205,7 +214,7 @@ func (c *Claims) Take(ctx context.Context, claim Claim, object string) (*Claim, 
 // Update writes a claim if nobody changed it since it was read, and returns it as it stands then.
 func (c *Claims) Update(ctx context.Context, claim *Claim, change func(*Claim)) (*Claim, error) {
 	next := *claim
-	next.TombstonedIDs, next.Wanted = slices.Clone(claim.TombstonedIDs), slices.Clone(claim.Wanted)
+	next.TombstonedIDs, next.Wanted, next.Unanswered = slices.Clone(claim.TombstonedIDs), slices.Clone(claim.Wanted), slices.Clone(claim.Unanswered)
 	change(&next)
 	value, err := json.Marshal(next)
 	if err != nil {

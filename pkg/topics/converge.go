@@ -324,7 +324,7 @@ func Make(ctx context.Context, brokers Brokers, name string, spec Spec, tombston
 	var created *broker.CreatedTopic
 	hooks.aside(ctx, func() { created, taken, err = Create(ctx, brokers, topic, tombstoned, false) })
 	if kafkaerr.IsUnknownOutcome(err) && Large(topic.Partitions, int32(topic.Replicas)) {
-		return &Outcome{Verdict: Unconfirmed(name), Unanswered: kafkaerr.MayAppear(err)}, broker.Topic{}, nil
+		return &Outcome{Verdict: Unconfirmed(name), Unanswered: kafkaerr.MayAppear(err), Lost: true}, broker.Topic{}, nil
 	}
 	if err != nil || created == nil {
 		return nil, taken, err

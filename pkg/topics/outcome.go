@@ -44,6 +44,8 @@ type Outcome struct {
 	Made bool
 	// Unanswered says that this call asked for the topic, which was not there, and that nobody knows what came of it.
 	Unanswered bool
+	// Lost says that the answer to this call's create was lost, whatever was there before.
+	Lost bool
 	// Reverted tells the settings that were changed outside and set back.
 	Reverted string
 }
@@ -63,8 +65,12 @@ func Unreachable(message string) Verdict {
 	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonClusterUnreachable, Message: message}
 }
 
-// NotApplied says that the brokers did not do what they were asked for; message is err's text.
+// NotApplied says that the brokers did not do what they were asked for; message is err's text. Those that wait for others of them are no better
+// than those that cannot be asked.
 func NotApplied(err error, message string) Verdict {
+	if kafkaerr.IsTooFewBrokers(err) {
+		return Unreachable(message)
+	}
 	return Verdict{Status: metav1.ConditionFalse, Reason: ReasonNotApplied, Message: message, Stalled: kafkaerr.Permanent(err)}
 }
 

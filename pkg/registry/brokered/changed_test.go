@@ -102,7 +102,7 @@ func TestAClaimThatOthersChangeIsChangedAllTheSame(t *testing.T) {
 			w.note(context.Background(), claim, Outcome[*object]{ID: "id", Made: true}, nil)
 		},
 		"take back": func(w *write[*object, string], claim *storage.Claim) {
-			w.takeBackWish(context.Background(), claim, Leftover{})
+			w.takeBackWish(context.Background(), claim, Leftover{}, false)
 		},
 		"give back": func(w *write[*object, string], claim *storage.Claim) {
 			w.giveBack(context.Background(), claim, Leftover{})
@@ -142,7 +142,7 @@ func TestAllThatWasWithdrawnIsTakenBack(t *testing.T) {
 	m.standing.Wanted = []json.RawMessage{wish("5"), wish("4"), wish("3"), wish("2")}
 	claim := *m.standing
 	m.fail = errors.New("no leader")
-	w.takeBackWish(t.Context(), &claim, Leftover{Wanted: []json.RawMessage{wish("3")}})
+	w.takeBackWish(t.Context(), &claim, Leftover{Wanted: []json.RawMessage{wish("3")}}, false)
 	claim.Wanted = []json.RawMessage{wish("2")}
 	w.giveBack(t.Context(), &claim, Leftover{})
 	if err := w.store.takeBack(t.Context(), claim.Name); err == nil {

@@ -66,6 +66,10 @@ func (w *write[T, H]) leftover(c *storage.Claim) Leftover {
 	left := Leftover{IDs: tombstoned(c)}
 	if !c.Retain && c.OfKafka(w.hostUID) {
 		left.Wanted = c.Wanted
+		if w.store.awaited(c) {
+			left.Unanswered = c.Unanswered
+			left.Came = func(ctx context.Context) (bool, error) { return w.store.Sweeper.came(ctx, w.host, c) }
+		}
 	}
 	return left
 }
@@ -117,6 +121,9 @@ func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Cla
 			}
 			for _, asked := range wanted.Wanted {
 				revised.Want(asked)
+			}
+			if len(left.Unanswered) > 0 {
+				revised.Unanswered, revised.Asked = left.Unanswered, standing.Asked
 			}
 			*c = revised
 		})
@@ -172,7 +179,7 @@ func (w *write[T, H]) giveBack(ctx context.Context, claim *storage.Claim, left L
 	defer cancel()
 	_, err := s.tryOwn(ctx, claim, func(claim *storage.Claim) (*storage.Claim, error) {
 		// Others may have found out meanwhile what former owners had.
-		if len(left.IDs)+len(left.Wanted)+len(claim.TombstonedIDs) == 0 {
+		if len(left.IDs)+len(left.Wanted)+len(claim.TombstonedIDs) == 0 && !s.awaited(claim) {
 			return nil, s.claims.Drop(ctx, claim)
 		}
 		s.Sweeper.Check(claim.Name, 0)
@@ -271,8 +278,8 @@ func (s *Store[T, H]) Keep(ctx context.Context, obj T) error {
 }
 
 // Asked notes that the brokers, which do not have what a stored object asks for, were asked for it, or are about to be: what is found of it
-// later is the object's, whoever finds it. It is looked for by name.
-func (s *Store[T, H]) Asked(ctx context.Context, obj T) error {
+// later is the object's, whoever finds it. It is looked for by name. lost says that there may be no answer, so that it may come however late.
+func (s *Store[T, H]) Asked(ctx context.Context, obj T, lost bool) error {
 	wanted, err := s.kind.Wanted(obj)
 	if err != nil {
 		return apierrors.NewInternalError(err)
@@ -289,6 +296,9 @@ func (s *Store[T, H]) Asked(ctx context.Context, obj T) error {
 		first = len(c.Wanted) == 0
 		if wanted != nil {
 			c.Want(wanted)
+		}
+		if lost && wanted != nil {
+			s.await(c, wanted)
 		}
 		if age := now.Sub(c.Asked); first || age < 0 || age > askedAgain {
 			c.Asked = now
@@ -309,7 +319,7 @@ const askedAgain = inFlight / 3
 // whether he may take over what is.
 func moveTo(c *storage.Claim, uid types.UID) {
 	if !c.OfKafka(uid) {
-		c.ClusterUID, c.MayAdopt, c.Wanted, c.WithoutID = uid, false, nil, nil
+		c.ClusterUID, c.MayAdopt, c.Wanted, c.WithoutID, c.Unanswered = uid, false, nil, nil, nil
 	}
 }
 

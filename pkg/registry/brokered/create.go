@@ -149,7 +149,7 @@ func (w *write[T, H]) around(ctx context.Context, key string, obj runtime.Object
 	now := claim
 	if done.ID == "" && !done.WithoutID && !done.Unanswered && w.asks {
 		// Before the object is there that would have somebody's topic by it.
-		now = w.takeBackWish(ctx, claim, left)
+		now = w.takeBackWish(ctx, claim, left, done.Lost)
 		close(noted)
 	} else {
 		crash.Go(func() error {
@@ -196,12 +196,15 @@ func (w *write[T, H]) make(ctx context.Context, obj T, left Leftover) (Outcome[T
 // note writes to the claim what the brokers call what was made, or what it is when they give no ids, and returns it as it stands then. Without it
 // the object's status and the sweeper find out later.
 func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outcome[T], withoutID json.RawMessage) *storage.Claim {
-	if done.ID == "" && withoutID == nil {
+	if done.ID == "" && withoutID == nil && !done.Lost {
 		return claim
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	now, err := w.store.changeOwn(ctx, claim, func(c *storage.Claim) {
+		if w.lost(c, done.Lost); done.ID == "" && withoutID == nil {
+			return
+		}
 		// The object is not known to be stored: Server goes on saying so. When it never is, what was somebody's before stays.
 		c.ID, c.WithoutID, c.TombstonedIDs, c.Retain, c.Wanted = done.ID, withoutID, nil, c.Retain || !done.Made, nil
 	})
@@ -213,11 +216,22 @@ func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outco
 	return now
 }
 
-// takeBackWish writes to the claim that brokers were not asked for what the object wants, and returns it as it stands then.
-func (w *write[T, H]) takeBackWish(ctx context.Context, claim *storage.Claim, left Leftover) *storage.Claim {
+// lost notes in the claim of a create that what it asked for may come late.
+func (w *write[T, H]) lost(c *storage.Claim, lost bool) {
+	if lost && w.asks && len(c.Wanted) > 0 {
+		w.store.await(c, c.Wanted[0])
+	}
+}
+
+// takeBackWish writes to the claim that what the object wants is not known to be made for it, should it be there, and returns it as it stands
+// then. lost says that brokers were asked for it all the same.
+func (w *write[T, H]) takeBackWish(ctx context.Context, claim *storage.Claim, left Leftover, lost bool) *storage.Claim {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
-	now, err := w.store.changeOwn(ctx, claim, func(c *storage.Claim) { c.Wanted = left.Wanted })
+	now, err := w.store.changeOwn(ctx, claim, func(c *storage.Claim) {
+		w.lost(c, lost)
+		c.Wanted = left.Wanted
+	})
 	if err != nil {
 		w.withdraw(ctx, claim, left, err)
 		return claim

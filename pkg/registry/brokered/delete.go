@@ -34,7 +34,7 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime
 		c.Server, c.ReportedID, c.ReportedAs = "", "", nil
 		switch id := s.kind.ReportedID(o); {
 		case c.Retain:
-			c.Wanted = nil
+			c.Wanted, c.Unanswered = nil, nil
 		case id != "" && id != c.ID:
 			c.ReportedID, c.ReportedAs = id, wanted
 		}
@@ -74,7 +74,10 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime
 // of it. When its claim is gone, too, it gets a new one, as a tombstone. What the write has only found is left to the claim, and so is
 // what has a name that is another object's by now: that one has found it, and taken it.
 func (s *Store[T, H]) release(ctx context.Context, obj T, done Outcome[T]) error {
-	if done.ID == "" {
+	switch {
+	case done.ID == "" && done.Lost:
+		return s.Lost(ctx, obj, done.Unanswered)
+	case done.ID == "":
 		return nil
 	}
 	retain, _ := s.kind.Retain(obj)

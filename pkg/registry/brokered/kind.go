@@ -34,6 +34,8 @@ type Outcome[T any] struct {
 	Made, TakenOver bool
 	// Unanswered says that this call asked for it when it was not there, and that nobody knows what came of it: it may appear yet.
 	Unanswered bool
+	// Lost says that this call asked for it, and that the answer was lost, whatever was there before: it may be carried out however late.
+	Lost bool
 	// Record writes the outcome to the object: its status, and what the spec left to the brokers. generation is that of the spec that the
 	// outcome is of: the object may have a newer one by then, whose outcome is not known, or is recorded already.
 	Record func(obj T, generation int64)
@@ -45,6 +47,10 @@ type Leftover struct {
 	IDs []string
 	// Wanted is what may have been made without anybody recording its id: any of it, or nothing.
 	Wanted []json.RawMessage
+	// Unanswered is what was asked for, and may come late. Came tells whether what has the name by now may be that; it is nil when nothing is
+	// awaited.
+	Unanswered []json.RawMessage
+	Came       func(context.Context) (bool, error)
 }
 
 // Verdict is what the brokers say of a write that was not carried out.
@@ -101,6 +107,10 @@ type Kind[T Object, H any] interface {
 
 	// Find looks for what may have been made without anybody recording its id. The id is "" when there is no such thing.
 	Find(ctx context.Context, host H, claim *storage.Claim) (id string, err error)
+	// Has looks for what has a name. The id is "" where the host gives none.
+	Has(ctx context.Context, host H, name storage.Name) (id string, found bool, err error)
+	// Members are the parts of the host that serve at the moment, each of which may carry out late what it was asked for.
+	Members(ctx context.Context, host H) ([]string, error)
 	// Remove deletes what has an id on the brokers, if it also has the name, or one that collides with it and so had the same claim.
 	Remove(ctx context.Context, host H, name storage.Name, id string) error
 }

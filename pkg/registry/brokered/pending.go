@@ -33,6 +33,8 @@ type pendingDeletion struct {
 	// revision is that of a claim that may be of a create under way, and since is when it was first seen so.
 	revision int64
 	since    time.Time
+	// sight is of a name under which something may come late.
+	sight sight
 }
 
 // add makes a name pending that is due at a time, or sooner when it is one that is due sooner.
@@ -172,6 +174,28 @@ func (s *pendingDeletions) watched(name storage.Name, revision int64, now time.T
 		}
 		// The clock's readings hold a monotonic one, so that this is a duration even when the wall clock jumps.
 		age = now.Sub(one.since)
+	})
+	return age
+}
+
+// see notes what was seen of a name under which something may come late.
+func (s *pendingDeletions) see(name storage.Name, seen sight) {
+	s.change(name, func(one *pendingDeletion) { one.sight = seen })
+}
+
+// sight is what was seen of a name last.
+func (s *pendingDeletions) sight(name storage.Name) (seen sight) {
+	s.change(name, func(one *pendingDeletion) { seen = one.sight })
+	return seen
+}
+
+// seen notes that something has a name, and tells for how long that was so when somebody looked.
+func (s *pendingDeletions) seen(name storage.Name, now time.Time) (age time.Duration) {
+	s.change(name, func(one *pendingDeletion) {
+		if one.sight.since.IsZero() {
+			one.sight.since = now
+		}
+		age = now.Sub(one.sight.since)
 	})
 	return age
 }

@@ -234,9 +234,12 @@ func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool,
 		// What makes it may still be on its way to the brokers.
 		return false, nil
 	}
-	if owned {
+	switch {
+	case owned:
 		_, err = s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.TombstonedIDs = nil })
-	} else {
+	case s.store.awaited(c):
+		return s.await(ctx, c)
+	default:
 		err = s.store.claims.Drop(ctx, c)
 	}
 	return err == nil && (!owned || !s.unrecorded(owner, c)), err

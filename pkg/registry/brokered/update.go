@@ -208,8 +208,12 @@ func (s *Store[T, H]) noteOutcome(ctx context.Context, obj T, done Outcome[T]) {
 	switch {
 	case done.ID != "", done.WithoutID:
 		s.Learn(ctx, obj, done.ID, done.TakenOver)
-	case done.Unanswered:
-		if err := s.Asked(ctx, obj); err != nil {
+	case done.Unanswered, done.Lost:
+		asked := func() error { return s.Lost(ctx, obj, false) }
+		if done.Unanswered {
+			asked = func() error { return s.Asked(ctx, obj, true) }
+		}
+		if err := asked(); err != nil {
 			klog.FromContext(ctx).Error(err, "Not written to the claim that what it is on may appear yet", "claim", s.kind.Name(obj))
 		}
 	}

@@ -27,6 +27,8 @@ type outcome struct {
 	made bool
 	// unanswered says that this write asked for it, and that it may appear yet.
 	unanswered bool
+	// lost says that the answer to its create was lost, so that it may be carried out however late.
+	lost bool
 	// retain says that the topic was somebody's before, so that it stays with an object that leaves that open.
 	retain bool
 	// verdict is what the object's conditions say of it.
@@ -46,7 +48,7 @@ func failed(err error) outcome {
 	if live.IsAway(err) {
 		return unreachable(err)
 	}
-	return outcome{verdict: topics.NotApplied(err, live.Line(err)), unanswered: kafkaerr.MayAppear(err)}
+	return outcome{verdict: topics.NotApplied(err, live.Line(err)), unanswered: kafkaerr.MayAppear(err), lost: kafkaerr.MayBeCreated(err)}
 }
 
 func settled(topic *kafka.KafkaTopic, have broker.Topic, made bool) outcome {
@@ -76,7 +78,7 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 			takenOver = by != itsOwn
 			return err
 		},
-		Remake: func(ctx context.Context) error { return p.topics.Asked(ctx, topic) },
+		Remake: func(ctx context.Context) error { return p.topics.Asked(ctx, topic, false) },
 		Reserve: func(ctx context.Context, partitions, replicas int32) (func(), string, error) {
 			return p.capacity.Reserve(ctx, cluster, clusterOf(topic).String(), partitions, replicas)
 		},
@@ -94,7 +96,7 @@ func (p *plane) apply(ctx context.Context, cluster *broker.Cluster, topic *kafka
 	if takenOver && err == nil && done.Have != nil {
 		warnTakenOver(ctx, topic)
 	}
-	return outcome{onBrokers: done.Have, made: done.Made, unanswered: done.Unanswered, retain: retain || takenOver, verdict: done.Verdict}, err
+	return outcome{onBrokers: done.Have, made: done.Made, unanswered: done.Unanswered, lost: done.Lost, retain: retain || takenOver, verdict: done.Verdict}, err
 }
 
 // notAskedForError says that a topic is somebody's, and that a change did not ask to take it over.

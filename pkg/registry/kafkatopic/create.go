@@ -32,7 +32,7 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 		if err != nil {
 			return brokered.Outcome[*kafka.KafkaTopic]{}, err
 		}
-		return k.takeOver(ctx, cluster, topic, have, nil)
+		return k.takeOver(ctx, cluster, topic, have, brokered.Leftover{})
 	}
 	release, problem, err := k.reserve(ctx, cluster, topic, 0, ptr.Deref(topic.Spec.Partitions, 0), ptr.Deref(topic.Spec.Replicas, 0), partitionsField)
 	switch {
@@ -49,7 +49,7 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 	case done != nil:
 		return k.outcome(*done), nil
 	}
-	return k.takeOver(ctx, cluster, topic, taken, left.Wanted)
+	return k.takeOver(ctx, cluster, topic, taken, left)
 }
 
 // toAdopt is the topic that a new object names by its id. None is made in its place.
@@ -84,9 +84,9 @@ func (k kind) deleteFormer(ctx context.Context, cluster *broker.Cluster, topic *
 
 // takeOver makes a topic that is there the object's. One that nobody but a former request for this name can have made is made anew,
 // unless it is as wanted.
-func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, left []json.RawMessage) (brokered.Outcome[*kafka.KafkaTopic], error) {
+func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, left brokered.Leftover) (brokered.Outcome[*kafka.KafkaTopic], error) {
 	var none brokered.Outcome[*kafka.KafkaTopic]
-	ours, err := k.isLeft(ctx, cluster, topic, have, left)
+	ours, err := k.isLeftover(ctx, cluster, topic, have, left)
 	if err != nil {
 		return none, refusedOrUnknown(err, topic)
 	}
@@ -128,6 +128,18 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	return k.outcome(adopted(topic, have)), nil
 }
 
+// isLeftover tells whether a topic is what was made for a former object of the name, also when that came late.
+func (k kind) isLeftover(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, left brokered.Leftover) (bool, error) {
+	ours, err := k.isLeft(ctx, cluster, topic, have, left.Wanted)
+	if err != nil || ours || left.Came == nil {
+		return ours, err
+	}
+	if came, err := left.Came(ctx); err != nil || !came {
+		return false, err
+	}
+	return k.isLeft(ctx, cluster, topic, have, left.Unanswered)
+}
+
 // isLeft tells whether a topic is what was made for the object, or for an earlier one of the name, whose server could not record it.
 func (k kind) isLeft(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, have broker.Topic, left []json.RawMessage) (bool, error) {
 	if same, err := k.isWanted(ctx, cluster, have, left); err != nil || !same {
@@ -146,7 +158,7 @@ func (p *plane) create(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	if err != nil || made == nil {
 		return nil, taken, err
 	}
-	return &outcome{onBrokers: made.Have, made: made.Made, unanswered: made.Unanswered, verdict: made.Verdict}, taken, nil
+	return &outcome{onBrokers: made.Have, made: made.Made, unanswered: made.Unanswered, lost: made.Lost, verdict: made.Verdict}, taken, nil
 }
 
 // adopted is the outcome of a create that has taken over what was there. Its records were somebody's before, so that they stay when

@@ -91,7 +91,7 @@ func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *k
 		// Brokers delete in the background; the create waits for them.
 		return verdict{}, nil
 	}
-	if ours, err := k.isLeft(ctx, cluster, topic, have, left.Wanted); err != nil || ours {
+	if ours, err := k.isLeftover(ctx, cluster, topic, have, left); err != nil || ours {
 		return verdict{}, statusUnlessAway(err, topic)
 	}
 	return k.judgeTakeOver(ctx, cluster, topic, have)

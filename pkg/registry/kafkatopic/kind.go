@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -136,7 +137,7 @@ func (k kind) Unreachable(err error) brokered.Outcome[*kafka.KafkaTopic] {
 func (k kind) Failed(err error) brokered.Outcome[*kafka.KafkaTopic] { return k.outcome(failed(err)) }
 
 func (k kind) outcome(done outcome) brokered.Outcome[*kafka.KafkaTopic] {
-	out := brokered.Outcome[*kafka.KafkaTopic]{Made: done.made, Unanswered: done.unanswered, TakenOver: done.retain, Record: func(topic *kafka.KafkaTopic, generation int64) { k.write(topic, generation, done) }}
+	out := brokered.Outcome[*kafka.KafkaTopic]{Made: done.made, Unanswered: done.unanswered, Lost: done.lost, TakenOver: done.retain, Record: func(topic *kafka.KafkaTopic, generation int64) { k.write(topic, generation, done) }}
 	if done.onBrokers != nil {
 		out.ID, out.WithoutID = done.onBrokers.ID.String(), done.onBrokers.ID.IsZero()
 	}
@@ -199,6 +200,27 @@ func (kind) isWanted(ctx context.Context, cluster *broker.Cluster, have broker.T
 		}
 	}
 	return false, nil
+}
+
+// Has implements brokered.Kind.
+func (kind) Has(ctx context.Context, cluster *broker.Cluster, name storage.Name) (string, bool, error) {
+	have, found, err := cluster.Topic(ctx, name.Name)
+	return have.ID.String(), found, err
+}
+
+// Members implements brokered.Kind. Brokers that are registered and fenced do not serve.
+func (kind) Members(ctx context.Context, cluster *broker.Cluster) ([]string, error) {
+	info, err := cluster.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]string, 0, len(info.Brokers))
+	for _, b := range info.Brokers {
+		if !b.Fenced {
+			members = append(members, strconv.Itoa(int(b.ID)))
+		}
+	}
+	return members, nil
 }
 
 // Remove implements brokered.Kind.

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -38,7 +40,24 @@ func (p *plane) checkAsked(ctx context.Context, topic, old *kafka.KafkaTopic, dr
 	case topic.DeletionTimestamp != nil || dryRun:
 		return nil
 	}
-	return p.topics.Asked(ctx, topic)
+	return p.topics.Asked(ctx, topic, true)
+}
+
+// lostMeanwhile takes down that the topic of an object which is gone was asked for, and not answered: whoever says so in its status, which he
+// may write, comes too late for that, and what he asked for may come later still.
+func (p *plane) lostMeanwhile(ctx context.Context, info rest.UpdatedObjectInfo) {
+	obj, err := info.UpdatedObject(ctx, &kafka.KafkaTopic{})
+	topic, ok := obj.(*kafka.KafkaTopic)
+	if err != nil || !ok || topic.UID == "" || topic.Spec.ClusterRef.Name == "" || !asking(topic) || p.access.own(ctx, topic, "") != nil {
+		return
+	}
+	if stored, err := p.Topic(ctx, topic.Name); err == nil && stored.UID == topic.UID || err != nil && !apierrors.IsNotFound(err) {
+		// Whoever says so tries again.
+		return
+	}
+	if err := p.topics.Lost(ctx, topic, topic.Status.TopicID == ""); err != nil {
+		klog.FromContext(ctx).Info("What was asked for an object that is gone is not looked for", "topic", klog.KObj(topic), "err", err)
+	}
 }
 
 // asking tells whether a status says that the brokers are asked for the object's topic.

@@ -3,6 +3,7 @@ package kafkatopic
 import (
 	"context"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -127,8 +128,11 @@ func (r *StatusREST) Update(ctx context.Context, name string, info rest.UpdatedO
 		return err
 	}
 	out, created, err := r.StatusREST.Update(ctx, name, info, create, validate, forceAllowCreate, options)
-	if err == nil && learn != nil {
+	switch {
+	case err == nil && learn != nil:
 		learn(ctx)
+	case (apierrors.IsNotFound(err) || apierrors.IsConflict(err)) && !dryRun:
+		r.plane.lostMeanwhile(ctx, info)
 	}
 	return out, created, err
 }

@@ -1,0 +1,169 @@
+package brokered
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/klog/v2"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// A host carries out what it did not answer however late: one that was stopped reads it from its sockets when it goes on. What was asked for may
+// be there by another request long before, and be deleted with its object, so that the claim of a deleted object stays for as long as
+// something may come, for whoever wants the name to take over at once.
+
+const (
+	// lateFor is how long after a request without an answer what it asks for may come. How long a host stands still nobody can say; whoever
+	// operates it, or its liveness probe, has started it anew by then, and what was in its sockets is gone.
+	lateFor = time.Hour
+	// forwardedFor is how long a request is on its way although no host stands still: Kafka's brokers hand it to the controller for a minute, and
+	// wait for each answer for half of one (retryTimeoutMs in BrokerServer, controller.socket.timeout.ms).
+	forwardedFor = 2 * time.Minute
+)
+
+// sight is what was seen of a name under which something may come late.
+type sight struct {
+	// without are the members of the host that served when nothing had the name; nil when that was not seen.
+	without []string
+	// since is when something was first seen to have it after that.
+	since time.Time
+}
+
+// awaited tells whether something may still come that was asked for, and not answered. Clocks jump: by a wrong time nothing is deleted that would
+// not be by a right one, and something may stay.
+func (s *Store[T, H]) awaited(c *storage.Claim) bool {
+	return len(c.Unanswered) > 0 && !c.Retain && s.clock.Since(c.Asked) < lateFor
+}
+
+// await notes in a claim that something was asked for now and may come late.
+func (s *Store[T, H]) await(c *storage.Claim, wanted json.RawMessage) {
+	if !s.awaited(c) {
+		c.Unanswered = nil
+	}
+	c.Await(wanted)
+	if age := s.clock.Since(c.Asked); age < 0 || age > askedAgain {
+		c.Asked = s.clock.Now()
+	}
+}
+
+// Lost notes that what an object wants was asked for, and not answered. The object may be gone, and the name another's: the claim of that one says
+// so then, or a new one. absent says that brokers did not have it when they were asked, so that what is found at once was made for the object.
+func (s *Store[T, H]) Lost(ctx context.Context, obj T, absent bool) error {
+	wanted, err := s.kind.Wanted(obj)
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	retain, _ := s.kind.Retain(obj)
+	if wanted == nil || retain {
+		return nil
+	}
+	_, uid, err := s.kind.Host(ctx, obj, obj, false)
+	if err != nil && !s.backend.Away(err) {
+		return err
+	}
+	name := s.kind.Name(obj)
+	note := func(c *storage.Claim) {
+		s.await(c, wanted)
+		if absent && c.Owner.UID == obj.GetUID() {
+			c.Want(wanted)
+		}
+	}
+	for range claimRetries {
+		standing, err := s.claims.Get(ctx, name)
+		switch {
+		case err != nil:
+			return apierrors.NewInternalError(err)
+		case standing == nil:
+			tombstone := storage.Claim{Name: name, ClusterUID: uid, Owner: ownerOf(obj), Since: s.clock.Now()}
+			note(&tombstone)
+			_, err = s.claims.Take(ctx, tombstone, "")
+		case !standing.OfKafka(uid):
+			return nil
+		default:
+			_, err = s.claims.Update(ctx, standing, note)
+		}
+		var claimed *storage.ClaimedError
+		switch {
+		case err == nil:
+			s.Sweeper.Check(name, requestFirst)
+			return nil
+		case !errors.Is(err, storage.ErrClaimChanged) && !errors.As(err, &claimed):
+			return apierrors.NewInternalError(err)
+		}
+	}
+	return apierrors.NewConflict(s.DefaultQualifiedResource, obj.GetName(), errBusy)
+}
+
+// await looks for what may come late for a deleted object, which has nothing else any more, and deletes it. done is false as long as something
+// may come. What has the name and is not as it was asked for, or cannot have come so, is somebody's, and stays.
+func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool, err error) {
+	kind := s.store.kind
+	host, uid, found, err := s.store.backend.Host(ctx, c.Cluster)
+	if err != nil {
+		return false, err
+	}
+	if !found || !c.OfKafka(uid) || s.watched(c) >= lateFor {
+		return true, s.store.claims.Drop(ctx, c)
+	}
+	// Before the name is looked for: who comes back in between did not serve without it.
+	members, err := kind.Members(ctx, host)
+	if err != nil {
+		return false, err
+	}
+	id, there, err := kind.Has(ctx, host, c.Name)
+	if err != nil || there && slices.Contains(tombstoned(c), id) {
+		return false, err
+	}
+	if len(c.Wanted)+len(c.TombstonedIDs) > 0 || c.ID+c.ReportedID != "" || c.WithoutID != nil {
+		if c, err = s.store.claims.Update(ctx, c, func(c *storage.Claim) {
+			c.ID, c.WithoutID, c.TombstonedIDs, c.Wanted, c.ReportedID, c.ReportedAs = "", nil, nil, nil, "", nil
+		}); err != nil {
+			return false, err
+		}
+	}
+	if !there {
+		s.pending.see(c.Name, sight{without: members})
+		return false, nil
+	}
+	mine, err := kind.Find(ctx, host, &storage.Claim{Name: c.Name, Wanted: c.Unanswered})
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case mine == "" || mine != id:
+		// While it is there nothing else is made of the name.
+		return true, s.store.claims.Drop(ctx, c)
+	case s.late(c, members):
+		klog.FromContext(ctx).Info("What was asked for a deleted object came late, and goes", "claim", c.Name, "id", mine)
+		if c, err = s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.ID = mine }); err != nil {
+			return false, err
+		}
+		return s.sweep(ctx, c)
+	case s.pending.seen(c.Name, s.store.clock.Now()) < inFlight:
+		// Who made it may be served by others a moment before it serves, and another server may know more.
+		return false, nil
+	}
+	return true, s.store.claims.Drop(ctx, c)
+}
+
+// late tells whether what has the name of a claim by now, and had not when it was last looked at, may have come by a request without an answer:
+// a moment after that was sent, or when one of the host's members has begun to serve since.
+func (s *Sweeper[T, H]) late(c *storage.Claim, members []string) bool {
+	without := s.pending.sight(c.Name).without
+	if without == nil {
+		return false
+	}
+	age := s.store.clock.Since(c.Asked)
+	return age >= 0 && age < forwardedFor || slices.ContainsFunc(members, func(member string) bool { return !slices.Contains(without, member) })
+}
+
+// came is late for who creates an object of the name.
+func (s *Sweeper[T, H]) came(ctx context.Context, host H, c *storage.Claim) (bool, error) {
+	members, err := s.store.kind.Members(ctx, host)
+	return err == nil && s.late(c, members), err
+}
