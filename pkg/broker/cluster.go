@@ -40,6 +40,7 @@ type Cluster struct {
 	mu        sync.Mutex
 	bootstrap []string
 	unmanaged []string // the target's UnmanagedTopicConfigs
+	size      int      // how many brokers the cluster is to have; 0 when that is not known
 	dir       *directory
 	preferred string // the address that any broker's reads go to while it answers
 	snapshot  *Snapshot
@@ -69,7 +70,7 @@ func newCluster(gateway *Options, t Target) *Cluster {
 	if parts := strings.SplitN(t.Key, "/", 3); len(parts) == 3 {
 		label = parts[0] + "/" + parts[1]
 	}
-	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts, label), bootstrap: slices.Clone(t.Bootstrap),
+	c := &Cluster{opts: opts, key: t.Key, label: label, pool: newPool(opts, label), bootstrap: slices.Clone(t.Bootstrap), size: t.Brokers,
 		reads: make(chan struct{}, MaxReads), produces: make(chan struct{}, maxProduces)}
 	c.unmanaged = slices.Clone(t.UnmanagedTopicConfigs)
 	c.pool.setSource(t.Security)

@@ -29,12 +29,13 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 	}
 	create := creation{topic, &absence{name: topic.Name}}
 	if validateOnly {
-		return share(ctx, c, c.shared.validateCreate, op, topic.Name, create)
+		would, err := share(ctx, c, c.shared.validateCreate, op, topic.Name, create)
+		return would, c.waitsForBrokers(ctx, op, topic.Name, topic.replicas(), err)
 	}
 	before, others := c.LastSnapshot(), false
 	result, err := shareWrite(ctx, c, c.shared.create, op, topic.Name, create)
 	lost := err
-	err = c.confirm(ctx, op, topic.Name, err, func(ctx context.Context) (bool, error) {
+	err = c.confirm(ctx, op, topic.Name, c.waitsForBrokers(ctx, op, topic.Name, topic.replicas(), err), func(ctx context.Context) (bool, error) {
 		have, found, err := c.topicNow(ctx, topic.Name)
 		if err != nil || !found {
 			if err == nil {
@@ -66,6 +67,14 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic NewTopic, validateOnly 
 		return CreatedTopic{}, err
 	}
 	return result, nil
+}
+
+// replicas is how many replicas a topic is to have; less than 1 for the brokers' default.
+func (t NewTopic) replicas() int {
+	if len(t.Assignments) > 0 {
+		return len(t.Assignments[0])
+	}
+	return int(t.Replicas)
 }
 
 // creation is a topic to create.
@@ -311,6 +320,7 @@ func (c *Cluster) CreatePartitions(ctx context.Context, topic string, total int3
 			return nil
 		}
 	}
+	err = c.waitsForBrokers(ctx, op, topic, before.ReplicationFactor(), err)
 	if validateOnly {
 		return err
 	}

@@ -88,6 +88,8 @@ type Target struct {
 	Key string
 	// Bootstrap are host:port addresses of brokers.
 	Bootstrap []string
+	// Brokers is how many brokers the cluster is to have; 0 when that is not known.
+	Brokers int
 	// Security says how connections are encrypted and authenticated; nil for clear text and no authentication.
 	Security SecuritySource
 	// Within are the addresses where its brokers may be; nil for any.
@@ -174,6 +176,7 @@ func (g *Gateway) Cluster(t Target) *Cluster {
 	c.pool.setSource(t.Security)
 	c.setUnmanaged(slices.Clone(t.UnmanagedTopicConfigs))
 	c.setBootstrap(slices.Clone(t.Bootstrap))
+	c.setSize(t.Brokers)
 	return c
 }
 

@@ -102,6 +102,9 @@ func (r *Resolver) Of(kafka *v1beta1.Kafka) (broker.Target, bool) {
 		}
 		return t, len(t.Bootstrap) > 0 && r.identified(kafka, &t)
 	}
+	if kafka.Spec.Brokers != nil && kafka.Spec.Brokers.Replicas != nil {
+		t.Brokers = int(*kafka.Spec.Brokers.Replicas)
+	}
 	for _, listener := range kafka.Status.Listeners {
 		if listener.Name == plainListener {
 			t.Bootstrap = listener.Addresses

@@ -281,6 +281,8 @@ func TestWhatWaitsForAPersonIsStalled(t *testing.T) {
 	}{
 		{"brokers that are away", &brokers{away: true}, topics.ReasonClusterUnreachable, false},
 		{"too few brokers", &brokers{refuse: refused(38)}, topics.ReasonNotApplied, false},
+		{"brokers that wait for others", &brokers{refuse: &kafkaerr.TooFewBrokersError{Op: "create topic", Object: "orders", Serving: 1, Brokers: 3, Err: refused(38)}},
+			topics.ReasonClusterUnreachable, false},
 		{"a setting that is not valid", &brokers{refuse: refused(40)}, topics.ReasonNotApplied, true},
 		{"a policy", &brokers{refuse: refused(44)}, topics.ReasonNotApplied, true},
 	} {

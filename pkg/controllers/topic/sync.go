@@ -188,6 +188,10 @@ func (c *Controller) wait(at broker.Target, key types.NamespacedName) {
 // transient tells errors that are no refusal of what the spec says.
 func transient(err error) bool {
 	var refusal *kafkaerr.Error
+	if kafkaerr.IsTooFewBrokers(err) {
+		// They come one after the other: see refusals.
+		return false
+	}
 	return !errors.As(err, &refusal) || refusal.Retriable || kafkaerr.IsUnknownOutcome(err)
 }
 

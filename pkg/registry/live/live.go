@@ -173,9 +173,10 @@ func (c *Clusters) Begin(ctx context.Context, cluster *broker.Cluster) error {
 	return c.slow.begin(ctx, namespace+"/"+name)
 }
 
-// IsAway tells whether err says that no broker could be asked, so that nothing has happened.
+// IsAway tells whether err says that no broker could be asked, or that too many of them are away for what was asked, so that nothing has
+// happened.
 func IsAway(err error) bool {
-	return errors.Is(err, ErrNotUp) || kafkaerr.IsUnreachable(err) && !kafkaerr.IsUnknownOutcome(err)
+	return errors.Is(err, ErrNotUp) || kafkaerr.IsTooFewBrokers(err) || kafkaerr.IsUnreachable(err) && !kafkaerr.IsUnknownOutcome(err)
 }
 
 // RequestTime bounds a request, leaving the rest of the 34 seconds that the generic handlers allow for answering.
@@ -210,7 +211,7 @@ func Refused(err error, gr schema.GroupResource, name, field string) *apierrors.
 	if details == nil {
 		return status
 	}
-	if kafkaerr.IsUnreachable(err) || apierrors.IsTimeout(status) {
+	if kafkaerr.IsUnreachable(err) || kafkaerr.IsTooFewBrokers(err) || apierrors.IsTimeout(status) {
 		details.RetryAfterSeconds = 0
 	}
 	if kind := kinds[gr.Resource]; kind != "" && apierrors.IsInvalid(status) && details.Kind == gr.Resource {

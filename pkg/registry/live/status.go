@@ -62,7 +62,7 @@ func Status(err error, gr schema.GroupResource, name, field string) *apierrors.S
 		return newStatus(kafkaerr.TimedOut, fmt.Sprintf("%v; read the object before trying again", err), gr, name, retryUnavailable)
 	case errors.As(err, &refusal):
 		return refusedStatus(err, refusal, gr, name, field)
-	case errors.As(err, &unreachable):
+	case errors.As(err, &unreachable), kafkaerr.IsTooFewBrokers(err):
 		return newStatus(kafkaerr.Unavailable, err.Error(), gr, name, retryUnavailable)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return newStatus(kafkaerr.TimedOut, err.Error(), gr, name, retryUnavailable)

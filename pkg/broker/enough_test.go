@@ -1,0 +1,56 @@
+package broker
+
+import (
+	"net"
+	"strconv"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+)
+
+// A controller refuses replicas for want of brokers. That passes where the cluster has as many brokers, however that is known, and does not where it
+// has not.
+func TestWantOfBrokersThatAreAwayPasses(t *testing.T) {
+	fenced := func(b *bench) {
+		b.kafka.ControlKey(int16(kmsg.DescribeCluster), func(request kmsg.Request) (kmsg.Response, error, bool) {
+			b.kafka.KeepControl()
+			response := request.ResponseKind().(*kmsg.DescribeClusterResponse)
+			response.ClusterID, response.ControllerID = "id", 0
+			host, port, _ := net.SplitHostPort(b.kafka.ListenAddrs()[0])
+			number, _ := strconv.ParseInt(port, 10, 32)
+			for id := range int32(3) {
+				one := kmsg.NewDescribeClusterResponseBroker()
+				one.NodeID, one.IsFenced, one.Host, one.Port = id, id > 0, host, int32(number)
+				response.Brokers = append(response.Brokers, one)
+			}
+			return response, nil, true
+		})
+	}
+	for name, tc := range map[string]struct {
+		arrange  func(*bench)
+		size     int
+		replicas int16
+		passes   bool
+	}{
+		"more than the cluster has":              {nil, 0, 3, false},
+		"as many as are registered, most fenced": {fenced, 0, 3, true},
+		"more than are registered":               {fenced, 0, 4, false},
+		"as many as the cluster is to have":      {nil, 3, 3, true},
+		"more than the cluster is to have":       {nil, 3, 4, false},
+	} {
+		for _, validateOnly := range []bool{false, true} {
+			b := newBench(t, Options{}, kfake.NumBrokers(1))
+			if tc.arrange != nil {
+				tc.arrange(b)
+			}
+			c := b.gateway.Cluster(Target{Key: "streams/my-cluster/uid-1", Bootstrap: b.kafka.ListenAddrs(), Brokers: tc.size})
+			_, err := c.CreateTopic(testContext(t), NewTopic{Name: "orders", Partitions: 1, Replicas: tc.replicas}, validateOnly)
+			if passes := kafkaerr.IsTooFewBrokers(err); passes != tc.passes || !passes && kafkaerr.CodeOf(err) != kafkaerr.InvalidReplicationFactor {
+				t.Errorf("%s, validate only %v: %v", name, validateOnly, err)
+			}
+		}
+	}
+}
