@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -15,21 +16,36 @@ import (
 )
 
 // ManagersOf are the KafkaTopics of a Kafka by the topic's name on the brokers. Claims see to it that there is one for each. One that waits for a
-// person because the topic of its name is somebody else's manages nothing.
+// person because the topic of its name is somebody else's manages nothing. Another Kafka may be the same cluster: a topic that an object there has is
+// managed by that one.
 func (r *REST) ManagersOf(ctx context.Context, k *kafka.Kafka) (map[string]kafka.TopicReference, error) {
-	obj, err := r.of(ctx, k.Namespace, k.Name)
+	here := types.NamespacedName{Namespace: k.Namespace, Name: k.Name}
+	twins, err := r.plane.Clusters.Twins(ctx, here)
 	if err != nil {
 		return nil, err
 	}
-	managers := make(map[string]kafka.TopicReference, meta.LenList(obj))
-	err = meta.EachListItem(obj, func(obj runtime.Object) error {
-		topic, err := asTopic(obj)
-		if err == nil && !says(topic, topics.ReasonTopicExists) && !says(topic, topics.ReasonTopicReplaced) {
-			managers[topic.TopicName()] = kafka.TopicReference{Namespace: topic.Namespace, Name: topic.Name}
+	managers, known := map[string]kafka.TopicReference{}, map[string]bool{}
+	for _, of := range append([]types.NamespacedName{here}, twins...) {
+		obj, err := r.of(ctx, of.Namespace, of.Name)
+		if err != nil {
+			return nil, err
 		}
-		return err
-	})
-	return managers, err
+		if err := meta.EachListItem(obj, func(obj runtime.Object) error {
+			topic, err := asTopic(obj)
+			if err != nil || says(topic, topics.ReasonTopicExists) || says(topic, topics.ReasonTopicReplaced) {
+				return err
+			}
+			// One that is not known to have the topic is about to, unless another has it.
+			name, has := topic.TopicName(), topic.Status.TopicID != "" || topic.Status.Partitions > 0
+			if has && !known[name] || of == here {
+				managers[name], known[name] = kafka.TopicReference{Namespace: topic.Namespace, Name: topic.Name}, has
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return managers, nil
 }
 
 // CountOf is how many KafkaTopics refer to a Kafka.
