@@ -51,9 +51,8 @@ type Hooks struct {
 	TakeOver func(context.Context, broker.Topic) error
 	// Remake is called before a topic is made in the place of one that the object had. Nothing is made if it fails.
 	Remake func(context.Context) error
-	// Whose tells of a topic that is not as specified whether it is what a deleted object left, which is about to be deleted, or what was made
-	// for an earlier spec of the object by a request whose answer was lost. It is called before a topic counts as somebody else's.
-	Whose func(context.Context, broker.Topic) (left, made bool, err error)
+	// Whose tells of a topic that is not as specified whose it is. It is called before a topic counts as somebody else's.
+	Whose func(context.Context, broker.Topic) (Title, error)
 	// Made is called as soon as a topic was made.
 	Made func(OnBrokers)
 	// Reserve is called before so many partitions of so many replicas each are added, 0 for what is left to the brokers, and released
@@ -278,12 +277,17 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 			if d.Outcome.Reason != ReasonTopicExists || hooks.Whose == nil {
 				return d.Outcome, nil
 			}
-			left, made, err := hooks.Whose(ctx, seen.Topic)
+			whose, err := hooks.Whose(ctx, seen.Topic)
 			switch {
-			case err != nil || !left && !made:
+			case err != nil || whose == TitleAdoptable:
 				return d.Outcome, err
-			case left:
+			case whose == TitleLeft:
 				return Outcome{Verdict: DeletionPending(want.Name)}, nil
+			case whose == TitleElsewhere:
+				return Outcome{Verdict: HadElsewhere(want.Name)}, nil
+			case whose == TitleForbidden:
+				return Outcome{Verdict: Exists(fmt.Sprintf("topic %s is on the brokers already and is not as the spec says, and who made this object had no right to take it over: "+
+					"whoever has the verb \"own\" on the Kafka can, by making them agree: %s", want.Name, d.Outcome.Message))}, nil
 			}
 			want.MadeID = seen.Topic.ID.String()
 		}

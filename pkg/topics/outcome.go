@@ -22,6 +22,21 @@ func Known(have broker.Topic) OnBrokers {
 	return OnBrokers{ID: have.ID, Partitions: int32(len(have.Partitions)), Replicas: int32(have.ReplicationFactor())}
 }
 
+// Title is by what an object may have a topic of its name that is not as it says.
+type Title int
+
+const (
+	// TitleAdoptable says that it may take the topic over, when they agree, and TitleForbidden that it may not.
+	TitleAdoptable Title = iota
+	TitleForbidden
+	// TitleElsewhere says that an object on another Kafka of the cluster has the topic.
+	TitleElsewhere
+	// TitleLeft says that the topic is what a deleted object left, and about to be deleted.
+	TitleLeft
+	// TitleMade says that it was made for an earlier spec of the object, by a request whose answer was lost.
+	TitleMade
+)
+
 // Verdict is what an object's conditions say of its topic.
 type Verdict struct {
 	// Status, Reason and Message are those of the condition Ready.

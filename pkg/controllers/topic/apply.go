@@ -2,7 +2,9 @@ package topic
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
@@ -67,7 +70,7 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 	}
 	if apierrors.IsForbidden(err) {
 		// The API server's words say who can take the topic over, and how.
-		return topics.Outcome{Verdict: topics.Exists(err.Error())}, nil
+		return topics.Outcome{Verdict: topics.Exists(words(err))}, nil
 	}
 	if apierrors.IsInvalid(err) && apierrors.HasStatusCause(err, metav1.CauseTypeFieldValueDuplicate) {
 		// Its words name the other object, which who reads this one's status need not know.
@@ -282,27 +285,45 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic) error {
 }
 
 // whose asks the API server, which alone knows what former objects left and what was asked for before, without telling it anything.
-func (w *work) whose(ctx context.Context, have broker.Topic) (left, made bool, err error) {
+func (w *work) whose(ctx context.Context, have broker.Topic) (topics.Title, error) {
 	if have.ID.IsZero() {
-		return false, false, nil
+		return topics.TitleAdoptable, nil
 	}
 	next := w.topic.DeepCopy()
 	next.Status.TopicID = have.ID.String()
 	w.found(next, true)
-	_, err = w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}})
+	_, err := w.controller.client.KafkaV1beta1().KafkaTopics(next.Namespace).UpdateStatus(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}})
 	switch {
 	case apierrors.HasStatusCause(err, topics.CauseDeletionPending):
-		return true, false, nil
+		return topics.TitleLeft, nil
 	case apierrors.HasStatusCause(err, topics.CauseMade):
 		w.made(topics.Known(have))
-		return false, true, nil
-	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+		return topics.TitleMade, nil
+	case apierrors.IsForbidden(err):
+		return topics.TitleForbidden, nil
+	case apierrors.HasStatusCause(err, metav1.CauseTypeFieldValueDuplicate):
+		return topics.TitleElsewhere, nil
+	case apierrors.IsInvalid(err):
 		// Whether the object may have it is another question.
-		return false, false, nil
+		return topics.TitleAdoptable, nil
 	case apierrors.IsNotFound(err):
-		return false, false, errMoved
+		return topics.TitleAdoptable, errMoved
 	}
-	return false, false, err
+	return topics.TitleAdoptable, err
+}
+
+// words is what the API server says of a refusal, without what it is a refusal of: whoever reads the status knows.
+func words(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return err.Error()
+	}
+	details := status.Status().Details
+	text := status.Status().Message
+	for _, format := range []string{"%s %q is forbidden: ", "%s %q is invalid: "} {
+		text = strings.TrimPrefix(text, fmt.Sprintf(format, schema.GroupKind{Group: details.Group, Kind: details.Kind}, details.Name))
+	}
+	return text
 }
 
 // taken tells whether the name of a topic that was made for an object is that of another by now, on the same Kafka or on another of its

@@ -127,7 +127,7 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 	}
 	if err := w.record(recording, done); apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
 		// A policy or a quota of Kubernetes: it says the same again until somebody changes it, or the topic.
-		done.Verdict = topics.NotApplied(err, err.Error())
+		done.Verdict = topics.NotApplied(err, words(err))
 		done.Stalled = true
 		return c.refused.again(key, topic, c.clock.Now()), c.report(recording, w.topic, done)
 	} else if err != nil {

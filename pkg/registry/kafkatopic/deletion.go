@@ -79,6 +79,9 @@ func (p *plane) foretellDeletion(ctx context.Context, cluster *broker.Cluster, t
 	case other != nil:
 		live.Warn(ctx, "the topic stays", errHadElsewhere)
 		return nil
+	case says(topic, topics.ReasonTopicExists):
+		live.Warn(ctx, "the topic stays", errNotItsOwn)
+		return nil
 	}
 	deletes, err := cluster.DeletesTopics(ctx)
 	var refusal *kafkaerr.Error

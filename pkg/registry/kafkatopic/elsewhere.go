@@ -42,5 +42,8 @@ func isElsewhere(err error) bool {
 	return apierrors.IsInvalid(err) && apierrors.HasStatusCause(err, metav1.CauseTypeFieldValueDuplicate)
 }
 
+// errNotItsOwn is why a topic stays whose name an object had.
+var errNotItsOwn = errors.New("it was on the brokers before, and the deleted object has not taken it over")
+
 // errHadElsewhere is why the topic of a deleted object stays.
 var errHadElsewhere = errors.New("a KafkaTopic on another Kafka of the same cluster has it, too")

@@ -78,7 +78,9 @@ func TestAwayBrokersAreAnOutage(t *testing.T) {
 		}, nil},
 		"growth": {func(client versioned.Interface, k *apiservertest.Kafka) (*v1beta1.KafkaTopic, error) {
 			return grow(client, k, metav1.PatchOptions{})
-		}, func(topic *v1beta1.KafkaTopic) bool { return *topic.Spec.Partitions == 6 && topic.Status.Partitions == 3 }},
+		}, func(topic *v1beta1.KafkaTopic) bool {
+			return *topic.Spec.Partitions == 6 && topic.Status.Partitions == 3
+		}},
 		"dry run of a growth": {func(client versioned.Interface, k *apiservertest.Kafka) (*v1beta1.KafkaTopic, error) {
 			return grow(client, k, metav1.PatchOptions{DryRun: dry})
 		}, nil},

@@ -8,11 +8,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/util/dryrun"
+	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // REST is kafkatopics. Its writes are those of pkg/registry/brokered.
@@ -37,9 +39,7 @@ func (*REST) Categories() []string { return []string{"kafka-all"} }
 
 // Delete implements rest.GracefulDeleter.
 func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateObjectFunc, options *metav1.DeleteOptions) (runtime.Object, bool, error) {
-	if !dryrun.IsDryRun(options.DryRun) {
-		return r.Store.Delete(ctx, name, validate, options)
-	}
+	dryRun := dryrun.IsDryRun(options.DryRun)
 	var topic *kafka.KafkaTopic
 	out, deleted, err := r.Store.Delete(ctx, name, func(ctx context.Context, obj runtime.Object) error {
 		if validate != nil {
@@ -50,13 +50,21 @@ func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateOb
 		topic, _ = obj.(*kafka.KafkaTopic)
 		return nil
 	}, options)
-	if err != nil || topic == nil {
+	switch {
+	case err != nil || topic == nil:
 		return out, deleted, err
+	case dryRun:
+		return out, deleted, r.foretell(ctx, topic)
+	case deleted && (says(topic, topics.ReasonTopicExists) || says(topic, topics.ReasonTopicReplaced)):
+		// The sweeper tells of what the object has.
+		if err := r.foretell(ctx, topic); err != nil {
+			klog.FromContext(ctx).Info("What stays of a deleted object is not told", "topic", klog.KObj(topic), "err", err)
+		}
 	}
-	return out, deleted, r.foretell(ctx, topic)
+	return out, deleted, nil
 }
 
-// foretell warns of what a delete would do that its answer does not show, in a dry run.
+// foretell warns of what a delete does that its answer does not show: in a dry run, and afterwards of what the object did not have.
 func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 	if topic.Spec.DeletionPolicy == kafka.TopicRetain {
 		return nil
