@@ -73,7 +73,7 @@ test-e2e: ## Run the tests in the cluster of `make up`, starting it if need be.
 	hack/test.sh e2e
 
 .PHONY: test-long
-test-long: ## Run the unit tests five times in random order, and with them those with the tag long; CI does not.
+test-long: ## Run the unit tests five times in random order, and what takes long with real brokers; CI does not.
 	hack/test.sh long
 
 .PHONY: bench

@@ -29,6 +29,8 @@ type suite struct {
 	packages []string
 	// env is what the environment has beside this process's own.
 	env []string
+	// told has all that tests log printed, also of those that pass.
+	told bool
 }
 
 func layers(root string) []layer {
@@ -50,7 +52,7 @@ func layers(root string) []layer {
 	}
 	return []layer{
 		{name: "unit", suites: []suite{
-			{name: "unit", dir: root, flags: []string{"-timeout", "10m"}, packages: []string{"./cmd/...", "./pkg/...", "./test/bench/...", "./test/e2e/harness"}},
+			{name: "unit", dir: root, flags: []string{"-timeout", "10m"}, packages: []string{"./cmd/...", "./pkg/...", "./test/bench/...", "./test/e2e/harness", "./test/faults"}},
 			{name: "unit-hack", dir: hack, flags: []string{"-timeout", "5m"}, packages: []string{"./..."}},
 		}},
 		// The gateway's tests have brokers of their own, and both suites wait for brokers half of the time. The unit layer has run the
@@ -60,7 +62,7 @@ func layers(root string) []layer {
 				packages: []string{"./pkg/broker"}},
 			// Most of the time a test waits for Java to start, or for a timeout.
 			{name: "integration", dir: root, flags: []string{"-tags", "integration", "-timeout", "30m", "-p", "1", "-parallel", "3"},
-				packages: []string{"./test/kafkaproc/...", "./test/integration/..."}},
+				packages: []string{"./test/kafkaproc/...", "./test/integration/...", "./test/faults"}},
 		}},
 		{name: "e2e", prepare: func(ctx context.Context) error { return makeUp(ctx, root) }, suites: []suite{
 			{name: "e2e", dir: root, flags: []string{"-tags", "e2e", "-timeout", "30m", "-count", "1", "-p", "1"},
@@ -70,6 +72,9 @@ func layers(root string) []layer {
 		{name: "long", suites: []suite{
 			{name: "long", dir: root, flags: []string{"-tags", "long", "-timeout", "120m", "-count", "5", "-shuffle", "on"},
 				packages: []string{"./cmd/...", "./pkg/...", "./test/bench/...", "./test/e2e/harness"}},
+			// What they count is a result, too. One real cluster at a time.
+			{name: "long-brokers", dir: root, flags: []string{"-tags", "long", "-timeout", "60m", "-count", "1", "-p", "1"}, told: true,
+				packages: []string{"./test/faults"}},
 		}},
 	}
 }

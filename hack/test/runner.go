@@ -89,7 +89,11 @@ func (r runner) runSuites(ctx context.Context, l layer, s *summary) []ran {
 // runSuite runs one go test. That tests or packages failed is no error of it.
 func (r runner) runSuite(ctx context.Context, s suite, name string) (outcomes, error) {
 	file := filepath.Join(r.results, name+".json")
-	args := append([]string{"--format", "pkgname-and-test-fails", "--format-hide-empty-pkg", "--jsonfile", file, "--"}, s.flags...)
+	format := "pkgname-and-test-fails"
+	if s.told {
+		format = "standard-verbose"
+	}
+	args := append([]string{"--format", format, "--format-hide-empty-pkg", "--jsonfile", file, "--"}, s.flags...)
 	cmd := exec.CommandContext(ctx, r.gotestsum, append(args, s.packages...)...)
 	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = r.out, r.out

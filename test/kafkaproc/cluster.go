@@ -77,11 +77,7 @@ func (c *Cluster) ToolInput(ctx context.Context, input []byte, class string, arg
 
 // Tool runs one of Kafka's own command-line classes with that standard input and returns its standard output.
 func (d Distribution) Tool(ctx context.Context, input []byte, class string, args ...string) ([]byte, error) {
-	logging := "-Dlog4j2.configurationFile=" + filepath.Join(d.Dir, "config", "tools-log4j2.properties")
-	if d.Version == Version3 {
-		logging = "-Dlog4j.configuration=file:" + filepath.Join(d.Dir, "config", "tools-log4j.properties")
-	}
-	java := append(append([]string{}, jvmFlags(128)...), logging, "-cp", d.Libs(), class)
+	java := append(append([]string{}, jvmFlags(128)...), d.loggingFlag("tools-"), "-cp", d.Libs(), class)
 	cmd := exec.Command("java", append(java, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr

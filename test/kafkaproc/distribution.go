@@ -19,12 +19,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc/cache"
 )
 
-// Versions of Apache Kafka that Distribution knows.
-const (
-	Version4 = "4.3.1" // KRaft only
-	Version3 = "3.9.2" // the last line that runs on ZooKeeper; its libs run ZooKeeper itself too
-)
-
 //go:embed layout
 var layoutFS embed.FS
 
@@ -32,6 +26,8 @@ var layoutFS embed.FS
 type Distribution struct {
 	Version string
 	Dir     string // holds bin, config and libs
+
+	release release
 }
 
 // Libs is the Java class path of the distribution.
@@ -39,15 +35,24 @@ func (d Distribution) Libs() string { return filepath.Join(d.Dir, "libs", "*") }
 
 // LoggingFlag is the Java flag that makes Kafka log to its standard output.
 func (d Distribution) LoggingFlag() string {
-	if d.Version == Version3 {
-		return "-Dlog4j.configuration=file:" + filepath.Join(d.Dir, "config", "log4j.properties")
+	return d.loggingFlag("")
+}
+
+// loggingFlag names the configuration of that prefix: Kafka moved to the second log4j with 4.0.
+func (d Distribution) loggingFlag(prefix string) string {
+	if d.release.before(4, 0) {
+		return "-Dlog4j.configuration=file:" + filepath.Join(d.Dir, "config", prefix+"log4j.properties")
 	}
-	return "-Dlog4j2.configurationFile=" + filepath.Join(d.Dir, "config", "log4j2.properties")
+	return "-Dlog4j2.configurationFile=" + filepath.Join(d.Dir, "config", prefix+"log4j2.properties")
 }
 
 // Provision returns the distribution of version, fetching it with Maven into the cache if it is not there yet.
 func Provision(ctx context.Context, version string) (Distribution, error) {
-	pom, err := renderPOM(version)
+	v, err := parseRelease(version)
+	if err != nil {
+		return Distribution{}, err
+	}
+	pom, err := renderPOM(v)
 	if err != nil {
 		return Distribution{}, err
 	}
@@ -58,7 +63,7 @@ func Provision(ctx context.Context, version string) (Distribution, error) {
 	if err := requireJava(ctx); err != nil {
 		return Distribution{}, err
 	}
-	layout, err := layoutOf(version)
+	layout, err := layoutOf(v)
 	if err != nil {
 		return Distribution{}, err
 	}
@@ -69,14 +74,14 @@ func Provision(ctx context.Context, version string) (Distribution, error) {
 	if err != nil {
 		return Distribution{}, fmt.Errorf("provisioning Apache Kafka %s: %w", version, err)
 	}
-	return Distribution{Version: version, Dir: dir}, nil
+	return Distribution{Version: version, Dir: dir, release: v}, nil
 }
 
 // layoutOf returns the files of ours (path → content) that make jars a distribution of version: what is common, and what
-// only its major version has.
-func layoutOf(version string) (map[string][]byte, error) {
+// only its major version has. Those of 3 are good for 2, too.
+func layoutOf(v release) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, sub := range []string{"layout/common", "layout/" + version[:1]} {
+	for _, sub := range []string{"layout/common", fmt.Sprintf("layout/%d", max(v.major(), 3))} {
 		err := fs.WalkDir(layoutFS, sub, func(p string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
 				return err

@@ -9,8 +9,12 @@ import (
 )
 
 func TestPOMNamesTheArtifactsOfItsVersion(t *testing.T) {
-	for _, version := range []string{Version3, Version4} {
-		pom, err := renderPOM(version)
+	for _, version := range []string{"2.8.2", Version3, Version4} {
+		v, err := parseRelease(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pom, err := renderPOM(v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,17 +37,42 @@ func TestPOMNamesTheArtifactsOfItsVersion(t *testing.T) {
 	}
 }
 
-func TestUnknownVersionIsRefusedNamingTheKnown(t *testing.T) {
-	_, err := Provision(context.Background(), "2.8.0")
-	if err == nil || !strings.Contains(err.Error(), Version4) || !strings.Contains(err.Error(), Version3) {
-		t.Errorf("error is %v, want one that lists %s and %s", err, Version3, Version4)
+func TestWhatIsNoVersionIsRefusedWithExamples(t *testing.T) {
+	for _, version := range []string{"", "4", "4.3", "1.1.1", "4.3.1-rc0", "../4.3.1"} {
+		_, err := Provision(context.Background(), version)
+		if err == nil || !strings.Contains(err.Error(), Version4) || !strings.Contains(err.Error(), Version3) {
+			t.Errorf("%q: error is %v, want one that names %s and %s", version, err, Version3, Version4)
+		}
+	}
+}
+
+// Voters are in the metadata from 3.9 on, and before it in the configuration, where a controller's address must not be advertised.
+func TestVotersAreWhereTheReleaseLooksForThem(t *testing.T) {
+	for version, dynamic := range map[string]bool{"3.3.2": false, "3.6.2": false, Version3: true, "4.0.1": true, Version4: true} {
+		v, err := parseRelease(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		properties := kraftProperties(v, Options{Nodes: 1}, t.TempDir(), 0, []int{9092, 9093}, []string{"127.0.0.1:9093"}, nil)
+		_, static := properties["controller.quorum.voters"]
+		if advertised := strings.Contains(properties["advertised.listeners"], "CONTROLLER"); static == dynamic || advertised != dynamic {
+			t.Errorf("%s: voters in the configuration %v, controllers advertised %v", version, static, advertised)
+		}
 	}
 }
 
 func TestLayoutHasWhatItsMajorVersionNeeds(t *testing.T) {
 	want := map[string][]string{
+		"2.8.2":  {"bin/kafka-topics.sh", "bin/zookeeper-server-start.sh", "config/log4j.properties"},
 		Version3: {"bin/kafka-topics.sh", "bin/zookeeper-server-start.sh", "config/log4j.properties"},
 		Version4: {"bin/kafka-topics.sh", "bin/kafka-server-start.sh", "config/log4j2.yaml", "config/log4j2.properties"},
+	}
+	layoutOf := func(version string) (map[string][]byte, error) {
+		v, err := parseRelease(version)
+		if err != nil {
+			return nil, err
+		}
+		return layoutOf(v)
 	}
 	for version, files := range want {
 		layout, err := layoutOf(version)

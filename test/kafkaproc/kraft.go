@@ -28,6 +28,9 @@ type Options struct {
 	Config map[string]string
 	// Listeners are those besides PLAINTEXT.
 	Listeners []Listener
+	// ControllerDoor, if it is there, is told where the controller of a node listens, and returns the address at which all nodes are to reach
+	// it: that of a proxy before it. Voters have it in their metadata, so it is for Version4 and Kafka 3.9.
+	ControllerDoor func(node int, address string) (string, error)
 }
 
 // identity is what has to stay the same when a KRaft cluster's folder is started again.
@@ -77,12 +80,22 @@ func startKRaft(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	controllers := make([]string, o.Nodes)
+	for node := range o.Nodes {
+		controllers[node] = address(ports[o.Nodes+node])
+		if o.ControllerDoor == nil {
+			continue
+		}
+		if controllers[node], err = o.ControllerDoor(node, controllers[node]); err != nil {
+			return nil, fmt.Errorf("placing a proxy before the controller of node %d: %w", node, err)
+		}
+	}
 	c := &Cluster{ID: id.ClusterID, distribution: distribution}
 	for node := range o.Nodes {
 		dir := filepath.Join(o.Dir, "node-"+strconv.Itoa(node))
 		file := filepath.Join(dir, "server.properties")
 		listeners := listenersOf(o.Listeners, node, ports[2*o.Nodes:])
-		if err := writeProperties(file, kraftProperties(o, dir, node, ports[:2*o.Nodes], listeners)); err != nil {
+		if err := writeProperties(file, kraftProperties(distribution.release, o, dir, node, ports[:2*o.Nodes], controllers, listeners)); err != nil {
 			return nil, err
 		}
 		addr := address(ports[node])
@@ -93,43 +106,57 @@ func startKRaft(ctx context.Context, o Options) (*Cluster, error) {
 			ready: func(ctx context.Context) error { return brokersKnown(ctx, addr, o.Nodes) },
 		})
 	}
-	err = closeAll(c.Brokers, func(p *Process) error { return c.format(ctx, p, initialControllers(id, ports[:2*o.Nodes])) })
+	var voters []string
+	if dynamicQuorum(distribution.release) {
+		voters = []string{"--initial-controllers", initialControllers(id, controllers)}
+	}
+	err = closeAll(c.Brokers, func(p *Process) error { return c.format(ctx, p, voters...) })
 	if err != nil {
 		return nil, err
 	}
 	return c, start(ctx, c.Brokers)
 }
 
+// dynamicQuorum tells whether the voters of a release are in its metadata. Before, they are in the configuration of all nodes, and their
+// addresses are not advertised.
+func dynamicQuorum(v release) bool { return !v.before(3, 9) }
+
 // format writes what a node's storage must hold before its first start.
-func (c *Cluster) format(ctx context.Context, p *Process, controllers string) error {
+func (c *Cluster) format(ctx context.Context, p *Process, voters ...string) error {
 	if _, err := os.Stat(filepath.Join(p.Dir, "data", "meta.properties")); err == nil {
 		return nil
 	}
-	_, err := c.distribution.Tool(ctx, nil, "kafka.tools.StorageTool", "format", "--cluster-id", c.ID,
-		"--config", filepath.Join(p.Dir, "server.properties"), "--initial-controllers", controllers)
+	_, err := c.distribution.Tool(ctx, nil, "kafka.tools.StorageTool", append([]string{"format", "--cluster-id", c.ID,
+		"--config", filepath.Join(p.Dir, "server.properties")}, voters...)...)
 	if err != nil {
 		return fmt.Errorf("formatting the storage of node %d: %w", p.ID, err)
 	}
 	return nil
 }
 
-// kraftProperties renders the configuration of one node. ports are those of the brokers, then those of the controllers.
-func kraftProperties(o Options, dir string, node int, ports []int, listeners map[string]string) map[string]string {
-	var bootstrap []string
-	for _, port := range ports[o.Nodes:] {
-		bootstrap = append(bootstrap, address(port))
-	}
+// kraftProperties renders the configuration of one node. ports are those of the brokers, then those of the controllers, which are reached at
+// the addresses controllers.
+func kraftProperties(v release, o Options, dir string, node int, ports []int, controllers []string, listeners map[string]string) map[string]string {
 	replicas := strconv.Itoa(min(o.Nodes, 3))
 	properties := map[string]string{
-		"process.roles":                       "broker,controller",
-		"node.id":                             strconv.Itoa(node),
-		"listeners":                           fmt.Sprintf("PLAINTEXT://%s,CONTROLLER://%s", address(ports[node]), address(ports[o.Nodes+node])),
-		"advertised.listeners":                fmt.Sprintf("PLAINTEXT://%s,CONTROLLER://%s", address(ports[node]), address(ports[o.Nodes+node])),
-		"listener.security.protocol.map":      "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-		"controller.listener.names":           "CONTROLLER",
-		"controller.quorum.bootstrap.servers": strings.Join(bootstrap, ","),
+		"process.roles":                  "broker,controller",
+		"node.id":                        strconv.Itoa(node),
+		"listeners":                      fmt.Sprintf("PLAINTEXT://%s,CONTROLLER://%s", address(ports[node]), address(ports[o.Nodes+node])),
+		"advertised.listeners":           "PLAINTEXT://" + address(ports[node]),
+		"listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"controller.listener.names":      "CONTROLLER",
 		// A person or a test waits for each write; the default of 25 ms adds that much to every change of metadata.
 		"controller.quorum.append.linger.ms": "0",
+	}
+	if dynamicQuorum(v) {
+		properties["advertised.listeners"] += ",CONTROLLER://" + controllers[node]
+		properties["controller.quorum.bootstrap.servers"] = strings.Join(controllers, ",")
+	} else {
+		var voters []string
+		for id, addr := range controllers {
+			voters = append(voters, fmt.Sprintf("%d@%s", id, addr))
+		}
+		properties["controller.quorum.voters"] = strings.Join(voters, ",")
 	}
 	addListeners(properties, o.Listeners, node, listeners)
 	maps.Copy(properties, commonProperties(dir, replicas))
@@ -156,11 +183,10 @@ func commonProperties(dir, replicas string) map[string]string {
 }
 
 // initialControllers is the voter set in the form that StorageTool takes.
-func initialControllers(id identity, ports []int) string {
+func initialControllers(id identity, controllers []string) string {
 	var voters []string
-	n := len(id.DirectoryIDs)
 	for node, directory := range id.DirectoryIDs {
-		voters = append(voters, fmt.Sprintf("%d@%s:%s", node, address(ports[n+node]), directory))
+		voters = append(voters, fmt.Sprintf("%d@%s:%s", node, controllers[node], directory))
 	}
 	return strings.Join(voters, ",")
 }

@@ -9,25 +9,24 @@ import (
 	"text/template"
 )
 
-// artifacts are the direct dependencies (group:artifact:version) of each distribution; Maven adds what they need. The
+// artifactsOf returns the direct dependencies (group:artifact:version) of a version of Apache Kafka; Maven adds what they need. The
 // logging back ends, metrics-core and snappy are optional for Kafka's own modules, but its start fails without them.
-var artifacts = map[string][]string{
-	Version4: {
-		"org.apache.kafka:kafka_2.13:4.3.1",
-		"org.apache.kafka:kafka-tools:4.3.1",
-		"org.apache.logging.log4j:log4j-core:2.25.3",
-		"org.apache.logging.log4j:log4j-slf4j-impl:2.25.3",
-		"org.apache.logging.log4j:log4j-1.2-api:2.25.3",
-		// Lets log4j read the official distribution's log4j2.yaml.
-		"com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.2",
-	},
-	Version3: {
-		"org.apache.kafka:kafka_2.13:3.9.2",
-		"org.apache.kafka:kafka-tools:3.9.2",
+func artifactsOf(v release) []string {
+	artifacts := []string{"org.apache.kafka:kafka_2.13:" + v.String(), "org.apache.kafka:kafka-tools:" + v.String()}
+	if v.major() >= 4 {
+		return append(artifacts,
+			"org.apache.logging.log4j:log4j-core:2.25.3",
+			"org.apache.logging.log4j:log4j-slf4j-impl:2.25.3",
+			"org.apache.logging.log4j:log4j-1.2-api:2.25.3",
+			// Lets log4j read the official distribution's log4j2.yaml.
+			"com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.2",
+		)
+	}
+	return append(artifacts,
 		"org.slf4j:slf4j-reload4j:1.7.36",
 		"io.dropwizard.metrics:metrics-core:4.1.12.1",
 		"org.xerial.snappy:snappy-java:1.1.10.5",
-	},
+	)
 }
 
 var pomTemplate = template.Must(template.New("pom").Parse(`<?xml version="1.0" encoding="UTF-8"?>
@@ -59,20 +58,16 @@ var pomTemplate = template.Must(template.New("pom").Parse(`<?xml version="1.0" e
 </project>
 `))
 
-// renderPOM returns a pom.xml whose runtime dependencies are the distribution of version.
-func renderPOM(version string) ([]byte, error) {
-	coordinates, ok := artifacts[version]
-	if !ok {
-		return nil, fmt.Errorf("unknown Apache Kafka version %q, known are %s", version, strings.Join(sortedKeys(artifacts), ", "))
-	}
+// renderPOM returns a pom.xml whose runtime dependencies are the distribution of a version.
+func renderPOM(v release) ([]byte, error) {
 	var split [][]string
-	for _, c := range coordinates {
+	for _, c := range artifactsOf(v) {
 		split = append(split, strings.Split(c, ":"))
 	}
 	var out bytes.Buffer
-	err := pomTemplate.Execute(&out, map[string]any{"Version": version, "Artifacts": split})
+	err := pomTemplate.Execute(&out, map[string]any{"Version": v.String(), "Artifacts": split})
 	if err != nil {
-		return nil, fmt.Errorf("rendering the pom of Apache Kafka %s: %w", version, err)
+		return nil, fmt.Errorf("rendering the pom of Apache Kafka %s: %w", v, err)
 	}
 	return out.Bytes(), nil
 }

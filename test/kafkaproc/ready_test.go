@@ -33,9 +33,9 @@ func TestParseMetadata(t *testing.T) {
 	}
 }
 
-func TestInitialControllersNameTheControllerPorts(t *testing.T) {
-	got := initialControllers(identity{DirectoryIDs: []string{"A", "B", "C"}}, []int{1, 2, 3, 4, 5, 6})
-	if want := "0@127.0.0.1:4:A,1@127.0.0.1:5:B,2@127.0.0.1:6:C"; got != want {
+func TestInitialControllersAreVotersAtTheirAddresses(t *testing.T) {
+	got := initialControllers(identity{DirectoryIDs: []string{"A", "B"}}, []string{"127.0.0.1:4", "127.0.0.1:5"})
+	if want := "0@127.0.0.1:4:A,1@127.0.0.1:5:B"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
