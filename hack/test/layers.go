@@ -74,7 +74,7 @@ func layers(root string) []layer {
 				packages: []string{"./cmd/...", "./pkg/...", "./test/bench/...", "./test/e2e/harness"}},
 			// What they count is a result, too. One real cluster at a time.
 			{name: "long-brokers", dir: root, flags: []string{"-tags", "long", "-timeout", "60m", "-count", "1", "-p", "1"}, told: true,
-				packages: []string{"./test/faults"}},
+				packages: []string{"./test/releases", "./test/faults"}},
 		}},
 	}
 }

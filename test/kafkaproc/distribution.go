@@ -149,7 +149,10 @@ func assemble(ctx context.Context, dir string, pom []byte, layout map[string][]b
 var howToGet = map[string]string{
 	"go":   "Go 1.26 or later, from the Go project's downloads or your distribution",
 	"java": "a JDK 17 or later: on Debian and Ubuntu `apt-get install openjdk-17-jdk-headless`, on Fedora `dnf install java-17-openjdk-devel`",
-	"mvn":  "Maven 3: on Debian and Ubuntu `apt-get install maven`, on Fedora `dnf install maven`",
+	"kcat": "kcat: on Debian and Ubuntu `apt-get install kcat`, on Fedora `dnf install kcat`",
+	// The module is not in all installations of Python.
+	"python3": "Python 3 with pip: on Debian and Ubuntu `apt-get install python3-pip`, on Fedora `dnf install python3-pip`",
+	"mvn":     "Maven 3: on Debian and Ubuntu `apt-get install maven`, on Fedora `dnf install maven`",
 }
 
 // minJava is the oldest Java that Kafka 4 brokers run on.

@@ -48,7 +48,7 @@ func TestWhatIsNoVersionIsRefusedWithExamples(t *testing.T) {
 
 // Voters are in the metadata from 3.9 on, and before it in the configuration, where a controller's address must not be advertised.
 func TestVotersAreWhereTheReleaseLooksForThem(t *testing.T) {
-	for version, dynamic := range map[string]bool{"3.3.2": false, "3.6.2": false, Version3: true, "4.0.1": true, Version4: true} {
+	for version, dynamic := range map[string]bool{"3.3.2": false, "3.6.2": false, Version3: true, "4.0.2": true, Version4: true} {
 		v, err := parseRelease(version)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,483 @@
+//go:build long
+
+package releases
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
+)
+
+// release is a version of Kafka, with ZooKeeper or without. KRaft mode of 2.8 was for trying only, and is not among them.
+type release struct {
+	version string
+	kraft   bool
+	// withoutIDs tells that topics have no ids (KIP-516), so that nobody deletes one for its object.
+	withoutIDs bool
+	// consumer tells whether groups of the type Consumer are there for all (KIP-848).
+	consumer bool
+}
+
+var all = []release{
+	{version: "2.7.2", withoutIDs: true},
+	{version: "2.8.2"},
+	{version: "3.3.2"},
+	{version: "3.3.2", kraft: true},
+	{version: "3.6.2"},
+	{version: "3.6.2", kraft: true},
+	{version: "3.9.2"},
+	{version: "3.9.2", kraft: true},
+	{version: "4.0.2", kraft: true, consumer: true},
+	{version: "4.1.1", kraft: true, consumer: true},
+	{version: kafkaproc.Version4, kraft: true, consumer: true},
+	{version: "4.4.0", kraft: true, consumer: true},
+}
+
+func (r release) mode() string {
+	if r.kraft {
+		return "KRaft"
+	}
+	return "ZooKeeper"
+}
+
+// start starts a broker of the release, which ends with the test.
+func (r release) start(t *testing.T) *kafkaproc.Cluster {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	dir := filepath.Join(t.TempDir(), "kafka")
+	config := map[string]string{"log.cleaner.dedupe.buffer.size": "4194304"}
+	var kafka *kafkaproc.Cluster
+	var err error
+	if r.kraft {
+		kafka, err = kafkaproc.StartKRaft(ctx, kafkaproc.Options{Version: r.version, Dir: dir, HeapMiB: 256, Config: config})
+	} else {
+		kafka, err = kafkaproc.StartZooKeeper(ctx, kafkaproc.ZooKeeperOptions{Version: r.version, Dir: dir, HeapMiB: 256, Config: config})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kafka
+}
+
+// Each line of Kafka, one after the other, does what the API promises, and docs/external-clusters.md says what each gives.
+func TestEachRelease(t *testing.T) {
+	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "external-clusters.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startServer(t)
+	for _, r := range all {
+		t.Run(r.version+" "+r.mode(), func(t *testing.T) {
+			begin := time.Now()
+			b := s.add(t, r.start(t), strings.ToLower("kafka-"+dotless(r.version)+"-"+r.mode()))
+			for _, part := range []struct {
+				name string
+				try  func(*testing.T, *bed, release)
+			}{{"topics", tryTopics}, {"codecs", tryCodecs}, {"transactions", tryTransactions}, {"classic groups", tryClassicGroups},
+				{"consumer groups", tryConsumerGroups}, {"elections and moves", tryMoves}} {
+				t.Run(part.name, func(t *testing.T) { part.try(t, b, r) })
+			}
+			row := b.given(t, r)
+			t.Logf("%v: %s", time.Since(begin).Round(time.Second), row)
+			if !strings.Contains(string(docs), row+"\n") {
+				t.Errorf("docs/external-clusters.md lacks the row\n%s", row)
+			}
+		})
+	}
+}
+
+// given is the row of the release in the table of what each gives.
+func (b *bed) given(t *testing.T, r release) string {
+	t.Helper()
+	brokers, err := b.Kafkas(namespace).GetBrokers(t.Context(), b.name, metav1.GetOptions{})
+	if err != nil || len(brokers.Brokers) != 1 {
+		t.Fatalf("the brokers are %+v, %v", brokers, err)
+	}
+	topic := b.newTopic(t, b.name+"-given", 1, nil)
+	id := "yes"
+	if topic.Status.TopicID == "" {
+		id = "no"
+	}
+	if (id == "no") != r.withoutIDs {
+		t.Errorf("the topic's id is %q", topic.Status.TopicID)
+	}
+	cluster := b.gateway(t)
+	offered := func(err error) string {
+		switch {
+		case err == nil:
+			return "yes"
+		case kafkaerr.IsNotSupported(err):
+			return "no"
+		}
+		t.Error(err)
+		return err.Error()
+	}
+	_, quorum := cluster.Quorum(t.Context())
+	_, eligible := cluster.EligibleLeaders(t.Context(), topic.Status.TopicName)
+	consumer := "no"
+	if r.consumer {
+		consumer = "yes"
+	}
+	version := "not known"
+	if told := brokers.Brokers[0].Version; told != "" {
+		version = "`" + told + "`"
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |", r.version, r.mode(), version, id, consumer, offered(quorum), offered(eligible))
+}
+
+// gateway is one of the test's own, for what the API does not do with a single broker.
+func (b *bed) gateway(t *testing.T) *broker.Cluster {
+	t.Helper()
+	gateway := broker.New(broker.Options{})
+	cluster := gateway.Cluster(broker.Target{Key: "releases/" + b.name + "/1", Bootstrap: b.kafka.Bootstrap()})
+	t.Cleanup(func() { gateway.Forget(cluster.Key()) })
+	return cluster
+}
+
+// described is what the brokers tell another client of a topic: its partitions, 0 when it is not there.
+func (b *bed) described(t *testing.T, client *kgo.Client, topic string) int {
+	t.Helper()
+	request := kmsg.NewPtrMetadataRequest()
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = &topic
+	request.Topics = append(request.Topics, asked)
+	answer, err := request.RequestWith(t.Context(), client)
+	if err != nil || len(answer.Topics) != 1 {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	return len(answer.Topics[0].Partitions)
+}
+
+// setting is what the brokers tell another client of a topic's setting.
+func (b *bed) setting(t *testing.T, client *kgo.Client, topic, name string) string {
+	t.Helper()
+	request := kmsg.NewPtrDescribeConfigsRequest()
+	request.Resources = append(request.Resources, kmsg.DescribeConfigsRequestResource{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}})
+	answer, err := request.RequestWith(t.Context(), client)
+	if err != nil || len(answer.Resources) != 1 || len(answer.Resources[0].Configs) != 1 {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	return ptr.Deref(answer.Resources[0].Configs[0].Value, "null")
+}
+
+// tryTopics makes, grows, changes and deletes a topic; another client says what came of it.
+func tryTopics(t *testing.T, b *bed, r release) {
+	client := b.client(t)
+	name := b.name + "-topics"
+	b.newTopic(t, name, 2, v1beta1.TopicConfig{"cleanup.policy": "compact"})
+	if n := b.described(t, client, name); n != 2 {
+		t.Errorf("made with 2 partitions, there are %d", n)
+	}
+	if got := b.setting(t, client, name, "cleanup.policy"); got != "compact" {
+		t.Errorf("made with cleanup.policy=compact, it is %q", got)
+	}
+	for _, bad := range []func(*v1beta1.KafkaTopic){
+		func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](1) },
+		func(topic *v1beta1.KafkaTopic) { topic.Spec.Config["retention.ms"] = "soon" },
+	} {
+		topic, err := b.topics().Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad(topic)
+		if _, err := b.topics().Update(t.Context(), topic, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) {
+			t.Errorf("a change that cannot be: %v, want 422", err)
+		}
+	}
+	topic, err := b.topics().Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic.Spec.Partitions = ptr.To[int32](5)
+	topic.Spec.Config["cleanup.policy"], topic.Spec.Config["segment.ms"] = "delete", "3600000"
+	if _, err := b.topics().Update(t.Context(), topic, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the change is there", func() string {
+		n, policy, segment := b.described(t, client, name), b.setting(t, client, name, "cleanup.policy"), b.setting(t, client, name, "segment.ms")
+		if n == 5 && policy == "delete" && segment == "3600000" {
+			return ""
+		}
+		return fmt.Sprintf("%d partitions, cleanup.policy=%s, segment.ms=%s", n, policy, segment)
+	})
+	view, err := b.topics().GetPartitions(t.Context(), name, metav1.GetOptions{})
+	if err != nil || len(view.Status.Partitions) != 5 {
+		t.Fatalf("%+v, %v", view, err)
+	}
+	for _, p := range view.Status.Partitions {
+		if p.Leader != 0 || len(p.Replicas) != 1 || p.Replicas[0].SizeBytes == nil || ptr.Deref(p.EndOffset, -1) != 0 {
+			t.Errorf("partition %d is %+v", p.Partition, p)
+		}
+	}
+	if err := b.topics().Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if r.withoutIDs {
+		if n := b.described(t, client, name); n != 5 {
+			t.Errorf("the topic of a deleted object has %d partitions, want all 5", n)
+		}
+		return
+	}
+	until(t, "the topic is gone", func() string {
+		if n := b.described(t, client, name); n > 0 {
+			return fmt.Sprintf("it has %d partitions", n)
+		}
+		return ""
+	})
+}
+
+// fewRecords are records of all kinds.
+func fewRecords(mark string) []record {
+	at := time.Date(2026, 1, 31, 8, 0, 0, int(7*time.Millisecond), time.UTC).UnixMilli()
+	return []record{
+		{Value: []byte(mark + " without a key"), Time: at},
+		{Key: []byte{}, Value: []byte(mark + " with an empty key"), Time: at + 1},
+		{Key: []byte("tombstone"), Time: at - 1},
+		{Key: []byte("empty value"), Value: []byte{}, Time: at},
+		{Key: []byte{0, 255}, Value: slices.Repeat([]byte(mark), 10_000), Time: at,
+			Headers: []header{{"h", []byte("1")}, {"h", nil}, {"h", []byte{}}, {"other", []byte{0, 255}}}},
+	}
+}
+
+var codecs = map[string]kgo.CompressionCodec{
+	"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+}
+
+// tryCodecs reads what another client writes in each codec, and has it read what is written here and compressed by the brokers.
+func tryCodecs(t *testing.T, b *bed, _ release) {
+	for _, codec := range slices.Sorted(maps.Keys(codecs)) {
+		theirs, ours := b.name+"-read-"+codec, b.name+"-written-"+codec
+		b.newTopic(t, theirs, 1, nil)
+		produced(t, b.client(t, kgo.ProducerBatchCompression(codecs[codec])), theirs, fewRecords(codec))
+		expectRecords(t, "read here, by another with "+codec, b.log(t, theirs), fewRecords(codec))
+		config := v1beta1.TopicConfig{"compression.type": codec}
+		if codec == "none" {
+			config["compression.type"] = "uncompressed"
+		}
+		b.newTopic(t, ours, 1, config)
+		b.write(t, ours, fewRecords(codec))
+		expectRecords(t, "written here, compressed with "+codec, b.consumed(t, ours, len(fewRecords(codec))), fewRecords(codec))
+	}
+}
+
+// tryTransactions reads what was committed, and nothing of what was aborted.
+func tryTransactions(t *testing.T, b *bed, _ release) {
+	name := b.name + "-transactions"
+	b.newTopic(t, name, 1, nil)
+	client := b.client(t, kgo.TransactionalID(name))
+	var committed []record
+	for i, how := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
+		if err := client.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		records := fewRecords(fmt.Sprintf("transaction %d", i))
+		produced(t, client, name, records)
+		if err := client.EndTransaction(t.Context(), how); err != nil {
+			t.Fatal(err)
+		}
+		if how == kgo.TryCommit {
+			committed = append(committed, records...)
+		}
+	}
+	b.write(t, name, fewRecords("plain"))
+	committed = append(committed, fewRecords("plain")...)
+	// Brokers answer the end of a transaction before it is in the partition.
+	until(t, "all that was committed is read", func() string {
+		if n := len(b.log(t, name)); n < len(committed) {
+			return fmt.Sprintf("%d records of %d", n, len(committed))
+		}
+		return ""
+	})
+	expectRecords(t, "read here", b.log(t, name), committed)
+}
+
+// committed are the offsets of a group on a topic, as the brokers tell another client.
+func (b *bed) committed(t *testing.T, client *kgo.Client, group, topic string) map[int32]int64 {
+	t.Helper()
+	request := kmsg.NewPtrOffsetFetchRequest()
+	request.Group = group
+	request.Topics = []kmsg.OffsetFetchRequestTopic{{Topic: topic, Partitions: []int32{0, 1}}}
+	request.Groups = []kmsg.OffsetFetchRequestGroup{{Group: group, MemberEpoch: -1, Topics: []kmsg.OffsetFetchRequestGroupTopic{{Topic: topic, Partitions: []int32{0, 1}}}}}
+	answer, err := request.RequestWith(t.Context(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	offsets := map[int32]int64{}
+	for _, told := range answer.Topics {
+		for _, p := range told.Partitions {
+			offsets[p.Partition] = p.Offset
+		}
+	}
+	for _, g := range answer.Groups {
+		for _, told := range g.Topics {
+			for _, p := range told.Partitions {
+				offsets[p.Partition] = p.Offset
+			}
+		}
+	}
+	return offsets
+}
+
+// tryGroup has a group that has read three records of each partition and left, of five, shown and put back.
+func tryGroup(t *testing.T, b *bed, group, topic string, of v1beta1.ConsumerGroupType) {
+	t.Helper()
+	client := b.client(t)
+	name := v1beta1.ConsumerGroupName(b.name, group)
+	var shown *v1beta1.KafkaConsumerGroup
+	until(t, "the group is empty", func() string {
+		var err error
+		if shown, err = b.KafkaConsumerGroups(namespace).Get(t.Context(), name, metav1.GetOptions{}); err != nil {
+			return err.Error()
+		}
+		if shown.Status.State != "Empty" {
+			return fmt.Sprintf("it is %+v", shown.Status)
+		}
+		return ""
+	})
+	if shown.Status.Type != of || ptr.Deref(shown.Status.Lag, -1) != 4 {
+		t.Errorf("the group is %+v with a lag of %d, want type %s and 4", shown.Status, ptr.Deref(shown.Status.Lag, -1), of)
+	}
+	list, err := b.KafkaConsumerGroups(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil || !slices.ContainsFunc(list.Items, func(g v1beta1.KafkaConsumerGroup) bool { return g.Name == name }) {
+		t.Errorf("the list lacks the group, %v", err)
+	}
+	if got := b.committed(t, client, group, topic); !maps.Equal(got, map[int32]int64{0: 3, 1: 3}) {
+		t.Errorf("committed are %v", got)
+	}
+	if _, err := b.KafkaConsumerGroups(namespace).UpdateOffsets(t.Context(), name, &v1beta1.KafkaConsumerGroupOffsets{ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1beta1.KafkaConsumerGroupOffsetsSpec{Reset: []v1beta1.OffsetReset{
+			{Topic: topic, Partitions: []int32{0}, To: v1beta1.EarliestOffset},
+			{Topic: topic, Partitions: []int32{1}, Time: "2026-01-31T08:02:00Z"},
+		}}}, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.committed(t, client, group, topic); !maps.Equal(got, map[int32]int64{0: 0, 1: 2}) {
+		t.Errorf("after the reset committed are %v", got)
+	}
+	view, err := b.KafkaConsumerGroups(namespace).GetOffsets(t.Context(), name, metav1.GetOptions{})
+	if err != nil || len(view.Status.Partitions) != 2 || ptr.Deref(view.Status.Lag, -1) != 8 {
+		t.Errorf("offsets are %+v, %v", view, err)
+	}
+}
+
+// grouped makes a topic with so many records in each of two partitions, a minute apart.
+func (b *bed) grouped(t *testing.T, topic string) {
+	t.Helper()
+	b.newTopic(t, topic, 2, nil)
+	b.minutes(t, topic, 0, 3)
+}
+
+func (b *bed) minutes(t *testing.T, topic string, from, count int) {
+	t.Helper()
+	client := b.client(t)
+	for p := range int32(2) {
+		for i := from; i < from+count; i++ {
+			if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Partition: p, Value: []byte("v"),
+				Timestamp: time.Date(2026, 1, 31, 8, i, 0, 0, time.UTC)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func tryClassicGroups(t *testing.T, b *bed, _ release) {
+	topic, group := b.name+"-classic", "classic-readers"
+	b.grouped(t, topic)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	member := b.client(t, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
+	for read := 0; read < 6; {
+		fetches := member.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+		read += fetches.NumRecords()
+	}
+	if err := member.CommitUncommittedOffsets(ctx); err != nil {
+		t.Fatal(err)
+	}
+	stable, err := b.KafkaConsumerGroups(namespace).Get(ctx, v1beta1.ConsumerGroupName(b.name, group), metav1.GetOptions{})
+	if err != nil || stable.Status.State != "Stable" || len(stable.Status.Members) != 1 || len(stable.Status.Members[0].Assignments) != 1 {
+		t.Errorf("while its member reads the group is %+v, %v", stable, err)
+	}
+	member.Close()
+	b.minutes(t, topic, 3, 2)
+	tryGroup(t, b, group, topic, v1beta1.GroupTypeClassic)
+}
+
+func tryConsumerGroups(t *testing.T, b *bed, r release) {
+	if !r.consumer {
+		return
+	}
+	topic, group := b.name+"-consumer", "consumer-readers"
+	b.grouped(t, topic)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	args := []string{"--bootstrap-server", strings.Join(b.kafka.Bootstrap(), ","), "--group", group, "--topic", topic, "--from-beginning", "--max-messages", "6"}
+	for _, property := range []string{"group.protocol=consumer", "auto.commit.interval.ms=100"} {
+		args = append(args, "--consumer-property", property)
+	}
+	if _, err := b.kafka.Tool(ctx, "org.apache.kafka.tools.consumer.ConsoleConsumer", args...); err != nil {
+		t.Fatal(err)
+	}
+	b.minutes(t, topic, 3, 2)
+	tryGroup(t, b, group, topic, v1beta1.GroupTypeConsumer)
+}
+
+// tryMoves elects and moves where there is nowhere to go, which brokers refuse or do as ever.
+func tryMoves(t *testing.T, b *bed, _ release) {
+	name := b.name + "-moves"
+	b.newTopic(t, name, 2, nil)
+	elected, err := b.topics().Elect(t.Context(), name, &v1beta1.KafkaTopicElection{}, metav1.CreateOptions{})
+	if err != nil || len(elected.Status.Partitions) != 2 {
+		t.Fatalf("%+v, %v", elected, err)
+	}
+	for _, p := range elected.Status.Partitions {
+		if p.LeaderAfter != 0 || p.Message != "" {
+			t.Errorf("the election is %+v", p)
+		}
+	}
+	cluster := b.gateway(t)
+	if err := cluster.Reassign(t.Context(), name, map[int32][]int32{0: {0}, 1: nil}); err != nil {
+		t.Errorf("a move to where it is, and the end of none: %v", err)
+	}
+	if err := cluster.Reassign(t.Context(), name, map[int32][]int32{0: {7}}); err == nil || len(kafkaerr.Refusals(err)) != 1 {
+		t.Errorf("a move to a broker that is not there: %v", err)
+	}
+	if moving, err := cluster.AllReassignments(t.Context()); err != nil || len(moving[name]) != 0 {
+		t.Errorf("%v moves, %v", moving, err)
+	}
+	view, err := b.topics().GetPartitions(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	view.Spec.Partitions[0].Replicas = []int32{7}
+	if _, err := b.topics().UpdatePartitions(t.Context(), name, view, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) {
+		t.Errorf("a move to a broker that is not there, through the API: %v, want 422", err)
+	}
+	b.write(t, name, fewRecords("x"))
+	truncated, err := b.topics().Truncate(t.Context(), name, &v1beta1.KafkaTopicTruncation{
+		Spec: v1beta1.KafkaTopicTruncationSpec{Partitions: []v1beta1.TruncationTarget{{Partition: 0, BeforeOffset: ptr.To[int64](2)}}}}, metav1.CreateOptions{})
+	if err != nil || truncated.Status.Records != 2 {
+		t.Errorf("%+v, %v", truncated, err)
+	}
+	expectRecords(t, "read after the truncation", b.log(t, name), fewRecords("x")[2:])
+}
