@@ -35,6 +35,8 @@ const (
 	partitions = 6
 	brokers    = 3
 	writers    = 8
+	// impatience is when every second writer gives a request up, which is longer than most take while nothing fails.
+	impatience = 1500 * time.Millisecond
 	// recordsEach are those of one request.
 	recordsEach = 3
 	// patience bounds what brokers do in seconds, on a machine that is busy with other things.
@@ -108,7 +110,8 @@ func (b *bed) newTopic(t *testing.T, name string) {
 	}
 }
 
-// write writes records with values of its own until it is told to stop, one request after the other.
+// write writes records with values of its own until it is told to stop, one request after the other. Of what it gives up itself it does not
+// know the outcome; those that come later must not be taken for it.
 func (b *bed) write(topic string, writer int, ledger *Ledger, stop <-chan struct{}) {
 	client := b.api.Client.KafkaV1beta1().RESTClient()
 	for request := 0; ; request++ {
@@ -125,9 +128,14 @@ func (b *bed) write(topic string, writer int, ledger *Ledger, stop <-chan struct
 			body.Spec.Records = append(body.Spec.Records, v1beta1.TopicRecord{Value: &value, Partition: ptr.To(rand.Int32N(partitions))})
 		}
 		answer := &v1beta1.KafkaTopicRecords{}
+		ctx, cancel := context.Background(), func() {}
+		if writer%2 == 1 {
+			ctx, cancel = context.WithTimeout(ctx, impatience)
+		}
 		// client-go asks again when it is told to come later, and would write the values a second time.
 		err := client.Post().Namespace(namespace).Resource("kafkatopics").Name(topic).SubResource("records").Body(body).MaxRetries(0).
-			Do(context.Background()).Into(answer)
+			Do(ctx).Into(answer)
+		cancel()
 		for i, value := range values {
 			switch {
 			case err != nil && apierrors.ReasonForError(err) != metav1.StatusReasonUnknown && !apierrors.IsTimeout(err) && !apierrors.IsServerTimeout(err):

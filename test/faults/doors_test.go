@@ -116,42 +116,6 @@ func (d *doors) lost(c *caller) bool {
 	return d.separates(c)
 }
 
-// isolate cuts a node off from all controllers but its own.
-func (d *doors) isolate(node int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.cut = node
-}
-
-// heal ends it. Connections of which something was lost are closed, as the kernel does it with those that get no acknowledgement.
-func (d *doors) heal() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for c := range d.callers {
-		if d.separates(c) {
-			for _, conn := range c.conns {
-				if conn != nil {
-					conn.Close()
-				}
-			}
-		}
-	}
-	d.cut = -1
-}
-
-// callersOf is how many connections came from a node.
-func (d *doors) callersOf(node int) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n := 0
-	for id, count := range d.seen {
-		if nodeOf(id) == node {
-			n += count
-		}
-	}
-	return n
-}
-
 // firstRequest reads a request, of which the header tells the client (https://kafka.apache.org/protocol#protocol_messages).
 func firstRequest(conn net.Conn) (request []byte, client string, err error) {
 	head := make([]byte, 4+2+2+4+2)
