@@ -37,6 +37,8 @@ const (
 	writers    = 8
 	// impatience is when every second writer gives a request up, which is longer than most take while nothing fails.
 	impatience = 1500 * time.Millisecond
+	// breath is what a writer waits between two requests.
+	breath = 20 * time.Millisecond
 	// recordsEach are those of one request.
 	recordsEach = 3
 	// patience bounds what brokers do in seconds, on a machine that is busy with other things.
@@ -115,10 +117,11 @@ func (b *bed) newTopic(t *testing.T, name string) {
 func (b *bed) write(topic string, writer int, ledger *Ledger, stop <-chan struct{}) {
 	client := b.api.Client.KafkaV1beta1().RESTClient()
 	for request := 0; ; request++ {
+		// The brokers' work is to fail and to come back, which others on the machine should let them do.
 		select {
 		case <-stop:
 			return
-		default:
+		case <-time.After(breath):
 		}
 		var values []string
 		body := &v1beta1.KafkaTopicRecords{}

@@ -62,7 +62,7 @@ func (f fault) run(t *testing.T, b *bed) *Ledger {
 func (b *bed) more(t *testing.T, ledger *Ledger) {
 	t.Helper()
 	before := ledger.Counts()[Written]
-	for deadline := time.Now().Add(patience); ledger.Counts()[Written] < before+writers*recordsEach*10; {
+	for deadline := time.Now().Add(patience); ledger.Counts()[Written] < before+writers*recordsEach*3; {
 		if time.Now().After(deadline) || !pause(t.Context(), 10*time.Millisecond) {
 			t.Fatalf("nothing more is written than %v", ledger.Counts())
 		}
