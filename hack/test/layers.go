@@ -55,14 +55,14 @@ func layers(root string) []layer {
 			{name: "unit", dir: root, flags: []string{"-timeout", "10m"}, packages: []string{"./cmd/...", "./pkg/...", "./test/bench/...", "./test/e2e/harness", "./test/faults"}},
 			{name: "unit-hack", dir: hack, flags: []string{"-timeout", "5m"}, packages: []string{"./..."}},
 		}},
-		// The gateway's tests have brokers of their own, and both suites wait for brokers half of the time. The unit layer has run the
-		// gateway's other tests.
+		// The gateway's tests have brokers of their own, and both suites wait for brokers half of the time. The unit layer has run the other
+		// tests of the packages of the first, which takes less time than the second.
 		{name: "integration", prepare: kubernetes, together: true, suites: []suite{
-			{name: "integration-broker", dir: root, flags: []string{"-tags", "integration", "-timeout", "20m", "-run", "^TestReal"},
-				packages: []string{"./pkg/broker"}},
+			{name: "integration-broker", dir: root, flags: []string{"-tags", "integration", "-timeout", "20m", "-p", "1", "-run", "^TestReal"},
+				packages: []string{"./pkg/broker", "./test/faults"}},
 			// Most of the time a test waits for Java to start, or for a timeout.
 			{name: "integration", dir: root, flags: []string{"-tags", "integration", "-timeout", "30m", "-p", "1", "-parallel", "3"},
-				packages: []string{"./test/kafkaproc/...", "./test/integration/...", "./test/faults"}},
+				packages: []string{"./test/kafkaproc/...", "./test/integration/..."}},
 		}},
 		{name: "e2e", prepare: func(ctx context.Context) error { return makeUp(ctx, root) }, suites: []suite{
 			{name: "e2e", dir: root, flags: []string{"-tags", "e2e", "-timeout", "30m", "-count", "1", "-p", "1"},

@@ -57,6 +57,7 @@ var benchmarks = []benchmark{
 	{name: "herd-20", run: herdMemory, local: true},
 	{name: "herd-20-refused", run: herdRefused, local: true},
 	{name: "slow-cluster", run: slowCluster, local: true},
+	{name: "snapshot-1m", run: snapshot1m, local: true},
 	{name: "create-to-ready", run: createToReady},
 	{name: "partitions-get", run: partitionsGet},
 	{name: "topic-create-one", run: topicCreateOne},

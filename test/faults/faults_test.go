@@ -137,7 +137,7 @@ func (b *bed) alive(t *testing.T, topic string, broker int) {
 }
 
 // Records are written through the API while leaders move and brokers are frozen and killed: every answer about them is true.
-func TestEveryAnswerAboutRecordsIsTrue(t *testing.T) {
+func TestRealAnswersAboutRecordsAreTrue(t *testing.T) {
 	b := startBed(t, prepare)
 	var ledger *Ledger
 	for _, f := range faults {

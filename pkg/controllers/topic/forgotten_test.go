@@ -14,6 +14,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
@@ -22,21 +23,22 @@ func TestWhatComesLongAfterALostCreateIsSomebodys(t *testing.T) {
 	server, k, tenant := start(t)
 	k.Refuse()
 	all := store(t, tenant, newTopic(k.Object, "orders"))
-	var asked atomic.Int32
-	var made atomic.Bool
+	var asked, refusal atomic.Int32
+	// Too few brokers.
+	refusal.Store(int32(kafkaerr.InvalidReplicationFactor))
 	k.ControlKey(int16(kmsg.CreateTopics), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		k.KeepControl()
-		switch n := asked.Add(1); {
-		case n == 1:
-			return nil, errors.New("closed"), true
-		case made.Load():
+		if r.(*kmsg.CreateTopicsRequest).TimeoutMillis == kmsg.NewPtrCreateTopicsRequest().TimeoutMillis {
+			// The product's have a deadline of their own: this is somebody else's.
 			return nil, nil, false
+		}
+		if asked.Add(1) == 1 {
+			return nil, errors.New("closed"), true
 		}
 		resp := r.ResponseKind().(*kmsg.CreateTopicsResponse)
 		for _, topic := range r.(*kmsg.CreateTopicsRequest).Topics {
 			one := kmsg.NewCreateTopicsResponseTopic()
-			// INVALID_REPLICATION_FACTOR: too few brokers.
-			one.Topic, one.ErrorCode = topic.Topic, 38
+			one.Topic, one.ErrorCode = topic.Topic, int16(refusal.Load())
 			resp.Topics = append(resp.Topics, one)
 		}
 		return resp, nil, true
@@ -54,8 +56,8 @@ func TestWhatComesLongAfterALostCreateIsSomebodys(t *testing.T) {
 		return wanted == 0
 	})
 	k.Refuse()
-	made.Store(true)
 	k.CreateTopic(t, "orders", 3, 2)
+	refusal.Store(int32(kafkaerr.TopicAlreadyExists))
 	k.Return()
 	id := k.Topics(t)["orders"].ID
 	apiservertest.Eventually(t, "the object waits for a person", func() bool {
