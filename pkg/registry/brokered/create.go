@@ -259,7 +259,7 @@ func (w *write[T, H]) notStored(ctx context.Context, obj T, claim *storage.Claim
 		return cause
 	}
 	if done.Made && done.ID != "" {
-		if err := s.kind.Remove(ctx, w.host, claim.Name, done.ID); err != nil {
+		if _, err := s.kind.Remove(ctx, w.host, claim.Name, done.ID); err != nil {
 			klog.FromContext(ctx).Info("What was made for an object that exists already stays for now", "claim", claim.Name, "id", done.ID, "err", err)
 			s.Sweeper.Check(claim.Name, 0)
 			return cause

@@ -25,9 +25,9 @@ type removals struct {
 	ids *[]string
 }
 
-func (r removals) Remove(_ context.Context, _ string, _ storage.Name, id string) error {
+func (r removals) Remove(_ context.Context, _ string, _ storage.Name, id string) (bool, error) {
 	*r.ids = append(*r.ids, id)
-	return nil
+	return false, nil
 }
 
 // drops are claims that are only dropped.

@@ -111,6 +111,7 @@ type Kind[T Object, H any] interface {
 	Has(ctx context.Context, host H, name storage.Name) (id string, found bool, err error)
 	// Members are the parts of the host that serve at the moment, each of which may carry out late what it was asked for.
 	Members(ctx context.Context, host H) ([]string, error)
-	// Remove deletes what has an id on the brokers, if it also has the name, or one that collides with it and so had the same claim.
-	Remove(ctx context.Context, host H, name storage.Name, id string) error
+	// Remove deletes what has an id on the brokers, if it also has the name, or one that collides with it and so had the same claim. kept says that
+	// it stays for good, and that whoever asked for it was told.
+	Remove(ctx context.Context, host H, name storage.Name, id string) (kept bool, err error)
 }

@@ -28,8 +28,9 @@ const (
 
 // sight is what was seen of a name under which something may come late.
 type sight struct {
-	// without are the members of the host that served when nothing had the name; nil when that was not seen.
+	// without are the members of the host that served when nothing had the name, as of at; nil when that was not seen.
 	without []string
+	at      time.Time
 	// since is when something was first seen to have it after that.
 	since time.Time
 }
@@ -127,7 +128,7 @@ func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool,
 		}
 	}
 	if !there {
-		s.pending.see(c.Name, sight{without: members})
+		s.pending.see(c.Name, sight{without: members, at: s.store.clock.Now()})
 		return false, nil
 	}
 	mine, err := kind.Find(ctx, host, &storage.Claim{Name: c.Name, Wanted: c.Unanswered})
@@ -140,10 +141,19 @@ func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool,
 		return true, s.store.claims.Drop(ctx, c)
 	case s.late(c, members):
 		klog.FromContext(ctx).Info("What was asked for a deleted object came late, and goes", "claim", c.Name, "id", mine)
+		// Whoever takes the name meanwhile sees by the id that it goes.
 		if c, err = s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.ID = mine }); err != nil {
 			return false, err
 		}
-		return s.sweep(ctx, c)
+		kept, err := s.remove(ctx, c, []string{mine})
+		if err == nil && kept {
+			return true, s.store.claims.Drop(ctx, c)
+		}
+		// By the time of another try somebody may use it, so that it is looked at anew.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+		defer cancel()
+		_, forgetErr := s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.ID = "" })
+		return false, errors.Join(err, forgetErr)
 	case s.pending.seen(c.Name, s.store.clock.Now()) < inFlight:
 		// Who made it may be served by others a moment before it serves, and another server may know more.
 		return false, nil
@@ -152,10 +162,12 @@ func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool,
 }
 
 // late tells whether what has the name of a claim by now, and had not when it was last looked at, may have come by a request without an answer:
-// a moment after that was sent, or when one of the host's members has begun to serve since.
+// a moment after that was sent, or when one of the host's members has begun to serve since. A look of longer ago, as after an outage, in which
+// people make by hand what was lost, tells nothing.
 func (s *Sweeper[T, H]) late(c *storage.Claim, members []string) bool {
-	without := s.pending.sight(c.Name).without
-	if without == nil {
+	last := s.pending.sight(c.Name)
+	without := last.without
+	if without == nil || s.store.clock.Since(last.at) > inFlight {
 		return false
 	}
 	age := s.store.clock.Since(c.Asked)

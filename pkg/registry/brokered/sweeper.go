@@ -227,8 +227,13 @@ func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool,
 		}
 		ids = tombstoned(c)
 	}
-	if err := s.remove(ctx, c, ids); err != nil {
+	kept, err := s.remove(ctx, c, ids)
+	if err != nil {
 		return false, err
+	}
+	if kept && !owned {
+		// It was told that it stays, and nothing else is made of the name while it is there.
+		return true, s.store.claims.Drop(ctx, c)
 	}
 	if !owned && !c.Retain && len(c.Wanted) > 0 && s.watched(c) < inFlight {
 		// What makes it may still be on its way to the brokers.
@@ -288,19 +293,21 @@ func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Cl
 	})
 }
 
-// remove deletes what has some ids, of a cluster that may be gone with all that it hosted.
-func (s *Sweeper[T, H]) remove(ctx context.Context, c *storage.Claim, ids []string) error {
+// remove deletes what has some ids, of a cluster that may be gone with all that it hosted. kept says that some of it stays for good.
+func (s *Sweeper[T, H]) remove(ctx context.Context, c *storage.Claim, ids []string) (kept bool, err error) {
 	if len(ids) == 0 {
-		return nil
+		return false, nil
 	}
 	host, _, found, err := s.store.backend.Host(ctx, c.Cluster)
 	if !found || err != nil {
-		return err
+		return false, err
 	}
 	for _, id := range ids {
-		if err := s.store.kind.Remove(ctx, host, c.Name, id); err != nil {
-			return err
+		stays, err := s.store.kind.Remove(ctx, host, c.Name, id)
+		if err != nil {
+			return false, err
 		}
+		kept = kept || stays
 	}
-	return nil
+	return kept, nil
 }

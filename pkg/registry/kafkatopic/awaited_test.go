@@ -14,6 +14,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -145,7 +146,15 @@ func TestWhatComesAfterItsObjectWasDeleted(t *testing.T) {
 		"a moment later":              {now, some, false},
 		"with a broker that goes on":  {ago(5 * time.Minute), func(l *latecomer) { some(l); l.goOn() }, false},
 		"with no broker that goes on": {ago(5 * time.Minute), some, true},
-		"not as it was asked for":     {now, func(l *latecomer) { l.k.CreateTopic(l.t, "orders", 4, 2) }, true},
+		// Nobody knows what brokers that were started anew in an outage have carried out late, and what people have made by hand.
+		"in an outage": {ago(5 * time.Minute), func(l *latecomer) {
+			l.k.Refuse()
+			l.goOn()
+			some(l)
+			l.Clock.Step(20 * time.Minute)
+			l.k.Return()
+		}, true},
+		"not as it was asked for": {now, func(l *latecomer) { l.k.CreateTopic(l.t, "orders", 4, 2) }, true},
 		"with records": {now, func(l *latecomer) {
 			// Before the server has seen it unused.
 			l.k.Refuse()
@@ -256,4 +265,68 @@ func TestNothingIsAwaitedOfAnObjectWhoseTopicStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.eventually("its claim goes", time.Second, func() bool { return l.claim() == nil })
+}
+
+// refuseDeletes has the brokers refuse to delete topics until they are told otherwise, and counts how often they were asked.
+func (l *latecomer) refuseDeletes() (asked, refuse *atomic.Int32) {
+	asked, refuse = &atomic.Int32{}, &atomic.Int32{}
+	refuse.Store(int32(kafkaerr.TopicDeletionDisabled))
+	l.k.ControlKey(int16(kmsg.DeleteTopics), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		l.k.KeepControl()
+		asked.Add(1)
+		code := int16(refuse.Load())
+		if code == 0 {
+			return nil, nil, false
+		}
+		response := request.ResponseKind().(*kmsg.DeleteTopicsResponse)
+		for _, topic := range request.(*kmsg.DeleteTopicsRequest).Topics {
+			answer := kmsg.NewDeleteTopicsResponseTopic()
+			answer.Topic, answer.TopicID, answer.ErrorCode = topic.Topic, topic.TopicID, code
+			response.Topics = append(response.Topics, answer)
+		}
+		return response, nil, true
+	})
+	return asked, refuse
+}
+
+// What brokers refuse to delete for good stays, as was told, though something may still come late: it is used by others.
+func TestWhatStaysIsNotDeletedLater(t *testing.T) {
+	t.Parallel()
+	l := newLatecomer(t)
+	l.madeByAnother()
+	_, refuse := l.refuseDeletes()
+	if err := topicsOf(l.user, l.k).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	l.eventually("nothing is waited for", slowly, func() bool { return l.claim() == nil })
+	l.k.Produce(t, "orders")
+	refuse.Store(0)
+	staysForGood(t, l)
+}
+
+// What came late and could not be deleted is looked at anew before the next try: somebody may use it by then.
+func TestWhatIsUsedBeforeItCanBeDeletedStays(t *testing.T) {
+	t.Parallel()
+	l := newLatecomer(t)
+	l.madeByAnother()
+	l.delete()
+	now(l)
+	asked, refuse := l.refuseDeletes()
+	refuse.Store(int32(kafkaerr.ThrottlingQuotaExceeded))
+	l.k.CreateTopic(t, "orders", 3, 2)
+	l.eventually("what came late is to go", slowly, func() bool { return asked.Load() > 0 })
+	l.k.Produce(t, "orders")
+	refuse.Store(0)
+	staysForGood(t, l)
+}
+
+// staysForGood fails when the topic goes while the sweeper looks at it some more times.
+func staysForGood(t *testing.T, l *latecomer) {
+	t.Helper()
+	l.eventually("nothing is waited for any more", time.Second, func() bool {
+		if len(l.k.Topics(t)) == 0 {
+			t.Fatalf("it was deleted; the claim is %+v", l.claim())
+		}
+		return l.claim() == nil
+	})
 }

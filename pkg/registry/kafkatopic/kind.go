@@ -224,7 +224,6 @@ func (kind) Members(ctx context.Context, cluster *broker.Cluster) ([]string, err
 }
 
 // Remove implements brokered.Kind.
-func (k kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, id string) error {
-	_, err := k.remove(ctx, cluster, name, id)
-	return err
+func (k kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, id string) (kept bool, err error) {
+	return k.remove(ctx, cluster, name, id)
 }
