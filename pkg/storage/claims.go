@@ -57,7 +57,8 @@ type Owner struct {
 // tombstone of what is still to be deleted on the brokers.
 type Claim struct {
 	Name
-	// ClusterUID tells the Kafka from a later one of the same name.
+	// ClusterUID tells the Kafka from a later one of the same name, and where it is known the cluster that it stands for from one that it stands
+	// for later: behind a slash comes Kafka's own id of that.
 	ClusterUID types.UID `json:"clusterUID"`
 	// Owner is the object.
 	Owner Owner `json:"owner"`
@@ -118,10 +119,15 @@ func newest(wanted json.RawMessage, others []json.RawMessage) []json.RawMessage 
 	return all
 }
 
-// OfKafka tells whether a claim is about the Kafka with a uid: another one of its name may have been there when it was written. "" is a uid
-// that is not known, and so that of any.
+// OfKafka tells whether a claim is about the Kafka with a uid: another one of its name may have been there when it was written, or it may have
+// stood for another cluster. "" is a uid that is not known, and so that of any; so is the id of a cluster that is not told.
 func (c *Claim) OfKafka(uid types.UID) bool {
-	return c.ClusterUID == "" || uid == "" || c.ClusterUID == uid
+	if c.ClusterUID == "" || uid == "" {
+		return true
+	}
+	noted, notedCluster, _ := strings.Cut(string(c.ClusterUID), "/")
+	asked, askedCluster, _ := strings.Cut(string(uid), "/")
+	return noted == asked && (notedCluster == "" || askedCluster == "" || notedCluster == askedCluster)
 }
 
 // Revision is etcd's of the claim's last change, as it was read.

@@ -311,7 +311,10 @@ func TestAClaimIsOfOneKafka(t *testing.T) {
 	for _, tc := range []struct {
 		claimed, asked types.UID
 		of             bool
-	}{{"a", "a", true}, {"a", "b", false}, {"", "b", true}, {"a", "", true}} {
+	}{
+		{"a", "a", true}, {"a", "b", false}, {"", "b", true}, {"a", "", true},
+		{"a/site", "a/site", true}, {"a/site", "a/recovery", false}, {"a/site", "b/site", false}, {"a", "a/site", true}, {"a/site", "a", true},
+	} {
 		if c := (Claim{ClusterUID: tc.claimed}); c.OfKafka(tc.asked) != tc.of {
 			t.Errorf("a claim of Kafka %q is of Kafka %q: %v", tc.claimed, tc.asked, !tc.of)
 		}

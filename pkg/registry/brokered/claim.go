@@ -68,7 +68,7 @@ func (w *write[T, H]) leftover(c *storage.Claim) Leftover {
 		left.Wanted = c.Wanted
 		if w.store.awaited(c) {
 			left.Unanswered = c.Unanswered
-			left.Came = func(ctx context.Context) (bool, error) { return w.store.Sweeper.came(ctx, w.host, c) }
+			left.Came = func(ctx context.Context) (bool, error) { return w.store.Sweeper.came(ctx, w.host, w.hostUID, c) }
 		}
 	}
 	return left
@@ -319,7 +319,11 @@ const askedAgain = inFlight / 3
 // whether he may take over what is.
 func moveTo(c *storage.Claim, uid types.UID) {
 	if !c.OfKafka(uid) {
-		c.ClusterUID, c.MayAdopt, c.Wanted, c.WithoutID, c.Unanswered = uid, false, nil, nil, nil
+		c.MayAdopt, c.Wanted, c.WithoutID, c.Unanswered = false, nil, nil, nil
+	}
+	if len(uid) > len(c.ClusterUID) || !c.OfKafka(uid) {
+		// The cluster that the Kafka stands for may have become known.
+		c.ClusterUID = uid
 	}
 }
 
@@ -328,8 +332,8 @@ func (s *Store[T, H]) noteHost(ctx context.Context, obj T, uid types.UID) error 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
-		changed := !c.OfKafka(uid)
+		before := c.ClusterUID
 		moveTo(c, uid)
-		return changed
+		return c.ClusterUID != before
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
@@ -31,6 +32,8 @@ type sight struct {
 	// without are the members of the host that served when nothing had the name, as of at; nil when that was not seen.
 	without []string
 	at      time.Time
+	// of is the host that was looked at, which is another one when its uid is.
+	of types.UID
 	// since is when something was first seen to have it after that.
 	since time.Time
 }
@@ -128,7 +131,7 @@ func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool,
 		}
 	}
 	if !there {
-		s.pending.see(c.Name, sight{without: members, at: s.store.clock.Now()})
+		s.pending.see(c.Name, sight{without: members, at: s.store.clock.Now(), of: uid})
 		return false, nil
 	}
 	mine, err := kind.Find(ctx, host, &storage.Claim{Name: c.Name, Wanted: c.Unanswered})
@@ -139,7 +142,7 @@ func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool,
 	case mine == "" || mine != id:
 		// While it is there nothing else is made of the name.
 		return true, s.store.claims.Drop(ctx, c)
-	case s.late(c, members):
+	case s.late(c, uid, members):
 		klog.FromContext(ctx).Info("What was asked for a deleted object came late, and goes", "claim", c.Name, "id", mine)
 		// Whoever takes the name meanwhile sees by the id that it goes.
 		if c, err = s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.ID = mine }); err != nil {
@@ -164,10 +167,10 @@ func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool,
 // late tells whether what has the name of a claim by now, and had not when it was last looked at, may have come by a request without an answer:
 // a moment after that was sent, or when one of the host's members has begun to serve since. A look of longer ago, as after an outage, in which
 // people make by hand what was lost, tells nothing.
-func (s *Sweeper[T, H]) late(c *storage.Claim, members []string) bool {
+func (s *Sweeper[T, H]) late(c *storage.Claim, uid types.UID, members []string) bool {
 	last := s.pending.sight(c.Name)
 	without := last.without
-	if without == nil || s.store.clock.Since(last.at) > inFlight {
+	if without == nil || last.of != uid || s.store.clock.Since(last.at) > inFlight {
 		return false
 	}
 	age := s.store.clock.Since(c.Asked)
@@ -175,7 +178,7 @@ func (s *Sweeper[T, H]) late(c *storage.Claim, members []string) bool {
 }
 
 // came is late for who creates an object of the name.
-func (s *Sweeper[T, H]) came(ctx context.Context, host H, c *storage.Claim) (bool, error) {
+func (s *Sweeper[T, H]) came(ctx context.Context, host H, uid types.UID, c *storage.Claim) (bool, error) {
 	members, err := s.store.kind.Members(ctx, host)
-	return err == nil && s.late(c, members), err
+	return err == nil && s.late(c, uid, members), err
 }

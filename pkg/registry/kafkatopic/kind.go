@@ -16,6 +16,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
+	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -117,7 +118,7 @@ func (k kind) Host(ctx context.Context, topic, before *kafka.KafkaTopic, applied
 		return nil, "", err
 	}
 	cluster, err := k.Clusters.Connect(host)
-	return cluster, host.UID, err
+	return cluster, live.Identity(host), err
 }
 
 // Concerns implements brokered.Kind. What becomes of the topic with the object is between the two of us, and can be said also while nothing

@@ -9,8 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
 // NoKafkaError says that a Kafka does not exist to which an object refers.
@@ -33,7 +35,18 @@ func (b Brokers) Host(ctx context.Context, of types.NamespacedName) (*broker.Clu
 		return nil, "", false, err
 	}
 	cluster, err := b.Ask(ctx, k)
-	return cluster, k.UID, err == nil, err
+	return cluster, Identity(k), err == nil, err
+}
+
+// Identity tells a Kafka from a later one of its name, and from what it was while it stood for another cluster: its uid, and where it is pinned to
+// a cluster that somebody else runs the id of that, behind a slash.
+func Identity(k *kafka.Kafka) types.UID {
+	if v, err := versioned(k); err == nil {
+		if id := target.Pinned(v); id != "" {
+			return k.UID + types.UID("/"+id)
+		}
+	}
+	return k.UID
 }
 
 // Same implements brokered.Backend.
