@@ -123,6 +123,8 @@ type intake struct {
 	// late cuts the connection when an answer does not arrive.
 	late *time.Timer
 	held atomic.Pointer[func()]
+	// length is that of the answer that is being read, and charged is what it takes of the budget.
+	length, charged int64
 	// refused is why an answer is not read. sarama would go on behind its length.
 	refused atomic.Pointer[error]
 }
@@ -195,6 +197,7 @@ func (i *intake) follow(b []byte, abort func()) error {
 // admit waits until an answer of so many bytes may be read.
 func (i *intake) admit(length int64, abort func()) error {
 	key, limit := int16(i.key.Load()), i.limit()
+	i.length, i.charged = length, 0
 	if most := i.answers.longest(limit); length > most {
 		if smallAnswers[key] {
 			// No broker answers that.
@@ -211,11 +214,9 @@ func (i *intake) admit(length int64, abort func()) error {
 		return err
 	}
 	i.settle()
-	i.held.Store(&give)
-	if i.ctx.Err() != nil {
-		// Whoever cut the connection may have settled before.
-		i.settle()
-		return context.Cause(i.ctx)
+	i.charged = length * limit.weight
+	if err := i.hold(give); err != nil {
+		return err
 	}
 	if !fetch {
 		// What a fetch brings waits in the socket for its turn, which has a limit of its own.
@@ -225,4 +226,32 @@ func (i *intake) admit(length int64, abort func()) error {
 		})
 	}
 	return nil
+}
+
+// hold keeps what gives back a part of the budget until the answer is settled.
+func (i *intake) hold(give func()) error {
+	if before := i.held.Load(); before != nil {
+		last := give
+		give = func() { last(); (*before)() }
+	}
+	i.held.Store(&give)
+	if i.ctx.Err() != nil {
+		// Whoever cut the connection may have settled before.
+		i.settle()
+		return context.Cause(i.ctx)
+	}
+	return nil
+}
+
+// charge takes so much more of the budget for the answer that is being read. It is for whoever reads it.
+func (i *intake) charge(bytes int64) error {
+	if i.charged += bytes; i.charged > i.answers.share {
+		key := kmsg.NameForKey(int16(i.key.Load()))
+		return &kafkaerr.TooLongError{Request: key, Length: i.length, Most: max(0, i.length-i.left)}
+	}
+	give, err := i.answers.take(i.ctx, false, bytes)
+	if err != nil {
+		return err
+	}
+	return i.hold(give)
 }

@@ -42,7 +42,8 @@ func (c *Cluster) waitsForBrokers(ctx context.Context, op, topic string, replica
 	c.mu.Lock()
 	have := max(len(brokers), c.size)
 	c.mu.Unlock()
-	if replicas > have || replicas < 1 && !strings.Contains(refused.Error(), "fenced") {
+	// The brokers' default is not told. Brokers that are away may be what it wants.
+	if replicas > have || replicas < 1 && serving >= have && !strings.Contains(refused.Error(), "fenced") {
 		return refused
 	}
 	return &kafkaerr.TooFewBrokersError{Op: op, Object: topic, Serving: serving, Brokers: have, Err: refused}

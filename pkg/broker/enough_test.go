@@ -54,3 +54,32 @@ func TestWantOfBrokersThatAreAwayPasses(t *testing.T) {
 		}
 	}
 }
+
+// The brokers' default of replicas (3 of 3 brokers) is refused while one is away (ZooKeeper mode), or not registered yet (KRaft, first start).
+func TestOpenReplicasWaitForBrokersThatAreAway(t *testing.T) {
+	for name, text := range map[string]string{
+		"ZooKeeper, rolling restart": "Replication factor: 3 larger than available brokers: 2.",
+		"KRaft, first start":         "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 2 broker(s) are registered.",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.NumBrokers(2))
+			b.kafka.ControlKey(int16(kmsg.CreateTopics), func(request kmsg.Request) (kmsg.Response, error, bool) {
+				b.kafka.KeepControl()
+				response := request.ResponseKind().(*kmsg.CreateTopicsResponse)
+				for _, topic := range request.(*kmsg.CreateTopicsRequest).Topics {
+					refused := kmsg.NewCreateTopicsResponseTopic()
+					refused.Topic, refused.ErrorCode, refused.ErrorMessage = topic.Topic, 38, &text
+					response.Topics = append(response.Topics, refused)
+				}
+				return response, nil, true
+			})
+			c := b.gateway.Cluster(Target{Key: "streams/my-cluster/uid-1", Bootstrap: b.kafka.ListenAddrs(), Brokers: 3})
+			for _, replicas := range []int16{3, -1} {
+				_, err := c.CreateTopic(testContext(t), NewTopic{Name: "orders", Partitions: 1, Replicas: replicas}, false)
+				if !kafkaerr.IsTooFewBrokers(err) {
+					t.Errorf("replicas %d, cluster of 3 brokers: %v (permanent %v), want that it waits for brokers", replicas, err, kafkaerr.Permanent(err))
+				}
+			}
+		})
+	}
+}

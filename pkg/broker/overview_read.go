@@ -31,6 +31,11 @@ type overviewReader struct {
 	version  int16
 	flexible bool
 	err      error
+	// charge takes a part of the budget for what is kept, of which kept is not charged yet; nil where there is no budget.
+	charge func(bytes int64) error
+	kept   int64
+	// refusals are those by code: there may be as many as topics.
+	refusals map[int16]error
 
 	// partitions are those of the topic that is being read.
 	partitions []partitionEpoch
@@ -176,19 +181,41 @@ func (r *overviewReader) topics(o *overview, older func(TopicID, []partitionEpoc
 		case r.err != nil:
 		case code != 0:
 			// It is there, or would not be named.
-			o.refused[name] = refusedTopic{topic.ID, kafkaerr.New(kafkaerr.OpDescribeTopic, name, code, nil, 0)}
+			o.refused[name] = refusedTopic{topic.ID, r.refusal(code)}
 		case err != nil:
-			o.refused[name] = refusedTopic{topic.ID, fmt.Errorf("describe topic %s: %w", name, err)}
+			o.refused[name] = refusedTopic{topic.ID, errMalformed}
 		case older(topic.ID, r.partitions):
 			o.older = append(o.older, name)
 		default:
 			o.topics[name] = topic
 		}
+		r.keep(topicBytes + int64(len(name)))
 	})
 	if r.version >= 8 && r.version <= 10 {
 		r.int32()
 	}
 	r.tags()
+}
+
+// errMalformed is about a topic that cannot be as the broker tells of it.
+var errMalformed = errors.New("the broker's answer has partitions of the topic that cannot be")
+
+// keep notes that so many bytes more are kept.
+func (r *overviewReader) keep(bytes int64) {
+	if r.kept += bytes; r.kept < chargedBytes || r.charge == nil || r.err != nil {
+		return
+	}
+	r.err = r.charge(r.kept)
+	r.kept = 0
+}
+
+func (r *overviewReader) refusal(code int16) error {
+	err := r.refusals[code]
+	if err == nil {
+		err = kafkaerr.New(kafkaerr.OpDescribeTopic, "", code, nil, 0)
+		r.refusals[code] = err
+	}
+	return err
 }
 
 // counts reads the partitions of a topic. Its error is about a topic that cannot be, as in Topic.tidy.
@@ -259,10 +286,15 @@ func checkPartitions(partitions []partitionEpoch) error {
 	return nil
 }
 
-// overviewWeight is how much memory a byte of such an answer takes: topics of one partition with short names are some 80 bytes of it, which
-// become 110 of counts with their name and place in a map, and 90 of what was heard, of which maxViews is the bound. Of topics of ten partitions it
-// is half a byte.
-const overviewWeight = 2
+const (
+	// overviewWeight is how much memory a byte of such an answer takes beside what is kept of each topic.
+	overviewWeight = 1
+	// topicBytes is what is kept of a topic beside its name: 64 bytes of counts and of the name's place, 64 of what was heard, and the room that
+	// their maps have for more.
+	topicBytes = 220
+	// chargedBytes are charged at once.
+	chargedBytes = 1 << 20
+)
 
 // readOverview asks for all topics over a link, and reads the answer as it comes.
 func readOverview(l *link, judge judgement) (overview, error) {
@@ -281,6 +313,7 @@ func readOverview(l *link, judge judgement) (overview, error) {
 		return overview{}, err
 	}
 	r := newOverviewReader(body, version)
+	r.charge = l.conn.intake.charge
 	if corr := r.int32(); r.err == nil && corr != l.corr {
 		return overview{}, fmt.Errorf("answer to request %d, want %d", corr, l.corr)
 	}
@@ -289,7 +322,7 @@ func readOverview(l *link, judge judgement) (overview, error) {
 }
 
 func newOverviewReader(in io.Reader, version int16) *overviewReader {
-	return &overviewReader{in: bufio.NewReaderSize(in, readAhead), version: version, flexible: version >= 9}
+	return &overviewReader{in: bufio.NewReaderSize(in, readAhead), version: version, flexible: version >= 9, refusals: map[int16]error{}}
 }
 
 // read reads the answer of a broker at an address, behind its header.

@@ -165,6 +165,46 @@ func TestBrokersOfAnOverviewAreBounded(t *testing.T) {
 	}
 }
 
+// What an external cluster answers takes as much of the budget as is kept of it, however it is made.
+func TestWhatIsKeptOfAnOverviewIsCharged(t *testing.T) {
+	at := time.Now()
+	for name, topic := range map[string]kmsg.MetadataResponseTopic{
+		"without partitions": {}, "refused": {ErrorCode: kafkaerr.TopicAuthorizationFailed}, "one partition": {Partitions: make([]kmsg.MetadataResponseTopicPartition, 1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp := kmsg.NewPtrMetadataResponse()
+			resp.SetVersion(newestOverview)
+			for i := range 200_000 {
+				name := fmt.Sprintf("%x", i)
+				topic.Topic, topic.TopicID = &name, [16]byte{byte(i), byte(i >> 8), byte(i >> 16), 1}
+				resp.Topics = append(resp.Topics, topic)
+			}
+			encoded := resp.AppendTo(nil)
+			resp = nil
+			var v views
+			charged := int64(len(encoded)) * overviewWeight
+			r := newOverviewReader(bytes.NewReader(encoded), newestOverview)
+			r.charge = func(more int64) error { charged += more; return nil }
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			o, err := r.read("broker-1:9092", mode{}, func(directory) func(TopicID, []partitionEpoch) bool {
+				return func(id TopicID, partitions []partitionEpoch) bool { return v.older(at, at, id, partitions, true) }
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			if kept := int64(after.HeapAlloc) - int64(before.HeapAlloc); kept > charged {
+				t.Errorf("%d bytes of answer leave %d, and %d are charged", len(encoded), kept, charged)
+			}
+			runtime.KeepAlive(o)
+			runtime.KeepAlive(&v)
+		})
+	}
+}
+
 func FuzzOverview(f *testing.F) {
 	for version := int16(oldestOverview); version <= newestOverview; version++ {
 		f.Add(metadataOfAll(version, 2, 2).AppendTo(nil), version)

@@ -68,8 +68,8 @@ func TestAnAnswerThatIsTooLong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// Of three mebibytes an answer about all topics may have 768 KiB, and records 768.
-			b := newBench(t, Options{AnswerBytes: 3 << 20}, kfake.SeedTopics(1, "orders"), kfake.SeedTopics(40_000, "wide"))
+			// Of three mebibytes an answer about all topics may have 1.5 MiB, and records 768.
+			b := newBench(t, Options{AnswerBytes: 3 << 20}, kfake.SeedTopics(1, "orders"), kfake.SeedTopics(60_000, "wide"))
 			if tc.set != nil {
 				tc.set(t, b)
 			}

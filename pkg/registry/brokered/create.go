@@ -174,7 +174,9 @@ func (w *write[T, H]) around(ctx context.Context, key string, obj runtime.Object
 func (w *write[T, H]) make(ctx context.Context, obj T, left Leftover) (Outcome[T], error) {
 	kind := w.store.kind
 	if w.away == nil {
-		asking, cancel := live.Deadline(ctx)
+		// The answer is waited for however little time the caller has. Of what is lost, whatever appears later counts as made for the object, which
+		// is not for the caller to bring about.
+		asking, cancel := live.Deadline(context.WithoutCancel(ctx))
 		defer cancel()
 		done, err := kind.Create(asking, w.host, obj, left)
 		switch {

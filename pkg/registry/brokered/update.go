@@ -80,7 +80,8 @@ func (w *write[T, H]) answerUpdate(ctx context.Context, out runtime.Object) (run
 		w.warn(ctx)
 		return w.store.Record(ctx, obj, w.store.kind.Unreachable(w.away)), nil
 	}
-	asking, cancel := live.Deadline(ctx)
+	// As for a create: however little time the caller has.
+	asking, cancel := live.Deadline(context.WithoutCancel(ctx))
 	defer cancel()
 	var answer runtime.Object = obj
 	err := w.store.Exclusively(asking, obj, func(ctx context.Context) error {

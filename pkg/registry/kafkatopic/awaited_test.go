@@ -330,3 +330,37 @@ func staysForGood(t *testing.T, l *latecomer) {
 		return l.claim() == nil
 	})
 }
+
+// Whoever makes an object chooses how long he waits, and not by that what counts as made for it.
+func TestNothingIsLostAtWill(t *testing.T) {
+	t.Parallel()
+	s, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	user, _ := s.As(t, without("own"))
+	l := &latecomer{Server: s, t: t, k: s.NewKafka(t, 3), user: user}
+	if _, err := create(user, newTopic(l.k, "warm")); err != nil {
+		t.Fatal(err)
+	}
+	given := make(chan struct{})
+	l.k.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
+		// The brokers of the fake wait as one.
+		<-given
+		return nil, nil, false
+	})
+	err = user.KafkaV1beta1().RESTClient().Post().Namespace(l.k.Object.Namespace).Resource("kafkatopics").Param("timeout", "500ms").
+		Body(newTopic(l.k, "orders")).Do(t.Context()).Error()
+	if err == nil {
+		t.Fatal("the create did not end with its caller's time")
+	}
+	close(given)
+	l.eventually("what was made for an object that is not stored goes", slowly, func() bool {
+		if c := l.claim(); c != nil && len(c.Unanswered) > 0 {
+			t.Fatalf("the claim waits for what may come: %+v", c)
+		}
+		_, there := l.k.Topics(t)["orders"]
+		return l.claim() == nil && !there
+	})
+}
