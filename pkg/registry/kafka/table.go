@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -17,12 +18,12 @@ var clusters = table.Convertor[*kafka.Kafka]{
 		table.Name(),
 		table.Column("Version", "string", "Version of Apache Kafka."),
 		table.Column("Mode", "string", "Who keeps the cluster's metadata."),
-		table.Column("Brokers", "string", "Brokers that are registered and not fenced, of those desired."),
+		table.Column("Brokers", "string", "Brokers that are registered and not fenced, of those desired; of an external cluster those that answer, of all."),
 		table.Column("Ready", "string", "Whether the cluster serves as its spec says."),
 		table.Age(),
 		table.Wide("Cluster ID", "string", "Apache Kafka's own id of the cluster."),
 		table.Wide("Bootstrap", "string", "The address to give to a client."),
-		table.Wide("Message", "string", "Why the cluster is not ready."),
+		table.Wide("Message", "string", "Why the cluster is not ready, or degraded."),
 	},
 	Rows: func(k *kafka.Kafka) [][]any {
 		desired := k.Status.Brokers.Desired
@@ -37,10 +38,18 @@ var clusters = table.Convertor[*kafka.Kafka]{
 		if version == "" {
 			version = k.Spec.Version
 		}
+		serving, message := k.Status.Brokers.Registered, table.Message(k.Status.Conditions, v1beta1.ConditionReady)
+		if k.Spec.External != nil {
+			// That others of the cluster count on a broker does not say that clients reach it.
+			serving = k.Status.Brokers.Ready
+		}
+		if degraded := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionDegraded); message == "" && degraded != nil && degraded.Status == metav1.ConditionTrue {
+			message = degraded.Message
+		}
 		return [][]any{{
-			k.Name, version, string(k.Mode()), fmt.Sprintf("%d/%d", k.Status.Brokers.Registered, desired),
+			k.Name, version, string(k.Mode()), fmt.Sprintf("%d/%d", serving, desired),
 			table.Condition(k.Status.Conditions, v1beta1.ConditionReady), table.Since(k.CreationTimestamp),
-			k.Status.ClusterID, bootstrap, table.Message(k.Status.Conditions, v1beta1.ConditionReady),
+			k.Status.ClusterID, bootstrap, message,
 		}}
 	},
 }

@@ -23,9 +23,9 @@ const sizesWait = 500 * time.Millisecond
 // ShowPartitions asks for everything at once, as far as one answer does not need another: it takes as long as Metadata and the slowest of
 // the others. Only where the partitions are must be known; what else is not told is left out, and told of.
 func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target) (*kafka.KafkaTopicPartitions, error) {
-	eligible := ask(func() (map[int32]broker.EligibleLeaders, error) {
-		return t.Cluster.EligibleLeaders(ctx, t.Topic.TopicName())
-	})
+	// What is found of it comes while this is asked.
+	cluster, name := t.Cluster, t.Topic.TopicName()
+	eligible := ask(func() (map[int32]broker.EligibleLeaders, error) { return cluster.EligibleLeaders(ctx, name) })
 	var err error
 	if t, err = r.Ask(ctx, t); err != nil {
 		return nil, err
