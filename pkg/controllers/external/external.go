@@ -5,6 +5,7 @@ package external
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -226,7 +227,7 @@ func status(k *v1beta1.Kafka, info said, err error, now time.Time) v1beta1.Kafka
 		status.ClusterID = info.ID
 		answering := registered - int32(len(info.unreachable))
 		status.Brokers = v1beta1.BrokerCounts{Desired: int32(len(info.Brokers)), Registered: registered, Ready: answering}
-		status.UnreachableBrokers = info.unreachable[:min(len(info.unreachable), maxUnreachable)]
+		status.UnreachableBrokers = validation.CutUnreachable(slices.Clone(info.unreachable))
 		ready.Status, ready.Reason = metav1.ConditionTrue, reasonReady
 		ready.Message = fmt.Sprintf("%d brokers are registered", registered)
 		if len(info.unreachable) > 0 {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
@@ -27,8 +28,6 @@ const (
 	tryTimeout = 20 * time.Second
 	// maxTried bounds the brokers of one try; those of a larger cluster take turns.
 	maxTried = 100
-	// maxUnreachable bounds the brokers that a status names.
-	maxUnreachable = 10
 )
 
 // tries know which brokers did not answer at the addresses that they advertise when they were last tried.
@@ -136,10 +135,10 @@ func whyUnreached(err error) string {
 // unreachableMessage names brokers that do not answer, as many as a status does.
 func unreachableMessage(unreachable []v1beta1.UnreachableBroker) string {
 	var texts []string
-	for _, b := range unreachable[:min(len(unreachable), maxUnreachable)] {
+	for _, b := range validation.CutUnreachable(slices.Clone(unreachable)) {
 		texts = append(texts, fmt.Sprintf("broker %d is not reached at %s, which it advertises: %s", b.ID, b.Address, b.Message))
 	}
-	if more := len(unreachable) - maxUnreachable; more > 0 {
+	if more := len(unreachable) - validation.MaxUnreachable; more > 0 {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, "; ")

@@ -19,6 +19,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
@@ -138,10 +139,10 @@ func TestBrokersOfALargeClusterTakeTurns(t *testing.T) {
 			t.Errorf("look %d: %d do not answer, %d were tried, want %d", i, len(unreachable), len(cluster), want)
 		}
 		is := status(k, said{ClusterInfo: broker.ClusterInfo{Brokers: brokers}, unreachable: unreachable}, nil, begin)
-		if len(is.UnreachableBrokers) != maxUnreachable || is.UnreachableBrokers[0].ID != 0 || is.UnreachableBrokers[9].ID != 30 {
+		if len(is.UnreachableBrokers) != validation.MaxUnreachable || is.UnreachableBrokers[0].ID != 0 || is.UnreachableBrokers[9].ID != 30 {
 			t.Errorf("the status names %+v", is.UnreachableBrokers)
 		}
-		if degraded := meta.FindStatusCondition(is.Conditions, v1beta1.ConditionDegraded); !strings.HasSuffix(degraded.Message, fmt.Sprintf("and %d more", want-maxUnreachable)) {
+		if degraded := meta.FindStatusCondition(is.Conditions, v1beta1.ConditionDegraded); !strings.HasSuffix(degraded.Message, fmt.Sprintf("and %d more", want-validation.MaxUnreachable)) {
 			t.Errorf("%+v", degraded)
 		}
 	}

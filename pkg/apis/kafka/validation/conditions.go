@@ -5,6 +5,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 )
 
 const (
@@ -20,6 +23,38 @@ func CutMessages(conditions []metav1.Condition) {
 	for i := range conditions {
 		conditions[i].Message = shorten(conditions[i].Message, maxConditionMessage)
 	}
+}
+
+const (
+	// MaxUnreachable bounds the brokers that a status names, maxAddress an address and maxUnreachableMessage what is said of one: whoever answers
+	// as an external cluster chooses them.
+	MaxUnreachable, maxAddress, maxUnreachableMessage = 10, 300, 1 << 10
+)
+
+// CutUnreachable shortens what a status says of brokers that are not reached, as CutMessages does.
+func CutUnreachable(brokers []v1beta1.UnreachableBroker) []v1beta1.UnreachableBroker {
+	brokers = brokers[:min(len(brokers), MaxUnreachable)]
+	for i := range brokers {
+		brokers[i].Address, brokers[i].Message = shorten(brokers[i].Address, maxAddress), shorten(brokers[i].Message, maxUnreachableMessage)
+	}
+	return brokers
+}
+
+// validateUnreachable judges the brokers that a status says are not reached.
+func validateUnreachable(brokers []kafka.UnreachableBroker, path *field.Path) field.ErrorList {
+	if many := atMost(len(brokers), MaxUnreachable, path); many != nil {
+		return many
+	}
+	var errs field.ErrorList
+	for i, b := range brokers {
+		if len(b.Address) > maxAddress {
+			errs = append(errs, field.TooLong(path.Index(i).Child("address"), "", maxAddress))
+		}
+		if len(b.Message) > maxUnreachableMessage {
+			errs = append(errs, field.TooLong(path.Index(i).Child("message"), "", maxUnreachableMessage))
+		}
+	}
+	return errs
 }
 
 // validateConditions judges the conditions of a status where they changed.

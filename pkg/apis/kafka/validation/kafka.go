@@ -79,6 +79,7 @@ func ValidateKafkaStatusUpdate(k, old *kafka.Kafka) field.ErrorList {
 	status := field.NewPath("status")
 	errs := append(ValidateMetaUpdate(&k.ObjectMeta, &old.ObjectMeta),
 		validateConditions(k.Status.Conditions, old.Status.Conditions, status.Child("conditions"))...)
+	errs = append(errs, validateUnreachable(k.Status.UnreachableBrokers, status.Child("unreachableBrokers"))...)
 	// Both decide how nodes format themselves: forgotten, a restarted cluster would begin anew over its own data.
 	if len(old.Status.Quorum) > 0 && len(k.Status.Quorum) == 0 {
 		errs = append(errs, field.Required(status.Child("quorum"), "the quorum of a cluster is never forgotten"))
