@@ -148,6 +148,9 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	at, _ := c.targets.Of(k)
 	// It has to see what answers where others who ask the same brokers do not look as long as the status does not let them.
 	at.Key += "/observer"
+	if at.Gate == nil {
+		at.Gate = anyCluster{}
+	}
 	answer, askErr := loop.Await(ctx, c.loop, func() (said, error) { return c.ask(ctx, k, c.connect(at)) })
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
@@ -166,6 +169,15 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	}
 	return again, nil
 }
+
+// anyCluster is the gate of a Kafka that is pinned to no cluster, in the place of the one that it had while its spec named a wrong one: no gate
+// leaves the one that is there.
+type anyCluster struct{}
+
+var _ broker.Gate = anyCluster{}
+
+// Admit implements broker.Gate.
+func (anyCluster) Admit(context.Context, string) error { return nil }
 
 // said is what the brokers of a cluster said.
 type said struct {
