@@ -129,8 +129,8 @@ func (r *StatusREST) identify(ctx context.Context, obj, old runtime.Object) (run
 	}
 	if before.Spec.External == nil {
 		r.identifyOurs(ctx, k, before)
-	} else {
-		r.identifyTheirs(ctx, k, before)
+	} else if err := r.identifyTheirs(ctx, k, before); err != nil {
+		return nil, err
 	}
 	if equality.Semantic.DeepEqual(k.Status, before.Status) {
 		// Whoever said something else has tried in vain, and when is no news either: nothing is written.
@@ -139,26 +139,51 @@ func (r *StatusREST) identify(ctx context.Context, obj, old runtime.Object) (run
 	return k, nil
 }
 
-// identifyTheirs asks the brokers of an external Kafka of which cluster they are.
-func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka) {
+// identifyTheirs asks the brokers of an external Kafka of which cluster they are. Which it was stays written as long as that may be its own:
+// Ready's reason is another one with the next write, and who has no claims to look at goes by the id.
+func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka) error {
 	k.Status.ClusterID = before.Status.ClusterID
 	ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
-	if ready == nil || ready.Status != metav1.ConditionTrue && ready.Reason != target.ReasonBrokersUnreachable {
-		return
-	}
-	id, err := r.clusterID(ctx, before)
-	var stranger *kafkaerr.NotAdmittedError
-	switch why := wrong(before, err); {
-	case err == nil:
-		k.Status.ClusterID = id
-	case why != nil:
-		if errors.As(err, &stranger) && why.claimed != nil {
-			k.Status.ClusterID = stranger.ID
+	if ready != nil && (ready.Status == metav1.ConditionTrue || ready.Reason == target.ReasonBrokersUnreachable) {
+		id, err := r.clusterID(ctx, before)
+		why := wrong(before, err)
+		switch {
+		case err == nil:
+			k.Status.ClusterID = id
+			return nil
+		case why != nil:
+			setWrong(ctx, k, before, why)
+			var stranger *kafkaerr.NotAdmittedError
+			if errors.As(err, &stranger) && why.claimed != nil {
+				k.Status.ClusterID = stranger.ID
+			}
+		case ready.Status == metav1.ConditionTrue:
+			setCondition(k, before, v1beta1.ConditionReady, reasonNotIdentified, "the API server cannot find out which cluster answers at spec.external.bootstrapServers", false)
 		}
-		setWrong(ctx, k, before, why)
-	case ready.Status == metav1.ConditionTrue:
-		setCondition(k, before, v1beta1.ConditionReady, reasonNotIdentified, "the API server cannot find out which cluster answers at spec.external.bootstrapServers", false)
 	}
+	return r.disown(ctx, k, before)
+}
+
+// disown takes the id of a cluster out of the status of an external Kafka that may not be that cluster. It asks no broker. A Kafka that was
+// ClusterClaimed was not admitted to the one whose id it has, whoever has that by now; as long as its status says so, the id stays.
+func (r *StatusREST) disown(ctx context.Context, k, before *kafka.Kafka) error {
+	if k.Status.ClusterID == "" || isClaimed(k) {
+		return nil
+	}
+	if !isClaimed(before) {
+		err := r.clusters.Owns(ctx, before, k.Status.ClusterID)
+		var claimed *live.ClaimedError
+		if !errors.As(err, &claimed) {
+			return err
+		}
+	}
+	k.Status.ClusterID = ""
+	return nil
+}
+
+func isClaimed(k *kafka.Kafka) bool {
+	ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
+	return ready != nil && ready.Reason == target.ReasonClusterClaimed
 }
 
 // identifyOurs judges the cluster that a Kafka which is run here is said to be: a claim on a volume says so, and who wrote that is not

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -39,16 +40,27 @@ func at(t *testing.T, client versioned.Interface, namespace string, fake *apiser
 // report says that a Kafka is ready, as its controller would, and returns what the API server makes of it.
 func report(t *testing.T, k *v1beta1.Kafka, id string) *v1beta1.Kafka {
 	t.Helper()
-	k, err := kafkas(k.Namespace).Get(t.Context(), k.Name, metav1.GetOptions{})
-	if err != nil {
+	return say(t, k, id, metav1.ConditionTrue, "BrokersReady")
+}
+
+// say writes Ready into the status of a Kafka, as its controller would, and returns what the API server makes of it.
+func say(t *testing.T, k *v1beta1.Kafka, id string, status metav1.ConditionStatus, reason string) *v1beta1.Kafka {
+	t.Helper()
+	var after *v1beta1.Kafka
+	// The API server may write it at the same time.
+	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		now, err := kafkas(k.Namespace).Get(t.Context(), k.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		now.Status.ClusterID, now.Status.ObservedGeneration = id, now.Generation
+		meta.SetStatusCondition(&now.Status.Conditions, metav1.Condition{Type: "Ready", Status: status, Reason: reason, ObservedGeneration: now.Generation})
+		after, err = kafkas(k.Namespace).UpdateStatus(t.Context(), now, metav1.UpdateOptions{})
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
-	k.Status.ClusterID, k.Status.ObservedGeneration = id, k.Generation
-	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "BrokersReady", ObservedGeneration: k.Generation})
-	if k, err = kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return k
+	return after
 }
 
 func readyReason(k *v1beta1.Kafka) string {
