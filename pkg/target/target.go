@@ -66,7 +66,8 @@ func New(secrets Secrets, clock clock.PassiveClock) *Resolver {
 }
 
 // NewVerified is New for who has no claims of its own to look at: external Kafkas have no address before the API server says in their
-// status which cluster they are, nor while it says that this is another's, or where none may be, and are only asked when they are that cluster.
+// status which cluster they are, about the spec of today, nor while it says that this is another's, or where none may be, and are only asked when
+// they are that cluster.
 func NewVerified(secrets Secrets, clock clock.PassiveClock) *Resolver {
 	r := New(secrets, clock)
 	r.verified = true
@@ -124,8 +125,8 @@ func (r *Resolver) identified(kafka *v1beta1.Kafka, t *broker.Target) bool {
 	if kafka.Spec.External == nil {
 		return true
 	}
-	// That the cluster which the spec names may be this Kafka's is the API server's to say.
-	return kafka.Status.ClusterID != "" && kafka.Status.ClusterID == Pinned(kafka)
+	// That the cluster which the spec names may be this Kafka's is the API server's to say, and of each spec anew: somebody else may have written it.
+	return kafka.Status.ClusterID != "" && kafka.Status.ClusterID == Pinned(kafka) && kafka.Status.ObservedGeneration == kafka.Generation
 }
 
 // Claimed tells whether a Kafka's brokers are those of another, so that nothing is to be done on them for this one.

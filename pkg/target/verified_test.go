@@ -27,6 +27,15 @@ func TestVerified(t *testing.T) {
 	if !known || at.Gate.Admit(t.Context(), "x") != nil || at.Gate.Admit(t.Context(), "y") == nil {
 		t.Errorf("%+v, %t", at, known)
 	}
+	// Who wrote another spec may have no right to that cluster.
+	k.Generation = 1
+	if _, known := verified.Of(k); known {
+		t.Error("the status is about an earlier spec")
+	}
+	k.Status.ObservedGeneration = 1
+	if _, known := verified.Of(k); !known {
+		t.Error("the status is about this spec")
+	}
 	// Another cluster is one that is not reached, and says which it is.
 	err := at.Gate.Admit(t.Context(), "y")
 	if objections := kafkaerr.SecurityErrors(err); !kafkaerr.IsUnreachable(err) || len(objections) != 1 || objections[0].Reason != kafkaerr.ReasonClusterReplaced ||
@@ -53,7 +62,7 @@ func TestVerified(t *testing.T) {
 	if _, known := verified.Of(k); known || !Claimed(k) {
 		t.Error("it is another's")
 	}
-	k.Generation = 2
+	k.Generation, k.Status.ObservedGeneration = 2, 2
 	k.Status.Conditions[0] = metav1.Condition{Type: v1beta1.ConditionReady, Reason: kafkaerr.ReasonAddressNotAllowed, Message: "b:1 is not dialled", ObservedGeneration: 2}
 	k.Status.Listeners = []v1beta1.ListenerStatus{{BootstrapServers: strings.Join(k.Spec.External.BootstrapServers, ",")}}
 	if why := NotAllowed(k); why == nil || *why != (kafkaerr.SecurityError{Reason: kafkaerr.ReasonAddressNotAllowed, Text: "b:1 is not dialled"}) {
@@ -62,7 +71,7 @@ func TestVerified(t *testing.T) {
 	if _, known := verified.Of(k); known {
 		t.Error("its brokers are where none may be")
 	}
-	k.Generation = 3
+	k.Generation, k.Status.ObservedGeneration = 3, 3
 	if NotAllowed(k) == nil {
 		t.Error("another field of the spec says nothing of where its brokers are")
 	}

@@ -142,7 +142,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	if err != nil {
 		return 0, err
 	}
-	if k.Spec.External == nil || k.DeletionTimestamp != nil {
+	if k.Spec.External == nil {
 		return 0, nil
 	}
 	at, _ := c.targets.Of(k)

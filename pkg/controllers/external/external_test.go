@@ -158,6 +158,26 @@ func TestTheSameAnswerIsNoWrite(t *testing.T) {
 	}
 }
 
+// A Kafka that waits for its finalizers is another generation, and its topics are served by what the status says of that one.
+func TestATerminatingKafkaIsObserved(t *testing.T) {
+	k := newKafka()
+	gone := metav1.NewTime(begin)
+	k.DeletionTimestamp, k.Finalizers = &gone, []string{"example.com/hold"}
+	client := fake.NewClientset(k)
+	controller, err := New(Config{Kafka: client, Connect: func(broker.Target) Cluster { return healthy{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	controllertest.Run(t, controller.Run)
+	err = wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+		got, err := client.KafkaV1beta1().Kafkas(k.Namespace).Get(ctx, k.Name, metav1.GetOptions{})
+		return err == nil && got.Status.ObservedGeneration == k.Generation && got.Status.ClusterID == "abc", err
+	})
+	if err != nil {
+		t.Errorf("its status is not written: %v", err)
+	}
+}
+
 // Where the brokers are is found out by asking them all: one that does not answer says nothing of it.
 func TestOneThatDoesNotAnswerLiftsNoObjection(t *testing.T) {
 	k := newKafka()

@@ -107,11 +107,20 @@ func TestAnAdmittedKafkaOfSomebodyElse(t *testing.T) {
 	if k = notReady(t, k, "ClusterUnreachable"); k.Status.ClusterID != id {
 		t.Errorf("after an outage it is cluster %q, want %q", k.Status.ClusterID, id)
 	}
+	resolver := target.NewVerified(nil, clock.RealClock{})
+	if _, known := resolver.Of(k); !known {
+		t.Error("the controllers do not ask the brokers for the owner of the first Kafka")
+	}
+	// The status is about the spec that the owner wrote.
+	k = moved(t, tenant, k, []string{"127.0.0.1:1"})
+	if _, known := resolver.Of(moved(t, tenant, k, first.ListenAddrs())); known {
+		t.Error("the controllers ask the brokers of the first Kafka before the status is written anew")
+	}
 	k = moved(t, tenant, k, []string{"127.0.0.1:1"})
 	if k = notReady(t, k, "ClusterUnreachable"); k.Status.ClusterID != "" {
 		t.Errorf("it is cluster %q, for which its maker has no right", k.Status.ClusterID)
 	}
-	if _, known := target.NewVerified(nil, clock.RealClock{}).Of(moved(t, tenant, k, first.ListenAddrs())); known {
+	if _, known := resolver.Of(moved(t, tenant, k, first.ListenAddrs())); known {
 		t.Error("the controllers ask the brokers of the first Kafka")
 	}
 }
