@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/client-go/util/retry"
@@ -25,6 +26,26 @@ func moved(t *testing.T, client versioned.Interface, k *v1beta1.Kafka, addresses
 		}
 		now.Spec.External.BootstrapServers = addresses
 		after, err = client.KafkaV1beta1().Kafkas(k.Namespace).Update(t.Context(), now, metav1.UpdateOptions{})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return after
+}
+
+// say writes Ready into the status of a Kafka, as its controller would, and returns what the API server makes of it.
+func say(t *testing.T, k *v1beta1.Kafka, id string, status metav1.ConditionStatus, reason string) *v1beta1.Kafka {
+	t.Helper()
+	var after *v1beta1.Kafka
+	// The API server may write it at the same time.
+	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		now, err := kafkas(k.Namespace).Get(t.Context(), k.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		now.Status.ClusterID, now.Status.ObservedGeneration = id, now.Generation
+		meta.SetStatusCondition(&now.Status.Conditions, metav1.Condition{Type: "Ready", Status: status, Reason: reason, ObservedGeneration: now.Generation})
+		after, err = kafkas(k.Namespace).UpdateStatus(t.Context(), now, metav1.UpdateOptions{})
 		return err
 	}); err != nil {
 		t.Fatal(err)

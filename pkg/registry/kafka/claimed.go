@@ -272,11 +272,13 @@ func (r *StatusREST) clusterID(ctx context.Context, k *kafka.Kafka) (string, err
 		return "", err
 	}
 	var answers []error
+	serving := false
 	for _, version := range versions {
 		answers = append(answers, version.Err)
+		serving = serving || version.Err == nil
 	}
 	// One broker that is of another cluster than it is meant to be is left out of what is asked, and the others serve.
-	if err := errors.Join(answers...); wrong(k, err) != nil && wrong(k, err).reason != kafkaerr.ReasonClusterReplaced {
+	if err := errors.Join(answers...); wrong(k, err) != nil && (wrong(k, err).reason != kafkaerr.ReasonClusterReplaced || !serving) {
 		return "", err
 	}
 	return info.ID, nil
