@@ -252,6 +252,8 @@ func setWrong(ctx context.Context, k, before *kafka.Kafka, why *wrongBrokers) {
 	if meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionProgressing) {
 		setCondition(k, before, v1beta1.ConditionProgressing, why.reason, why.message, false)
 	}
+	// What they have is not this Kafka's, and not for who sees it.
+	k.Status.Brokers, k.Status.UnreachableBrokers = kafka.BrokerCounts{}, nil
 }
 
 // clusterID asks the brokers of which cluster they are, and whether that may be this Kafka's. Each is asked: one that answers for itself may

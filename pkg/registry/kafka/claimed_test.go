@@ -396,3 +396,29 @@ func TestASecondKafkaThatIsRunHere(t *testing.T) {
 	server.Clock.Step(time.Minute)
 	apiservertest.Eventually(t, "the second takes its place", func() bool { return introduce().Status.ClusterID == id })
 }
+
+// Whoever makes a Kafka for the addresses of another one learns nothing of its brokers.
+func TestAClaimedKafkaTellsNothingOfTheBrokers(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	if err := look(t, fake.Object); err != nil {
+		t.Fatal(err)
+	}
+	user, _ := server.As(t, withoutOwn)
+	k := at(t, user, server.Namespace(), fake)
+	// As its controller, which asks before anybody has said that they are another's, and with every look after that.
+	k.Status.Brokers = v1beta1.BrokerCounts{Desired: 3, Registered: 3, Ready: 2}
+	k.Status.UnreachableBrokers = []v1beta1.UnreachableBroker{{ID: 1, Address: "kafka-1.victim.internal:9092", Message: "nobody listens there"}}
+	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "BrokersReady", ObservedGeneration: k.Generation})
+	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: "Degraded", Status: metav1.ConditionTrue, Reason: "BrokersUnreachable", Message: "kafka-1.victim.internal:9092"})
+	got, err := kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if readyReason(got) != "False ClusterClaimed" {
+		t.Fatalf("%+v", got.Status)
+	}
+	if len(got.Status.UnreachableBrokers) > 0 || got.Status.Brokers != (v1beta1.BrokerCounts{}) {
+		t.Errorf("the status tells %+v, brokers %+v", got.Status.UnreachableBrokers, got.Status.Brokers)
+	}
+}
