@@ -6,11 +6,16 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
 // elsewhere refuses to take over a topic that an object on another Kafka of the same cluster has: what one of them says of its settings, and
@@ -18,8 +23,10 @@ import (
 func (p *plane) elsewhere(ctx context.Context, topic *kafka.KafkaTopic, have broker.Topic) error {
 	standing, lives, err := p.topics.ClaimedElsewhere(ctx, topic, have.ID.String())
 	switch {
-	case err != nil || standing == nil:
+	case err != nil:
 		return err
+	case standing == nil:
+		return p.hadByAnother(ctx, topic, have)
 	case lives:
 		return (kind{p}).Claimed(ctx, topic, standing)
 	case standing.Server != "":
@@ -28,11 +35,39 @@ func (p *plane) elsewhere(ctx context.Context, topic *kafka.KafkaTopic, have bro
 	return deletionPending(topic, fmt.Sprintf("topic %s is that of a deleted KafkaTopic on another Kafka of the same cluster and is about to be deleted; try again", have.Name))
 }
 
+// hadByAnother refuses to take over a topic that another object says to have. Its Kafka may be gone, so that nobody knows of which cluster that
+// was, and may be made again: then both would have the topic. Kafka gives no id twice.
+func (p *plane) hadByAnother(ctx context.Context, topic *kafka.KafkaTopic, have broker.Topic) error {
+	id := have.ID.String()
+	if id == "" {
+		return nil
+	}
+	all, err := p.topics.ListPredicate(genericapirequest.WithNamespace(ctx, metav1.NamespaceAll), havingTopic(id), &metainternalversion.ListOptions{})
+	if err != nil {
+		return err
+	}
+	var another *kafka.KafkaTopic
+	if err := meta.EachListItem(all, func(obj runtime.Object) error {
+		other, err := asTopic(obj)
+		if err == nil && other.Status.TopicID == id && other.UID != topic.UID && clusterOf(other) != clusterOf(topic) {
+			another = other
+		}
+		return err
+	}); err != nil || another == nil {
+		return err
+	}
+	return (kind{p}).Claimed(ctx, topic, &storage.Claim{Name: kind{}.Name(another),
+		Owner: storage.Owner{Namespace: another.Namespace, Name: another.Name, UID: another.UID}})
+}
+
 // hadElsewhere refuses a topic that another object is known to have.
 func (p *plane) hadElsewhere(ctx context.Context, topic *kafka.KafkaTopic, have broker.Topic) error {
 	standing, err := p.topics.HadElsewhere(ctx, kind{}.Name(topic), have.ID.String())
-	if err != nil || standing == nil {
+	switch {
+	case err != nil:
 		return err
+	case standing == nil:
+		return p.hadByAnother(ctx, topic, have)
 	}
 	return (kind{p}).Claimed(ctx, topic, standing)
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -121,25 +122,33 @@ func TestATopicHasOneObjectOnAllKafkasOfACluster(t *testing.T) {
 			return err
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			k := server.NewKafka(t, 3)
-			first := mustCreate(t, newTopic(k, "orders"))
-			twin := twinOf(t, server, k)
-			err := try(t, k, twin, first.Status.TopicID)
-			expectStatus(t, err, 422, `KafkaTopic "orders" in namespace "`+first.Namespace, "of the same cluster")
-			if !apierrors.HasStatusCause(err, metav1.CauseTypeFieldValueDuplicate) {
-				t.Errorf("it has another cause: %v", err)
-			}
-			// Its end is that of the first one's topic in no case.
-			for _, topic := range mustList(t, twin) {
-				mustDelete(t, &topic)
-			}
-			apiservertest.Eventually(t, "the second one's claim goes", func() bool { return len(claimsOn(t, twin)) == 0 })
-			if have := k.Topics(t)["orders"]; have.ID != first.Status.TopicID || k.Config(t, "orders")["retention.ms"] != "" || len(have.Partitions) != 3 {
-				t.Errorf("the brokers have %+v, want %s as it was", have, first.Status.TopicID)
-			}
-		})
+		// The Kafka of the first one may be deleted, and made again later.
+		for where, gone := range map[string]bool{"": false, ", its Kafka is gone": true} {
+			t.Run(name+where, func(t *testing.T) {
+				t.Parallel()
+				k := server.NewKafka(t, 3)
+				first := mustCreate(t, newTopic(k, "orders"))
+				twin := twinOf(t, server, k)
+				if gone {
+					if err := server.Client.KafkaV1beta1().Kafkas(k.Object.Namespace).Delete(t.Context(), k.Object.Name, metav1.DeleteOptions{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				err := try(t, k, twin, first.Status.TopicID)
+				expectStatus(t, err, 422, `KafkaTopic "orders" in namespace "`+first.Namespace, "of the same cluster")
+				if !apierrors.HasStatusCause(err, metav1.CauseTypeFieldValueDuplicate) {
+					t.Errorf("it has another cause: %v", err)
+				}
+				// Its end is that of the first one's topic in no case.
+				for _, topic := range mustList(t, twin) {
+					mustDelete(t, &topic)
+				}
+				apiservertest.Eventually(t, "the second one's claim goes", func() bool { return len(claimsOn(t, twin)) == 0 })
+				if have := k.Topics(t)["orders"]; have.ID != first.Status.TopicID || k.Config(t, "orders")["retention.ms"] != "" || len(have.Partitions) != 3 {
+					t.Errorf("the brokers have %+v, want %s as it was", have, first.Status.TopicID)
+				}
+			})
+		}
 	}
 }
 
@@ -228,17 +237,35 @@ func TestWhatADeletedObjectOfAnotherKafkaLeft(t *testing.T) {
 func twoObjects(t *testing.T) (k, twin *apiservertest.Kafka, id string) {
 	t.Helper()
 	k = server.NewKafka(t, 3)
-	id, twin = mustCreate(t, newTopic(k, "orders")).Status.TopicID, twinOf(t, server, k)
+	first := mustCreate(t, newTopic(k, "orders"))
+	id, twin = first.Status.TopicID, twinOf(t, server, k)
 	k.Produce(t, "orders")
 	second := storedAway(t, k, twin)
 	standing := claimOn(t, k, "orders")
 	if err := server.Claims.Drop(t.Context(), standing); err != nil {
 		t.Fatal(err)
 	}
+	key := strings.Join([]string{apiserver.EtcdPrefix, v1beta1.GroupName, "kafkatopics", first.Namespace, first.Name}, "/")
+	stored, err := server.Etcd.Get(t.Context(), key)
+	if err != nil || len(stored.Kvs) != 1 {
+		t.Fatal(stored, err)
+	}
+	// Nobody sees that the first one has it.
+	first.Status.TopicID, first.Status.Conditions = "", nil
+	if _, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), first, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	second.Status.TopicID, second.Status.Conditions = id, nil
 	if _, err := topicsOf(server.Client, twin).UpdateStatus(t.Context(), second, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := server.Etcd.Put(t.Context(), key, string(stored.Kvs[0].Value)); err != nil {
+		t.Fatal(err)
+	}
+	apiservertest.Eventually(t, "the first one has it, too", func() bool {
+		got, err := topicsOf(server.Client, k).Get(t.Context(), first.Name, metav1.GetOptions{ResourceVersion: "0"})
+		return err == nil && got.Status.TopicID == id
+	})
 	if _, err := server.Claims.Take(t.Context(), *standing, ""); err != nil {
 		t.Fatal(err)
 	}
