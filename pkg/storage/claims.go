@@ -99,8 +99,12 @@ type Claim struct {
 	revision int64
 }
 
-// maxWanted bounds what is remembered of a claim whose owner changes again and again while nobody knows what became of it.
-const maxWanted = 9
+// maxWanted and maxWantedBytes bound what is remembered of a claim whose owner changes again and again while nobody knows what became of it: etcd
+// takes no entry of more than 1.5 MiB, and two of these are in one. The newest is remembered in any case.
+const (
+	maxWanted      = 9
+	maxWantedBytes = 256 << 10
+)
 
 // Want notes what the brokers are asked for from now on, in addition to what they were asked for before.
 func (c *Claim) Want(wanted json.RawMessage) { c.Wanted = newest(wanted, c.Wanted) }
@@ -110,11 +114,15 @@ func (c *Claim) Await(wanted json.RawMessage) { c.Unanswered = newest(wanted, c.
 
 // newest puts something before others, once.
 func newest(wanted json.RawMessage, others []json.RawMessage) []json.RawMessage {
-	all := []json.RawMessage{wanted}
+	all, size := []json.RawMessage{wanted}, len(wanted)
 	for _, earlier := range others {
-		if !bytes.Equal(earlier, wanted) && len(all) < maxWanted {
-			all = append(all, earlier)
+		if bytes.Equal(earlier, wanted) {
+			continue
 		}
+		if size += len(earlier); len(all) == maxWanted || size > maxWantedBytes {
+			break
+		}
+		all = append(all, earlier)
 	}
 	return all
 }

@@ -304,6 +304,13 @@ func TestAClaimRemembersWhatWasWanted(t *testing.T) {
 	if got := all(); len(got) != maxWanted || got[0] != "117" || got[maxWanted-1] != "109" {
 		t.Errorf("wanted are %v", got)
 	}
+	for i := range maxWanted {
+		c.Want(append(make([]byte, maxWantedBytes/3), byte(i)))
+		c.Await(c.Wanted[0])
+	}
+	if len(c.Wanted) != 2 || len(c.Unanswered) != 2 {
+		t.Errorf("of thirds of what is remembered there are %d and %d", len(c.Wanted), len(c.Unanswered))
+	}
 }
 
 // A uid that is not known may be that of any Kafka.
