@@ -125,6 +125,10 @@ type NotAdmittedError struct {
 }
 
 func (e *NotAdmittedError) Error() string {
+	if IsUnreachable(e.Err) {
+		// It names the Kafka and both clusters.
+		return e.Err.Error()
+	}
 	return fmt.Sprintf("Kafka cluster %s must not be cluster %q: %v", e.Cluster, e.ID, e.Err)
 }
 
