@@ -58,30 +58,41 @@ func (c *Cluster) describeGroup(ctx context.Context, id string) (Group, seat, er
 	return g, at, err
 }
 
+// describeOne asks a group's coordinator for what the group is, by a request that names it alone. throttle is what the broker asks for.
+func describeOne[T kmsg.Response, G any](ctx context.Context, c *Cluster, id string, build func() kmsg.Request, groups func(T) []G, code func(G) int16) (
+	group G, throttle time.Duration, at seat, err error) {
+	resp, at, err := askCoordinator(ctx, c, id, true,
+		request[T]{kafkaerr.OpDescribeGroup, id, build().Key(), laneData, byKmsg[T](build, 0)}, func(r T) int16 {
+			if described := groups(r); len(described) == 1 {
+				return code(described[0])
+			}
+			return 0
+		})
+	if err != nil {
+		return group, 0, at, err
+	}
+	described := groups(resp)
+	if len(described) != 1 {
+		return group, 0, at, fmt.Errorf("%s %s: the answer has %d groups", kafkaerr.OpDescribeGroup, id, len(described))
+	}
+	return described[0], throttleOf(resp), at, nil
+}
+
 // consumerGroup describes a group of the protocol of KIP-848.
 func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, error) {
-	resp, at, err := askCoordinator(ctx, c, id, true,
-		request[*kmsg.ConsumerGroupDescribeResponse]{kafkaerr.OpDescribeGroup, id, int16(kmsg.ConsumerGroupDescribe), laneData,
-			byKmsg[*kmsg.ConsumerGroupDescribeResponse](func() kmsg.Request {
-				req := kmsg.NewPtrConsumerGroupDescribeRequest()
-				req.Groups = []string{id}
-				return req
-			}, 0)}, func(r *kmsg.ConsumerGroupDescribeResponse) int16 {
-			if len(r.Groups) != 1 {
-				return 0
-			}
-			return r.Groups[0].ErrorCode
-		})
+	g, throttle, at, err := describeOne(ctx, c, id, func() kmsg.Request {
+		req := kmsg.NewPtrConsumerGroupDescribeRequest()
+		req.Groups = []string{id}
+		return req
+	}, func(r *kmsg.ConsumerGroupDescribeResponse) []kmsg.ConsumerGroupDescribeResponseGroup { return r.Groups },
+		func(g kmsg.ConsumerGroupDescribeResponseGroup) int16 { return g.ErrorCode })
 	switch {
 	case kafkaerr.CodeOf(err) == kafkaerr.UnsupportedVersion:
 		// Brokers that do not have the protocol.
 		return Group{}, at, errNoSuchGroup
 	case err != nil:
 		return Group{}, at, err
-	case len(resp.Groups) != 1:
-		return Group{}, at, fmt.Errorf("%s %s: the answer has %d groups", kafkaerr.OpDescribeGroup, id, len(resp.Groups))
 	}
-	g := resp.Groups[0]
 	switch g.ErrorCode {
 	case 0:
 	case kafkaerr.GroupIDNotFound, kafkaerr.UnsupportedVersion, kafkaerr.InvalidGroupID:
@@ -90,7 +101,7 @@ func (c *Cluster) consumerGroup(ctx context.Context, id string) (Group, seat, er
 	case kafkaerr.TopicAuthorizationFailed:
 		return c.hiddenGroup(ctx, id, at, kafkaerr.New(kafkaerr.OpDescribeGroup, id, g.ErrorCode, nil, 0))
 	default:
-		return Group{}, at, kafkaerr.New(kafkaerr.OpDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
+		return Group{}, at, kafkaerr.New(kafkaerr.OpDescribeGroup, id, g.ErrorCode, g.ErrorMessage, throttle)
 	}
 	group := Group{ID: id, Type: GroupConsumer, State: g.State, ProtocolType: consumerProtocol, Coordinator: at.id, Assignor: g.AssignorName}
 	for _, m := range g.Members {
@@ -122,31 +133,22 @@ func (c *Cluster) hiddenGroup(ctx context.Context, id string, at seat, why error
 
 // classicGroup describes a group of the protocol that Kafka has always had.
 func (c *Cluster) classicGroup(ctx context.Context, id string) (Group, seat, error) {
-	resp, at, err := askCoordinator(ctx, c, id, true,
-		request[*kmsg.DescribeGroupsResponse]{kafkaerr.OpDescribeGroup, id, int16(kmsg.DescribeGroups), laneData,
-			byKmsg[*kmsg.DescribeGroupsResponse](func() kmsg.Request {
-				req := kmsg.NewPtrDescribeGroupsRequest()
-				req.Groups = []string{id}
-				return req
-			}, 0)}, func(r *kmsg.DescribeGroupsResponse) int16 {
-			if len(r.Groups) != 1 {
-				return 0
-			}
-			return r.Groups[0].ErrorCode
-		})
+	g, throttle, at, err := describeOne(ctx, c, id, func() kmsg.Request {
+		req := kmsg.NewPtrDescribeGroupsRequest()
+		req.Groups = []string{id}
+		return req
+	}, func(r *kmsg.DescribeGroupsResponse) []kmsg.DescribeGroupsResponseGroup { return r.Groups },
+		func(g kmsg.DescribeGroupsResponseGroup) int16 { return g.ErrorCode })
 	switch {
 	case err != nil:
 		return Group{}, at, err
-	case len(resp.Groups) != 1:
-		return Group{}, at, fmt.Errorf("%s %s: the answer has %d groups", kafkaerr.OpDescribeGroup, id, len(resp.Groups))
 	}
-	g := resp.Groups[0]
 	switch {
 	case g.ErrorCode == kafkaerr.GroupIDNotFound, g.ErrorCode == 0 && g.State == "Dead":
 		// Until version 6 a group that is not there is described as a dead one.
 		return Group{}, at, errNoSuchGroup
 	case g.ErrorCode != 0:
-		return Group{}, at, kafkaerr.New(kafkaerr.OpDescribeGroup, id, g.ErrorCode, g.ErrorMessage, millis(resp.ThrottleMillis))
+		return Group{}, at, kafkaerr.New(kafkaerr.OpDescribeGroup, id, g.ErrorCode, g.ErrorMessage, throttle)
 	}
 	group := Group{ID: id, Type: GroupClassic, State: g.State, ProtocolType: g.ProtocolType, Coordinator: at.id, Assignor: g.Protocol}
 	for _, m := range g.Members {

@@ -39,25 +39,15 @@ func (c *Cluster) GroupOfAnyKind(ctx context.Context, id string) (Group, bool, e
 
 // shareGroup describes a share group.
 func (c *Cluster) shareGroup(ctx context.Context, id string) (Group, error) {
-	resp, at, err := askCoordinator(ctx, c, id, true,
-		request[*kmsg.ShareGroupDescribeResponse]{kafkaerr.OpDescribeGroup, id, int16(kmsg.ShareGroupDescribe), laneData,
-			byKmsg[*kmsg.ShareGroupDescribeResponse](func() kmsg.Request {
-				req := kmsg.NewPtrShareGroupDescribeRequest()
-				req.GroupIDs = []string{id}
-				return req
-			}, 0)}, func(r *kmsg.ShareGroupDescribeResponse) int16 {
-			if len(r.Groups) != 1 {
-				return 0
-			}
-			return r.Groups[0].ErrorCode
-		})
-	if err == nil && len(resp.Groups) != 1 {
-		err = fmt.Errorf("%s %s: the answer has %d groups", kafkaerr.OpDescribeGroup, id, len(resp.Groups))
-	}
+	described, _, at, err := describeOne(ctx, c, id, func() kmsg.Request {
+		req := kmsg.NewPtrShareGroupDescribeRequest()
+		req.GroupIDs = []string{id}
+		return req
+	}, func(r *kmsg.ShareGroupDescribeResponse) []kmsg.ShareGroupDescribeResponseGroup { return r.Groups },
+		func(g kmsg.ShareGroupDescribeResponseGroup) int16 { return g.ErrorCode })
 	if err != nil {
 		return Group{}, asNoSuchGroup(err)
 	}
-	described := resp.Groups[0]
 	if described.ErrorCode != 0 {
 		return c.undescribed(ctx, id, at, described.ErrorCode, described.ErrorMessage)
 	}
@@ -75,25 +65,15 @@ func (c *Cluster) shareGroup(ctx context.Context, id string) (Group, error) {
 
 // streamsGroup describes a streams group.
 func (c *Cluster) streamsGroup(ctx context.Context, id string) (Group, error) {
-	resp, at, err := askCoordinator(ctx, c, id, true,
-		request[*kmsg.StreamsGroupDescribeResponse]{kafkaerr.OpDescribeGroup, id, int16(kmsg.StreamsGroupDescribe), laneData,
-			byKmsg[*kmsg.StreamsGroupDescribeResponse](func() kmsg.Request {
-				req := kmsg.NewPtrStreamsGroupDescribeRequest()
-				req.Groups = []string{id}
-				return req
-			}, 0)}, func(r *kmsg.StreamsGroupDescribeResponse) int16 {
-			if len(r.Groups) != 1 {
-				return 0
-			}
-			return r.Groups[0].ErrorCode
-		})
-	if err == nil && len(resp.Groups) != 1 {
-		err = fmt.Errorf("%s %s: the answer has %d groups", kafkaerr.OpDescribeGroup, id, len(resp.Groups))
-	}
+	described, _, at, err := describeOne(ctx, c, id, func() kmsg.Request {
+		req := kmsg.NewPtrStreamsGroupDescribeRequest()
+		req.Groups = []string{id}
+		return req
+	}, func(r *kmsg.StreamsGroupDescribeResponse) []kmsg.StreamsGroupDescribeResponseGroup { return r.Groups },
+		func(g kmsg.StreamsGroupDescribeResponseGroup) int16 { return g.ErrorCode })
 	if err != nil {
 		return Group{}, asNoSuchGroup(err)
 	}
-	described := resp.Groups[0]
 	if described.ErrorCode != 0 {
 		return c.undescribed(ctx, id, at, described.ErrorCode, described.ErrorMessage)
 	}

@@ -160,7 +160,7 @@ func (s *scripted) answer(conn net.Conn) error {
 		body = answer.AppendTo(nil)
 	case kmsg.Metadata:
 		header = append(header, 0)
-		if body = s.none; len(request) > 0 && version == scriptedMetadata && asksForAll(request) {
+		if body = s.none; version == scriptedMetadata && asksForAll(request) {
 			body = s.metadata
 		}
 	default:
