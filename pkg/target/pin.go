@@ -10,18 +10,19 @@ import (
 )
 
 // Pinned is the id of the cluster that an external Kafka stands for: the one that its spec names, or else the one that was the first to
-// answer. It is "" while neither is known, and of a Kafka whose brokers turned out to be another's. A name that leads to another cluster
-// tomorrow, such as the one of a disaster recovery site, does not change what the Kafka is.
+// answer and to be its own. It is "" while neither is known. A name that leads to another cluster tomorrow, such as the one of a disaster
+// recovery site, does not change what the Kafka is, and neither does another Kafka that claims the cluster.
 func Pinned(kafka *v1beta1.Kafka) string {
 	switch {
 	case kafka.Spec.External == nil:
 		return ""
 	case kafka.Spec.External.ClusterID != "":
 		return kafka.Spec.External.ClusterID
-	case Claimed(kafka):
-		return ""
+	case kafka.Status.PinnedClusterID == "" && !Claimed(kafka):
+		// What a status says that was written before it had the other field.
+		return kafka.Status.ClusterID
 	}
-	return kafka.Status.ClusterID
+	return kafka.Status.PinnedClusterID
 }
 
 // pin admits the cluster that a Kafka is pinned to.

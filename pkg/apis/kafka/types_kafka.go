@@ -112,6 +112,7 @@ type KafkaStatus struct {
 	Mode               ClusterMode
 	Version            string
 	ClusterID          string
+	PinnedClusterID    string
 	Quorum             []QuorumVoter
 	Brokers            BrokerCounts
 	Formed             *bool

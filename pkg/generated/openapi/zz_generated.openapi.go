@@ -4412,7 +4412,7 @@ func schema_pkg_apis_kafka_v1beta1_ExternalSpec(ref common.ReferenceCallback) co
 					},
 					"clusterID": {
 						SchemaProps: spec.SchemaProps{
-							Description: "clusterID is Apache Kafka's own id of the cluster that has to answer at bootstrapServers. Left out, it is that of the cluster that was the first to answer there (status.clusterID). Of any other cluster nothing is asked: the Kafka is Ready=False, ClusterReplaced, until this field has the id of that one.",
+							Description: "clusterID is Apache Kafka's own id of the cluster that has to answer at bootstrapServers. Left out, it is that of the cluster that was the first to answer there (status.pinnedClusterID). Of any other cluster nothing is asked: the Kafka is Ready=False, ClusterReplaced, until this field has the id of that one.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -5279,6 +5279,13 @@ func schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref common.ReferenceCallback) com
 					"clusterID": {
 						SchemaProps: spec.SchemaProps{
 							Description: "clusterID is Apache Kafka's own id of the cluster.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"pinnedClusterID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pinnedClusterID is the id of the cluster that an external Kafka was the last time its brokers were found to be its own. Unless spec.external.clusterID names another, it stays that cluster, also while the id is not in clusterID because the cluster is another Kafka's.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

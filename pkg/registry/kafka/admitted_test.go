@@ -1,6 +1,8 @@
 package kafka_test
 
 import (
+	"slices"
+	"sync/atomic"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -179,5 +181,70 @@ func TestAnOutagePinsStill(t *testing.T) {
 		if k = notReady(t, k, reason); id == "" || k.Status.ClusterID != id || target.Pinned(k) != id {
 			t.Errorf("%s: cluster %q, want %q", readyReason(k), k.Status.ClusterID, id)
 		}
+	}
+}
+
+// A Kafka that was a cluster stays pinned to it while that is said to be another's: its addresses may lead to a recovery site meanwhile, which
+// is not what it was made for.
+func TestAClaimedKafkaStaysPinned(t *testing.T) {
+	t.Parallel()
+	for _, between := range []string{"", "ClusterUnreachable", target.ReasonBrokersUnreachable} {
+		t.Run("then "+between, func(t *testing.T) {
+			t.Parallel()
+			site := server.NewKafka(t, 1)
+			recovery, theirs := nobodys(t)
+			if err := look(t, site.Object); err != nil {
+				t.Fatal(err)
+			}
+			var own atomic.Bool
+			own.Store(true)
+			user, _ := server.As(t, func(a authorizer.Attributes) bool { return own.Load() || a.GetVerb() != "own" })
+			k := report(t, at(t, user, server.Namespace(), site), "")
+			id := k.Status.ClusterID
+			if readyReason(k) != "True BrokersReady" || id == "" {
+				t.Fatalf("%+v", k.Status)
+			}
+			there := slices.Clone(k.Spec.External.BootstrapServers)
+			// Who has no right to the cluster writes spec.external.
+			own.Store(false)
+			if k = report(t, moved(t, user, k, append(there, "127.0.0.1:1")), ""); readyReason(k) != "False ClusterClaimed" {
+				t.Fatalf("%+v", k.Status)
+			}
+			if between != "" {
+				k = notReady(t, k, between)
+			}
+			site.LeadTo(recovery)
+			if k = report(t, k, ""); readyReason(k) != "False ClusterReplaced" || k.Status.ClusterID == theirs || target.Pinned(k) != id {
+				t.Errorf("it is %s, cluster %q, pinned to %q, want ClusterReplaced and %q", readyReason(k), k.Status.ClusterID, target.Pinned(k), id)
+			}
+			if _, known := target.NewVerified(nil, clock.RealClock{}).Of(k); known {
+				t.Errorf("the controllers ask its brokers: %+v", k.Status)
+			}
+			// It takes a word of somebody to be the other cluster.
+			if k = report(t, confirm(t, user, k, theirs), ""); readyReason(k) != "True BrokersReady" || k.Status.ClusterID != theirs || k.Status.PinnedClusterID != theirs {
+				t.Errorf("confirmed, it is %s: %+v", readyReason(k), k.Status)
+			}
+		})
+	}
+}
+
+// What a Kafka is pinned to is not for those to say who write its status.
+func TestNobodyWritesAPin(t *testing.T) {
+	t.Parallel()
+	site := server.NewKafka(t, 1)
+	k := report(t, site.Object, "")
+	id := k.Status.ClusterID
+	for _, said := range []string{"", "another"} {
+		k.Status.PinnedClusterID = said
+		var err error
+		if k, err = kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if k.Status.PinnedClusterID != id {
+			t.Errorf("it is pinned to %q, want %q", k.Status.PinnedClusterID, id)
+		}
+	}
+	if k = notReady(t, k, target.ReasonClusterClaimed); id == "" || target.Pinned(k) != id {
+		t.Errorf("it is pinned to %q, want %q", target.Pinned(k), id)
 	}
 }

@@ -128,6 +128,7 @@ func (r *StatusREST) identify(ctx context.Context, obj, old runtime.Object) (run
 		return obj, nil
 	}
 	if before.Spec.External == nil {
+		k.Status.PinnedClusterID = ""
 		r.identifyOurs(ctx, k, before)
 	} else if err := r.identifyTheirs(ctx, k, before); err != nil {
 		return nil, err
@@ -140,16 +141,19 @@ func (r *StatusREST) identify(ctx context.Context, obj, old runtime.Object) (run
 }
 
 // identifyTheirs asks the brokers of an external Kafka of which cluster they are. Which it was stays written as long as that may be its own:
-// Ready's reason is another one with the next write, and who has no claims to look at goes by the id.
+// Ready's reason is another one with the next write, and who has no claims to look at goes by the id. What it is pinned to stays in any case.
 func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka) error {
-	k.Status.ClusterID = before.Status.ClusterID
+	k.Status.ClusterID, k.Status.PinnedClusterID = before.Status.ClusterID, before.Status.PinnedClusterID
+	if k.Status.PinnedClusterID == "" && !isClaimed(before) {
+		k.Status.PinnedClusterID = before.Status.ClusterID
+	}
 	ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
 	if ready != nil && (ready.Status == metav1.ConditionTrue || ready.Reason == target.ReasonBrokersUnreachable) {
 		id, err := r.clusterID(ctx, before)
 		why := wrong(before, err)
 		switch {
 		case err == nil:
-			k.Status.ClusterID = id
+			k.Status.ClusterID, k.Status.PinnedClusterID = id, id
 			return nil
 		case why != nil:
 			setWrong(ctx, k, before, why)

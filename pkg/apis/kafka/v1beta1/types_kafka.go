@@ -212,6 +212,10 @@ type KafkaStatus struct {
 	// clusterID is Apache Kafka's own id of the cluster.
 	// +optional
 	ClusterID string `json:"clusterID,omitempty"`
+	// pinnedClusterID is the id of the cluster that an external Kafka was the last time its brokers were found to be its own. Unless
+	// spec.external.clusterID names another, it stays that cluster, also while the id is not in clusterID because the cluster is another Kafka's.
+	// +optional
+	PinnedClusterID string `json:"pinnedClusterID,omitempty"`
 	// quorum are the voters of the KRaft quorum, fixed when the cluster is created.
 	// +optional
 	// +listType=map

@@ -17,7 +17,7 @@ type ExternalSpecApplyConfiguration struct {
 	// their client certificate.
 	Authentication *ExternalAuthenticationApplyConfiguration `json:"authentication,omitempty"`
 	// clusterID is Apache Kafka's own id of the cluster that has to answer at bootstrapServers. Left out, it is that of the
-	// cluster that was the first to answer there (status.clusterID). Of any other cluster nothing is asked: the Kafka is
+	// cluster that was the first to answer there (status.pinnedClusterID). Of any other cluster nothing is asked: the Kafka is
 	// Ready=False, ClusterReplaced, until this field has the id of that one.
 	ClusterID *string `json:"clusterID,omitempty"`
 	// unmanagedTopicConfigs are settings of topics that are left as they are where a KafkaTopic does not set them: exact names,

@@ -24,6 +24,9 @@ type KafkaStatusApplyConfiguration struct {
 	Version *string `json:"version,omitempty"`
 	// clusterID is Apache Kafka's own id of the cluster.
 	ClusterID *string `json:"clusterID,omitempty"`
+	// pinnedClusterID is the id of the cluster that an external Kafka was the last time its brokers were found to be its own. Unless
+	// spec.external.clusterID names another, it stays that cluster, also while the id is not in clusterID because the cluster is another Kafka's.
+	PinnedClusterID *string `json:"pinnedClusterID,omitempty"`
 	// quorum are the voters of the KRaft quorum, fixed when the cluster is created.
 	Quorum []QuorumVoterApplyConfiguration `json:"quorum,omitempty"`
 	// brokers counts the brokers.
@@ -89,6 +92,14 @@ func (b *KafkaStatusApplyConfiguration) WithVersion(value string) *KafkaStatusAp
 // If called multiple times, the ClusterID field is set to the value of the last call.
 func (b *KafkaStatusApplyConfiguration) WithClusterID(value string) *KafkaStatusApplyConfiguration {
 	b.ClusterID = &value
+	return b
+}
+
+// WithPinnedClusterID sets the PinnedClusterID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PinnedClusterID field is set to the value of the last call.
+func (b *KafkaStatusApplyConfiguration) WithPinnedClusterID(value string) *KafkaStatusApplyConfiguration {
+	b.PinnedClusterID = &value
 	return b
 }
 
