@@ -63,6 +63,26 @@ var rules = []rule{
 		Why: "the product stands on the libraries"},
 }
 
+// floors are the packages of the gateway, the lowest first. Each may import those of the floors below, and none beside it.
+var floors = [][]string{{"wire"}, {"transport"}, {"metadata"}, {"offsets"}, {"brokers", "topics", "records", "groups"}}
+
+func init() {
+	const gateway = "pkg/broker/internal/"
+	for n, floor := range floors {
+		for _, from := range floor {
+			never := []string{}
+			for _, above := range floors[n:] {
+				for _, other := range above {
+					if other != from {
+						never = append(never, gateway+other)
+					}
+				}
+			}
+			rules = append(rules, rule{From: gateway + from, Never: never, Why: "each floor of the gateway knows those below"})
+		}
+	}
+}
+
 type goPackage struct {
 	ImportPath string
 	Imports    []string

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/topics"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -128,7 +130,7 @@ func TestALostAnswerToAnElectionIsLookedUp(t *testing.T) {
 
 // What was elected before a controller was lost is told, and so is what was not asked for any more.
 func TestAnElectionThatEndsHalfwayIsTold(t *testing.T) {
-	b := newBench(t, Options{}, kfake.SeedTopics(2*maxElections+1, "orders"))
+	b := newBench(t, Options{}, kfake.SeedTopics(2*topics.MaxElections+1, "orders"))
 	topic := b.mustTopic(t, "orders")
 	all := make([]int32, len(topic.Partitions))
 	for i := range all {
@@ -157,7 +159,7 @@ func TestAnElectionThatEndsHalfwayIsTold(t *testing.T) {
 		t.Fatalf("%d results, %v", len(got), err)
 	}
 	for id, one := range got {
-		switch refused, left := id >= maxElections, id >= 2*maxElections; {
+		switch refused, left := id >= topics.MaxElections, id >= 2*topics.MaxElections; {
 		case (one.Err != nil) != refused, (kafkaerr.CodeOf(one.Err) == kafkaerr.PolicyViolation) != (refused && !left):
 			t.Fatalf("partition %d: %+v", id, one)
 		}
@@ -261,7 +263,7 @@ func TestAGlanceDoesNotWaitAndItsQuestionGoesOn(t *testing.T) {
 	})
 	ctx := testContext(t)
 	start := time.Now()
-	if s, err := b.cluster.Glance(ctx, time.Minute, 100*time.Millisecond); s != nil || !errors.Is(err, errNotYet) {
+	if s, err := b.cluster.Glance(ctx, time.Minute, 100*time.Millisecond); s != nil || !errors.Is(err, transport.ErrNotYet) {
 		t.Errorf("%v %v", s, err)
 	}
 	// The answer comes when the test lets it.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -65,15 +66,15 @@ func TestTheLongestAnswerDependsOnTheRequestAndTheBudget(t *testing.T) {
 		budget int64
 		want   int64
 	}{
-		{kmsg.ApiVersions, 256 * mebibyte, freeAnswer},
-		{kmsg.SASLAuthenticate, 256 * mebibyte, freeAnswer},
+		{kmsg.ApiVersions, 256 * mebibyte, wire.FreeAnswer},
+		{kmsg.SASLAuthenticate, 256 * mebibyte, wire.FreeAnswer},
 		{kmsg.DescribeConfigs, 256 * mebibyte, 4 * mebibyte},
 		{kmsg.DescribeConfigs, 64 * mebibyte, 2 * mebibyte},
 		// 100,000 partitions are 4.8 MB, and the controllers have 512 MiB: a quarter of the limit that Go has of it.
 		{kmsg.Metadata, 102 * mebibyte, 51 * mebibyte / 6},
-		{kmsg.Metadata, 1 << 40, maxResponseSize},
+		{kmsg.Metadata, 1 << 40, wire.MaxResponseSize},
 	} {
-		if got := newAnswers(tc.budget).longest(limitOf(int16(tc.key))); got != tc.want {
+		if got := wire.NewAnswers(tc.budget).Longest(wire.LimitOf(int16(tc.key))); got != tc.want {
 			t.Errorf("%s with a budget of %d: %d bytes, want %d", kmsg.NameForKey(int16(tc.key)), tc.budget, got, tc.want)
 		}
 	}
@@ -82,25 +83,25 @@ func TestTheLongestAnswerDependsOnTheRequestAndTheBudget(t *testing.T) {
 // A cluster that answers much, and never to the end, takes its own share and leaves the others theirs.
 func TestAClusterHasItsShareOfTheBudget(t *testing.T) {
 	const budget = 96 << 20
-	all := newAnswers(budget)
+	all := wire.NewAnswers(budget)
 	abort := func() { t.Error("a connection was cut") }
-	open := func(of *answers) *intake {
-		i := newIntake(of)
-		i.expect(int16(kmsg.Metadata))
+	open := func(of *wire.Answers) *wire.Intake {
+		i := wire.NewIntake(of)
+		i.Expect(int16(kmsg.Metadata))
 		return i
 	}
-	greedy, other := all.ofCluster(), all.ofCluster()
+	greedy, other := all.OfCluster(), all.OfCluster()
 	const half = budget / 2 / 6
 	first := open(greedy)
-	if err := first.follow(lengthOf(half), abort); err != nil {
+	if err := first.Follow(lengthOf(half), abort); err != nil {
 		t.Fatal(err)
 	}
 	// The second of the greedy one waits, whatever the process has left.
 	second := open(greedy)
 	answered := make(chan error, 1)
-	go func() { answered <- second.follow(lengthOf(half), abort) }()
+	go func() { answered <- second.Follow(lengthOf(half), abort) }()
 	third := open(other)
-	if err := third.follow(lengthOf(half), abort); err != nil {
+	if err := third.Follow(lengthOf(half), abort); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -108,31 +109,31 @@ func TestAClusterHasItsShareOfTheBudget(t *testing.T) {
 		t.Fatalf("a second answer of one cluster has memory beside the first: %v", err)
 	default:
 	}
-	if all.all.TryAcquire(6 * freeAnswer) {
+	if all.All.TryAcquire(6 * wire.FreeAnswer) {
 		t.Error("there is more memory than the budget")
 	}
 	// What is small needs none.
-	if err := open(other).follow(append(lengthOf(8), "12345678"...), abort); err != nil {
+	if err := open(other).Follow(append(lengthOf(8), "12345678"...), abort); err != nil {
 		t.Error(err)
 	}
-	first.late.Stop()
-	first.settle()
+	first.Late.Stop()
+	first.Settle()
 	if err := <-answered; err != nil {
 		t.Errorf("when the first is decoded: %v", err)
 	}
 	// A connection that is given up waits no longer.
 	fourth := open(other)
-	go func() { answered <- fourth.follow(lengthOf(half), abort) }()
-	fourth.cut(errCut)
-	if err := <-answered; err != errCut {
+	go func() { answered <- fourth.Follow(lengthOf(half), abort) }()
+	fourth.Cut(wire.ErrCut)
+	if err := <-answered; err != wire.ErrCut {
 		t.Errorf("given up: %v", err)
 	}
-	for _, i := range []*intake{second, third} {
-		i.late.Stop()
-		i.settle()
-		i.settle()
+	for _, i := range []*wire.Intake{second, third} {
+		i.Late.Stop()
+		i.Settle()
+		i.Settle()
 	}
-	if err := all.all.Acquire(t.Context(), budget); err != nil {
+	if err := all.All.Acquire(t.Context(), budget); err != nil {
 		t.Errorf("not all came back: %v", err)
 	}
 }
@@ -144,18 +145,18 @@ func TestAnswersAreFollowedThroughPieces(t *testing.T) {
 		stream = append(append(stream, lengthOf(int64(n))...), make([]byte, n)...)
 	}
 	for _, size := range []int{1, 3, 4, 7, len(stream)} {
-		i := newIntake(newAnswers(1 << 20).ofCluster())
+		i := wire.NewIntake(wire.NewAnswers(1 << 20).OfCluster())
 		for rest := stream; len(rest) > 0; {
 			n := min(size, len(rest))
-			if err := i.follow(rest[:n], func() {}); err != nil {
+			if err := i.Follow(rest[:n], func() {}); err != nil {
 				t.Fatalf("in pieces of %d: %v", size, err)
 			}
 			rest = rest[n:]
 		}
-		if i.left != 0 || len(i.head) != 0 {
-			t.Errorf("in pieces of %d: %d bytes are missing", size, i.left)
+		if i.Left != 0 || len(i.Head) != 0 {
+			t.Errorf("in pieces of %d: %d bytes are missing", size, i.Left)
 		}
-		if err := i.follow(lengthOf(freeAnswer+1), func() {}); err == nil {
+		if err := i.Follow(lengthOf(wire.FreeAnswer+1), func() {}); err == nil {
 			t.Errorf("in pieces of %d: the length after it is not seen", size)
 		}
 	}
@@ -163,20 +164,20 @@ func TestAnswersAreFollowedThroughPieces(t *testing.T) {
 
 // An answer that begins and does not arrive holds what others wait for.
 func TestAnAnswerHasToArrive(t *testing.T) {
-	i := newIntake(newAnswers(defaultAnswerBytes).ofCluster())
-	i.expect(int16(kmsg.Metadata))
-	if err := i.follow(lengthOf(1<<20), func() {}); err != nil || i.late == nil {
+	i := wire.NewIntake(wire.NewAnswers(wire.DefaultAnswerBytes).OfCluster())
+	i.Expect(int16(kmsg.Metadata))
+	if err := i.Follow(lengthOf(1<<20), func() {}); err != nil || i.Late == nil {
 		t.Fatalf("%v, and nothing ends it", err)
 	}
-	if err := i.follow(make([]byte, 1<<20), func() {}); err != nil || i.late != nil {
+	if err := i.Follow(make([]byte, 1<<20), func() {}); err != nil || i.Late != nil {
 		t.Errorf("%v, and it may still be cut when it has arrived", err)
 	}
-	i.expect(int16(kmsg.Fetch))
-	if err := i.follow(lengthOf(freeFetch+1), func() {}); err != nil || i.late != nil {
+	i.Expect(int16(kmsg.Fetch))
+	if err := i.Follow(lengthOf(wire.FreeFetch+1), func() {}); err != nil || i.Late != nil {
 		t.Errorf("%v, and records do not wait for their reader", err)
 	}
-	i.cut(errLate)
-	if context.Cause(i.ctx) != errLate {
-		t.Errorf("it ends with %v", context.Cause(i.ctx))
+	i.Cut(wire.ErrLate)
+	if context.Cause(i.Ctx) != wire.ErrLate {
+		t.Errorf("it ends with %v", context.Cause(i.Ctx))
 	}
 }

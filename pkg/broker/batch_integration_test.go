@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -135,7 +136,7 @@ func TestRealManyCreatesAndDeletes(t *testing.T) {
 				return nil
 			}
 			config, err := c.TopicConfig(ctx, fmt.Sprintf("%s-%d", base, i))
-			if got := topicValues(config)["retention.ms"]; err == nil && got != fmt.Sprint(60_000+i) {
+			if got := metadata.TopicValues(config)["retention.ms"]; err == nil && got != fmt.Sprint(60_000+i) {
 				return fmt.Errorf("retention.ms is %q", got)
 			}
 			return err
@@ -153,7 +154,7 @@ func TestRealManyCreatesAndDeletes(t *testing.T) {
 			return c.DeleteTopic(ctx, ids[i])
 		})
 		for left := topics; left > 0; {
-			if left = r.named(t, base); left > 0 && c.pause(ctx, time.Second) != nil {
+			if left = r.named(t, base); left > 0 && c.core.Pause(ctx, time.Second) != nil {
 				t.Fatalf("%d topics are still there", left)
 			}
 		}
@@ -235,7 +236,7 @@ func TestRealFrozenBrokerHoldsUpNoCreates(t *testing.T) {
 		return err
 	}
 	frozen := (controllerID(t, r) + 1) % 3
-	c.prefer(r.process.Broker(frozen).Addr)
+	c.core.Prefer(r.process.Broker(frozen).Addr)
 	if err := create(testContext(t), base+"-warm"); err != nil {
 		t.Fatal(err)
 	}

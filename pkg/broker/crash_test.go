@@ -9,19 +9,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"k8s.io/utils/clock"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
 
 // A question is asked on a goroutine of nobody's, where a panic would end the process.
 func TestAPanicInASharedQuestionIsItsError(t *testing.T) {
 	broken := func(context.Context) (int, error) { panic("a bug") }
-	var shared flight[int]
-	_, err := shared.do(t.Context(), t.Context(), time.Minute, 0, broken)
+	var shared transport.Flight[int]
+	_, err := shared.Do(t.Context(), t.Context(), time.Minute, 0, broken)
 	if err == nil || !strings.Contains(err.Error(), "a bug") {
 		t.Errorf("shared: %v", err)
 	}
-	var late pending[string, int]
-	_, err = late.within(t.Context(), t.Context(), clock.RealClock{}, time.Minute, time.Minute, "x", broken)
+	var late transport.Pending[string, int]
+	_, err = late.Within(t.Context(), t.Context(), clock.RealClock{}, time.Minute, time.Minute, "x", broken)
 	if err == nil || !strings.Contains(err.Error(), "a bug") {
 		t.Errorf("late: %v", err)
 	}

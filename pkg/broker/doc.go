@@ -1,4 +1,4 @@
-// Package broker is the gateway to Apache Kafka: connections, metadata snapshots and the topic plane of many clusters at once,
+// package broker is the gateway to Apache Kafka: connections, metadata snapshots and the topic plane of many clusters at once,
 // with every call bound to its context. It never stores anything, never decides what ought to be, and knows nothing of
 // Kubernetes.
 //

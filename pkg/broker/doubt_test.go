@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/records"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
@@ -87,7 +88,7 @@ func TestADoubtIsSettledByTheNextAnswer(t *testing.T) {
 				t.Fatalf("%+v, %v", written, err)
 			}
 			consumeAll(t, b, "orders", 1)
-			if len(b.cluster.producers.idle) != 1 {
+			if len(b.cluster.records.Producers.Idle) != 1 {
 				t.Error("a producer whose batch was acknowledged is not used again")
 			}
 		})
@@ -111,33 +112,37 @@ func TestADuplicateWithoutDoubtIsAnothersNumber(t *testing.T) {
 		t.Fatalf("%+v, %v", written, err)
 	}
 	consumeAll(t, b, "orders", 1)
-	if n := len(b.cluster.producers.idle); n != 0 {
+	if n := len(b.cluster.records.Producers.Idle); n != 0 {
 		t.Errorf("%d producers are kept of which one's numbers are disputed", n)
 	}
 }
 
 // Whatever ends the work on a batch, a panic too, leaves it open.
 func TestAProducerWithAnOpenBatchIsNotUsedAgain(t *testing.T) {
-	c := &Cluster{}
-	key := producerKey{topic: "orders"}
+	c := &records.Records{}
+	key := records.ProducerKey{Topic: "orders"}
 	for name, tt := range map[string]struct {
-		use  func(*producer)
+		use  func(*records.Producer)
 		kept bool
 	}{
-		"unused":        {func(*producer) {}, true},
-		"acknowledged":  {func(p *producer) { p.begin(key); p.settle(key, 3) }, true},
-		"refused":       {func(p *producer) { p.begin(key); p.settle(key, 0) }, true},
-		"open":          {func(p *producer) { p.begin(key) }, false},
-		"one open":      {func(p *producer) { p.begin(key); p.begin(producerKey{topic: "other"}); p.settle(key, 1) }, false},
-		"near its end":  {func(p *producer) { p.begin(key); p.settle(key, 1<<30+1) }, false},
-		"left by panic": {func(p *producer) { defer func() { _ = recover() }(); p.begin(key); panic("a bug") }, false},
+		"unused":       {func(*records.Producer) {}, true},
+		"acknowledged": {func(p *records.Producer) { p.Begin(key); p.Settle(key, 3) }, true},
+		"refused":      {func(p *records.Producer) { p.Begin(key); p.Settle(key, 0) }, true},
+		"open":         {func(p *records.Producer) { p.Begin(key) }, false},
+		"one open": {func(p *records.Producer) {
+			p.Begin(key)
+			p.Begin(records.ProducerKey{Topic: "other"})
+			p.Settle(key, 1)
+		}, false},
+		"near its end":  {func(p *records.Producer) { p.Begin(key); p.Settle(key, 1<<30+1) }, false},
+		"left by panic": {func(p *records.Producer) { defer func() { _ = recover() }(); p.Begin(key); panic("a bug") }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.producers.idle = nil
-			p := &producer{next: map[producerKey]int32{}}
+			c.Producers.Idle = nil
+			p := &records.Producer{Next: map[records.ProducerKey]int32{}}
 			tt.use(p)
-			c.giveProducer(p)
-			if kept := len(c.producers.idle) == 1; kept != tt.kept {
+			c.GiveProducer(p)
+			if kept := len(c.Producers.Idle) == 1; kept != tt.kept {
 				t.Errorf("kept: %v", kept)
 			}
 		})
@@ -185,11 +190,11 @@ func TestALaterAttemptDoesNotTakeADoubtAway(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	mustProduce(t, newProducer(t, b), numbered("orders", 0, 0, 10)...)
 	topic := mustTopic(t, b, "orders")
-	result := map[int32]Truncation{0: {Start: -1, Err: kafkaerr.New("delete records", "orders-0", kafkaerr.NotLeaderOrFollower, nil, 0), doubt: true}}
+	result := map[int32]Truncation{0: {Start: -1, Err: kafkaerr.New("delete records", "orders-0", kafkaerr.NotLeaderOrFollower, nil, 0), Doubt: true}}
 	leaderless := topic
 	leaderless.Partitions = []Partition{{ID: 0, Leader: -1}}
-	b.cluster.askLeadersToDelete(testContext(t), leaderless, []int32{0}, map[int32]int64{0: 6}, result)
-	if !result[0].doubt || kafkaerr.CodeOf(result[0].Err) != kafkaerr.LeaderNotAvailable {
+	b.cluster.records.AskLeadersToDelete(testContext(t), leaderless, []int32{0}, map[int32]int64{0: 6}, result)
+	if !result[0].Doubt || kafkaerr.CodeOf(result[0].Err) != kafkaerr.LeaderNotAvailable {
 		t.Errorf("%+v", result[0])
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -198,10 +200,10 @@ func TestAHungBrokerIsLeftForAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hung := b.cluster.preferred
+	hung := b.cluster.core.Preferred
 	b.network.set(func() { b.network.hung[hung] = true })
 	took := timed(func() { _, err = b.cluster.Topics(ctx, "orders") })
-	if err != nil || took > 2*stallAfter {
+	if err != nil || took > 2*transport.StallAfter {
 		t.Errorf("topics took %v: %v", took, err)
 	}
 	// A partial answer: the partitions led by the hung broker have an error, the others have offsets.
@@ -211,7 +213,7 @@ func TestAHungBrokerIsLeftForAnother(t *testing.T) {
 	}
 	for _, p := range orders.Partitions {
 		o := offsets[p.ID]
-		led := b.cluster.dir.brokers[p.Leader].address() == hung
+		led := b.cluster.core.Dir.Brokers[p.Leader].Address() == hung
 		if led != (o.Err != nil) {
 			t.Errorf("partition %d, led by the hung broker: %v, its offsets: %+v", p.ID, led, o)
 		}
@@ -224,7 +226,7 @@ func TestAStalledBrokerDelaysNoOther(t *testing.T) {
 	if _, err := b.cluster.Describe(ctx); err != nil {
 		t.Fatal(err)
 	}
-	stalled := b.cluster.dir.brokers[0].address()
+	stalled := b.cluster.core.Dir.Brokers[0].Address()
 	b.network.set(func() {
 		b.network.rule = func(addr string, key int16) verdict {
 			if addr == stalled && key == int16(kmsg.DescribeLogDirs) {
@@ -257,7 +259,7 @@ func TestAStalledBrokerDelaysNoOther(t *testing.T) {
 
 // sizeOnBroker asks one broker for sizes on disk.
 func sizeOnBroker(ctx context.Context, c *Cluster, id int32) error {
-	_, err := c.shared.logDirs.submit(ctx, id, map[string][]int32{"orders": {0}}).wait(ctx)
+	_, err := c.brokers.Sized.Submit(ctx, id, map[string][]int32{"orders": {0}}).Wait(ctx)
 	return err
 }
 
@@ -290,9 +292,9 @@ func TestAnIdleConnectionIsReopened(t *testing.T) {
 	if _, err := b.cluster.Describe(ctx); err != nil || b.network.dials.Load() != dials {
 		t.Errorf("a second call dialled again: %v", err)
 	}
-	clk.Step(maxIdle)
+	clk.Step(transport.MaxIdle)
 	if _, err := b.cluster.Describe(ctx); err != nil || b.network.dials.Load() == dials {
-		t.Errorf("a connection idle for %v was used again: %v", maxIdle, err)
+		t.Errorf("a connection idle for %v was used again: %v", transport.MaxIdle, err)
 	}
 }
 
@@ -304,13 +306,13 @@ func TestNotController(t *testing.T) {
 		t.Errorf("create past two NOT_CONTROLLERs: %v", err)
 	}
 	// The gateway's idea of the controller is wrong.
-	d, err := b.cluster.directory(ctx, true)
+	d, err := b.cluster.core.Directory(ctx, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	wrong := *d
-	wrong.controller = (d.controller + 1) % 3
-	b.cluster.learn(wrong)
+	wrong.Controller = (d.Controller + 1) % 3
+	b.cluster.core.Learn(wrong)
 	if err := b.cluster.CreatePartitions(ctx, "orders", 2, nil, false); err != nil {
 		t.Errorf("grow through the wrong broker: %v", err)
 	}
@@ -351,12 +353,12 @@ func TestThrottlingIsAnError(t *testing.T) {
 // What brokers ask to wait is bounded, too.
 func TestAnAskedPauseIsBounded(t *testing.T) {
 	for asked, want := range map[int32]int32{-5: 1, 0: 1, 7000: 7, 2147483647: 300} {
-		refusal := kafkaerr.New("create topic", "orders", kafkaerr.ThrottlingQuotaExceeded, nil, millis(asked))
+		refusal := kafkaerr.New("create topic", "orders", kafkaerr.ThrottlingQuotaExceeded, nil, wire.Millis(asked))
 		if got := int32(kafkaerr.RetryAfter(refusal).Seconds()); got != want {
 			t.Errorf("asked to wait %d ms: %d s, want %d", asked, got, want)
 		}
 	}
-	if got := kafkaerr.RetryAfter(kafkaerr.New("create topic", "orders", kafkaerr.PolicyViolation, nil, millis(7000))); got != 0 {
+	if got := kafkaerr.RetryAfter(kafkaerr.New("create topic", "orders", kafkaerr.PolicyViolation, nil, wire.Millis(7000))); got != 0 {
 		t.Errorf("a refusal for good is tried again after %v", got)
 	}
 }

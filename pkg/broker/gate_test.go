@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -140,11 +141,11 @@ func TestAGateAsksOnceAConnection(t *testing.T) {
 // Brokers can advertise whatever they like: what counts is who answers there.
 func TestAGateIsBeforeAdvertisedAddresses(t *testing.T) {
 	victim := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("victim"), kfake.SeedTopics(1, "orders"))
-	d, err := victim.cluster.directory(testContext(t), true)
+	d, err := victim.cluster.core.Directory(testContext(t), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, port := d.brokers[0].Host, d.brokers[0].Port
+	host, port := d.Brokers[0].Host, d.Brokers[0].Port
 	attacker := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("attacker"))
 	attacker.kafka.ControlKey(int16(kmsg.DescribeCluster), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		attacker.kafka.KeepControl()
@@ -229,7 +230,7 @@ func TestAConnectionThatWasTurnedAwayIsOpenedAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	lead.Store(ours.kafka.ListenAddrs()[0])
-	clock.Step(refusedTTL)
+	clock.Step(transport.RefusedTTL)
 	if _, found, err := c.Topic(testContext(t), "orders"); err != nil || !found {
 		t.Errorf("the name leads to the right cluster: %v, %v", found, err)
 	}

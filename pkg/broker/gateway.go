@@ -2,18 +2,17 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"maps"
-	"net"
 	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/utils/clock"
-)
 
-// DialFunc opens a connection; it has the shape of net.Dialer.DialContext. It must end when its context does.
-type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/records"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
+)
 
 // Options configure a Gateway. The zero value is usable.
 type Options struct {
@@ -37,15 +36,14 @@ type Options struct {
 	LogDirsTTL time.Duration
 	// AnswerBytes is the memory for brokers' answers, of all clusters together; 256 MiB when 0. No single answer may take more than half.
 	AnswerBytes int64
-	// answers are made of it.
-	answers *answers
 	// stallAfter replaces the constant of that name, for tests that count requests: a busy machine must not make two of one.
 	stallAfter time.Duration
-	// readPatience and lookEvery replace the constants of these names, for tests that wait for them to pass.
+	// readPatience and LookEvery replace the constants of these names, for tests that wait for them to pass.
 	readPatience, lookEvery time.Duration
 }
 
-func (o Options) withDefaults() Options {
+// options are the same with the defaults for what is left open.
+func (o Options) options() *wire.Options {
 	if o.ClientID == "" {
 		o.ClientID = "kafka-apiserver"
 	}
@@ -63,9 +61,9 @@ func (o Options) withDefaults() Options {
 		{&o.VerdictTimeout, 4800 * time.Millisecond},
 		{&o.NegativeTTL, 1500 * time.Millisecond},
 		{&o.RequestTimeout, 30 * time.Second},
-		{&o.stallAfter, stallAfter},
-		{&o.readPatience, readPatience},
-		{&o.lookEvery, lookEvery},
+		{&o.stallAfter, transport.StallAfter},
+		{&o.readPatience, records.ReadPatience},
+		{&o.lookEvery, records.LookEvery},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.def
@@ -76,10 +74,11 @@ func (o Options) withDefaults() Options {
 		o.MaxConcurrent = 32
 	}
 	if o.AnswerBytes <= 0 {
-		o.AnswerBytes = defaultAnswerBytes
+		o.AnswerBytes = wire.DefaultAnswerBytes
 	}
-	o.answers = newAnswers(o.AnswerBytes)
-	return o
+	return &wire.Options{ClientID: o.ClientID, Dial: o.Dial, Clock: o.Clock, ConnectTimeout: o.ConnectTimeout, VerdictTimeout: o.VerdictTimeout,
+		NegativeTTL: o.NegativeTTL, RequestTimeout: o.RequestTimeout, MaxConcurrent: o.MaxConcurrent, LogDirsTTL: o.LogDirsTTL,
+		Answers: wire.NewAnswers(o.AnswerBytes), StallAfter: o.stallAfter, ReadPatience: o.readPatience, LookEvery: o.lookEvery}
 }
 
 // Target is a Kafka cluster to talk to.
@@ -100,12 +99,9 @@ type Target struct {
 	UnmanagedTopicConfigs []string
 }
 
-// errClosed is what calls get on a cluster that was forgotten, or whose gateway has ended.
-var errClosed = errors.New("the connection to the cluster was given up")
-
 // Gateway holds one Cluster per Kafka object.
 type Gateway struct {
-	opts Options
+	opts *wire.Options
 
 	mu       sync.Mutex
 	clusters map[string]*Cluster
@@ -114,8 +110,8 @@ type Gateway struct {
 
 // New builds a Gateway. It starts nothing and dials nothing.
 func New(opts Options) *Gateway {
-	setSaramaGlobals()
-	return &Gateway{opts: opts.withDefaults(), clusters: map[string]*Cluster{}}
+	wire.SetSaramaGlobals()
+	return &Gateway{opts: opts.options(), clusters: map[string]*Cluster{}}
 }
 
 // sweepEvery is how often idle connections are looked for.
@@ -160,7 +156,7 @@ func (g *Gateway) Cluster(t Target) *Cluster {
 	defer g.mu.Unlock()
 	c := g.clusters[t.Key]
 	if c == nil {
-		c = newCluster(&g.opts, t)
+		c = newCluster(g.opts, t)
 		c.wanted = g.opts.Clock.Now()
 		if g.closed {
 			c.close()
@@ -171,12 +167,12 @@ func (g *Gateway) Cluster(t Target) *Cluster {
 	}
 	c.wanted = g.opts.Clock.Now()
 	// In this order: whoever finds a new address must not go there with what was meant for the old ones.
-	c.pool.setGate(t.Gate)
-	c.pool.setAddresses(t.Within)
-	c.pool.setSource(t.Security)
-	c.setUnmanaged(slices.Clone(t.UnmanagedTopicConfigs))
-	c.setBootstrap(slices.Clone(t.Bootstrap))
-	c.setSize(t.Brokers)
+	c.core.Pool.SetGate(t.Gate)
+	c.core.Pool.SetAddresses(t.Within)
+	c.core.Pool.SetSource(t.Security)
+	c.metadata.SetUnmanaged(slices.Clone(t.UnmanagedTopicConfigs))
+	c.core.SetBootstrap(slices.Clone(t.Bootstrap))
+	c.core.SetSize(t.Brokers)
 	return c
 }
 
@@ -189,7 +185,7 @@ func (g *Gateway) forgetUnused() {
 	g.mu.Lock()
 	var unused []string
 	for key, c := range g.clusters {
-		if g.opts.Clock.Since(c.wanted) > unusedLife && !c.pool.connected() {
+		if g.opts.Clock.Since(c.wanted) > unusedLife && !c.core.Pool.Connected() {
 			unused = append(unused, key)
 		}
 	}
@@ -205,12 +201,12 @@ func (g *Gateway) Forget(key string) {
 	c := g.clusters[key]
 	delete(g.clusters, key)
 	// A Kafka that was created again has the name of the one before.
-	again := c != nil && slices.ContainsFunc(slices.Collect(maps.Values(g.clusters)), func(o *Cluster) bool { return o.label == c.label })
+	again := c != nil && slices.ContainsFunc(slices.Collect(maps.Values(g.clusters)), func(o *Cluster) bool { return o.core.Label == c.core.Label })
 	g.mu.Unlock()
 	if c != nil {
 		c.close()
 		if !again {
-			forgetMetrics(c.label)
+			forgetMetrics(c.core.Label)
 		}
 	}
 }

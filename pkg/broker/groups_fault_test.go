@@ -31,7 +31,7 @@ var groupCalls = map[string]func(context.Context, *Cluster) error{
 		return err
 	},
 	"commit": func(ctx context.Context, c *Cluster) error {
-		_, err := c.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{"orders", 0}: 1})
+		_, err := c.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{Topic: "orders", Partition: 0}: 1})
 		return err
 	},
 }
@@ -62,7 +62,7 @@ func TestAGroupIsNotFollowedForEver(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 			b.commit(t, "billing", "orders", 0)
-			if may, err := b.cluster.mayHaveGroups(testContext(t)); err != nil || !may {
+			if may, err := b.cluster.groups.MayHaveGroups(testContext(t)); err != nil || !may {
 				t.Fatal(may, err)
 			}
 			b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: -1})
@@ -102,7 +102,7 @@ func TestABrokerThatIsAwayIsMissingFromTheList(t *testing.T) {
 		return err == nil && len(list.Missing) == 0
 	})
 	away := b.kafka.CoordinatorFor("a")
-	addr := b.cluster.dir.brokers[away].address()
+	addr := b.cluster.core.Dir.Brokers[away].Address()
 	b.network.set(func() { b.network.hung[addr] = true })
 	start := time.Now()
 	list, err := b.cluster.Groups(ctx)
@@ -168,7 +168,7 @@ func TestACommitWhoseAnswerIsLost(t *testing.T) {
 					return pass
 				}
 			})
-			n, err := b.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{"orders", 0}: 7})
+			n, err := b.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{Topic: "orders", Partition: 0}: 7})
 			if sent := b.network.requests(int16(kmsg.OffsetCommit)); sent != 1 {
 				t.Errorf("sent %d times, want once", sent)
 			}

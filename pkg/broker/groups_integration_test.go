@@ -89,7 +89,7 @@ func TestRealGroups(t *testing.T) {
 				if m.ClientID != "app-1" || m.Host != "127.0.0.1" || len(m.Assignment) != 1 || m.Assignment[0].Topic != topic || !slices.Equal(m.Assignment[0].Partitions, []int32{0, 1, 2}) {
 					t.Errorf("the member is %+v", m)
 				}
-				wanted := map[TopicPartition]int64{{topic, 0}: 1, {topic, 1}: 4, {topic, 2}: 3}
+				wanted := map[TopicPartition]int64{{Topic: topic, Partition: 0}: 1, {Topic: topic, Partition: 1}: 4, {Topic: topic, Partition: 2}: 3}
 				if n, err := r.cluster.CommitOffsets(testContext(t), group, wanted); n != 0 || kafkaerr.ClassOf(kafkaerr.CodeOf(err)) != kafkaerr.Conflict {
 					t.Errorf("with a member %d are written: %v", n, err)
 				}
@@ -110,7 +110,7 @@ func TestRealGroups(t *testing.T) {
 					t.Fatalf("without members %d are written: %v", n, err)
 				}
 				read, err := r.cluster.CommittedOffsets(testContext(t), group)
-				if err != nil || len(read) != 3 || read[TopicPartition{topic, 1}].Offset != 4 {
+				if err != nil || len(read) != 3 || read[TopicPartition{Topic: topic, Partition: 1}].Offset != 4 {
 					t.Errorf("committed are %+v, %v", read, err)
 				}
 				write(t, r, topic, 3, 1)
@@ -127,7 +127,7 @@ func TestRealCoordinatorDies(t *testing.T) {
 	forEachCluster(t, func(t *testing.T, r realCluster) {
 		topic := topicName(t)
 		mustCreate(t, r.cluster, NewTopic{Name: topic, Partitions: 1, Replicas: 3})
-		wanted := map[TopicPartition]int64{{topic, 0}: 0}
+		wanted := map[TopicPartition]int64{{Topic: topic, Partition: 0}: 0}
 		// While there is no controller nobody makes another broker the coordinator: a broker that is the controller, too, is missed for
 		// about as long as the gateway has patience.
 		controller := controllerID(t, r)

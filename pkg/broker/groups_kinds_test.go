@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/groups"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -23,15 +24,15 @@ func TestWhatInstancesOfAStreamsGroupRead(t *testing.T) {
 		}},
 		Members: []kmsg.StreamsGroupDescribeResponseGroupMember{member, {MemberID: "idle", ClientID: "app"}},
 	}
-	got := Group{Members: streamsMembers(described)}
-	got.sort()
+	got := Group{Members: groups.StreamsMembers(described)}
+	got.Sort()
 	want := []GroupMember{{ID: "idle", ClientID: "app"}, {ID: "m", InstanceID: "pod-0", ClientID: "app", Host: "10.0.0.1",
-		Assignment: []TopicPartitions{{"by-shop", []int32{0}}, {"orders", []int32{0, 2}}, {"prices", []int32{0, 2}}}}}
+		Assignment: []TopicPartitions{{Topic: "by-shop", Partitions: []int32{0}}, {Topic: "orders", Partitions: []int32{0, 2}}, {Topic: "prices", Partitions: []int32{0, 2}}}}}
 	if !reflect.DeepEqual(got.Members, want) {
 		t.Errorf("got %+v", got.Members)
 	}
 	described.Topology = nil
-	if members := streamsMembers(described); len(members) != 2 || members[0].Assignment != nil {
+	if members := groups.StreamsMembers(described); len(members) != 2 || members[0].Assignment != nil {
 		t.Errorf("without a topology: %+v", members)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/groups"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -130,7 +131,7 @@ func TestGroupsAreListedByTheirCoordinators(t *testing.T) {
 
 // What Kafka's tools for groups of consumers, share groups and streams groups do not list is none of these.
 func TestWhichGroupsAreListed(t *testing.T) {
-	b := newBench(t, Options{}, kfake.NumBrokers(1), kfake.SeedTopics(1, offsetsTopic))
+	b := newBench(t, Options{}, kfake.NumBrokers(1), kfake.SeedTopics(1, groups.OffsetsTopic))
 	b.kafka.ControlKey(int16(kmsg.ListGroups), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		b.kafka.KeepControl()
 		resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
@@ -233,7 +234,7 @@ func TestCommittedOffsets(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(3, "orders"))
 	ctx := testContext(t)
 	b.produce(t, "orders", 3, 5)
-	want := map[TopicPartition]int64{{"orders", 0}: 2, {"orders", 2}: 5}
+	want := map[TopicPartition]int64{{Topic: "orders", Partition: 0}: 2, {Topic: "orders", Partition: 2}: 5}
 	if n, err := b.cluster.CommitOffsets(ctx, "billing", want); n != 2 || err != nil {
 		t.Fatalf("%d written, %v", n, err)
 	}
@@ -243,11 +244,11 @@ func TestCommittedOffsets(t *testing.T) {
 		t.Fatalf("the brokers have %+v", info)
 	}
 	got, err := b.cluster.CommittedOffsets(ctx, "billing")
-	if err != nil || len(got) != 2 || got[TopicPartition{"orders", 0}].Offset != 2 || got[TopicPartition{"orders", 2}].Offset != 5 {
+	if err != nil || len(got) != 2 || got[TopicPartition{Topic: "orders", Partition: 0}].Offset != 2 || got[TopicPartition{Topic: "orders", Partition: 2}].Offset != 5 {
 		t.Errorf("read back %+v, %v", got, err)
 	}
 	b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "orders", Partitions: []int32{1}, Err: kerr.UnknownTopicOrPartition, Count: 9})
-	n, err := b.cluster.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{"orders", 0}: 3, {"orders", 1}: 1})
+	n, err := b.cluster.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{Topic: "orders", Partition: 0}: 3, {Topic: "orders", Partition: 1}: 1})
 	if n != 1 || kafkaerr.CodeOf(err) != kafkaerr.UnknownTopicOrPartition || !strings.Contains(err.Error(), "orders-1") {
 		t.Errorf("of two partitions, one refused: %d written, %v", n, err)
 	}
@@ -265,7 +266,7 @@ func TestManyOffsetsAreSplit(t *testing.T) {
 	offsets := map[TopicPartition]int64{}
 	for _, topic := range topics {
 		for p := range int32(200) {
-			offsets[TopicPartition{topic, p}] = int64(p)
+			offsets[TopicPartition{Topic: topic, Partition: p}] = int64(p)
 		}
 	}
 	if n, err := b.cluster.CommitOffsets(testContext(t), "billing", offsets); n != 4000 || err != nil {
@@ -285,7 +286,7 @@ func TestAGroupWithMembersRefusesOffsets(t *testing.T) {
 			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 			b.join(t, "billing", "orders", "one", opts...)
 			b.stable(t, "billing", 1, 1)
-			n, err := b.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{"orders", 0}: 0})
+			n, err := b.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{Topic: "orders", Partition: 0}: 0})
 			if n != 0 || kafkaerr.ClassOf(kafkaerr.CodeOf(err)) != kafkaerr.Conflict {
 				t.Errorf("%d written, %v", n, err)
 			}
@@ -312,7 +313,7 @@ func TestACoordinatorIsLookedUpOnce(t *testing.T) {
 	if n := b.network.requests(int16(kmsg.FindCoordinator)); n != 1 {
 		t.Errorf("looked up %d times, want once", n)
 	}
-	clk.Step(coordinatorLife)
+	clk.Step(groups.CoordinatorLife)
 	ask()
 	if n := b.network.requests(int16(kmsg.FindCoordinator)); n != 2 {
 		t.Errorf("a while later looked up %d times in all, want twice", n)
@@ -325,12 +326,12 @@ func TestAnAccountThatMaySeeOneGroup(t *testing.T) {
 		return kfake.ACL{Resource: of, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op, Allow: true}
 	}
 	s := newSecured(t, Options{}, SecurityConfig{SASL: &SASLConfig{Mechanism: MechanismPlain, Username: "bob", Password: "bob"}},
-		kfake.NumBrokers(1), kfake.EnableSASL(), kfake.EnableACLs(), kfake.SeedTopics(1, "orders", "secret", offsetsTopic), kfake.Superuser("PLAIN", "admin", "admin"),
+		kfake.NumBrokers(1), kfake.EnableSASL(), kfake.EnableACLs(), kfake.SeedTopics(1, "orders", "secret", groups.OffsetsTopic), kfake.Superuser("PLAIN", "admin", "admin"),
 		kfake.User("PLAIN", "bob", "bob", allow(kmsg.ACLResourceTypeGroup, "billing", kmsg.ACLOperationDescribe),
 			allow(kmsg.ACLResourceTypeGroup, "billing", kmsg.ACLOperationRead), allow(kmsg.ACLResourceTypeTopic, "orders", kmsg.ACLOperationRead)))
 	admin := s.gateway.Cluster(Target{Key: "streams/theirs/admin", Bootstrap: s.kafka.ListenAddrs(),
 		Security: &fixed{security: mustSecurity(t, SecurityConfig{SASL: &SASLConfig{Mechanism: MechanismPlain, Username: "admin", Password: "admin"}})}})
-	if _, err := admin.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{"orders", 0}: 0}); err != nil {
+	if _, err := admin.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{Topic: "orders", Partition: 0}: 0}); err != nil {
 		t.Fatal(err)
 	}
 	list, err := s.cluster.Groups(testContext(t))
@@ -343,7 +344,7 @@ func TestAnAccountThatMaySeeOneGroup(t *testing.T) {
 	if offsets, err := s.cluster.CommittedOffsets(testContext(t), "billing"); err != nil || len(offsets) != 1 {
 		t.Errorf("offsets %v, %v", offsets, err)
 	}
-	if _, err := s.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{"orders", 0}: 0}); err != nil {
+	if _, err := s.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{Topic: "orders", Partition: 0}: 0}); err != nil {
 		t.Errorf("commit: %v", err)
 	}
 	topics, err := s.cluster.Topics(testContext(t), "orders", "secret")

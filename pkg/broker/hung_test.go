@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -16,13 +17,13 @@ const outageBound = 6500 * time.Millisecond
 // standing opens connections to all brokers for what is asked of any.
 func standing(t *testing.T, b *bench, each int) {
 	t.Helper()
-	d, err := b.cluster.directory(testContext(t), true)
+	d, err := b.cluster.core.Directory(testContext(t), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id := range d.brokers {
+	for id := range d.Brokers {
 		for range each {
-			if _, err := askBroker(testContext(t), b.cluster, id, b.cluster.metadataOf([]string{"orders"})); err != nil {
+			if _, err := transport.AskBroker(testContext(t), b.cluster.core, id, b.cluster.metadata.MetadataOf([]string{"orders"})); err != nil {
 				t.Fatal(err)
 			}
 		}

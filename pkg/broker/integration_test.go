@@ -370,7 +370,7 @@ func TestRealReadsKnowOfTheWriteBefore(t *testing.T) {
 			}
 			name := fmt.Sprintf("%s-%d", base, i)
 			for _, addr := range r.process.Bootstrap() {
-				c.prefer(addr)
+				c.core.Prefer(addr)
 				if topic, found, err := c.Topic(ctx, name); !found || err != nil || topic.ID != created.ID {
 					t.Errorf("topic %d at %s: %v %v", i, addr, found, err)
 				}
@@ -379,7 +379,7 @@ func TestRealReadsKnowOfTheWriteBefore(t *testing.T) {
 				t.Error(err)
 			}
 			for _, addr := range r.process.Bootstrap() {
-				c.prefer(addr)
+				c.core.Prefer(addr)
 				if topic, _, err := c.Topic(ctx, name); len(topic.Partitions) != 4 || err != nil {
 					t.Errorf("grown topic %d at %s: %v %v", i, addr, len(topic.Partitions), err)
 				}
@@ -391,7 +391,7 @@ func TestRealReadsKnowOfTheWriteBefore(t *testing.T) {
 				t.Error(err)
 			}
 			for _, addr := range r.process.Bootstrap() {
-				c.prefer(addr)
+				c.core.Prefer(addr)
 				if _, found, err := c.Topic(ctx, name); found || err != nil {
 					t.Errorf("deleted topic %d at %s: %v %v", i, addr, found, err)
 				}

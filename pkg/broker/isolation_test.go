@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -153,7 +154,7 @@ func TestAHungBrokerHoldsUpNoLaterWrites(t *testing.T) {
 	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "first", Partitions: 1, Replicas: 1}, false); err != nil {
 		t.Fatal(err)
 	}
-	hung := b.cluster.preferred
+	hung := b.cluster.core.Preferred
 	b.network.set(func() { b.network.hung[hung] = true })
 	before := b.network.requests(int16(kmsg.CreateTopics))
 	var caught sync.WaitGroup
@@ -167,7 +168,7 @@ func TestAHungBrokerHoldsUpNoLaterWrites(t *testing.T) {
 			_, err = b.cluster.CreateTopic(ctx, NewTopic{Name: fmt.Sprintf("topic-%d", i), Partitions: 1, Replicas: 1}, false)
 		})
 		// The first of them finds out, in a second, that the one in flight is late; four are what that one takes.
-		if err != nil || took > 2750*time.Millisecond || i > 0 && took > hedgeDelay+noticeable {
+		if err != nil || took > 2750*time.Millisecond || i > 0 && took > transport.HedgeDelay+noticeable {
 			t.Errorf("write %d took %v: %v", i, took, err)
 		}
 	}
@@ -215,9 +216,9 @@ func TestWhoAsksTheControllerWaitsAlone(t *testing.T) {
 	ctx := b.warm(t)
 	controller := b.controllerAddr(t)
 	b.network.set(func() { b.network.hung[controller] = true })
-	for _, broker := range b.cluster.dir.brokers {
-		if broker.address() != controller {
-			b.cluster.prefer(broker.address())
+	for _, broker := range b.cluster.core.Dir.Brokers {
+		if broker.Address() != controller {
+			b.cluster.core.Prefer(broker.Address())
 		}
 	}
 	impatient, cancel := context.WithCancel(ctx)
@@ -226,10 +227,10 @@ func TestWhoAsksTheControllerWaitsAlone(t *testing.T) {
 		waiting.Go(func() { _, _ = b.cluster.Topics(impatient, fmt.Sprintf("nobody-%d", i), "orders") })
 	}
 	eventually(t, "the controller is asked", func() bool {
-		c := b.cluster.shared.controllerTopics
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.running > 0
+		c := b.cluster.metadata.ControllerTopics
+		c.Mu.Lock()
+		defer c.Mu.Unlock()
+		return c.Running > 0
 	})
 	var found bool
 	var err error
@@ -245,10 +246,10 @@ func TestWhoAsksTheControllerWaitsAlone(t *testing.T) {
 func TestANewControllerIsNotBelievedAtOnce(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	ctx := b.warm(t)
-	d := *b.cluster.dir
+	d := *b.cluster.core.Dir
 	wrong := d
-	wrong.controller = (d.controller + 1) % 3
-	b.cluster.learn(wrong)
+	wrong.Controller = (d.Controller + 1) % 3
+	b.cluster.core.Learn(wrong)
 	// Its first answers, and those of the broker that was asked before it.
 	answers := 0
 	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -257,8 +258,8 @@ func TestANewControllerIsNotBelievedAtOnce(t *testing.T) {
 			return nil, nil, false
 		}
 		resp := req.ResponseKind().(*kmsg.MetadataResponse)
-		resp.ControllerID = d.controller
-		for id, broker := range d.brokers {
+		resp.ControllerID = d.Controller
+		for id, broker := range d.Brokers {
 			r := kmsg.NewMetadataResponseBroker()
 			r.NodeID, r.Host, r.Port = id, broker.Host, broker.Port
 			resp.Brokers = append(resp.Brokers, r)

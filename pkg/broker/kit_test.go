@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wait"
+
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -325,11 +327,11 @@ func (b *bench) likeZooKeeper(t testing.TB) {
 // controllerAddr is where the fake cluster's controller listens, as the gateway sees it.
 func (b *bench) controllerAddr(t *testing.T) string {
 	t.Helper()
-	d, err := b.cluster.directory(testContext(t), true)
+	d, err := b.cluster.core.Directory(testContext(t), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.brokers[d.controller].address()
+	return d.Brokers[d.Controller].Address()
 }
 
 func testContext(t testing.TB) context.Context {
@@ -339,59 +341,7 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
-// eventually polls until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not in ten seconds: %s", what)
-		}
-	}
-}
-
-// timed is how long an act takes, less the time for which the whole process stood still meanwhile, as it does on a machine that is busy
-// with others. A ticker beside the act is late by then, which an act that waits for a sick broker does not make it.
-func timed(act func()) time.Duration {
-	// Less than stall is how late a ticker is anyhow on such a machine, without an act that waits taking any longer for it.
-	const tick, stall = 5 * time.Millisecond, 50 * time.Millisecond
-	var mu sync.Mutex
-	var stood time.Duration
-	start := time.Now()
-	last := start
-	look := func() {
-		mu.Lock()
-		defer mu.Unlock()
-		now := time.Now()
-		if late := now.Sub(last) - tick; late > stall {
-			stood += late
-		}
-		last = now
-	}
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		ticker := time.NewTicker(tick)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				look()
-			case <-ended:
-				return
-			}
-		}
-	}()
-	act()
-	look()
-	mu.Lock()
-	defer mu.Unlock()
-	return last.Sub(start) - stood
-}
+var eventually, timed = wait.Until, wait.Timed
 
 // unhurried asks no question of a second broker because the first takes long, for tests that count requests or connections.
 var unhurried = Options{stallAfter: time.Hour}
@@ -402,8 +352,7 @@ func ourGoroutines() (int, string) {
 	buf = buf[:runtime.Stack(buf, true)]
 	var found []string
 	for _, g := range strings.Split(string(buf), "\n\n") {
-		ours := strings.Contains(g, "sarama.") || strings.Contains(g, "pkg/broker.(*Cluster)") || strings.Contains(g, "pkg/broker.exchange") ||
-			strings.Contains(g, "pkg/broker.openLink") || strings.Contains(g, "pkg/broker.(*flight") || strings.Contains(g, "pkg/broker.(*batcher") || strings.Contains(g, "pkg/broker.(*pool)")
+		ours := strings.Contains(g, "sarama.") || strings.Contains(g, "pkg/broker/internal/")
 		if ours && !strings.Contains(g, "testing.tRunner") {
 			found = append(found, g)
 		}

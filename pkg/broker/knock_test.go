@@ -53,9 +53,9 @@ func TestRefusedConnectionsCutNoRequestInFlight(t *testing.T) {
 	// The answer is late, and whoever looks for the broker meanwhile finds no way in.
 	eventually(t, "the broker is looked for", func() bool { return b.network.requests(int16(kmsg.ApiVersions)) > looked })
 	eventually(t, "that has ended", func() bool {
-		b.cluster.knocks.mu.Lock()
-		defer b.cluster.knocks.mu.Unlock()
-		return len(b.cluster.knocks.waiting) == 0
+		b.cluster.core.Knocks.Mu.Lock()
+		defer b.cluster.core.Knocks.Mu.Unlock()
+		return len(b.cluster.core.Knocks.Waiting) == 0
 	})
 	close(release)
 	if err := <-done; err != nil {

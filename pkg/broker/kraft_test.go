@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"k8s.io/component-base/metrics"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -31,10 +32,10 @@ func likeKRaft(b *bench) {
 		}
 	}
 	feature := kmsg.NewApiVersionsResponseSupportedFeature()
-	feature.Name, feature.MinVersion, feature.MaxVersion = metadataVersionFeature, 7, 30
+	feature.Name, feature.MinVersion, feature.MaxVersion = wire.MetadataVersionFeature, 7, 30
 	resp.SupportedFeatures = append(resp.SupportedFeatures, feature)
 	level := kmsg.NewApiVersionsResponseFinalizedFeature()
-	level.Name, level.MinVersionLevel, level.MaxVersionLevel = metadataVersionFeature, 30, 30
+	level.Name, level.MinVersionLevel, level.MaxVersionLevel = wire.MetadataVersionFeature, 30, 30
 	resp.FinalizedFeatures, resp.FinalizedFeaturesEpoch = append(resp.FinalizedFeatures, level), 1
 	b.offers.Store(resp)
 }
@@ -111,9 +112,9 @@ func TestKRaftWritesGoAroundADeadBroker(t *testing.T) {
 		b.network.cutAll(addr)
 	}
 	// The directory names a broker that is dead as the controller, as KRaft brokers do for some seconds.
-	wrong := *b.cluster.dir
-	wrong.controller = (wrong.controller + 1) % 3
-	b.cluster.learn(wrong)
+	wrong := *b.cluster.core.Dir
+	wrong.Controller = (wrong.Controller + 1) % 3
+	b.cluster.core.Learn(wrong)
 	if _, err := b.cluster.CreateTopic(ctx, NewTopic{Name: "orders", Partitions: 1, Replicas: 1}, false); err != nil || others != 2 {
 		t.Errorf("create: %v", err)
 	}

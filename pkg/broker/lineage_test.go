@@ -11,46 +11,47 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/records"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 func TestWhereTwoLogsPart(t *testing.T) {
-	read := lineage{}
-	for _, batch := range []epochStart{{1, 0}, {1, 3}, {3, 5}, {4, 7}} {
-		read.grow(batch.epoch, batch.offset)
+	read := records.Lineage{}
+	for _, batch := range []records.EpochStart{{Epoch: 1, Offset: 0}, {Epoch: 1, Offset: 3}, {Epoch: 3, Offset: 5}, {Epoch: 4, Offset: 7}} {
+		read.Grow(batch.Epoch, batch.Offset)
 	}
 	for name, tt := range map[string]struct {
 		next  int64
 		epoch int32
 		end   int64
 		want  int64
-		left  lineage
+		left  records.Lineage
 	}{
-		"cut within the last epoch":             {9, 4, 8, 8, lineage{{1, 0}, {3, 5}, {4, 7}}},
-		"another leader instead of the last":    {9, 3, 20, 7, lineage{{1, 0}, {3, 5}}},
-		"one that was not read in between":      {9, 2, 30, 5, lineage{{1, 0}}},
-		"and ended before":                      {9, 1, 2, 2, lineage{{1, 0}}},
-		"before all that was read":              {9, 0, 40, 0, lineage{}},
-		"before all that was read, and shorter": {9, -1, 0, 0, lineage{}},
+		"cut within the last epoch":             {9, 4, 8, 8, records.Lineage{{Epoch: 1, Offset: 0}, {Epoch: 3, Offset: 5}, {Epoch: 4, Offset: 7}}},
+		"another leader instead of the last":    {9, 3, 20, 7, records.Lineage{{Epoch: 1, Offset: 0}, {Epoch: 3, Offset: 5}}},
+		"one that was not read in between":      {9, 2, 30, 5, records.Lineage{{Epoch: 1, Offset: 0}}},
+		"and ended before":                      {9, 1, 2, 2, records.Lineage{{Epoch: 1, Offset: 0}}},
+		"before all that was read":              {9, 0, 40, 0, records.Lineage{}},
+		"before all that was read, and shorter": {9, -1, 0, 0, records.Lineage{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := slices.Clone(read)
-			if got := l.cut(tt.next, tt.epoch, tt.end); got != tt.want || !slices.Equal(l, tt.left) {
+			if got := l.Cut(tt.next, tt.epoch, tt.end); got != tt.want || !slices.Equal(l, tt.left) {
 				t.Errorf("they part at %d, and %v is left; want %d, %v", got, l, tt.want, tt.left)
 			}
 		})
 	}
-	for epoch := range int32(3 * maxLineage) {
-		read.grow(10+epoch, int64(100+epoch))
+	for epoch := range int32(3 * records.MaxLineage) {
+		read.Grow(10+epoch, int64(100+epoch))
 	}
-	if len(read) != maxLineage || read.last() != 10+3*maxLineage-1 {
-		t.Errorf("%d epochs are kept, the last is %d", len(read), read.last())
+	if len(read) != records.MaxLineage || read.Last() != 10+3*records.MaxLineage-1 {
+		t.Errorf("%d epochs are kept, the last is %d", len(read), read.Last())
 	}
-	if read.grow(-1, 200); read.last() != -1 {
-		t.Errorf("the epoch of a batch without one is %d", read.last())
+	if read.Grow(-1, 200); read.Last() != -1 {
+		t.Errorf("the epoch of a batch without one is %d", read.Last())
 	}
-	if read.grow(5, 200); read.last() != 5 {
-		t.Errorf("the last epoch is %d", read.last())
+	if read.Grow(5, 200); read.Last() != 5 {
+		t.Errorf("the last epoch is %d", read.Last())
 	}
 }
 
@@ -94,7 +95,7 @@ func TestALogThatWasCutAndHasGrownAgainIsNoticed(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if want := append(numbers(0, 15), numbers(10, 5)...); !slices.Equal(got.values(0), want) || !slices.Equal(got.gaps, []Gap{{0, 15, 10}}) {
+	if want := append(numbers(0, 15), numbers(10, 5)...); !slices.Equal(got.values(0), want) || !slices.Equal(got.gaps, []Gap{{Partition: 0, From: 15, Next: 10}}) {
 		t.Errorf("got %v and %+v", got.values(0), got.gaps)
 	}
 }
@@ -119,7 +120,7 @@ func TestALogThatIsCutBeforeTheFirstRecordComes(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if !slices.Equal(got.values(0), numbers(12, 3)) || !slices.Equal(got.gaps, []Gap{{0, 15, 12}}) {
+	if !slices.Equal(got.values(0), numbers(12, 3)) || !slices.Equal(got.gaps, []Gap{{Partition: 0, From: 15, Next: 12}}) {
 		t.Errorf("got %v and %+v", got.values(0), got.gaps)
 	}
 }
@@ -174,7 +175,7 @@ func TestALogThatWasCutEndsWhereItEndsNow(t *testing.T) {
 			if err := b.cluster.Read(testContext(t), topic, what, got); err != nil || !cut {
 				t.Fatal(err, cut)
 			}
-			if !slices.Equal(got.values(0), tt.want) || !slices.Equal(got.gaps, []Gap{{0, 10, tt.end}}) {
+			if !slices.Equal(got.values(0), tt.want) || !slices.Equal(got.gaps, []Gap{{Partition: 0, From: 10, Next: tt.end}}) {
 				t.Errorf("got %v and %+v", got.values(0), got.gaps)
 			}
 		})
@@ -269,33 +270,5 @@ func TestALeaderThatWasLeftBehindIsNotRead(t *testing.T) {
 	offsets, err := b.cluster.OffsetsOf(testContext(t), topic, ReadCommitted)
 	if err != nil || kafkaerr.CodeOf(offsets[0].Err) != kafkaerr.UnknownLeaderEpoch {
 		t.Errorf("%+v, %v", offsets, err)
-	}
-}
-
-// Calls that share a request may know different epochs.
-func TestTheHighestEpochOfALeaderCounts(t *testing.T) {
-	ask := func(topic string, partitions ...ledPartition) *call[offsetsQuestion, offsetsAnswer] {
-		return &call[offsetsQuestion, offsetsAnswer]{query: offsetsQuestion{topic, partitions}}
-	}
-	req := listOffsets(offsetsTarget{timestamp: -1, isolation: ReadCommitted}, []*call[offsetsQuestion, offsetsAnswer]{
-		ask("a", ledPartition{0, 4}, ledPartition{1, -1}), ask("b", ledPartition{0, 1}), ask("a", ledPartition{0, 6}), ask("a", ledPartition{0, 5}, ledPartition{2, 2}),
-	}).(*kmsg.ListOffsetsRequest)
-	got := map[TopicPartition]int32{}
-	for _, topic := range req.Topics {
-		for _, p := range topic.Partitions {
-			if _, twice := got[TopicPartition{topic.Topic, p.Partition}]; twice || p.Timestamp != -1 {
-				t.Errorf("%s-%d twice, or for %d", topic.Topic, p.Partition, p.Timestamp)
-			}
-			got[TopicPartition{topic.Topic, p.Partition}] = p.CurrentLeaderEpoch
-		}
-	}
-	want := map[TopicPartition]int32{{"a", 0}: 6, {"a", 1}: -1, {"a", 2}: 2, {"b", 0}: 1}
-	if len(got) != len(want) || req.IsolationLevel != 1 {
-		t.Errorf("asked about %v, isolation %d", got, req.IsolationLevel)
-	}
-	for p, epoch := range want {
-		if got[p] != epoch {
-			t.Errorf("%v is asked about with epoch %d, want %d", p, got[p], epoch)
-		}
 	}
 }

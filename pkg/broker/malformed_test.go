@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
 )
 
 // brokers are those of the fake cluster, as Metadata tells of them.
@@ -58,7 +60,7 @@ func TestATopicThatCannotBeIsRefused(t *testing.T) {
 			if err != nil || len(snapshot.Topics) != 0 {
 				t.Errorf("among all: %+v, %v", snapshot, err)
 			}
-			if snapshot.lacks("orders", snapshot.At) || !slices.Equal(snapshot.Unread(), []string{"orders"}) {
+			if snapshot.Lacks("orders", snapshot.At) || !slices.Equal(snapshot.Unread(), []string{"orders"}) {
 				t.Error("a topic that is not described counts as one that is not there")
 			}
 		})
@@ -104,7 +106,7 @@ func TestPartitionsMayBeMissing(t *testing.T) {
 // What others made since does not show in what was seen long ago.
 func TestAnOldSnapshotDoesNotTellWhatWasNotThere(t *testing.T) {
 	s := &Snapshot{At: time.Now()}
-	if !s.lacks("orders", s.At.Add(lately)) || s.lacks("orders", s.At.Add(lately+time.Second)) {
+	if !s.Lacks("orders", s.At.Add(metadata.Lately)) || s.Lacks("orders", s.At.Add(metadata.Lately+time.Second)) {
 		t.Error("only what was seen a moment ago tells what was not there")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
 )
@@ -20,12 +21,12 @@ import (
 func cutOff(t *testing.T, b *bench, topic string) (stale string, leads int32) {
 	t.Helper()
 	had := b.mustTopic(t, topic)
-	d, err := b.cluster.directory(testContext(t), true)
+	d, err := b.cluster.core.Directory(testContext(t), true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	leader := had.Partitions[0].Leader
-	stale, leads = d.brokers[(leader+1)%3].address(), (leader+2)%3
+	stale, leads = d.Brokers[(leader+1)%3].Address(), (leader+2)%3
 	b.network.set(func() {
 		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
 			m, ok := resp.(*kmsg.MetadataResponse)
@@ -39,7 +40,7 @@ func cutOff(t *testing.T, b *bench, topic string) (stale string, leads int32) {
 			}
 		}
 	})
-	b.cluster.prefer(stale)
+	b.cluster.core.Prefer(stale)
 	return stale, leads
 }
 
@@ -77,7 +78,7 @@ func TestABrokerWithAnOldPictureIsNotBelieved(t *testing.T) {
 			if err := b.kafka.MoveTopicPartition("orders", 0, leads); err != nil {
 				t.Fatal(err)
 			}
-			topic.source = stale
+			topic.Source = stale
 			start := time.Now()
 			if err := do(testContext(t), b, topic); err != nil {
 				t.Error(err)
@@ -85,7 +86,7 @@ func TestABrokerWithAnOldPictureIsNotBelieved(t *testing.T) {
 			if took := time.Since(start); took > soon {
 				t.Errorf("took %v", took)
 			}
-			if !b.cluster.views.isDoubted(b.cluster.opts.Clock.Now(), stale) {
+			if !b.cluster.core.Doubts.About(b.cluster.core.Opts.Clock.Now(), stale) {
 				t.Error("its source is as good as any")
 			}
 		})
@@ -97,7 +98,7 @@ func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
 	for name, look := range map[string]func(context.Context, *Cluster) (leader int32, err error){
 		"a topic": func(ctx context.Context, c *Cluster) (int32, error) {
 			got, _, err := c.Topic(ctx, "orders")
-			return leaderOf(got, 0), err
+			return metadata.LeaderOf(got, 0), err
 		},
 		"all topics": func(ctx context.Context, c *Cluster) (int32, error) {
 			got, err := c.Snapshot(ctx, 0)
@@ -119,14 +120,12 @@ func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Somebody else tells of the new leader first.
-			b.cluster.doubt(stale)
+			b.cluster.core.Doubt(stale)
 			if got, err := look(testContext(t), b.cluster); err != nil || got != leads {
 				t.Fatalf("%d, %v, want leader %d", got, err, leads)
 			}
-			b.cluster.views.mu.Lock()
-			clear(b.cluster.views.doubted)
-			b.cluster.views.mu.Unlock()
-			b.cluster.prefer(stale)
+			b.cluster.core.Doubts.Clear()
+			b.cluster.core.Prefer(stale)
 			if got, err := look(testContext(t), b.cluster); err != nil || got != leads {
 				t.Errorf("%d, %v, want leader %d", got, err, leads)
 			}
@@ -177,7 +176,7 @@ func TestThatATopicIsMissingIsTwoBrokersWord(t *testing.T) {
 					}
 				}
 			})
-			b.cluster.prefer(stale)
+			b.cluster.core.Prefer(stale)
 			if found, err := look(testContext(t), b.cluster, topic.ID); err != nil || !found {
 				t.Errorf("found %v, %v", found, err)
 			}
@@ -195,16 +194,16 @@ func TestOpinionsAreOfTwoBrokers(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	b.warm(t)
 	two, err := b.cluster.Opinions(testContext(t))
-	if err != nil || len(two) != 2 || two[0].source == two[1].source || len(two[0].Topics) != 1 || len(two[1].Topics) != 1 {
+	if err != nil || len(two) != 2 || two[0].Source == two[1].Source || len(two[0].Topics) != 1 || len(two[1].Topics) != 1 {
 		t.Fatalf("%+v, %v", two, err)
 	}
 	b.network.set(func() {
 		for _, addr := range b.kafka.ListenAddrs() {
-			b.network.dead[addr] = addr != two[0].source
+			b.network.dead[addr] = addr != two[0].Source
 		}
 	})
 	for _, addr := range b.kafka.ListenAddrs() {
-		if addr != two[0].source {
+		if addr != two[0].Source {
 			b.network.cutAll(addr)
 		}
 	}
@@ -221,11 +220,11 @@ func TestOpinionsAreOfTwoBrokers(t *testing.T) {
 func TestWritesGoAroundABrokerThatDoesNotReachTheController(t *testing.T) {
 	b := newBench(t, Options{})
 	likeKRaft(b)
-	d, err := b.cluster.directory(testContext(t), true)
+	d, err := b.cluster.core.Directory(testContext(t), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cut := d.brokers[(d.controller+1)%3].address()
+	cut := d.Brokers[(d.Controller+1)%3].Address()
 	var refused atomic.Int64
 	b.network.set(func() {
 		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
@@ -237,7 +236,7 @@ func TestWritesGoAroundABrokerThatDoesNotReachTheController(t *testing.T) {
 			}
 		}
 	})
-	b.cluster.prefer(cut)
+	b.cluster.core.Prefer(cut)
 	// The first is of unknown outcome, or looked up; those after it go elsewhere.
 	_, _ = b.cluster.CreateTopic(testContext(t), NewTopic{Name: "first", Partitions: 1, Replicas: 1}, false)
 	for _, name := range []string{"second", "third"} {
@@ -282,11 +281,11 @@ func TestADeletedTopicDoesNotComeBack(t *testing.T) {
 			likeKRaft(b)
 			topic := b.mustTopic(t, "orders")
 			b.warm(t)
-			d, err := b.cluster.directory(testContext(t), true)
+			d, err := b.cluster.core.Directory(testContext(t), true)
 			if err != nil {
 				t.Fatal(err)
 			}
-			stale, good := d.brokers[0].address(), d.brokers[1].address()
+			stale, good := d.Brokers[0].Address(), d.Brokers[1].Address()
 			b.network.set(func() {
 				b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
 					m, ok := resp.(*kmsg.MetadataResponse)
@@ -308,16 +307,14 @@ func TestADeletedTopicDoesNotComeBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 5 {
-				b.cluster.views.mu.Lock()
-				clear(b.cluster.views.doubted)
-				b.cluster.views.mu.Unlock()
-				b.cluster.prefer(good)
+				b.cluster.core.Doubts.Clear()
+				b.cluster.core.Prefer(good)
 				start := time.Now()
 				if _, found, err := b.cluster.Topic(testContext(t), "orders"); err != nil || found || time.Since(start) > 4*time.Second {
 					t.Errorf("found %v, %v after %v", found, err, time.Since(start))
 				}
 			}
-			if b.cluster.views.isDoubted(b.cluster.opts.Clock.Now(), good) {
+			if b.cluster.core.Doubts.About(b.cluster.core.Opts.Clock.Now(), good) {
 				t.Error("the broker that is right is doubted")
 			}
 		})
@@ -330,13 +327,13 @@ func TestASecondOpinionIsNotWaitedForLong(t *testing.T) {
 		b := newBench(t, Options{}, kfake.NumBrokers(brokers), kfake.SeedTopics(1, "orders"))
 		likeKRaft(b)
 		b.warm(t)
-		d, err := b.cluster.directory(testContext(t), true)
+		d, err := b.cluster.core.Directory(testContext(t), true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		hung, good := d.brokers[0].address(), d.brokers[1].address()
+		hung, good := d.Brokers[0].Address(), d.Brokers[1].Address()
 		b.network.set(func() { b.network.hung[hung] = true })
-		b.cluster.prefer(good)
+		b.cluster.core.Prefer(good)
 		var asking sync.WaitGroup
 		ended := make(chan string, 8)
 		for i := range cap(ended) {
@@ -366,11 +363,11 @@ func TestManyTopicsAreSettledTogether(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	likeKRaft(b)
 	b.warm(t)
-	d, err := b.cluster.directory(testContext(t), true)
+	d, err := b.cluster.core.Directory(testContext(t), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stale, good := d.brokers[0].address(), d.brokers[1].address()
+	stale, good := d.Brokers[0].Address(), d.Brokers[1].Address()
 	b.network.set(func() {
 		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
 			m, ok := resp.(*kmsg.MetadataResponse)
@@ -385,8 +382,8 @@ func TestManyTopicsAreSettledTogether(t *testing.T) {
 		}
 	})
 	// The third broker would do for a second word.
-	b.cluster.doubt(d.brokers[2].address())
-	b.cluster.prefer(good)
+	b.cluster.core.Doubt(d.Brokers[2].Address())
+	b.cluster.core.Prefer(good)
 	names := make([]string, 100)
 	for i := range names {
 		names[i] = fmt.Sprintf("gone-%d", i)

@@ -10,12 +10,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 )
 
 func TestReleaseByLevel(t *testing.T) {
 	for level, want := range map[int16]string{1: "3.0", 3: "3.2", 4: "3.3", 7: "3.3", 8: "3.4", 9: "3.5", 12: "3.6", 19: "3.7", 20: "3.8", 21: "3.9",
 		22: "4.0", 25: "4.0", 26: "4.1", 28: "4.2", 30: "4.3", 31: "4.4", 33: "4.4", 34: ""} {
-		if got := (offers{metadataVersion: level}).release(); got != want {
+		if got := (wire.Offers{MetadataVersion: level}).Release(); got != want {
 			t.Errorf("level %d: %q, want %q", level, got, want)
 		}
 	}
@@ -28,9 +30,9 @@ func TestReleaseByAPIs(t *testing.T) {
 		if versions == nil {
 			t.Fatalf("franz-go does not know %s", release)
 		}
-		o := offers{apis: map[int16]versionRange{}}
-		versions.EachMaxKeyVersion(func(key, version int16) { o.apis[key] = versionRange{0, version} })
-		if got := o.release(); got != release {
+		o := wire.Offers{APIs: map[int16]wire.VersionRange{}}
+		versions.EachMaxKeyVersion(func(key, version int16) { o.APIs[key] = wire.VersionRange{Min: 0, Max: version} })
+		if got := o.Release(); got != release {
 			t.Errorf("%s is taken for %q", release, got)
 		}
 	}
@@ -38,26 +40,26 @@ func TestReleaseByAPIs(t *testing.T) {
 
 // What is between brokers and us may hide DescribeQuorum.
 func TestMode(t *testing.T) {
-	offer := func(finalized int16, keys ...kmsg.Key) offers {
-		o := offers{apis: map[int16]versionRange{}, finalized: finalized}
+	offer := func(finalized int16, keys ...kmsg.Key) wire.Offers {
+		o := wire.Offers{APIs: map[int16]wire.VersionRange{}, Finalized: finalized}
 		for _, key := range append(keys, kmsg.Metadata) {
-			o.apis[int16(key)] = versionRange{}
+			o.APIs[int16(key)] = wire.VersionRange{}
 		}
 		return o
 	}
 	for name, tc := range map[string]struct {
-		offers offers
-		want   mode
+		offers wire.Offers
+		want   wire.Mode
 	}{
-		"KRaft":                              {offer(25, kmsg.DescribeQuorum), mode{kraft: true}},
-		"before metadata.version":            {offer(0, kmsg.DescribeQuorum), mode{kraft: true}},
-		"KRaft behind a proxy":               {offer(25), mode{kraft: true}},
-		"ZooKeeper":                          {offer(0, kmsg.LeaderAndISR, kmsg.StopReplica, kmsg.UpdateMetadata), mode{zookeeper: true}},
-		"ZooKeeper, some of it hidden":       {offer(0, kmsg.UpdateMetadata), mode{zookeeper: true}},
-		"a server of another make":           {offer(0), mode{}},
-		"KRaft that still offers the others": {offer(25, kmsg.LeaderAndISR), mode{kraft: true}},
+		"KRaft":                              {offer(25, kmsg.DescribeQuorum), wire.Mode{Kraft: true}},
+		"before metadata.version":            {offer(0, kmsg.DescribeQuorum), wire.Mode{Kraft: true}},
+		"KRaft behind a proxy":               {offer(25), wire.Mode{Kraft: true}},
+		"ZooKeeper":                          {offer(0, kmsg.LeaderAndISR, kmsg.StopReplica, kmsg.UpdateMetadata), wire.Mode{Zookeeper: true}},
+		"ZooKeeper, some of it hidden":       {offer(0, kmsg.UpdateMetadata), wire.Mode{Zookeeper: true}},
+		"a server of another make":           {offer(0), wire.Mode{}},
+		"KRaft that still offers the others": {offer(25, kmsg.LeaderAndISR), wire.Mode{Kraft: true}},
 	} {
-		if got := tc.offers.mode(); got != tc.want {
+		if got := tc.offers.Mode(); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
 	}

@@ -11,6 +11,9 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/topics"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -57,7 +60,7 @@ func whole(t *testing.T, r realCluster, topics ...string) {
 				return
 			}
 		}
-		if r.cluster.pause(ctx, 100*time.Millisecond) != nil {
+		if r.cluster.core.Pause(ctx, 100*time.Millisecond) != nil {
 			t.Fatalf("the cluster is not whole after a minute: %s", last)
 		}
 	}
@@ -102,7 +105,7 @@ func TestRealOutageOfTheController(t *testing.T) {
 			if kafkaerr.CodeOf(err) == kafkaerr.UnknownTopicOrPartition {
 				refusedAsMissing++
 			}
-			done = err == nil || r.cluster.pause(ctx, 200*time.Millisecond) != nil
+			done = err == nil || r.cluster.core.Pause(ctx, 200*time.Millisecond) != nil
 		}
 		if err != nil || refusedAsMissing > 0 {
 			t.Errorf("%d tries, %d of them refused because the topic were missing: %v", tries, refusedAsMissing, err)
@@ -123,7 +126,7 @@ func TestRealFrozenBroker(t *testing.T) {
 			t.Fatal(err)
 		}
 		frozen := (controllerID(t, r) + 1) % 3
-		r.cluster.prefer(r.process.Broker(frozen).Addr)
+		r.cluster.core.Prefer(r.process.Broker(frozen).Addr)
 		if _, _, err := r.cluster.Topic(ctx, name); err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +144,7 @@ func TestRealFrozenBroker(t *testing.T) {
 			}
 		}
 		t.Cleanup(thaw)
-		// It moves on after stallAfter; the frozen broker itself is given up when a new connection has not come about either, after four seconds.
+		// It moves on after StallAfter; the frozen broker itself is given up when a new connection has not come about either, after four seconds.
 		start := time.Now()
 		_, found, err := r.cluster.Topic(ctx, name)
 		if took := time.Since(start); err != nil || !found || took > 3500*time.Millisecond {
@@ -224,7 +227,7 @@ func TestRealReadsOutliveARollingRestart(t *testing.T) {
 						return
 					}
 					reads++
-					_ = r.cluster.pause(ctx, 5*time.Millisecond)
+					_ = r.cluster.core.Pause(ctx, 5*time.Millisecond)
 				}
 			}()
 			restarted := restart(p)
@@ -270,17 +273,17 @@ func TestRealLatency(t *testing.T) {
 			}
 			t.Logf("p50 %s: ours and raw%s", what, text)
 		}
-		raw := func(ln lane, call func(*sarama.Broker) error) error {
-			l, err := c.acquireController(ctx, ln, time.Now(), nil, false)
+		raw := func(ln wire.Lane, call func(*sarama.Broker) error) error {
+			l, err := c.core.AcquireController(ctx, ln, time.Now(), nil, false)
 			if err != nil {
 				return err
 			}
-			defer c.pool.putBack(l)
-			return call(l.broker)
+			defer c.core.Pool.PutBack(l)
+			return call(l.Broker)
 		}
 		rawCreate := func(name string, validateOnly bool) (id TopicID, err error) {
-			details := map[string]*sarama.TopicDetail{name: topicDetail(NewTopic{Name: name, Partitions: 3, Replicas: 3})}
-			err = raw(laneControl, func(b *sarama.Broker) error {
+			details := map[string]*sarama.TopicDetail{name: topics.TopicDetail(NewTopic{Name: name, Partitions: 3, Replicas: 3})}
+			err = raw(wire.LaneControl, func(b *sarama.Broker) error {
 				resp, err := b.CreateTopics(sarama.NewCreateTopicsRequest(sarama.MaxVersion, details, 10*time.Second, validateOnly))
 				if err == nil {
 					id = TopicID(resp.TopicResults[name].TopicID)
@@ -306,7 +309,10 @@ func TestRealLatency(t *testing.T) {
 		}, func(int) error { _, err := rawCreate(base, true); return err })
 		first := base + "-0"
 		compare("topic", 300, func(int) error { _, _, err := c.Topic(ctx, first); return err }, func(int) error {
-			return raw(laneData, func(b *sarama.Broker) error { _, err := b.GetMetadata(metadataRequest([]string{first})); return err })
+			return raw(wire.LaneData, func(b *sarama.Broker) error {
+				_, err := b.GetMetadata(transport.MetadataRequest([]string{first}))
+				return err
+			})
 		})
 		compare("configuration", 100, func(int) error { _, err := c.TopicConfig(ctx, first); return err }, nil)
 		compare("offsets", 100, func(int) error { _, err := c.Offsets(ctx, first, ReadUncommitted); return err }, nil)

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -114,7 +115,7 @@ func topicSettings(t *testing.T, c *Cluster, topic string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return topicValues(entries)
+	return metadata.TopicValues(entries)
 }
 
 func TestTopicConfig(t *testing.T) {

@@ -333,7 +333,7 @@ func TestProduceSaysWhatTheBrokersSay(t *testing.T) {
 			if kafkaerr.ClassOf(kafkaerr.CodeOf(written[0].Err)) != tt.class || kafkaerr.IsUnknownOutcome(written[0].Err) != tt.unknown {
 				t.Errorf("%v", written[0].Err)
 			}
-			if kept := len(b.cluster.producers.idle) == 1; kept == tt.unknown {
+			if kept := len(b.cluster.records.Producers.Idle) == 1; kept == tt.unknown {
 				t.Errorf("the producer is kept: %v", kept)
 			}
 		})

@@ -438,7 +438,7 @@ func TestReadsAreLimited(t *testing.T) {
 	for range MaxReads {
 		running.Go(func() { _ = b.cluster.Read(ctx, topic, Reading{From: what.From}, &notes{}) })
 	}
-	eventually(t, "all of them read", func() bool { return len(b.cluster.reads) == MaxReads })
+	eventually(t, "all of them read", func() bool { return len(b.cluster.records.Reads) == MaxReads })
 	if err := b.cluster.Read(ctx, topic, what, &notes{}); kafkaerr.ClassOf(kafkaerr.CodeOf(err)) != kafkaerr.Throttled {
 		t.Errorf("one more: %v", err)
 	}

@@ -220,7 +220,7 @@ func TestRealLogThatWasCutAndHasGrownAgain(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if want := slices.Concat(numbers(0, 15), numbers(100, 20)); !slices.Equal(got.values(0), want) || !slices.Equal(got.gaps, []Gap{{0, 15, 10}}) {
+	if want := slices.Concat(numbers(0, 15), numbers(100, 20)); !slices.Equal(got.values(0), want) || !slices.Equal(got.gaps, []Gap{{Partition: 0, From: 15, Next: 10}}) {
 		t.Errorf("read %v, gaps %+v", got.values(0), got.gaps)
 	}
 	if err := startBroker(r.process.Broker(0)); err != nil {

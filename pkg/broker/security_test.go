@@ -253,7 +253,7 @@ func TestAWrongPasswordIsSaidOnceAndNotTriedAgainAndAgain(t *testing.T) {
 	for range 50 {
 		_, err := s.cluster.Describe(testContext(t))
 		expectSecurityError(t, err, kafkaerr.ReasonAuthenticationFailed, `PLAIN as "alice": Authentication failed: Invalid username or password (SASL_AUTHENTICATION_FAILED)`)
-		if strings.Contains(fmt.Sprintf("%v %+v %#v", err, s.source.security.config.SASL, *s.source.security.config.SASL), "not-this") {
+		if strings.Contains(fmt.Sprintf("%v %+v %#v", err, s.source.security.Config.SASL, *s.source.security.Config.SASL), "not-this") {
 			t.Fatal("the password is printed")
 		}
 	}

@@ -44,7 +44,7 @@ func (b *bench) sendTogether(t *testing.T, n int) (outcomes func() map[string]er
 	became := make(map[string]error, n)
 	var mu sync.Mutex
 	var callers sync.WaitGroup
-	create := b.cluster.shared.create
+	create := b.cluster.topics.Create
 	release := occupied(create)
 	for i := range n {
 		name := fmt.Sprintf("topic-%d", i)
@@ -144,7 +144,7 @@ func TestCreatesAreCutBelowWhatAControllerAccepts(t *testing.T) {
 		requests = append(requests, [2]int{len(asked.Topics), recordsOf(asked)})
 		return nil, nil, false
 	})
-	validate := b.cluster.shared.validateCreate
+	validate := b.cluster.topics.ValidateCreate
 	release := occupied(validate)
 	var callers sync.WaitGroup
 	for i := range 20 {
@@ -177,7 +177,7 @@ func TestCreatesAreCutBelowWhatAControllerAccepts(t *testing.T) {
 func TestNamesThatCollideAreNotCreatedTogether(t *testing.T) {
 	b := newBench(t, Options{})
 	ctx := b.warm(t)
-	release := occupied(b.cluster.shared.create)
+	release := occupied(b.cluster.topics.Create)
 	outcomes := make(chan error, 2)
 	create := func(name string) {
 		_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: name, Partitions: 1, Replicas: 1}, false)
@@ -186,7 +186,7 @@ func TestNamesThatCollideAreNotCreatedTogether(t *testing.T) {
 	cost := b.counted(func() {
 		go create("orders.new")
 		go create("orders_new")
-		eventually(t, "both wait", func() bool { return queued(b.cluster.shared.create) == 2 })
+		eventually(t, "both wait", func() bool { return queued(b.cluster.topics.Create) == 2 })
 		release()
 		refused := 0
 		for range 2 {
@@ -249,7 +249,7 @@ func TestABatchWhoseAnswerIsLostIsLookedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.losing(kmsg.CreateTopics)
-	topics, configs := b.cluster.shared.topics, b.cluster.shared.configs
+	topics, configs := b.cluster.metadata.TopicsByName, b.cluster.metadata.Configs
 	releaseTopics, releaseConfigs := occupied(topics), occupied(configs)
 	var outcomes map[string]error
 	cost := b.counted(func() {

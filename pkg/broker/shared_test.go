@@ -16,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/offsets"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -64,25 +66,25 @@ func (b *bench) warm(t testing.TB) context.Context {
 	return ctx
 }
 
-func queued[Q, A any](b *batcher[Q, A]) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.queue)
+func queued[Q, A any](b *transport.Batcher[Q, A]) int {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
+	return len(b.Queue)
 }
 
 func TestManyCreatesAreAHandfulOfRequests(t *testing.T) {
 	t.Run("KRaft", func(t *testing.T) {
 		b := newBench(t, unhurried, kfake.NumBrokers(1))
 		likeKRaft(b)
-		manyCreates(t, b, maxWrites)
+		manyCreates(t, b, transport.MaxWrites)
 	})
-	t.Run("ZooKeeper", func(t *testing.T) { manyCreates(t, newBench(t, unhurried), maxZooKeeperWrites) })
+	t.Run("ZooKeeper", func(t *testing.T) { manyCreates(t, newBench(t, unhurried), transport.MaxZooKeeperWrites) })
 }
 
 func manyCreates(t *testing.T, b *bench, limit int) {
 	const topics = 1000
 	ctx := b.warm(t)
-	create := b.cluster.shared.create
+	create := b.cluster.topics.Create
 	release := occupied(create)
 	var failures atomic.Int32
 	cost := b.counted(func() {
@@ -197,7 +199,6 @@ func TestReadsAndWritesShareRequests(t *testing.T) {
 	for i, name := range names {
 		ids[i] = topics[name].ID
 	}
-	s := c.shared
 	for _, kind := range []struct {
 		key    kmsg.Key
 		occupy func() (waiting func() int, release func())
@@ -205,41 +206,41 @@ func TestReadsAndWritesShareRequests(t *testing.T) {
 		together int
 		call     func(i int) error
 	}{
-		{kmsg.Metadata, queue(s.topics), 1, func(i int) error {
+		{kmsg.Metadata, queue(c.metadata.TopicsByName), 1, func(i int) error {
 			topic, found, err := c.Topic(ctx, names[i])
 			if found && (topic.Name != names[i] || topic.ID != ids[i]) {
 				return fmt.Errorf("got %+v", topic)
 			}
 			return err
 		}},
-		{kmsg.Metadata, queue(s.topicByID), 1, func(i int) error {
+		{kmsg.Metadata, queue(c.metadata.TopicsByID), 1, func(i int) error {
 			topic, found, err := c.TopicByID(ctx, ids[i])
 			if !found || topic.Name != names[i] {
 				return fmt.Errorf("got %+v, %v", topic, err)
 			}
 			return err
 		}},
-		{kmsg.DescribeConfigs, queue(s.configs), 1, func(i int) error {
+		{kmsg.DescribeConfigs, queue(c.metadata.Configs), 1, func(i int) error {
 			config, err := c.TopicConfig(ctx, names[i])
 			if err == nil && len(config) == 0 {
 				return errors.New("no configuration")
 			}
 			return err
 		}},
-		{kmsg.IncrementalAlterConfigs, queue(s.alter), 2, func(i int) error {
+		{kmsg.IncrementalAlterConfigs, queue(c.topics.Alter), 2, func(i int) error {
 			return c.AlterTopicConfig(ctx, names[i], map[string]string{"retention.ms": fmt.Sprint(1000 + i)}, nil, false)
 		}},
-		{kmsg.IncrementalAlterConfigs, queue(s.validateAlter), 2, func(i int) error {
+		{kmsg.IncrementalAlterConfigs, queue(c.topics.ValidateAlter), 2, func(i int) error {
 			return c.AlterTopicConfig(ctx, names[i], map[string]string{"retention.ms": "5"}, nil, true)
 		}},
-		{kmsg.CreatePartitions, queue(s.grow), 2, func(i int) error {
+		{kmsg.CreatePartitions, queue(c.topics.Grow), 2, func(i int) error {
 			return c.CreatePartitions(ctx, names[i], 4, nil, false)
 		}},
-		{kmsg.ListPartitionReassignments, queue(s.reassignments), 1, func(i int) error {
+		{kmsg.ListPartitionReassignments, queue(c.topics.Moving), 1, func(i int) error {
 			_, err := c.ReassignmentsOf(ctx, topics[names[i]])
 			return err
 		}},
-		{kmsg.DeleteTopics, queue(s.delete), 2, func(i int) error { return c.DeleteTopic(ctx, ids[i]) }},
+		{kmsg.DeleteTopics, queue(c.topics.Delete), 2, func(i int) error { return c.DeleteTopic(ctx, ids[i]) }},
 	} {
 		waiting, release := kind.occupy()
 		cost := b.counted(func() {
@@ -288,11 +289,11 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 		}
 		leaders += len(leading)
 	}
-	shared, ids := b.cluster.shared, slices.Collect(maps.Keys(b.cluster.dir.brokers))
-	var questions []offsetsTarget
+	ids := slices.Collect(maps.Keys(b.cluster.core.Dir.Brokers))
+	var questions []offsets.Target
 	for _, id := range ids {
 		for _, timestamp := range []int64{sarama.OffsetOldest, sarama.OffsetNewest} {
-			questions = append(questions, offsetsTarget{id, ReadUncommitted, timestamp})
+			questions = append(questions, offsets.Target{Leader: id, Isolation: ReadUncommitted, Timestamp: timestamp})
 		}
 	}
 	for _, kind := range []struct {
@@ -302,7 +303,7 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 		occupy          func() (waiting func() int, release func())
 		call            func(name string) error
 	}{
-		{kmsg.ListOffsets, 2 * leaders, 2 * len(ids), func() (func() int, func()) { return occupiedTargets(&shared.offsets, questions) }, func(name string) error {
+		{kmsg.ListOffsets, 2 * leaders, 2 * len(ids), func() (func() int, func()) { return occupiedTargets(&b.cluster.offsets.Leaders, questions) }, func(name string) error {
 			offsets, err := b.cluster.OffsetsOf(ctx, live[name], ReadUncommitted)
 			if err == nil && len(offsets) != 3 {
 				err = fmt.Errorf("%d partitions", len(offsets))
@@ -314,7 +315,7 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 			}
 			return err
 		}},
-		{kmsg.DescribeLogDirs, len(ids) * topics, len(ids), func() (func() int, func()) { return occupiedTargets(&shared.logDirs, ids) }, func(name string) error {
+		{kmsg.DescribeLogDirs, len(ids) * topics, len(ids), func() (func() int, func()) { return occupiedTargets(&b.cluster.brokers.Sized, ids) }, func(name string) error {
 			sizes, err := b.cluster.FreshLogDirs(ctx, name)
 			for id, broker := range sizes.Brokers {
 				if broker.Err != nil {
@@ -350,33 +351,33 @@ func TestOffsetsAndSizesShareRequests(t *testing.T) {
 }
 
 // occupied keeps a batcher's calls in its queue until release, so that they share a request however fast a broker answers.
-func occupied[Q, A any](b *batcher[Q, A]) (release func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running++
-	return func() { go b.run() }
+func occupied[Q, A any](b *transport.Batcher[Q, A]) (release func()) {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
+	b.Running++
+	return func() { go b.Run() }
 }
 
 // queue is a batcher of any kind, for a table of them.
-func queue[Q, A any](b *batcher[Q, A]) (occupy func() (waiting func() int, release func())) {
+func queue[Q, A any](b *transport.Batcher[Q, A]) (occupy func() (waiting func() int, release func())) {
 	return func() (func() int, func()) { return func() int { return queued(b) }, occupied(b) }
 }
 
 // occupiedTargets is occupied for the batchers of several targets.
-func occupiedTargets[K comparable, Q, A any](s *batchers[K, Q, A], targets []K) (waiting func() int, release func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byTarget = map[K]*batcher[Q, A]{}
+func occupiedTargets[K comparable, Q, A any](s *transport.Batchers[K, Q, A], targets []K) (waiting func() int, release func()) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	s.ByTarget = map[K]*transport.Batcher[Q, A]{}
 	var releases []func()
 	for _, target := range targets {
-		s.byTarget[target] = s.build(target)
-		releases = append(releases, occupied(s.byTarget[target]))
+		s.ByTarget[target] = s.Build(target)
+		releases = append(releases, occupied(s.ByTarget[target]))
 	}
 	waiting = func() int {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+		s.Mu.Lock()
+		defer s.Mu.Unlock()
 		n := 0
-		for _, b := range s.byTarget {
+		for _, b := range s.ByTarget {
 			n += queued(b)
 		}
 		return n
@@ -391,7 +392,7 @@ func occupiedTargets[K comparable, Q, A any](s *batchers[K, Q, A], targets []K) 
 func TestTheSameTopicTwiceIsTwoRequests(t *testing.T) {
 	b := newBench(t, Options{})
 	ctx := b.warm(t)
-	create := b.cluster.shared.create
+	create := b.cluster.topics.Create
 	release := occupied(create)
 	var created, exists atomic.Int32
 	var callers sync.WaitGroup

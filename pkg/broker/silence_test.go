@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/records"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -110,21 +111,21 @@ func TestAPartitionThatOthersLeaveNoRoomForIsNotSilent(t *testing.T) {
 
 // What a broker asks to wait for a quota is not its silence.
 func TestThrottlingIsNotSilence(t *testing.T) {
-	var s silence
-	for range 2 * minSilentAnswers {
-		s.add(time.Hour)
+	var s records.Silence
+	for range 2 * records.MinSilentAnswers {
+		s.Add(time.Hour)
 	}
-	if s.lasts(time.Minute) {
+	if s.Lasts(time.Minute) {
 		t.Error("a broker is silent whose quotas are used up")
 	}
-	s = silence{}
-	for range minSilentAnswers {
-		if s.lasts(0) {
-			t.Errorf("%d answers are silence", s.answers)
+	s = records.Silence{}
+	for range records.MinSilentAnswers {
+		if s.Lasts(0) {
+			t.Errorf("%d answers are silence", s.Answers)
 		}
-		s.add(0)
+		s.Add(0)
 	}
-	if !s.lasts(0) {
+	if !s.Lasts(0) {
 		t.Error("silence is none")
 	}
 }

@@ -53,10 +53,10 @@ func TestASnapshotIsOneRequestForAllWhoWait(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); _, _ = b.cluster.Snapshot(impatient, 0) }()
 	eventually(t, "all callers wait", func() bool {
-		f := &b.cluster.snapshotFlight
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return f.current != nil && f.current.waiters == 51
+		f := &b.cluster.metadata.SnapshotFlight
+		f.Mu.Lock()
+		defer f.Mu.Unlock()
+		return f.Current != nil && f.Current.Waiters == 51
 	})
 	cancel()
 	<-ended
@@ -184,17 +184,17 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	cancel()
 	<-ended
 	eventually(t, "all goroutines have ended", func() bool { n, _ := ourGoroutines(); return n == 0 })
-	c.pool.mu.Lock()
-	defer c.pool.mu.Unlock()
-	if len(c.pool.links) != 0 {
-		t.Errorf("%d connections are still open", len(c.pool.links))
+	c.core.Pool.Mu.Lock()
+	defer c.core.Pool.Mu.Unlock()
+	if len(c.core.Pool.Links) != 0 {
+		t.Errorf("%d connections are still open", len(c.core.Pool.Links))
 	}
-	if used := len(c.pool.requests); used != 0 {
+	if used := len(c.core.Pool.Requests); used != 0 {
 		t.Errorf("%d request slots are still taken", used)
 	}
-	for key, s := range c.pool.lanes {
-		if len(s.slots) != 0 {
-			t.Errorf("%d slots of %v are still taken", len(s.slots), key)
+	for key, s := range c.core.Pool.Lanes {
+		if len(s.Slots) != 0 {
+			t.Errorf("%d slots of %v are still taken", len(s.Slots), key)
 		}
 	}
 }

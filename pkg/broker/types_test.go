@@ -3,6 +3,8 @@ package broker
 import (
 	"testing"
 	"time"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
 )
 
 func TestReplicasOfAMoveDoNotCount(t *testing.T) {
@@ -17,8 +19,8 @@ func TestReplicasOfAMoveDoNotCount(t *testing.T) {
 
 func TestAReadKnowsOfTheMoveBeforeIt(t *testing.T) {
 	now := time.Now()
-	var e expectations
-	e.reassigned(now, "orders", 1, []int32{3, 1, 2})
+	var e metadata.Expectations
+	e.Reassigned(now, "orders", 1, []int32{3, 1, 2})
 	for _, tc := range []struct {
 		replicas []int32
 		met      bool
@@ -29,16 +31,16 @@ func TestAReadKnowsOfTheMoveBeforeIt(t *testing.T) {
 		{[]int32{1, 2, 3}, false}, // the preferred leader is another
 	} {
 		topics := map[string]Topic{"orders": {Name: "orders", Partitions: []Partition{{ID: 0, Replicas: []int32{0, 1, 2}}, {ID: 1, Replicas: tc.replicas}}}}
-		if got := e.met(now, topics, nil); got != tc.met {
+		if got := e.Met(now, topics, nil); got != tc.met {
 			t.Errorf("%v: met is %v", tc.replicas, got)
 		}
-		if !e.met(now.Add(settleTime), topics, nil) {
+		if !e.Met(now.Add(metadata.SettleTime), topics, nil) {
 			t.Errorf("%v is not believed after the time that brokers may need to hear of it", tc.replicas)
 		}
 	}
 	topics := map[string]Topic{"orders": {Name: "orders", Partitions: []Partition{{ID: 1, Replicas: []int32{0, 1, 2}}}}}
-	e.reassigned(now, "orders", 1, nil)
-	if !e.met(now, topics, nil) {
+	e.Reassigned(now, "orders", 1, nil)
+	if !e.Met(now, topics, nil) {
 		t.Error("a move that was cancelled is waited for")
 	}
 }

@@ -46,7 +46,7 @@ var unexplained = map[string]struct {
 		resp.(*kmsg.DeleteTopicsResponse).Topics[0].ErrorCode = code
 	}, func(resp kmsg.Response) { resp.(*kmsg.DeleteTopicsResponse).Topics = nil }},
 	"commit": {kmsg.OffsetCommit, func(ctx context.Context, b *bench, _ Topic) error {
-		_, err := b.cluster.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{"orders", 0}: 7})
+		_, err := b.cluster.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{Topic: "orders", Partition: 0}: 7})
 		return err
 	}, func(resp kmsg.Response, code int16) {
 		resp.(*kmsg.OffsetCommitResponse).Topics[0].Partitions[0].ErrorCode = code
@@ -125,7 +125,7 @@ func TestACommitThatTheCoordinatorRefusesAfterTheAppend(t *testing.T) {
 			})
 			ctx, cancel := context.WithTimeout(testContext(t), 6*time.Second)
 			defer cancel()
-			n, err := b.cluster.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{"orders", 0}: 7})
+			n, err := b.cluster.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{Topic: "orders", Partition: 0}: 7})
 			if n != 1 || err != nil {
 				t.Errorf("%d written, %v: the brokers have it", n, err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
@@ -120,7 +121,7 @@ func TestALostCreateBesideAnEqualTopicIsAConflict(t *testing.T) {
 
 // Nobody knows since when an equal topic is there that was not looked for in time: it may be somebody's, and the create does not have it made.
 func TestALostCreateBesideAnEqualTopicNobodyLookedForIsUnknown(t *testing.T) {
-	for name, since := range map[string]time.Duration{"never": -1, "long ago": lately + time.Second} {
+	for name, since := range map[string]time.Duration{"never": -1, "long ago": metadata.Lately + time.Second} {
 		t.Run(name, func(t *testing.T) {
 			clk := newFakeClock()
 			b := newBench(t, Options{Clock: clk})
@@ -175,9 +176,9 @@ func TestWhatWasNotThereBeforeALostCreateMayAppear(t *testing.T) {
 		"nobody has looked":           {topic: "orders"},
 		"it was not there":            {looked: true, topic: "orders", want: true},
 		"it was there":                {looked: true, topic: "payments"},
-		"it was not there just now":   {looked: true, age: lately, topic: "orders", want: true},
-		"it was not there long ago":   {looked: true, age: lately + time.Second, topic: "orders"},
-		"it was not there when asked": {looked: true, age: lately / 2, waited: lately, topic: "orders"},
+		"it was not there just now":   {looked: true, age: metadata.Lately, topic: "orders", want: true},
+		"it was not there long ago":   {looked: true, age: metadata.Lately + time.Second, topic: "orders"},
+		"it was not there when asked": {looked: true, age: metadata.Lately / 2, waited: metadata.Lately, topic: "orders"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clk := newFakeClock()
@@ -203,13 +204,13 @@ func TestWhatWasNotThereBeforeALostCreateMayAppear(t *testing.T) {
 					return pass
 				}
 			})
-			send := occupied(b.cluster.shared.create)
+			send := occupied(b.cluster.topics.Create)
 			outcome := make(chan error, 1)
 			go func() {
 				_, err := b.cluster.CreateTopic(ctx, NewTopic{Name: tc.topic, Partitions: 1, Replicas: 1}, false)
 				outcome <- err
 			}()
-			eventually(t, "the create waits to be sent", func() bool { return queued(b.cluster.shared.create) == 1 })
+			eventually(t, "the create waits to be sent", func() bool { return queued(b.cluster.topics.Create) == 1 })
 			clk.Step(tc.waited)
 			send()
 			if err := <-outcome; !kafkaerr.IsUnknownOutcome(err) || kafkaerr.MayAppear(err) != tc.want {
@@ -313,7 +314,7 @@ func TestAGrowthThatIsDoneAlreadyIsASuccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Another has added them.
-	b.cluster.expected.clear()
+	b.cluster.metadata.Expected.Clear()
 	b.kafka.ControlKey(int16(kmsg.CreatePartitions), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
 		topic := kmsg.NewCreatePartitionsResponseTopic()
@@ -355,8 +356,8 @@ func TestOnlyTheControllerSaysThatATopicIsMissing(t *testing.T) {
 	if _, err := b.cluster.Describe(ctx); err != nil {
 		t.Fatal(err)
 	}
-	brokers, knows := b.cluster.dir.brokers, b.cluster.dir.controller
-	b.cluster.prefer(brokers[(knows+1)%3].address())
+	brokers, knows := b.cluster.core.Dir.Brokers, b.cluster.core.Dir.Controller
+	b.cluster.core.Prefer(brokers[(knows+1)%3].Address())
 	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		b.kafka.KeepControl()
 		if b.kafka.CurrentNode() == knows {
@@ -417,16 +418,16 @@ func TestTheErrorOfAReassignmentListIsNotAnEmptyList(t *testing.T) {
 
 // Brokers answer with what they understood of a value; waiting for the same text would be for nothing.
 func TestASettingIsKnownByItsValue(t *testing.T) {
-	var e expectations
+	var e metadata.Expectations
 	now := time.Now()
 	policy := "compact, delete"
-	e.configured(now, "orders", map[string]*string{"cleanup.policy": &policy})
+	e.Configured(now, "orders", map[string]*string{"cleanup.policy": &policy})
 	entry := ConfigEntry{Name: "cleanup.policy", Value: "compact,delete", Source: SourceTopic}
-	if !e.metConfig(now, "orders", []ConfigEntry{entry}) {
+	if !e.MetConfig(now, "orders", []ConfigEntry{entry}) {
 		t.Error("the value in Kafka's own form is waited for")
 	}
 	entry.Value = "delete"
-	if e.metConfig(now, "orders", []ConfigEntry{entry}) {
+	if e.MetConfig(now, "orders", []ConfigEntry{entry}) {
 		t.Error("another value is taken for what was written")
 	}
 }
@@ -440,13 +441,13 @@ func TestALookBesideACreateCounts(t *testing.T) {
 	if _, err := b.cluster.Snapshot(ctx, 0); err != nil {
 		t.Fatal(err)
 	}
-	clk.Step(lately + time.Second)
+	clk.Step(metadata.Lately + time.Second)
 	b.losing(kmsg.CreateTopics)
 	looked := false
 	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
 		b.kafka.SleepControl(func() {
 			s, err := b.cluster.Snapshot(ctx, 0)
-			looked = err == nil && s.lacks("orders", clk.Now())
+			looked = err == nil && s.Lacks("orders", clk.Now())
 		})
 		return nil, nil, false
 	})

@@ -256,6 +256,9 @@ const (
 	FencedLeaderEpoch            int16 = 74  // FENCED_LEADER_EPOCH
 	UnknownLeaderEpoch           int16 = 75  // UNKNOWN_LEADER_EPOCH
 	OffsetNotAvailable           int16 = 78  // OFFSET_NOT_AVAILABLE
+	PreferredLeaderNotAvailable  int16 = 80  // PREFERRED_LEADER_NOT_AVAILABLE
+	EligibleLeadersNotAvailable  int16 = 83  // ELIGIBLE_LEADERS_NOT_AVAILABLE
+	ElectionNotNeeded            int16 = 84  // ELECTION_NOT_NEEDED
 	NoReassignmentInProgress     int16 = 85  // NO_REASSIGNMENT_IN_PROGRESS
 	ThrottlingQuotaExceeded      int16 = 89  // THROTTLING_QUOTA_EXCEEDED
 	UnknownTopicID               int16 = 100 // UNKNOWN_TOPIC_ID

@@ -1,0 +1,2 @@
+// Package brokers is about what brokers tell of themselves.
+package brokers

@@ -1,0 +1,2 @@
+// Package groups is about groups of consumers and their offsets.
+package groups

@@ -1,0 +1,225 @@
+package groups
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+)
+
+// CommittedOffset is where a group goes on in a partition.
+type CommittedOffset struct {
+	Offset int64
+	// Metadata is what the client wrote beside the offset.
+	Metadata string
+	// Err tells why the offset is not known; Offset is then -1.
+	Err error
+	// Lag is what the brokers count themselves, of a share group; nil when they do not.
+	Lag *int64
+}
+
+// byNameVersion is the newest version of OffsetFetch and OffsetCommit that names topics: later ones carry topic ids, by which the
+// offsets of a topic that was deleted could not be told apart.
+const byNameVersion = 9
+
+// CommittedOffsets is that of broker.Cluster.
+func (c *Groups) CommittedOffsets(ctx context.Context, group string) (map[metadata.TopicPartition]CommittedOffset, error) {
+	ctx, done := c.Begin(ctx)
+	defer done()
+	if may, err := c.MayHaveGroups(ctx); err != nil || !may {
+		return nil, err
+	}
+	return c.committedOffsets(ctx, group)
+}
+
+func (c *Groups) committedOffsets(ctx context.Context, group string) (map[metadata.TopicPartition]CommittedOffset, error) {
+	resp, _, err := askCoordinator(ctx, c, group, true,
+		transport.Request[*kmsg.OffsetFetchResponse]{Op: kafkaerr.OpFetchOffsets, Object: group, Key: int16(kmsg.OffsetFetch), Lane: wire.LaneData,
+			Send: wire.ByKmsg[*kmsg.OffsetFetchResponse](func() kmsg.Request {
+				one := kmsg.NewOffsetFetchRequestGroup()
+				one.Group = group
+				req := kmsg.NewPtrOffsetFetchRequest()
+				req.Group, req.Groups = group, []kmsg.OffsetFetchRequestGroup{one}
+				return upTo{req, byNameVersion}
+			}, firstFetchOfAll)}, fetchCode)
+	if err != nil {
+		return nil, err
+	}
+	switch code := fetchCode(resp); code {
+	case 0:
+	case kafkaerr.GroupIDNotFound:
+		return nil, nil
+	default:
+		return nil, kafkaerr.New(kafkaerr.OpFetchOffsets, group, code, nil, wire.Millis(resp.ThrottleMillis))
+	}
+	offsets := map[metadata.TopicPartition]CommittedOffset{}
+	add := func(topic string, partition int32, offset int64, note *string, code int16) {
+		committed := CommittedOffset{Offset: offset}
+		if note != nil {
+			committed.Metadata = *note
+		}
+		switch {
+		case code != 0:
+			committed = CommittedOffset{Offset: -1, Err: kafkaerr.New(kafkaerr.OpFetchOffsets, transport.PartitionObject(topic, partition), code, nil, 0)}
+		case offset < 0:
+			return
+		}
+		offsets[metadata.TopicPartition{Topic: topic, Partition: partition}] = committed
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			add(t.Topic, p.Partition, p.Offset, p.Metadata, p.ErrorCode)
+		}
+	}
+	for _, g := range resp.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				add(t.Topic, p.Partition, p.Offset, p.Metadata, p.ErrorCode)
+			}
+		}
+	}
+	return offsets, nil
+}
+
+// firstFetchOfAll is the first version of OffsetFetch in which no topics means all of them.
+const firstFetchOfAll = 2
+
+func fetchCode(r *kmsg.OffsetFetchResponse) int16 {
+	if len(r.Groups) == 1 {
+		return r.Groups[0].ErrorCode
+	}
+	return r.ErrorCode
+}
+
+// maxCommitBytes bounds one commit: the coordinator appends it to its log as one batch, of a megabyte at most.
+const maxCommitBytes = 512 << 10
+
+// CommitOffsets is that of broker.Cluster.
+func (c *Groups) CommitOffsets(ctx context.Context, group string, offsets map[metadata.TopicPartition]int64) (int, error) {
+	ctx, done := c.Begin(ctx)
+	defer done()
+	partitions := slices.SortedFunc(maps.Keys(offsets), metadata.TopicPartition.Compare)
+	written := 0
+	var refusals []error
+	for len(partitions) > 0 {
+		n, size := 0, 0
+		for ; n < len(partitions) && (n == 0 || size < maxCommitBytes); n++ {
+			size += len(group) + len(partitions[n].Topic) + 100
+		}
+		did, err := c.commit(ctx, group, partitions[:n], offsets)
+		written += did
+		if err != nil {
+			refusals = append(refusals, err)
+			if did == 0 {
+				break
+			}
+		}
+		partitions = partitions[n:]
+	}
+	return written, errors.Join(refusals...)
+}
+
+// commit writes what fits in one request.
+func (c *Groups) commit(ctx context.Context, group string, partitions []metadata.TopicPartition, offsets map[metadata.TopicPartition]int64) (int, error) {
+	window, cancel, _ := transport.WriteWindow(ctx)
+	defer cancel()
+	resp, _, err := askCoordinator(window, c, group, false,
+		transport.Request[*kmsg.OffsetCommitResponse]{Op: kafkaerr.OpCommitOffsets, Object: group, Key: int16(kmsg.OffsetCommit), Lane: wire.LaneControl,
+			Send: wire.ByKmsg[*kmsg.OffsetCommitResponse](func() kmsg.Request { return upTo{commitRequest(group, partitions, offsets), byNameVersion} },
+				firstSimpleCommit)}, commitCode)
+	var refused []*kafkaerr.Error
+	silent := make(map[metadata.TopicPartition]bool, len(partitions))
+	for _, p := range partitions {
+		silent[p] = true
+	}
+	if err == nil {
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				delete(silent, metadata.TopicPartition{Topic: t.Topic, Partition: p.Partition})
+				if p.ErrorCode != 0 {
+					refused = append(refused, kafkaerr.New(kafkaerr.OpCommitOffsets, transport.PartitionObject(t.Topic, p.Partition), p.ErrorCode, nil, wire.Millis(resp.ThrottleMillis)))
+				}
+			}
+		}
+		err = commitRefusal(group, refused, len(partitions))
+		if len(silent) > 0 {
+			err = errors.Join(&kafkaerr.NotMentionedError{Op: kafkaerr.OpCommitOffsets, Object: group}, err)
+		}
+	}
+	err = c.Confirm(ctx, kafkaerr.OpCommitOffsets, group, err, func(ctx context.Context) (bool, error) {
+		now, err := c.committedOffsets(ctx, group)
+		if err != nil {
+			return false, err
+		}
+		for _, p := range partitions {
+			if have, ok := now[p]; !ok || have.Err != nil || have.Offset != offsets[p] {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+	switch {
+	case err == nil:
+		return len(partitions), nil
+	case len(refused) > 0 && !kafkaerr.IsUnknownOutcome(err):
+		return len(partitions) - len(refused) - len(silent), err
+	}
+	return 0, err
+}
+
+// firstSimpleCommit is the first version of OffsetCommit that keeps offsets in Kafka and for as long as the brokers say.
+const firstSimpleCommit = 2
+
+// commitRequest has the generation and the member of a commit from outside of the group: -1 and none.
+func commitRequest(group string, partitions []metadata.TopicPartition, offsets map[metadata.TopicPartition]int64) *kmsg.OffsetCommitRequest {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.Generation, req.RetentionTimeMillis = group, -1, -1
+	for _, p := range partitions {
+		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != p.Topic {
+			topic := kmsg.NewOffsetCommitRequestTopic()
+			topic.Topic = p.Topic
+			req.Topics = append(req.Topics, topic)
+		}
+		partition := kmsg.NewOffsetCommitRequestTopicPartition()
+		// A consumer that starts here does not check for a truncated log: the epoch of the offset is not known.
+		partition.Partition, partition.Offset, partition.LeaderEpoch = p.Partition, offsets[p], -1
+		none := ""
+		partition.Metadata = &none
+		topic := &req.Topics[len(req.Topics)-1]
+		topic.Partitions = append(topic.Partitions, partition)
+	}
+	return req
+}
+
+// commitCode is the answer's error when it is about the whole group: then all partitions have it.
+func commitCode(r *kmsg.OffsetCommitResponse) int16 {
+	if len(r.Topics) == 0 || len(r.Topics[0].Partitions) == 0 {
+		return 0
+	}
+	return r.Topics[0].Partitions[0].ErrorCode
+}
+
+// commitRefusal is one error when the group as a whole was refused, else one for each partition.
+func commitRefusal(group string, refused []*kafkaerr.Error, asked int) error {
+	if len(refused) == 0 {
+		return nil
+	}
+	first := refused[0]
+	if len(refused) == asked && !slices.ContainsFunc(refused, func(e *kafkaerr.Error) bool { return e.Code != first.Code }) {
+		text := fmt.Sprintf("all %d partitions are refused", asked)
+		return kafkaerr.New(kafkaerr.OpCommitOffsets, group, first.Code, &text, first.RetryAfter)
+	}
+	errs := make([]error, len(refused))
+	for i, e := range refused {
+		errs[i] = e
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,2 @@
+// Package offsets is about where the records of partitions begin and end.
+package offsets

@@ -1,0 +1,2 @@
+// Package records is about records that are written, read and deleted.
+package records

@@ -1,0 +1,2 @@
+// Package topics is about the changes of topics: create, grow, configure, elect, move, delete.
+package topics

@@ -1,0 +1,25 @@
+package transport
+
+// ClusterInfo is what DescribeCluster says.
+type ClusterInfo struct {
+	// ID is Kafka's cluster id.
+	ID string
+	// ControllerID is the broker that is the controller in ZooKeeper mode, and -1 in KRaft mode, where brokers report a random
+	// one of them (ask Quorum for the leader there).
+	ControllerID int32
+	// KRaft tells whether the cluster runs without ZooKeeper.
+	KRaft bool
+	// Brokers are sorted by id. Before Kafka 4.0 fenced brokers are not listed at all.
+	Brokers []BrokerInfo
+}
+
+// BrokerInfo is one registered broker.
+type BrokerInfo struct {
+	ID   int32
+	Host string
+	Port int32
+	// Rack is empty when the broker has none.
+	Rack string
+	// Fenced brokers are registered but not alive (KRaft, Kafka 4.0 and later).
+	Fenced bool
+}
