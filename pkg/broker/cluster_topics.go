@@ -10,7 +10,7 @@ func (c *Cluster) SupportsAPI(ctx context.Context, key int16) (bool, error) {
 	return c.core.SupportsAPI(ctx, key)
 }
 
-// Describe asks for the cluster's id, mode and registered brokers.
+// Describe asks for the cluster's id, mode, registered brokers, and what the account may do on it.
 func (c *Cluster) Describe(ctx context.Context) (ClusterInfo, error) {
 	return c.core.Describe(ctx)
 }

@@ -18,6 +18,12 @@ import (
 func (c *Cluster) Describe(ctx context.Context) (ClusterInfo, error) {
 	ctx, done := c.Begin(ctx)
 	defer done()
+	info, _, err := c.describeWith(ctx, true)
+	return info, err
+}
+
+// Info is Describe without what the account may do, as a part of another request.
+func (c *Cluster) Info(ctx context.Context) (ClusterInfo, error) {
 	info, _, err := c.describe(ctx)
 	return info, err
 }
@@ -36,11 +42,23 @@ func (a describeAnswer) Throttle() time.Duration {
 	return wire.ThrottleOf(a.meta)
 }
 
-// describe also tells where requests for the controller go, and the mode.
+// describe also tells where requests for the controller go, and the mode. What the account may do is not asked: brokers log that they
+// refuse to tell it.
 func (c *Cluster) describe(ctx context.Context) (ClusterInfo, Directory, error) {
-	ask := wire.BySarama(func() *sarama.DescribeClusterRequest { return sarama.NewDescribeClusterRequest(sarama.MaxVersion) },
-		(*sarama.Broker).DescribeCluster)
-	askOld := wire.BySarama(func() *sarama.MetadataRequest { return MetadataRequest([]string{noSuchTopic}) }, (*sarama.Broker).GetMetadata)
+	return c.describeWith(ctx, false)
+}
+
+func (c *Cluster) describeWith(ctx context.Context, authorized bool) (ClusterInfo, Directory, error) {
+	ask := wire.BySarama(func() *sarama.DescribeClusterRequest {
+		req := sarama.NewDescribeClusterRequest(sarama.MaxVersion)
+		req.IncludeClusterAuthorizedOperations = authorized
+		return req
+	}, (*sarama.Broker).DescribeCluster)
+	askOld := wire.BySarama(func() *sarama.MetadataRequest {
+		req := MetadataRequest([]string{noSuchTopic})
+		req.IncludeClusterAuthorizedOperations = authorized
+		return req
+	}, (*sarama.Broker).GetMetadata)
 	got, err := AskAny(ctx, c, Request[describeAnswer]{kafkaerr.OpDescribeCluster, c.Label, int16(kmsg.DescribeCluster), wire.LaneMetadata,
 		func(l *wire.Link) (describeAnswer, error) {
 			a := describeAnswer{mode: l.Offers.Mode()}
@@ -62,6 +80,7 @@ func (c *Cluster) describe(ctx context.Context) (ClusterInfo, Directory, error) 
 			return ClusterInfo{}, Directory{}, kafkaerr.New(kafkaerr.OpDescribeCluster, c.Label, int16(r.Err), r.ErrorMessage, 0)
 		}
 		info.ID, controller = r.ClusterID, r.ControllerID
+		info.Authorized = operationsOf(authorized, r.ClusterAuthorizedOperations)
 		for _, b := range r.Brokers {
 			broker := BrokerInfo{ID: b.BrokerID, Host: b.Host, Port: b.Port, Fenced: b.IsFenced}
 			if b.Rack != nil {
@@ -73,7 +92,9 @@ func (c *Cluster) describe(ctx context.Context) (ClusterInfo, Directory, error) 
 		if got.meta.ClusterID != nil {
 			info.ID = *got.meta.ClusterID
 		}
-		controller, info.Brokers = got.meta.ControllerID, BrokersOf(got.meta)
+		controller, info.Brokers, info.Before28 = got.meta.ControllerID, BrokersOf(got.meta), true
+		// Versions 8 to 10 tell it (KIP-430, KIP-700).
+		info.Authorized = operationsOf(authorized && got.meta.Version >= 8 && got.meta.Version <= 10, got.meta.ClusterAuthorizedOperations)
 	}
 	if !info.KRaft {
 		info.ControllerID = controller
@@ -82,6 +103,15 @@ func (c *Cluster) describe(ctx context.Context) (ClusterInfo, Directory, error) 
 	d := NewDirectory(info, controller, got.mode)
 	c.Learn(d)
 	return info, d, nil
+}
+
+// operationsOf is what brokers that tell it say an account may do; nil of others.
+func operationsOf(told bool, is int32) *kafkaerr.Operations {
+	may := kafkaerr.Operations(is)
+	if !told || may == kafkaerr.OperationsNotTold {
+		return nil
+	}
+	return &may
 }
 
 // noSuchTopic makes a Metadata request that lists the brokers and no topics: sarama encodes an empty list as "all topics". The

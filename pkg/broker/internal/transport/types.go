@@ -1,5 +1,7 @@
 package transport
 
+import "kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+
 // ClusterInfo is what DescribeCluster says.
 type ClusterInfo struct {
 	// ID is Kafka's cluster id.
@@ -11,6 +13,11 @@ type ClusterInfo struct {
 	KRaft bool
 	// Brokers are sorted by id. Before Kafka 4.0 fenced brokers are not listed at all.
 	Brokers []BrokerInfo
+	// Authorized is what the account that asked may do on the cluster; nil when it was not asked, or brokers do not tell. Brokers
+	// without an authorizer allow all.
+	Authorized *kafkaerr.Operations
+	// Before28 tells of brokers that do not know DescribeCluster, those before Kafka 2.8.
+	Before28 bool
 }
 
 // BrokerInfo is one registered broker.
