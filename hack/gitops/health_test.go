@@ -30,6 +30,7 @@ func TestHealth(t *testing.T) {
 	degraded := condition(v1beta1.ConditionDegraded, metav1.ConditionTrue, "a broker is down")
 	sound := condition(v1beta1.ConditionDegraded, metav1.ConditionFalse, "everything runs")
 	stalled := condition(v1beta1.ConditionStalled, metav1.ConditionTrue, "the name is taken")
+	unauthorized := condition(v1beta1.ConditionAuthorized, metav1.ConditionFalse, "the account lacks Alter")
 	rolling := condition(v1beta1.ConditionProgressing, metav1.ConditionTrue, "rolling")
 	for _, tc := range []struct {
 		state                string
@@ -46,6 +47,7 @@ func TestHealth(t *testing.T) {
 		{"what is not known", 1, 1, []metav1.Condition{ready("Unknown")}, "Progressing", "ready? Unknown", status.InProgressStatus},
 		{"all is well", 1, 1, []metav1.Condition{ready("True"), sound}, "Healthy", "ready? True", status.CurrentStatus},
 		{"all is well while brokers are rolled", 1, 1, []metav1.Condition{ready("True"), sound, rolling}, "Healthy", "ready? True", status.CurrentStatus},
+		{"all that needs no more rights works", 1, 1, []metav1.Condition{ready("True"), sound, unauthorized}, "Healthy", "ready? True", status.CurrentStatus},
 		{"it was well before the spec changed", 2, 1, []metav1.Condition{ready("True"), sound}, "Progressing", "the last change of the spec has not been looked at yet", status.InProgressStatus},
 		{"a person has to do something", 1, 1, []metav1.Condition{ready("False"), stalled}, "Degraded", "the name is taken", status.FailedStatus},
 		{"a person has to do something about a cluster that serves", 1, 1, []metav1.Condition{ready("True"), sound, stalled}, "Degraded", "the name is taken", status.FailedStatus},

@@ -43,6 +43,7 @@ const (
 	reasonReady       = "BrokersReady"
 	reasonUnreachable = "ClusterUnreachable"
 	reasonAsExpected  = "AsExpected"
+	reasonMissing     = "MissingRights"
 )
 
 // Cluster is what the controller asks of a cluster's brokers.
@@ -250,7 +251,16 @@ func status(k *v1beta1.Kafka, info said, err error, now time.Time) v1beta1.Kafka
 			}
 		}
 	}
-	for _, condition := range []metav1.Condition{ready, degraded} {
+	conditions := []metav1.Condition{ready, degraded}
+	switch {
+	case err != nil:
+		// What was said of the account stands, as the rest does.
+	case info.Authorized == nil:
+		meta.RemoveStatusCondition(&status.Conditions, v1beta1.ConditionAuthorized)
+	default:
+		conditions = append(conditions, authorized(*info.Authorized, info.Before28))
+	}
+	for _, condition := range conditions {
 		condition.ObservedGeneration = status.ObservedGeneration
 		condition.LastTransitionTime = metav1.NewTime(now)
 		meta.SetStatusCondition(&status.Conditions, condition)

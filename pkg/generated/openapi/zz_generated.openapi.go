@@ -5250,7 +5250,7 @@ func schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref common.ReferenceCallback) com
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions are Ready, Progressing and Degraded, and Stalled while the cluster waits for a person.",
+							Description: "conditions are Ready, Progressing and Degraded, Stalled while the cluster waits for a person, and Authorized of an external one whose brokers tell what their account may do.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

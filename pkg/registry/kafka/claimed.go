@@ -256,7 +256,8 @@ func setWrong(ctx context.Context, k, before *kafka.Kafka, why *wrongBrokers) {
 	if meta.IsStatusConditionTrue(k.Status.Conditions, v1beta1.ConditionProgressing) {
 		setCondition(k, before, v1beta1.ConditionProgressing, why.reason, why.message, false)
 	}
-	// What they have is not this Kafka's, and not for who sees it.
+	// What they have and allow is not this Kafka's, and not for who sees it.
+	meta.RemoveStatusCondition(&k.Status.Conditions, v1beta1.ConditionAuthorized)
 	k.Status.Brokers, k.Status.UnreachableBrokers = kafka.BrokerCounts{}, nil
 }
 

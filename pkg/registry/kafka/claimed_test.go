@@ -408,6 +408,7 @@ func TestAClaimedKafkaTellsNothingOfTheBrokers(t *testing.T) {
 	k := at(t, user, server.Namespace(), fake)
 	// As its controller, which asks before anybody has said that they are another's, and with every look after that.
 	k.Status.Brokers = v1beta1.BrokerCounts{Desired: 3, Registered: 3, Ready: 2}
+	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionAuthorized, Status: metav1.ConditionFalse, Reason: "MissingRights", Message: "the account lacks Alter"})
 	k.Status.UnreachableBrokers = []v1beta1.UnreachableBroker{{ID: 1, Address: "kafka-1.victim.internal:9092", Message: "nobody listens there"}}
 	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "BrokersReady", ObservedGeneration: k.Generation})
 	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: "Degraded", Status: metav1.ConditionTrue, Reason: "BrokersUnreachable", Message: "kafka-1.victim.internal:9092"})
@@ -417,6 +418,9 @@ func TestAClaimedKafkaTellsNothingOfTheBrokers(t *testing.T) {
 	}
 	if readyReason(got) != "False ClusterClaimed" {
 		t.Fatalf("%+v", got.Status)
+	}
+	if is := meta.FindStatusCondition(got.Status.Conditions, v1beta1.ConditionAuthorized); is != nil {
+		t.Errorf("the status tells %+v", is)
 	}
 	if len(got.Status.UnreachableBrokers) > 0 || got.Status.Brokers != (v1beta1.BrokerCounts{}) {
 		t.Errorf("the status tells %+v, brokers %+v", got.Status.UnreachableBrokers, got.Status.Brokers)

@@ -187,6 +187,9 @@ const (
 	// ConditionStalled is True while the object waits for a person: nothing that is tried again by itself can mend it. It is absent otherwise. The
 	// name is kstatus's (sigs.k8s.io/cli-utils), by which kubectl, Argo CD and Flux tell a failure from what takes its time.
 	ConditionStalled = "Stalled"
+	// ConditionAuthorized is False while the account that is used on the brokers of an external Kafka lacks rights on their cluster that some of
+	// the features need. It is absent where brokers do not tell. What needs no such right works all the same.
+	ConditionAuthorized = "Authorized"
 	// ReasonPending is the reason of Ready=Unknown in an object that no controller has looked at yet.
 	ReasonPending = "Pending"
 )
@@ -196,7 +199,7 @@ type KafkaStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions are Ready, Progressing and Degraded, and Stalled while the cluster waits for a person.
+	// conditions are Ready, Progressing and Degraded, Stalled while the cluster waits for a person, and Authorized of an external one whose brokers tell what their account may do.
 	// +optional
 	// +patchMergeKey=type
 	// +patchStrategy=merge

@@ -16,7 +16,7 @@ import (
 type KafkaStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions are Ready, Progressing and Degraded, and Stalled while the cluster waits for a person.
+	// conditions are Ready, Progressing and Degraded, Stalled while the cluster waits for a person, and Authorized of an external one whose brokers tell what their account may do.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// mode says who keeps the cluster's metadata.
 	Mode *kafkav1beta1.ClusterMode `json:"mode,omitempty"`
