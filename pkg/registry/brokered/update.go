@@ -198,8 +198,10 @@ func (s *Store[T, H]) record(ctx context.Context, obj T, version string, done Ou
 	})
 	out, _, err := s.outcomes.Update(inNamespace(ctx, obj.GetNamespace()), obj.GetName(), info,
 		rest.ValidateAllObjectFunc, rest.ValidateAllObjectUpdateFunc, false, &metav1.UpdateOptions{})
-	if err == nil {
-		s.noteOutcome(ctx, obj, done)
+	if known, ok := obj.DeepCopyObject().(T); err == nil && ok {
+		// What was left to the brokers, or was asked for beside the spec, is part of what the object has.
+		done.Record(known, obj.GetGeneration())
+		s.noteOutcome(ctx, known, done)
 	}
 	return out, err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kversion"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -144,5 +145,72 @@ func TestATopicWithoutAnIDIsNotTakenByItsNumbers(t *testing.T) {
 	expectStatus(t, err, 403, `"own"`)
 	if standing := claimOn(t, k, "orders"); standing.ID != "" || standing.WithoutID != nil {
 		t.Errorf("the claim is %+v", standing)
+	}
+}
+
+// What changes a topic without an id is what tells it when brokers give it one, whoever has made the change: who grew it, or the controllers,
+// which carry out what was stored while brokers were away.
+func TestATopicWithoutAnIDIsToldByWhatWasCarriedOut(t *testing.T) {
+	t.Parallel()
+	user, _ := server.As(t, without("own"))
+	for name, change := range map[string]func(*testing.T, *apiservertest.Kafka, *v1beta1.KafkaTopic){
+		"by the controllers": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
+			k.Refuse()
+			topic, err := topicsOf(user, k).Patch(t.Context(), topic.Name, types.MergePatchType, []byte(`{"spec":{"partitions":6}}`), metav1.PatchOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.Return()
+			brokersServe(t, k, "orders")
+			ready := func() *v1beta1.KafkaTopic {
+				next := mustGet(t, topic)
+				next.Status.Partitions, next.Status.ObservedGeneration = 6, next.Generation
+				topics.SetConditions(&next.Status.Conditions, topics.Verdict{Status: metav1.ConditionTrue, Reason: topics.ReasonReady}, "", next.Generation, time.Now())
+				return next
+			}
+			// Who says so is not believed before it is so.
+			if _, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), ready(), metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if noted := string(claimOn(t, k, "orders").WithoutID); !strings.Contains(noted, `"partitions":3`) {
+				t.Errorf("the claim notes %s of a topic that has 3 partitions", noted)
+			}
+			k.Grow(t, "orders", 6)
+			next := ready()
+			next.Status.Conditions[0].Message = "as specified"
+			if _, err := topicsOf(server.Client, k).UpdateStatus(t.Context(), next, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"by scale": func(t *testing.T, k *apiservertest.Kafka, topic *v1beta1.KafkaTopic) {
+			scale := mustScale(t, k, topic.Name)
+			scale.Spec.Replicas = 6
+			if _, err := topicsOf(user, k).UpdateScale(t.Context(), topic.Name, scale, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := server.NewKafka(t, 3)
+			upgrade := release27(t, k)
+			topic, err := create(user, newTopic(k, "orders"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.Produce(t, "orders")
+			change(t, k, topic)
+			if noted := string(claimOn(t, k, "orders").WithoutID); !strings.Contains(noted, `"partitions":6`) {
+				t.Errorf("the claim notes %s", noted)
+			}
+			upgrade()
+			_, err = topicsOf(server.Client, k).UpdateStatus(t.Context(), adopting(mustGet(t, topic), idOf(k, "orders")), metav1.UpdateOptions{})
+			if !apierrors.HasStatusCause(err, topics.CauseMade) {
+				t.Errorf("the controllers are told %v, want 409 with the cause %s", err, topics.CauseMade)
+			}
+			if _, err := topicsOf(user, k).Patch(t.Context(), topic.Name, types.MergePatchType, []byte(`{"spec":{"config":{"retention.ms":"7000"}}}`), metav1.PatchOptions{}); err != nil {
+				t.Errorf("a write of the user: %v", err)
+			}
+		})
 	}
 }

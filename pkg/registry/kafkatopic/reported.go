@@ -72,7 +72,13 @@ func asking(topic *kafka.KafkaTopic) bool {
 func (p *plane) checkReportedID(ctx context.Context, topic, old *kafka.KafkaTopic, dryRun bool) (learn func(context.Context), err error) {
 	id := topic.Status.TopicID
 	// Where brokers give no ids, the numbers say that the object has a topic.
-	withoutID := id == "" && old.Status.TopicID == "" && topic.Status.Partitions > 0 && old.Status.Partitions == 0
+	withoutID := id == "" && old.Status.TopicID == "" && topic.Status.Partitions > 0
+	if withoutID && old.Status.Partitions > 0 {
+		if dryRun {
+			return nil, nil
+		}
+		return p.checkCarriedOut(ctx, topic)
+	}
 	if !withoutID && (id == "" || id == old.Status.TopicID) {
 		return nil, nil
 	}
