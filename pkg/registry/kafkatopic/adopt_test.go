@@ -2,6 +2,8 @@ package kafkatopic_test
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -115,5 +117,41 @@ func TestAMovingTopicHasTheReplicasOfWhereItMoves(t *testing.T) {
 	expectStatus(t, err, 422, "spec.replicas", "the topic has 2")
 	if got := kinds(k); slices.Contains(got, "CreatePartitions") || slices.Contains(got, "AlterConfigs") {
 		t.Errorf("the brokers got %v", got)
+	}
+}
+
+// An id that no topic of the object's name has is no mistake of an object with a topic of its own, which may be replaced by one that has it. Whoever
+// sets it is told what it does.
+func TestAnIDToAdoptThatIsNotThereIsTold(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	client, warnings := server.Warned(t)
+	topic := mustCreate(t, newTopic(k, "orders"))
+	other := mustCreate(t, newTopic(k, "payments"))
+	for id, want := range map[string]string{
+		noTopicsID:           "no topic has this id",
+		other.Status.TopicID: "this is the id of topic payments",
+		topic.Status.TopicID: "",
+	} {
+		for _, dryRun := range [][]string{{metav1.DryRunAll}, nil} {
+			patch := []byte(`{"spec":{"adoptTopicID":"` + id + `"}}`)
+			if _, err := topicsOf(client, k).Patch(t.Context(), "orders", types.MergePatchType, patch, metav1.PatchOptions{DryRun: dryRun}); err != nil {
+				t.Fatal(err)
+			}
+			said := strings.Join(warnings.Take(), "; ")
+			if (said == "") != (want == "") || !strings.Contains(said, want) || want != "" && !strings.Contains(said, "the object keeps its own, topic orders with id "+topic.Status.TopicID) {
+				t.Errorf("%s, dry run %v: %q, want %q", id, dryRun, said, want)
+			}
+		}
+		// Written again it is no news.
+		if _, err := topicsOf(client, k).Patch(t.Context(), "orders", types.MergePatchType, []byte(`{"spec":{"config":{"retention.ms":"`+strconv.Itoa(len(want)+1000)+`"}}}`), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if said := warnings.Take(); len(said) > 0 {
+			t.Errorf("%s, another change: %q", id, said)
+		}
+	}
+	if now := mustGet(t, topic); now.Status.TopicID != topic.Status.TopicID {
+		t.Errorf("the object has topic %s, had %s", now.Status.TopicID, topic.Status.TopicID)
 	}
 }

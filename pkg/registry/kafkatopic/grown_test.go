@@ -85,7 +85,7 @@ func TestAGrowthThatWasNotCarriedOutCanBeTakenBack(t *testing.T) {
 				{9000, 9000, ""},
 				{2, 9000, "4 takes the rest back"},
 				{40, 40, ""},
-				{3, 4, "keeps them instead of 3"},
+				{3, 4, "has grown from 2 to 4 partitions, and keeps them instead of 3: partitions only grow; the 40 that were asked for are taken back"},
 				{12, 12, ""},
 				{4, 4, ""},
 			} {

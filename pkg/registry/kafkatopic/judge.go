@@ -44,6 +44,7 @@ func (k kind) Judge(ctx context.Context, cluster *broker.Cluster, topic, before 
 	if err != nil {
 		return verdict{}, err
 	}
+	warnAdoptsNothing(ctx, cluster, topic, before, have)
 	retain, err := k.leftOpen(ctx, topic)
 	if err != nil {
 		return verdict{}, err

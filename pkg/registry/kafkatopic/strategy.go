@@ -115,13 +115,16 @@ func keepGrowth(ctx context.Context, topic, before *kafka.KafkaTopic) {
 	}
 	if want != from || wish == nil || *wish <= has {
 		topic.Spec.Partitions = &has
-		warning.AddWarning(ctx, "", fmt.Sprintf("spec.partitions: topic %s has grown to %d partitions by other means, and keeps them instead of %d: partitions only grow",
-			topic.TopicName(), has, want))
+		text := fmt.Sprintf("spec.partitions: topic %s has grown from %d to %d partitions, and keeps them instead of %d: partitions only grow", topic.TopicName(), from, has, want)
+		if wish != nil && *wish > has {
+			text += fmt.Sprintf("; the %d that were asked for are taken back", *wish)
+		}
+		warning.AddWarning(ctx, "", text)
 		return
 	}
 	topic.Spec.Partitions = wish
-	warning.AddWarning(ctx, "", fmt.Sprintf("spec.partitions: topic %s has grown to %d partitions by other means and is to have %d, instead of %d: partitions only grow; %d takes the rest back",
-		topic.TopicName(), has, *wish, want, has))
+	warning.AddWarning(ctx, "", fmt.Sprintf("spec.partitions: topic %s has grown from %d to %d partitions and is to have %d, instead of %d: partitions only grow; %[3]d takes the rest back",
+		topic.TopicName(), from, has, *wish, want))
 }
 
 // grow writes a number of partitions to a spec that somebody else than its writer has made.
