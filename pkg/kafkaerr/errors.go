@@ -46,10 +46,14 @@ type UnreachableError struct {
 }
 
 func (e *UnreachableError) Error() string {
-	if e.Address == "" {
-		return fmt.Sprintf("Kafka cluster %s is not reachable: %v", e.Cluster, e.Err)
+	what := "Kafka cluster " + e.Cluster
+	if !IsReplaced(e.Err) {
+		what += " is not reachable"
 	}
-	return fmt.Sprintf("Kafka cluster %s is not reachable at %s: %v", e.Cluster, e.Address, e.Err)
+	if e.Address != "" {
+		what += " at " + e.Address
+	}
+	return fmt.Sprintf("%s: %v", what, e.Err)
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
@@ -175,6 +179,11 @@ func (e *NotMentionedError) Error() string {
 
 // IsTooLong tells whether err says that an answer was too long to be read.
 func IsTooLong(err error) bool { var e *TooLongError; return errors.As(err, &e) }
+
+// IsReplaced tells whether err says that another cluster answers in the place of the one that is meant.
+func IsReplaced(err error) bool {
+	return slices.ContainsFunc(SecurityErrors(err), func(e *SecurityError) bool { return e.Reason == ReasonClusterReplaced })
+}
 
 // IsUnreachable tells whether err says that no broker was reached.
 func IsUnreachable(err error) bool { var e *UnreachableError; return errors.As(err, &e) }

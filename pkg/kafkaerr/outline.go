@@ -46,6 +46,9 @@ func outline(err error) string {
 		if silent := brokers(err); silent != "" && len(SecurityErrors(err)) == 0 {
 			return fmt.Sprintf("%s of Kafka cluster %s does not answer", silent, clusterName(e.Cluster))
 		}
+		if IsReplaced(err) {
+			return fmt.Sprintf("Kafka cluster %s: %s", clusterName(e.Cluster), objections(err))
+		}
 		return fmt.Sprintf("Kafka cluster %s is not reachable: %s", clusterName(e.Cluster), objections(err))
 	case *NoAnswerError, *SecurityError:
 		return objections(err)
@@ -66,6 +69,11 @@ func outline(err error) string {
 	return objections(err)
 }
 
+// Replaced says of a cluster, by its namespace and name, that another answers in its place, and how that ends.
+func Replaced(cluster string) string {
+	return outline(&UnreachableError{Cluster: cluster, Err: &SecurityError{Reason: ReasonClusterReplaced}})
+}
+
 // objections are why nobody answers, as far as that is anybody's business.
 func objections(err error) string {
 	var texts []string
@@ -76,7 +84,7 @@ func objections(err error) string {
 			ReasonCredentialsUnavailable: "what the Kafka authenticates with cannot be had",
 			ReasonAddressNotAllowed:      "brokers are where external clusters must not be",
 			ReasonAddressUnknown:         "whether brokers are where external clusters may be is not known yet",
-			ReasonClusterReplaced:        "another cluster answers at its addresses",
+			ReasonClusterReplaced:        "another cluster answers at its addresses, and nothing is done there before they lead back or spec.external.clusterID of the Kafka names that one",
 		}[e.Reason]
 		if !slices.Contains(texts, text) {
 			texts = append(texts, text)

@@ -30,6 +30,8 @@ func TestOutline(t *testing.T) {
 		"one broker and any": {&UnreachableError{Cluster: "streams/k", Err: errors.Join(refused, &NoAnswerError{Broker: "broker 1", Err: refused.Err})},
 			"Kafka cluster streams/k is not reachable: no broker answers"},
 		"a write to one broker": {&UnknownOutcomeError{Op: "produce to", Object: "orders", Err: &NoAnswerError{Broker: "broker 1", Err: refused.Err}}, "the outcome is unknown: broker 1 does not answer"},
+		"another cluster answers": {&UnreachableError{Cluster: "streams/k/uid", Address: "10.0.0.7:9092", Err: &SecurityError{Reason: ReasonClusterReplaced, Text: "cluster theirs answers"}},
+			"Kafka cluster streams/k: another cluster answers at its addresses, and nothing is done there before they lead back or spec.external.clusterID of the Kafka names that one"},
 		"each its own": {fmt.Errorf("describe: %w", away), "Kafka cluster streams/k is not reachable: " +
 			"what the Kafka authenticates with cannot be had, the brokers do not accept the credentials of the Kafka"},
 		"not known":       {&UnknownOutcomeError{Op: "create topic", Object: "orders", Err: away}, "create topic orders: the outcome is unknown: Kafka cluster streams/k is not reachable"},

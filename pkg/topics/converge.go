@@ -162,7 +162,7 @@ func decideMissing(want Desired) Decision {
 	case want.adopts():
 		return Decision{Step: StepNone, Outcome: Outcome{Verdict: waiting(ReasonTopicMissing, NotThere(want.Name, want.AdoptTopicID, nil))}}
 	case want.had() && want.CarriedOut && want.ReportOnly:
-		const message = "the topic was deleted on the brokers"
+		const message = "the topic is not on the brokers any more"
 		v := waiting(ReasonTopicMissing, message+"; a write of the spec makes it again")
 		v.DriftReason, v.Drift = ReasonTopicDeleted, message
 		return Decision{Step: StepNone, Outcome: Outcome{Verdict: v}}

@@ -63,8 +63,13 @@ func NotThere(name, adoptTopicID string, have *broker.Topic) string {
 	return fmt.Sprintf("topic %s on the brokers has id %s, and not %s; set spec.adoptTopicID to %[2]s to take it over", name, have.ID, adoptTopicID)
 }
 
-// Replaced says that another topic has the name of an object's topic, and how it would be taken over.
+// Another says that another topic has the name of an object's topic. It may have been made in the place of that one, or be of another
+// cluster than the Kafka stood for before.
+func Another(topicID string, have broker.Topic) string {
+	return fmt.Sprintf("topic %s on the brokers is another than the object had: its id was %s and is %s", have.Name, topicID, have.ID)
+}
+
+// Replaced is Another with how that topic would be taken over.
 func Replaced(topicID string, have broker.Topic) string {
-	return fmt.Sprintf("topic %s was deleted on the brokers and another made of the same name: its id was %s and is %s; "+
-		"set spec.adoptTopicID to %[3]s to take it over", have.Name, topicID, have.ID)
+	return fmt.Sprintf("%s; set spec.adoptTopicID to %s to take it over", Another(topicID, have), have.ID)
 }

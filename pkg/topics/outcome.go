@@ -97,9 +97,9 @@ func Creating(name string) Verdict {
 
 // Recreating says that a topic that went is made again; err is what brokers said to that, nil when they were not asked yet.
 func Recreating(name string, err error) Verdict {
-	v := Verdict{Status: metav1.ConditionFalse, Reason: ReasonRecreating, Message: fmt.Sprintf("topic %s was deleted on the brokers and is made again", name)}
+	v := Verdict{Status: metav1.ConditionFalse, Reason: ReasonRecreating, Message: fmt.Sprintf("topic %s is not on the brokers any more and is made again", name)}
 	if err != nil {
-		v.Message = fmt.Sprintf("topic %s was deleted on the brokers and cannot be made again yet: %s", name, err)
+		v.Message = fmt.Sprintf("topic %s is not on the brokers any more and cannot be made again yet: %s", name, err)
 	}
 	return v
 }

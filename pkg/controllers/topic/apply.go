@@ -81,7 +81,7 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 	}
 	if done.Made && (before.Status.TopicID != "" || withoutID(&before)) {
 		c.event(topic, corev1.EventTypeWarning, "TopicRecreated", "Create",
-			"Topic %s was deleted on the brokers; made it again, empty, with %d partitions and %d replicas", want.Name, done.Have.Partitions, done.Have.Replicas)
+			"Topic %s was not on the brokers any more; made it again, empty, with %d partitions and %d replicas", want.Name, done.Have.Partitions, done.Have.Replicas)
 	}
 	if done.Reverted != "" {
 		if c.reverts.add(w.key, topic, done.Reverted, c.clock.Now()) {
@@ -275,7 +275,7 @@ func (w *work) takeOver(ctx context.Context, have broker.Topic) error {
 	switch name := v1beta1.TopicName(topic); {
 	case made.id == id && !id.IsZero(), former == "" && !w.adopted:
 	case recreating(topic):
-		c.event(topic, corev1.EventTypeWarning, "TopicRecreated", "Create", "Topic %s was deleted on the brokers and made again, empty", name)
+		c.event(topic, corev1.EventTypeWarning, "TopicRecreated", "Create", "Topic %s was not on the brokers any more and was made again, empty", name)
 	case former == "":
 		c.event(topic, corev1.EventTypeNormal, "TopicAdopted", "Adopt", "Topic %s was on the brokers already, as specified", name)
 	default:

@@ -22,6 +22,7 @@ import (
 	kafkainformers "kafka.openshift.io/kafka-apiserver/pkg/generated/informers/externalversions"
 	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/jitter"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -203,7 +204,7 @@ func (c *Controller) kafkaChanged(before, after any) {
 	}
 	if was, ok := before.(*v1beta1.Kafka); ok {
 		_, had := c.targets.Of(was)
-		if _, has := c.targets.Of(now); had == has && target.Claimed(was) == target.Claimed(now) && (ready(was) || !ready(now)) && was.UID == now.UID &&
+		if _, has := c.targets.Of(now); had == has && target.Claimed(was) == target.Claimed(now) && replaced(was) == replaced(now) && (ready(was) || !ready(now)) && was.UID == now.UID &&
 			equality.Semantic.DeepEqual(was.Spec.External, now.Spec.External) {
 			return
 		}
@@ -248,6 +249,12 @@ func (c *Controller) lane(key types.NamespacedName) string {
 
 func clusterKey(topic *v1beta1.KafkaTopic) types.NamespacedName {
 	return types.NamespacedName{Namespace: v1beta1.ClusterNamespace(topic), Name: topic.Spec.ClusterRef.Name}
+}
+
+// replaced tells whether another cluster answers in the place of the Kafka's, as its status says of the spec of today.
+func replaced(kafka *v1beta1.Kafka) bool {
+	ready := meta.FindStatusCondition(kafka.Status.Conditions, v1beta1.ConditionReady)
+	return ready != nil && ready.Reason == kafkaerr.ReasonClusterReplaced && ready.ObservedGeneration == kafka.Generation
 }
 
 func ready(kafka *v1beta1.Kafka) bool {

@@ -146,7 +146,7 @@ func TestWhatWasDoneOutsideIsReverted(t *testing.T) {
 		if got := b.topic().Status.TopicID; !ok || got != again.ID.String() || got == first {
 			t.Errorf("status has %s, the brokers %+v", got, again)
 		}
-		b.expectEvent("Warning TopicRecreated", "deleted on the brokers")
+		b.expectEvent("Warning TopicRecreated", "not on the brokers any more")
 		b.expectReady(metav1.ConditionTrue, topics.ReasonReady)
 		b.quiet()
 	})

@@ -45,6 +45,8 @@ const lastLook = patrolEvery * 6 / 5
 type brokers struct {
 	mu   sync.Mutex
 	away bool
+	// why is why they are away; nil when nobody answers.
+	why error
 	// bug is what an answer makes of this process.
 	bug bool
 	// hidden makes reads answer as a broker that has not heard of any topic.
@@ -89,7 +91,11 @@ func (b *brokers) answer() error {
 		panic("a bug")
 	}
 	if b.away {
-		return &kafkaerr.UnreachableError{Cluster: "c", Err: errors.New("connection refused")}
+		why := b.why
+		if why == nil {
+			why = errors.New("connection refused")
+		}
+		return &kafkaerr.UnreachableError{Cluster: "c", Err: why}
 	}
 	return nil
 }

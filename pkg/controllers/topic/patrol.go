@@ -55,7 +55,7 @@ func (c *Controller) compareCluster(ctx context.Context, key types.NamespacedNam
 		return 0, nil
 	}
 	hosted := c.topicsOf(key)
-	if len(hosted) == 0 || c.unreachable.has(at) {
+	if len(hosted) == 0 || c.unreachable.has(at) != nil {
 		return patrolEvery, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patrolTimeout)

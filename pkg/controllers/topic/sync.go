@@ -80,11 +80,11 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 	at, known := c.targets.Of(kafka)
 	if !known {
 		// Its addresses appear in its status, and that event wakes this topic.
-		return 0, c.reportUnreachable(ctx, topic, kafka)
+		return 0, c.reportUnreachable(ctx, topic, kafka, nil)
 	}
-	if c.unreachable.has(at) {
-		c.wait(at, key)
-		return 0, c.reportUnreachable(ctx, topic, kafka)
+	if why := c.unreachable.has(at); why != nil {
+		c.wait(at, key, why)
+		return 0, c.reportUnreachable(ctx, topic, kafka, why)
 	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -96,8 +96,8 @@ func (c *Controller) converge(ctx context.Context, key types.NamespacedName, top
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
 	case kafkaerr.IsUnreachable(err):
-		c.wait(at, key)
-		return 0, c.reportUnreachable(ctx, topic, kafka)
+		c.wait(at, key, err)
+		return 0, c.reportUnreachable(ctx, topic, kafka, err)
 	case apierrors.IsConflict(err) || errors.Is(err, errMoved):
 		return 0, err
 	case kafkaerr.MayAppear(err):
@@ -180,9 +180,9 @@ func notApplied(topic *v1beta1.KafkaTopic, err error) topics.Verdict {
 }
 
 // wait makes a topic wait for its brokers. What they refused before they went is no news of what they say when they are back.
-func (c *Controller) wait(at broker.Target, key types.NamespacedName) {
+func (c *Controller) wait(at broker.Target, key types.NamespacedName, why error) {
 	c.refused.forget(key)
-	c.unreachable.add(at, key)
+	c.unreachable.add(at, key, why)
 }
 
 // transient tells errors that are no refusal of what the spec says.
@@ -197,8 +197,12 @@ func transient(err error) bool {
 
 // reportUnreachable says that no broker can be asked, of a topic that waits for one. What is as specified stays so while brokers are away: that
 // they are is told by the Kafka, and not once more by each of its topics. Brokers that are another Kafka's have them no longer.
-func (c *Controller) reportUnreachable(ctx context.Context, topic *v1beta1.KafkaTopic, kafka *v1beta1.Kafka) error {
+// What answers in their place may be another cluster, which no waiting mends.
+func (c *Controller) reportUnreachable(ctx context.Context, topic *v1beta1.KafkaTopic, kafka *v1beta1.Kafka, why error) error {
 	verdict := topics.Unreachable(fmt.Sprintf("no broker of Kafka %s/%s answers; the topic follows when one does", kafka.Namespace, kafka.Name))
+	if kafkaerr.IsReplaced(why) || replaced(kafka) {
+		verdict.Reason, verdict.Message = kafkaerr.ReasonClusterReplaced, kafkaerr.Replaced(kafka.Namespace+"/"+kafka.Name)
+	}
 	claimed := target.Claimed(kafka)
 	if claimed {
 		verdict.Reason = target.ReasonClusterClaimed

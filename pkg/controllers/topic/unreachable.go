@@ -31,10 +31,12 @@ type unreachableCluster struct {
 	target  broker.Target
 	topics  map[types.NamespacedName]struct{}
 	probing bool
+	// why is what was found out last.
+	why error
 }
 
-// add makes a topic wait for a cluster.
-func (q *unreachableQueue) add(t broker.Target, topic types.NamespacedName) {
+// add makes a topic wait for a cluster, which is not reached for a reason.
+func (q *unreachableQueue) add(t broker.Target, topic types.NamespacedName, why error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.clusters == nil {
@@ -45,15 +47,18 @@ func (q *unreachableQueue) add(t broker.Target, topic types.NamespacedName) {
 		cluster = &unreachableCluster{topics: map[types.NamespacedName]struct{}{}}
 		q.clusters[t.Key] = cluster
 	}
-	cluster.target = t
+	cluster.target, cluster.why = t, why
 	cluster.topics[topic] = struct{}{}
 }
 
-// has tells whether topics wait for a cluster, so that asking it is a waste.
-func (q *unreachableQueue) has(t broker.Target) bool {
+// has tells why topics wait for a cluster, so that asking it is a waste; nil when none do.
+func (q *unreachableQueue) has(t broker.Target) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.clusters[t.Key] != nil
+	if cluster := q.clusters[t.Key]; cluster != nil {
+		return cluster.why
+	}
+	return nil
 }
 
 // release returns the topics that waited for a cluster.

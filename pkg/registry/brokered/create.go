@@ -291,7 +291,7 @@ func (w *write[T, H]) warn(ctx context.Context) {
 	case w.dryRun && w.away != nil:
 		live.Warn(ctx, "the brokers were not asked", w.away)
 	case w.away != nil:
-		live.Warn(ctx, "stored, and carried out when the brokers can be reached", w.away)
+		live.Warn(ctx, "stored, and carried out "+live.Later(w.away), w.away)
 	case w.failed != nil:
 		live.Warn(ctx, "stored, not carried out yet", w.failed)
 	}

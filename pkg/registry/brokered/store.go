@@ -215,7 +215,7 @@ func (s *Store[T, H]) Delete(ctx context.Context, name string, validate rest.Val
 	if err := s.Sweeper.finish(ctx, gone); err != nil {
 		format := "the object is deleted, its %s is not yet"
 		if s.backend.Away(err) || apierrors.IsTimeout(err) {
-			format = "the object is deleted; its %s is deleted when the brokers are back"
+			format = "the object is deleted; its %s is deleted " + live.DeletedLater(err)
 		}
 		live.Warn(ctx, fmt.Sprintf(format, s.kind.Name(gone).Kind), err)
 	}

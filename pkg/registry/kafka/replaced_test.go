@@ -65,6 +65,9 @@ func TestAnotherClusterBehindAKnownAddress(t *testing.T) {
 		if err == nil || code != 503 || !strings.Contains(err.Error(), "another cluster answers") && (!strings.Contains(err.Error(), ours) || !strings.Contains(err.Error(), theirs)) {
 			t.Errorf("%s: code %d, %v", what, code, err)
 		}
+		if err != nil && strings.Contains(err.Error(), "not reachable") {
+			t.Errorf("%s: the other cluster can be reached: %v", what, err)
+		}
 	}
 	// What is written to objects waits, as while no broker answers.
 	if err := makeTopic(t, server.Client, k, "new"); err != nil {

@@ -58,7 +58,7 @@ func TestWhatIsMeantForAReplacedTopicIsInvalid(t *testing.T) {
 		},
 	} {
 		err := write()
-		expectStatus(t, err, 422, "spec.adoptTopicID", "another made of the same name", k.Topics(t)["orders"].ID)
+		expectStatus(t, err, 422, "spec.adoptTopicID", "is another than the object had", k.Topics(t)["orders"].ID)
 		if cause, found := apierrors.StatusCause(err, metav1.CauseTypeFieldValueDuplicate); !found || cause.Field != "spec.adoptTopicID" {
 			t.Errorf("%s: the causes do not say that spec.adoptTopicID is a duplicate: %v", what, err)
 		}

@@ -41,6 +41,9 @@ func unreachable(err error) outcome {
 	if errors.As(err, &missing) {
 		verdict.Reason = topics.ReasonClusterNotFound
 	}
+	if kafkaerr.IsReplaced(err) {
+		verdict.Reason = kafkaerr.ReasonClusterReplaced
+	}
 	return outcome{verdict: verdict}
 }
 

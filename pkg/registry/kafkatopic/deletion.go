@@ -52,6 +52,9 @@ func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storag
 	}
 	err = cluster.DeleteTopic(ctx, id)
 	switch {
+	case err == nil && !found:
+		// It was deleted by somebody else, or is in the cluster that the Kafka stood for before.
+		logger.Info("Topic of a deleted object is not on the brokers any more")
 	case err == nil:
 		p.capacity.Freed(name.Cluster.String())
 		logger.Info("Topic deleted")
@@ -63,6 +66,24 @@ func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storag
 	return false, err
 }
 
+// staysBecause is why the status says that the topic of the object's name stays when the object is deleted; nil when it does not say so.
+func staysBecause(topic *kafka.KafkaTopic) error {
+	switch {
+	case says(topic, topics.ReasonTopicExists):
+		return errNotItsOwn
+	case says(topic, topics.ReasonTopicReplaced):
+		return errAnother
+	case withoutID(topic):
+		return errWithoutID
+	}
+	return nil
+}
+
+// withoutID tells whether an object has a topic to which its brokers gave no id: the status has its numbers.
+func withoutID(topic *kafka.KafkaTopic) bool {
+	return topic.Status.TopicID == "" && topic.Status.Partitions > 0
+}
+
 // foretellDeletion warns of a topic that would stay on the brokers although its object is deleted.
 func (p *plane) foretellDeletion(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic) error {
 	have, found, err := cluster.Topic(ctx, topic.TopicName())
@@ -70,7 +91,7 @@ func (p *plane) foretellDeletion(ctx context.Context, cluster *broker.Cluster, t
 	case err != nil || !found:
 		return err
 	case resolver.Foreign(topic, have) != nil:
-		live.Warn(ctx, "another topic stays", errors.New(topics.Replaced(topic.Status.TopicID, have)))
+		live.Warn(ctx, "another topic stays", errors.New(topics.Another(topic.Status.TopicID, have)))
 		return nil
 	}
 	switch other, err := p.topics.HadElsewhere(ctx, kind{}.Name(topic), have.ID.String()); {
@@ -82,6 +103,17 @@ func (p *plane) foretellDeletion(ctx context.Context, cluster *broker.Cluster, t
 	case says(topic, topics.ReasonTopicExists):
 		live.Warn(ctx, "the topic stays", errNotItsOwn)
 		return nil
+	}
+	if withoutID(topic) || have.ID.IsZero() {
+		standing, err := p.topics.Standing(ctx, topic)
+		if err != nil {
+			return err
+		}
+		// The status may be behind brokers that give ids by now.
+		if have.ID.IsZero() || standing.ID != have.ID.String() {
+			live.Warn(ctx, "the topic stays", errWithoutID)
+			return nil
+		}
 	}
 	deletes, err := cluster.DeletesTopics(ctx)
 	var refusal *kafkaerr.Error

@@ -80,5 +80,11 @@ func isElsewhere(err error) bool {
 // errNotItsOwn is why a topic stays whose name an object had.
 var errNotItsOwn = errors.New("it was on the brokers before, and the deleted object has not taken it over")
 
+// errAnother is why a topic stays that has the place of an object's own.
+var errAnother = errors.New("it is another than the deleted object had")
+
+// errWithoutID is why a topic stays that was an object's by its name.
+var errWithoutID = errors.New("the brokers gave it no id, and nothing is deleted by its name alone")
+
 // errHadElsewhere is why the topic of a deleted object stays.
 var errHadElsewhere = errors.New("a KafkaTopic on another Kafka of the same cluster has it, too")

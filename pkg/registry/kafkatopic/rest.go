@@ -14,7 +14,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
-	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // REST is kafkatopics. Its writes are those of pkg/registry/brokered.
@@ -55,8 +54,8 @@ func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateOb
 		return out, deleted, err
 	case dryRun:
 		return out, deleted, r.foretell(ctx, topic)
-	case deleted && (says(topic, topics.ReasonTopicExists) || says(topic, topics.ReasonTopicReplaced)):
-		// The sweeper tells of what the object has.
+	case deleted && staysBecause(topic) != nil:
+		// The sweeper tells of what it deletes.
 		if err := r.foretell(ctx, topic); err != nil {
 			klog.FromContext(ctx).Info("What stays of a deleted object is not told", "topic", klog.KObj(topic), "err", err)
 		}
@@ -64,7 +63,7 @@ func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateOb
 	return out, deleted, nil
 }
 
-// foretell warns of what a delete does that its answer does not show: in a dry run, and afterwards of what the object did not have.
+// foretell warns of what a delete does that its answer does not show: in a dry run, and afterwards of what is not deleted with the object.
 func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 	if topic.Spec.DeletionPolicy == kafka.TopicRetain {
 		return nil
@@ -85,9 +84,12 @@ func (r *REST) foretell(ctx context.Context, topic *kafka.KafkaTopic) error {
 		err = r.plane.foretellDeletion(asking, cluster, topic)
 	}
 	var claimed *live.ClaimedError
-	switch {
+	switch stays := staysBecause(topic); {
+	case live.IsAway(err) && stays != nil:
+		live.Warn(ctx, "the topic stays", stays)
+		return nil
 	case live.IsAway(err):
-		live.Warn(ctx, "the topic would be deleted when the brokers are back", err)
+		live.Warn(ctx, "the topic would be deleted "+live.DeletedLater(err), err)
 		return nil
 	case errors.As(err, &claimed):
 		live.Warn(ctx, "the object would be deleted, and its topic not yet", err)

@@ -236,6 +236,23 @@ func rename(status *apierrors.StatusError, called string, kind schema.GroupKind)
 	}
 }
 
+// Later says when what is stored is carried out that err kept from that.
+func Later(err error) string {
+	if kafkaerr.IsReplaced(err) {
+		// The error says until when: brokers can be reached.
+		return "later"
+	}
+	return "when the brokers can be reached"
+}
+
+// DeletedLater says when what a deleted object had is deleted that err kept from that.
+func DeletedLater(err error) string {
+	if kafkaerr.IsReplaced(err) {
+		return "when the Kafka's own cluster answers again, and stays in that if the Kafka is made the other one"
+	}
+	return "when the brokers are back"
+}
+
 // Warn sends a warning to the client. A header with a line break in it would be dropped without a word.
 func Warn(ctx context.Context, what string, err error) {
 	warning.AddWarning(ctx, "", what+": "+Line(err))
