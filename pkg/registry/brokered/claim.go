@@ -87,6 +87,9 @@ func tombstoned(c *storage.Claim) []string {
 // had on the brokers.
 func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Claim, Leftover, error) {
 	s := w.store
+	if err := s.room(obj); err != nil {
+		return nil, Leftover{}, err
+	}
 	wanted, makes, err := w.newClaim(ctx, obj)
 	if err != nil {
 		return nil, Leftover{}, err

@@ -97,6 +97,9 @@ func (w *write[T, H]) judgeCreate(ctx context.Context, obj T) error {
 		return apierrors.NewTimeoutError(err.Error(), 1)
 	}
 	defer unlock()
+	if err := s.room(obj); err != nil {
+		return err
+	}
 	if err := s.takeBack(ctx, s.kind.Name(obj)); err != nil {
 		return err
 	}

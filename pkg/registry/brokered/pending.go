@@ -14,7 +14,8 @@ type pendingDeletions struct {
 	mu       sync.Mutex
 	clusters map[types.NamespacedName]*pendingCluster
 	// total is how many there are: it is told after each of thousands.
-	total int
+	total   int
+	awaited awaitedNames
 }
 
 // pendingCluster are the pending deletions of one cluster. Each cluster is swept on its own, so that a sick one delays only itself.
@@ -35,6 +36,8 @@ type pendingDeletion struct {
 	since    time.Time
 	// sight is of a name under which something may come late.
 	sight sight
+	// awaits is the namespace of the deleted object for which something may come late.
+	awaits string
 }
 
 // add makes a name pending that is due at a time, or sooner when it is one that is due sooner.
@@ -148,6 +151,9 @@ func (s *pendingDeletions) clear(name storage.Name, asked int) {
 		return
 	}
 	if one, known := w.names[name]; known && one.asked == asked {
+		if one.awaits != "" {
+			s.awaited.remove(one.awaits, name)
+		}
 		s.total--
 		delete(w.names, name)
 		if len(w.names) == 0 && !w.busy {

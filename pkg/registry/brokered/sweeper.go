@@ -213,6 +213,11 @@ func (s *Sweeper[T, H]) sweep(ctx context.Context, c *storage.Claim) (done bool,
 	if err != nil {
 		return false, err
 	}
+	awaits := ""
+	if !owned && s.store.awaited(c) {
+		awaits = c.Owner.Namespace
+	}
+	s.pending.awaits(c.Name, awaits)
 	if owned && len(c.TombstonedIDs) == 0 {
 		return s.recognize(ctx, owner)
 	}

@@ -1,0 +1,66 @@
+package kafkatopic_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+)
+
+// Claims that wait for what may come late are kept beside all quotas: who has left many is refused, with what is waited for, until there are fewer.
+func TestClaimsThatOutliveTheirObjectsAreBounded(t *testing.T) {
+	t.Parallel()
+	s, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	k := s.NewKafka(t, 1)
+	wanted := json.RawMessage(`{"partitions":1,"replicas":1}`)
+	for i := range 100 {
+		name := fmt.Sprintf("gone-%d", i)
+		left := storage.Claim{Name: storage.Name{Kind: storage.TopicClaim, Cluster: types.NamespacedName{Namespace: k.Object.Namespace, Name: "k"}, Name: name},
+			Owner: storage.Owner{Namespace: k.Object.Namespace, Name: name, UID: "gone"}, Asked: s.Clock.Now(), Unanswered: []json.RawMessage{wanted}}
+		if _, err := s.Claims.Take(t.Context(), left, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	namespace, n := s.Namespace(), 0
+	try := func(namespace, name string, dryRun ...string) error {
+		if namespace == k.Object.Namespace && name == "" {
+			n++
+			name = fmt.Sprintf("new-%d", n)
+		}
+		topic := newTopic(k, name)
+		topic.Namespace, topic.Spec.ClusterRef.Namespace = namespace, k.Object.Namespace
+		topic.Spec.Replicas = ptr.To[int32](1)
+		_, err := s.Client.KafkaV1beta1().KafkaTopics(namespace).Create(t.Context(), topic, metav1.CreateOptions{DryRun: dryRun})
+		return err
+	}
+	apiservertest.Eventually(t, "the sweeper has looked at all", func() bool {
+		s.Clock.Step(slowly * 10)
+		return apierrors.IsTooManyRequests(try(k.Object.Namespace, "", metav1.DryRunAll))
+	})
+	expectStatus(t, try(k.Object.Namespace, ""), 429, "100 deleted objects of namespace "+k.Object.Namespace, "gone-0, gone-1, gone-10, and others", "may come late")
+	if seconds, wait := apierrors.SuggestsClientDelay(try(k.Object.Namespace, "")); wait {
+		t.Errorf("clients wait for %d s without a word", seconds)
+	}
+	if err := try(namespace, "others"); err != nil {
+		t.Errorf("in another namespace: %v", err)
+	}
+	// Whoever takes over what is waited for leaves less of it.
+	if err := try(k.Object.Namespace, "gone-7"); err != nil {
+		t.Errorf("what is waited for: %v", err)
+	}
+	apiservertest.Eventually(t, "there are fewer", func() bool {
+		s.Clock.Step(slowly * 10)
+		return try(k.Object.Namespace, "") == nil
+	})
+}
