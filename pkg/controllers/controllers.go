@@ -68,8 +68,9 @@ func New(cfg Config) (*Set, error) {
 	}
 	externals, externalErr := external.New(external.Config{
 		Kafka: cfg.Kafka, Informers: informers, Targets: cfg.Targets,
-		Connect: func(t broker.Target) external.Cluster { return cfg.Gateway.Cluster(t) },
-		Budget:  budget, Metrics: cfg.Metrics,
+		Connect:    func(t broker.Target) external.Cluster { return cfg.Gateway.Cluster(t) },
+		Disconnect: cfg.Gateway.Forget,
+		Budget:     budget, Metrics: cfg.Metrics,
 	})
 	topics, topicErr := topic.New(topic.Config{
 		Kafka: cfg.Kafka, Informers: informers, Targets: cfg.Targets,

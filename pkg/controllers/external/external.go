@@ -5,14 +5,11 @@ package external
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
@@ -20,7 +17,6 @@ import (
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
@@ -49,7 +45,6 @@ const (
 // Cluster is what the controller asks of a cluster's brokers.
 type Cluster interface {
 	Describe(ctx context.Context) (broker.ClusterInfo, error)
-	Reach(ctx context.Context, ids ...int32) []error
 }
 
 var _ Cluster = (*broker.Cluster)(nil)
@@ -61,8 +56,9 @@ type Config struct {
 	Informers externalversions.SharedInformerFactory
 	// Targets finds the brokers of Kafkas; when nil, those that refer to Secrets cannot be reached.
 	Targets *target.Resolver
-	// Connect returns the handle on a cluster's brokers and never dials.
-	Connect func(broker.Target) Cluster
+	// Connect returns the handle on a cluster's brokers and never dials; Disconnect gives it up, with the connections that it has.
+	Connect    func(broker.Target) Cluster
+	Disconnect func(key string)
 	// Budget is what the controllers of a process share; see loop.Options. Clock is the real one when nil. Metrics may be nil.
 	Budget  *loop.Budget
 	Clock   clock.WithTicker
@@ -71,15 +67,16 @@ type Config struct {
 
 // Controller observes external Kafkas.
 type Controller struct {
-	client    versioned.Interface
-	targets   *target.Resolver
-	connect   func(broker.Target) Cluster
-	clock     clock.WithTicker
-	informers externalversions.SharedInformerFactory
-	synced    cache.InformerSynced
-	kafkas    kafkalisters.KafkaLister
-	loop      *loop.Loop
-	tries     tries
+	client     versioned.Interface
+	targets    *target.Resolver
+	connect    func(broker.Target) Cluster
+	disconnect func(string)
+	clock      clock.WithTicker
+	informers  externalversions.SharedInformerFactory
+	synced     cache.InformerSynced
+	kafkas     kafkalisters.KafkaLister
+	loop       *loop.Loop
+	tries      tries
 }
 
 // New builds a Controller. It starts nothing.
@@ -93,7 +90,12 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.Informers == nil {
 		cfg.Informers = externalversions.NewSharedInformerFactory(cfg.Kafka, 0)
 	}
-	c := &Controller{client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, clock: cfg.Clock, informers: cfg.Informers}
+	if cfg.Disconnect == nil {
+		cfg.Disconnect = func(string) {}
+	}
+	c := &Controller{
+		client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, disconnect: cfg.Disconnect, clock: cfg.Clock, informers: cfg.Informers,
+	}
 	c.loop = loop.New(loop.Options{
 		Name: "external", Lane: types.NamespacedName.String, Budget: cfg.Budget, Clock: cfg.Clock, Metrics: cfg.Metrics,
 	}, c.sync)
@@ -152,7 +154,7 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) (time.D
 	if at.Gate == nil {
 		at.Gate = anyCluster{}
 	}
-	answer, askErr := loop.Await(ctx, c.loop, func() (said, error) { return c.ask(ctx, k, c.connect(at)) })
+	answer, askErr := loop.Await(ctx, c.loop, func() (said, error) { return c.ask(ctx, k, at) })
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
@@ -180,91 +182,38 @@ var _ broker.Gate = anyCluster{}
 // Admit implements broker.Gate.
 func (anyCluster) Admit(context.Context, string) error { return nil }
 
-// said is what the brokers of a cluster said.
-type said struct {
-	broker.ClusterInfo
-	// unreachable are those that do not answer at the addresses that they advertise.
-	unreachable []v1beta1.UnreachableBroker
-}
-
-// ask asks who the brokers are, and each of them whether it is where it says.
-func (c *Controller) ask(ctx context.Context, k *v1beta1.Kafka, cluster Cluster) (said, error) {
+// ask asks who the brokers are, over connections that are kept, and tries where new ones lead.
+func (c *Controller) ask(ctx context.Context, k *v1beta1.Kafka, at broker.Target) (said, error) {
+	known, isNew := c.tries.of(k)
+	if isNew {
+		// What is connected to is where the spec of before led.
+		c.disconnect(at.Key)
+	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	info, err := cluster.Describe(asking)
-	if err != nil {
+	info, err := c.connect(at).Describe(asking)
+	if target.Claimed(k) {
+		// Where the brokers of another Kafka are is nothing to find out for this one.
+		return said{ClusterInfo: info}, err
+	}
+	if err != nil && !kafkaerr.IsNotAdmitted(err) {
 		return said{}, err
 	}
-	return said{info, c.tries.of(k).look(ctx, cluster, info.Brokers, c.clock.Now())}, nil
+	found := known.look(ctx, func(ctx context.Context, address string) (string, error) { return c.try(ctx, at, address) },
+		k.Spec.External.BootstrapServers, info.Brokers, c.clock.Now())
+	if found.replaced != nil {
+		return said{}, found.replaced
+	}
+	found.ClusterInfo = info
+	return found, err
 }
 
-// unreachable says why a cluster is not reached, in the same words for as long as they are true. An error names addresses in the order
-// in which they were tried, and brokers may each have an objection of their own: all of it would be news each time.
-func unreachable(k *v1beta1.Kafka, err error) (reason, message string) {
-	objections := kafkaerr.SecurityErrors(err)
-	if why := target.NotAllowed(k); why != nil && len(objections) == 0 {
-		// Where the other brokers are is not found out by one that does not answer now.
-		return why.Reason, why.Text
-	}
-	if len(objections) == 0 {
-		return reasonUnreachable, "no broker answers at " + strings.Join(k.Spec.External.BootstrapServers, ",")
-	}
-	before := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
-	for _, objection := range objections {
-		if before != nil && before.Reason == objection.Reason && before.Message == objection.Text {
-			return before.Reason, before.Message
-		}
-	}
-	return objections[0].Reason, objections[0].Text
-}
-
-// status is what the brokers at the bootstrap servers said. Without an answer the last one stands, only not as Ready.
-func status(k *v1beta1.Kafka, info said, err error, now time.Time) v1beta1.KafkaStatus {
-	status := *k.Status.DeepCopy()
-	servers := k.Spec.External.BootstrapServers
-	status.ObservedGeneration = k.Generation
-	status.Mode = v1beta1.ModeExternal
-	status.Listeners = []v1beta1.ListenerStatus{{Name: listenerName, BootstrapServers: strings.Join(servers, ","), Addresses: servers}}
-	ready := metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: reasonUnreachable}
-	degraded := metav1.Condition{Type: v1beta1.ConditionDegraded, Status: metav1.ConditionFalse, Reason: reasonAsExpected, Message: "the cluster answers"}
-	if err != nil {
-		ready.Reason, ready.Message = unreachable(k, err)
-		degraded.Status, degraded.Reason, degraded.Message = metav1.ConditionTrue, ready.Reason, ready.Message
-	} else {
-		var registered int32
-		for _, b := range info.Brokers {
-			if !b.Fenced {
-				registered++
-			}
-		}
-		status.ClusterID = info.ID
-		answering := registered - int32(len(info.unreachable))
-		status.Brokers = v1beta1.BrokerCounts{Desired: int32(len(info.Brokers)), Registered: registered, Ready: answering}
-		status.UnreachableBrokers = validation.CutUnreachable(slices.Clone(info.unreachable))
-		ready.Status, ready.Reason = metav1.ConditionTrue, reasonReady
-		ready.Message = fmt.Sprintf("%d brokers are registered", registered)
-		if len(info.unreachable) > 0 {
-			ready.Message = fmt.Sprintf("%d of %d brokers answer at the addresses that they advertise", answering, registered)
-			degraded.Status, degraded.Reason, degraded.Message = metav1.ConditionTrue, target.ReasonBrokersUnreachable, unreachableMessage(info.unreachable)
-			if answering == 0 {
-				ready.Status, ready.Reason = metav1.ConditionFalse, target.ReasonBrokersUnreachable
-			}
-		}
-	}
-	conditions := []metav1.Condition{ready, degraded}
-	switch {
-	case err != nil:
-		// What was said of the account stands, as the rest does.
-	case info.Authorized == nil:
-		meta.RemoveStatusCondition(&status.Conditions, v1beta1.ConditionAuthorized)
-	default:
-		conditions = append(conditions, authorized(*info.Authorized, info.Before28))
-	}
-	for _, condition := range conditions {
-		condition.ObservedGeneration = status.ObservedGeneration
-		condition.LastTransitionTime = metav1.NewTime(now)
-		meta.SetStatusCondition(&status.Conditions, condition)
-	}
-	validation.CutMessages(status.Conditions)
-	return status
+// try asks an address of which cluster it is, over a new connection.
+func (c *Controller) try(ctx context.Context, at broker.Target, address string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	at.Key, at.Bootstrap = at.Key+"/"+address, []string{address}
+	defer c.disconnect(at.Key)
+	info, err := c.connect(at).Describe(ctx)
+	return info.ID, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,8 +54,15 @@ func TestStatusSaysWhatTheBrokersSay(t *testing.T) {
 	if ready.Status != metav1.ConditionFalse || ready.Reason != reasonUnreachable || ready.ObservedGeneration != 7 {
 		t.Errorf("a cluster that does not answer is %+v", ready)
 	}
-	if away.ClusterID != "abc" || away.Brokers != answered.Brokers {
-		t.Errorf("what was known is forgotten: %+v", away)
+	if want := (v1beta1.BrokerCounts{Desired: 3, Registered: 2}); away.ClusterID != "abc" || away.Brokers != want {
+		t.Errorf("what was known is forgotten, or brokers answer: %+v", away)
+	}
+	known.Status.UnreachableBrokers = []v1beta1.UnreachableBroker{{ID: 1, Address: "b:1", Message: "it does not answer"}}
+	for _, reason := range []string{kafkaerr.ReasonClusterReplaced, kafkaerr.ReasonAddressNotAllowed} {
+		other := status(known, said{}, &kafkaerr.SecurityError{Reason: reason, Text: "words"}, begin.Add(time.Hour))
+		if other.Brokers != (v1beta1.BrokerCounts{}) || len(other.UnreachableBrokers) > 0 || other.ClusterID != "abc" {
+			t.Errorf("%s: brokers are counted that are not the Kafka's: %+v", reason, other)
+		}
 	}
 }
 
@@ -96,14 +104,17 @@ func (a answers) Describe(ctx context.Context) (broker.ClusterInfo, error) {
 	}
 }
 
-func (a answers) Reach(_ context.Context, ids ...int32) []error { return make([]error, len(ids)) }
-
 // A settled system writes nothing: a cluster that says the same again leaves its object alone.
 func TestTheSameAnswerIsNoWrite(t *testing.T) {
 	client := fake.NewClientset(newKafka())
 	clock := clocktesting.NewFakeClock(begin)
 	cluster := make(answers)
-	controller, err := New(Config{Kafka: client, Clock: clock, Connect: func(broker.Target) Cluster { return cluster }})
+	controller, err := New(Config{Kafka: client, Clock: clock, Connect: func(at broker.Target) Cluster {
+		if !strings.HasSuffix(at.Key, "/observer") {
+			return healthy{}
+		}
+		return cluster
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

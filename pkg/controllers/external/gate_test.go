@@ -26,7 +26,7 @@ func TestAClusterIDThatIsTakenOut(t *testing.T) {
 	k.Spec.External.BootstrapServers, k.Spec.External.ClusterID = brokers.ListenAddrs(), "mistyped"
 	client, clock := fake.NewClientset(k), controllertest.NewFastClock()
 	gateway := broker.New(broker.Options{Clock: clock})
-	controller, err := New(Config{Kafka: client, Clock: clock, Connect: func(at broker.Target) Cluster { return gateway.Cluster(at) }})
+	controller, err := New(Config{Kafka: client, Clock: clock, Connect: func(at broker.Target) Cluster { return gateway.Cluster(at) }, Disconnect: gateway.Forget})
 	if err != nil {
 		t.Fatal(err)
 	}

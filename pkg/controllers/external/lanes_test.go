@@ -26,11 +26,7 @@ func (silent) Describe(ctx context.Context) (broker.ClusterInfo, error) {
 	return broker.ClusterInfo{}, ctx.Err()
 }
 
-func (silent) Reach(_ context.Context, ids ...int32) []error { return make([]error, len(ids)) }
-
 type healthy struct{}
-
-func (healthy) Reach(_ context.Context, ids ...int32) []error { return make([]error, len(ids)) }
 
 func (healthy) Describe(context.Context) (broker.ClusterInfo, error) {
 	return broker.ClusterInfo{ID: "abc", Brokers: []broker.BrokerInfo{{ID: 0}}}, nil

@@ -50,7 +50,7 @@ func TestEachAdvertisedAddressIsTried(t *testing.T) {
 	}})
 	k := newKafka()
 	k.Spec.External.BootstrapServers = []string{"bootstrap:9092"}
-	controller, err := New(Config{Kafka: fake.NewClientset(), Clock: clock, Connect: func(at broker.Target) Cluster { return gateway.Cluster(at) }})
+	controller, err := New(Config{Kafka: fake.NewClientset(), Clock: clock, Connect: func(at broker.Target) Cluster { return gateway.Cluster(at) }, Disconnect: gateway.Forget})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +60,7 @@ func TestEachAdvertisedAddressIsTried(t *testing.T) {
 		unknown = names
 		mu.Unlock()
 		at, _ := controller.targets.Of(k)
-		gateway.Forget(at.Key)
-		answer, err := controller.ask(t.Context(), k, gateway.Cluster(at))
+		answer, err := controller.ask(t.Context(), k, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +94,7 @@ func TestEachAdvertisedAddressIsTried(t *testing.T) {
 	if degraded := meta.FindStatusCondition(got.Conditions, v1beta1.ConditionDegraded); degraded.Reason != target.ReasonBrokersUnreachable || !strings.Contains(degraded.Message, addresses[1]) {
 		t.Errorf("%+v", degraded)
 	}
-	clock.Step(againSettled)
+	clock.Step(2 * againSettled)
 	look(addresses...)
 	expect(metav1.ConditionFalse, metav1.ConditionTrue, target.ReasonBrokersUnreachable, "0 of 3 brokers answer at the addresses that they advertise", 0)
 	// What was mended is told by the next look.
@@ -110,60 +109,87 @@ func TestEachAdvertisedAddressIsTried(t *testing.T) {
 	expect(metav1.ConditionTrue, metav1.ConditionTrue, reasonReady, "2 of 3 brokers answer at the addresses that they advertise", 2)
 }
 
-// counting counts how often each broker is tried, and none answers.
-type counting map[int32]int
-
-func (counting) Describe(context.Context) (broker.ClusterInfo, error) {
-	return broker.ClusterInfo{}, nil
+// counting counts how often each address is tried, and none answers.
+type counting struct {
+	mu    sync.Mutex
+	tries map[string]int
 }
 
-func (c counting) Reach(_ context.Context, ids ...int32) []error {
-	for _, id := range ids {
-		c[id]++
-	}
-	return slices.Repeat([]error{errors.New("silent")}, len(ids))
+func (c *counting) try(_ context.Context, address string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tries[address]++
+	return "", errors.New("silent")
 }
 
 // The brokers of a large cluster take turns, and its status names some of them.
 func TestBrokersOfALargeClusterTakeTurns(t *testing.T) {
 	var brokers []broker.BrokerInfo
 	for id := range int32(250) {
-		brokers = append(brokers, broker.BrokerInfo{ID: 3 * id, Host: "b", Port: 9092, Fenced: id == 7})
+		brokers = append(brokers, broker.BrokerInfo{ID: 3 * id, Host: fmt.Sprint("b", 3*id), Port: 9092, Fenced: id == 7})
 	}
 	slices.Reverse(brokers)
-	k, cluster := newKafka(), counting{}
-	var all tries
+	k, all := newKafka(), tries{}
+	asked := &counting{tries: map[string]int{}}
+	known, _ := all.of(k)
 	for i, want := range []int{100, 200, 249} {
-		unreachable := all.of(k).look(t.Context(), cluster, brokers, begin.Add(time.Duration(i)*time.Hour))
-		if len(unreachable) != want || len(cluster) != want || len(cluster) != len(slices.Collect(maps.Keys(all.of(k).why))) {
-			t.Errorf("look %d: %d do not answer, %d were tried, want %d", i, len(unreachable), len(cluster), want)
+		is := known.look(t.Context(), asked.try, nil, brokers, begin.Add(time.Duration(i)*time.Hour))
+		if len(is.unreachable) != want || len(asked.tries) != want || len(known.outcomes) != want {
+			t.Errorf("look %d: %d do not answer, %d were tried, want %d", i, len(is.unreachable), len(asked.tries), want)
 		}
-		is := status(k, said{ClusterInfo: broker.ClusterInfo{Brokers: brokers}, unreachable: unreachable}, nil, begin)
-		if len(is.UnreachableBrokers) != validation.MaxUnreachable || is.UnreachableBrokers[0].ID != 0 || is.UnreachableBrokers[9].ID != 30 {
-			t.Errorf("the status names %+v", is.UnreachableBrokers)
+		is.Brokers = brokers
+		said := status(k, is, nil, begin)
+		if len(said.UnreachableBrokers) != validation.MaxUnreachable || said.UnreachableBrokers[0].ID != 0 || said.UnreachableBrokers[9].ID != 30 {
+			t.Errorf("the status names %+v", said.UnreachableBrokers)
 		}
-		if degraded := meta.FindStatusCondition(is.Conditions, v1beta1.ConditionDegraded); !strings.HasSuffix(degraded.Message, fmt.Sprintf("and %d more", want-validation.MaxUnreachable)) {
+		if degraded := meta.FindStatusCondition(said.Conditions, v1beta1.ConditionDegraded); !strings.HasSuffix(degraded.Message, fmt.Sprintf("and %d more", want-validation.MaxUnreachable)) {
 			t.Errorf("%+v", degraded)
 		}
 	}
-	if cluster[21] != 0 {
+	if asked.tries["b21:9092"] != 0 {
 		t.Error("a fenced broker serves nobody")
 	}
 	// Brokers that are gone are forgotten.
-	if left := all.of(k).look(t.Context(), cluster, brokers[:1], begin.Add(9*time.Hour)); len(left) != 1 || len(all.of(k).why) != 1 {
-		t.Errorf("%+v, %+v", left, all.of(k).why)
+	if left := known.look(t.Context(), asked.try, nil, brokers[:1], begin.Add(9*time.Hour)); len(left.unreachable) != 1 || len(known.outcomes) != 1 {
+		t.Errorf("%+v, %+v", left, known.outcomes)
 	}
 }
 
-func TestWhyABrokerIsNotReached(t *testing.T) {
+// Whoever answers as a broker chooses what it advertises, and is told what became of that: addresses that were not there before are dialled once a
+// minute, whatever failed, and how they fail says nothing of who is there.
+func TestNobodyLooksForPortsByWhatABrokerAdvertises(t *testing.T) {
+	asked, known := &counting{tries: map[string]int{}}, &tried{outcomes: map[string]outcome{}}
+	advertised := func(ports ...int32) (brokers []broker.BrokerInfo) {
+		for i, port := range ports {
+			brokers = append(brokers, broker.BrokerInfo{ID: int32(i), Host: "victim", Port: port})
+		}
+		return brokers
+	}
+	for i, look := range []struct {
+		ports, tried []int32
+	}{
+		{[]int32{1, 2}, []int32{1, 2}},
+		{[]int32{1, 3, 4}, []int32{1}}, // Half a minute later only what failed is tried again.
+		{[]int32{3, 4, 5}, []int32{3, 4, 5}},
+	} {
+		asked.tries = map[string]int{}
+		known.look(t.Context(), asked.try, nil, advertised(look.ports...), begin.Add(time.Duration(i)*againSettled))
+		want := map[string]int{}
+		for _, port := range look.tried {
+			want[fmt.Sprint("victim:", port)] = 1
+		}
+		if !maps.Equal(asked.tries, want) {
+			t.Errorf("look %d: tried %v, want %v", i, asked.tries, want)
+		}
+	}
 	for _, tc := range []struct {
 		err  error
 		want string
 	}{
 		{&kafkaerr.UnreachableError{Err: &net.DNSError{Name: "b", IsNotFound: true}}, "its name is not known here"},
-		{&net.DNSError{Name: "b", IsTimeout: true}, "its name cannot be looked up here"},
-		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "nobody listens there"},
-		{&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, "there is no way to it from here"},
+		{&net.DNSError{Name: "b", IsTimeout: true}, "its name is not known here"},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "it does not answer"},
+		{&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, "it does not answer"},
 		{&kafkaerr.NoAnswerError{Addr: "b:1", Err: &kafkaerr.SecurityError{Reason: kafkaerr.ReasonTLSFailed, Text: "words"}}, "words"},
 		{context.DeadlineExceeded, "it does not answer"},
 	} {

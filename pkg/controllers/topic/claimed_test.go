@@ -59,7 +59,7 @@ func TestTwoKafkasOfOneCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	externals, err := external.New(external.Config{Kafka: server.Client, Clock: clock, Targets: targets,
-		Connect: func(target broker.Target) external.Cluster { return gateway.Cluster(target) }})
+		Connect: func(target broker.Target) external.Cluster { return gateway.Cluster(target) }, Disconnect: gateway.Forget})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func (p part) runControllers(ctx context.Context) error {
 		return err
 	}
 	kafkas, err := external.New(external.Config{
-		Kafka: client, Connect: func(t broker.Target) external.Cluster { return gateway.Cluster(t) }, Metrics: loops,
+		Kafka: client, Connect: func(t broker.Target) external.Cluster { return gateway.Cluster(t) }, Disconnect: gateway.Forget, Metrics: loops,
 	})
 	if err != nil {
 		return err
