@@ -74,8 +74,9 @@ func New(cfg Config) (*Set, error) {
 	})
 	topics, topicErr := topic.New(topic.Config{
 		Kafka: cfg.Kafka, Informers: informers, Targets: cfg.Targets,
-		Connect:  func(t broker.Target) topic.Cluster { return cfg.Gateway.Cluster(t) },
-		Recorder: cfg.Recorder, Workers: cfg.TopicWorkers, ReplicasPerBroker: cfg.ReplicasPerBroker,
+		Connect:    func(t broker.Target) topic.Cluster { return cfg.Gateway.Cluster(t) },
+		Disconnect: cfg.Gateway.Forget,
+		Recorder:   cfg.Recorder, Workers: cfg.TopicWorkers, ReplicasPerBroker: cfg.ReplicasPerBroker,
 		Budget: budget, Metrics: cfg.Metrics,
 	})
 	if err := errors.Join(externalErr, topicErr); err != nil {

@@ -52,8 +52,9 @@ type Config struct {
 	Informers kafkainformers.SharedInformerFactory
 	// Targets finds the brokers of Kafkas; when nil, those that refer to Secrets cannot be reached.
 	Targets *target.Resolver
-	// Connect returns the handle on a cluster's brokers and never dials.
-	Connect func(broker.Target) Cluster
+	// Connect returns the handle on a cluster's brokers and never dials; Disconnect gives it up, with the connections that it has.
+	Connect    func(broker.Target) Cluster
+	Disconnect func(key string)
 	// Recorder may be nil: then nobody is told.
 	Recorder events.EventRecorder
 	// ReplicasPerBroker is how many replicas of partitions a cluster takes for each broker; 0 for any number.
@@ -69,12 +70,13 @@ type Config struct {
 
 // Controller makes brokers have what KafkaTopics say.
 type Controller struct {
-	client   versioned.Interface
-	targets  *target.Resolver
-	connect  func(broker.Target) Cluster
-	recorder events.EventRecorder
-	clock    clock.WithTicker
-	capacity *topics.Capacity
+	client     versioned.Interface
+	targets    *target.Resolver
+	connect    func(broker.Target) Cluster
+	disconnect func(string)
+	recorder   events.EventRecorder
+	clock      clock.WithTicker
+	capacity   *topics.Capacity
 
 	informers kafkainformers.SharedInformerFactory
 	synced    []cache.InformerSynced
@@ -116,8 +118,12 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.Informers == nil {
 		cfg.Informers = kafkainformers.NewSharedInformerFactory(cfg.Kafka, 0)
 	}
+	if cfg.Disconnect == nil {
+		cfg.Disconnect = func(string) {}
+	}
 	c := &Controller{
-		client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, recorder: cfg.Recorder, clock: cfg.Clock, informers: cfg.Informers,
+		client: cfg.Kafka, targets: cfg.Targets, connect: cfg.Connect, disconnect: cfg.Disconnect, recorder: cfg.Recorder, clock: cfg.Clock,
+		informers: cfg.Informers,
 	}
 	if cfg.Budget == nil {
 		cfg.Budget = loop.NewBudget(loop.DefaultSyncs, loop.DefaultAsides)
@@ -207,6 +213,11 @@ func (c *Controller) kafkaChanged(before, after any) {
 		if _, has := c.targets.Of(now); had == has && target.Claimed(was) == target.Claimed(now) && replaced(was) == replaced(now) && (ready(was) || !ready(now)) && was.UID == now.UID &&
 			equality.Semantic.DeepEqual(was.Spec.External, now.Spec.External) {
 			return
+		}
+		if id := target.Pinned(now); id != "" && id != target.Pinned(was) {
+			// The connections that are open are those of the cluster that it was.
+			at, _ := c.targets.Of(now)
+			c.disconnect(at.Key)
 		}
 	}
 	c.wake(now)

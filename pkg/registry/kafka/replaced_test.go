@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -113,6 +114,17 @@ func TestAnotherClusterBehindAKnownAddress(t *testing.T) {
 	code := 0
 	if err := liveRequests(k, "orders")["records"].Do(t.Context()).StatusCode(&code).Error(); code != 422 || !strings.Contains(err.Error(), recovery.Topics(t)["orders"].ID) {
 		t.Errorf("records for a topic of the former cluster: code %d, %v", code, err)
+	}
+	view, err := kafkas(k.Namespace).GetTopics(t.Context(), k.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	managed := map[string]bool{}
+	for _, topic := range view.Topics {
+		managed[topic.Name] = topic.Managed
+	}
+	if want := map[string]bool{"orders": false, "later": true}; !maps.Equal(managed, want) {
+		t.Errorf("topics are managed: %v, want %v", managed, want)
 	}
 	// The way back is the same.
 	site.LeadTo(nil)

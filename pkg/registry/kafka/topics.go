@@ -22,8 +22,8 @@ const snapshotAge = 5 * time.Second
 
 // ManagedTopics knows the KafkaTopics of a Kafka.
 type ManagedTopics interface {
-	// ManagersOf are the KafkaTopics of a Kafka by the topic's name on the brokers.
-	ManagersOf(ctx context.Context, k *kafka.Kafka) (map[string]kafka.TopicReference, error)
+	// ManagersOf are the KafkaTopics of a Kafka that have its topics, by the topic's name; ids are those of the topics on the brokers.
+	ManagersOf(ctx context.Context, k *kafka.Kafka, ids map[string]broker.TopicID) (map[string]kafka.TopicReference, error)
 	// CountOf is how many KafkaTopics refer to a Kafka.
 	CountOf(ctx context.Context, namespace, name string) (int, error)
 }
@@ -41,7 +41,11 @@ func (s *Storage) NewTopics(managed ManagedTopics) *Topics {
 			if err != nil {
 				return nil, s.finder.refused(ctx, t, err)
 			}
-			managers, err := managed.ManagersOf(ctx, t.kafka)
+			ids := make(map[string]broker.TopicID, len(snapshot.Topics))
+			for name, have := range snapshot.Topics {
+				ids[name] = have.ID
+			}
+			managers, err := managed.ManagersOf(ctx, t.kafka, ids)
 			if err != nil {
 				return nil, err
 			}

@@ -12,13 +12,15 @@ import (
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-// ManagersOf are the KafkaTopics of a Kafka by the topic's name on the brokers. Claims see to it that there is one for each. One that waits for a
-// person because the topic of its name is somebody else's manages nothing. Another Kafka may be the same cluster: a topic that an object there has is
-// managed by that one.
-func (r *REST) ManagersOf(ctx context.Context, k *kafka.Kafka) (map[string]kafka.TopicReference, error) {
+// ManagersOf are the KafkaTopics of a Kafka that have its topics, by the topic's name on the brokers, where the topics have some ids. Claims see to it that
+// there is one for each. One that waits for a person because the topic of its name is somebody else's manages nothing, nor does one that has a topic of
+// another id: its own was in the cluster that the Kafka was before, or is not there any more. Another Kafka may be the same cluster: a topic that an
+// object there has is managed by that one.
+func (r *REST) ManagersOf(ctx context.Context, k *kafka.Kafka, ids map[string]broker.TopicID) (map[string]kafka.TopicReference, error) {
 	here := types.NamespacedName{Namespace: k.Namespace, Name: k.Name}
 	twins, err := r.plane.Clusters.Twins(ctx, here)
 	if err != nil {
@@ -35,8 +37,11 @@ func (r *REST) ManagersOf(ctx context.Context, k *kafka.Kafka) (map[string]kafka
 			if err != nil || says(topic, topics.ReasonTopicExists) || says(topic, topics.ReasonTopicReplaced) {
 				return err
 			}
-			// One that is not known to have the topic is about to, unless another has it.
 			name, has := topic.TopicName(), topic.Status.TopicID != "" || topic.Status.Partitions > 0
+			if id, there := ids[name]; !there || !topics.Mine(topic.Status.TopicID, topic.Spec.AdoptTopicID, id) {
+				return nil
+			}
+			// One that is not known to have the topic is about to, unless another has it.
 			if has && !known[name] || of == here {
 				managers[name], known[name] = kafka.TopicReference{Namespace: topic.Namespace, Name: topic.Name}, has
 			}
