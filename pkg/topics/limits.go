@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 )
 
 // MaxAdded is the number of partitions that one request may add. A KRaft controller writes a record for each, and no operation of a
@@ -76,8 +77,8 @@ func (l Load) TooMany(partitions, replicas int32, perBroker int) string {
 	if l.holds(n, perBroker) {
 		return ""
 	}
-	return fmt.Sprintf("the cluster has %d replicas of partitions on %d brokers and takes at most %d, which is %d a broker, as whoever runs kafka-apiserver has set by --replicas-per-broker; this would add %d",
-		l.Replicas, l.Brokers, int64(l.Brokers)*int64(perBroker), perBroker, n)
+	return fmt.Sprintf("the cluster has %s of partitions on %s and takes at most %d, which is %d a broker, as whoever runs kafka-apiserver has set by --replicas-per-broker; this would add %d",
+		plural.Of(l.Replicas, "replica", "replicas"), plural.Of(l.Brokers, "broker", "brokers"), int64(l.Brokers)*int64(perBroker), perBroker, n)
 }
 
 // holds tells whether so many more replicas fit.

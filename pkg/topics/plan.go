@@ -13,6 +13,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaconfig"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 )
 
 // Spec is what a topic should be.
@@ -146,7 +147,7 @@ func ReplicasDiffer(spec Spec, have int32) string {
 	if spec.Replicas == nil || *spec.Replicas == have || have == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d replicas are wanted and each partition has %d: reassign the partitions", *spec.Replicas, have)
+	return fmt.Sprintf("%s wanted and each partition has %d: reassign the partitions", plural.Of(*spec.Replicas, "replica is", "replicas are"), have)
 }
 
 // NamedIn is the setting of a topic that a broker's words are about: of the settings given the longest whose name they contain,

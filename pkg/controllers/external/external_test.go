@@ -47,6 +47,11 @@ func TestStatusSaysWhatTheBrokersSay(t *testing.T) {
 		t.Errorf("the listener is %+v", got)
 	}
 
+	info.Brokers = info.Brokers[:1]
+	if ready := meta.FindStatusCondition(status(newKafka(), info, nil, begin).Conditions, v1beta1.ConditionReady); ready.Message != "1 broker is registered" {
+		t.Errorf("of one broker it says %q", ready.Message)
+	}
+
 	known := newKafka()
 	known.Status = answered
 	away := status(known, said{}, errors.New("nobody is there"), begin.Add(time.Hour))

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
 
@@ -136,10 +137,10 @@ func (c *Controller) applyStatefulSet(ctx context.Context, kafka *v1beta1.Kafka,
 	}
 	switch {
 	case before == nil:
-		c.event(kafka, "StatefulSetCreated", "Create", "Created StatefulSet %s with %d pods", result.Name, ptr.Deref(result.Spec.Replicas, 0))
+		c.event(kafka, "StatefulSetCreated", "Create", "Created StatefulSet %s with %s", result.Name, plural.Of(ptr.Deref(result.Spec.Replicas, 0), "pod", "pods"))
 	case ptr.Deref(before.Spec.Replicas, 0) != ptr.Deref(result.Spec.Replicas, 0):
-		c.event(kafka, "Scaled", "Scale", "Scaled StatefulSet %s from %d to %d pods", result.Name,
-			ptr.Deref(before.Spec.Replicas, 0), ptr.Deref(result.Spec.Replicas, 0))
+		c.event(kafka, "Scaled", "Scale", "Scaled StatefulSet %s from %d to %s", result.Name,
+			ptr.Deref(before.Spec.Replicas, 0), plural.Of(ptr.Deref(result.Spec.Replicas, 0), "pod", "pods"))
 	default:
 		c.event(kafka, "StatefulSetChanged", "Update", "Changed StatefulSet %s", result.Name)
 	}

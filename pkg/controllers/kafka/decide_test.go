@@ -210,6 +210,24 @@ func TestAClusterBecomesReadyWithItsQuorum(t *testing.T) {
 	}
 }
 
+// Texts about one broker speak of one.
+func TestReadyOfOneBroker(t *testing.T) {
+	well := &observation{record: record{Mode: v1beta1.ModeZooKeeper}, info: &broker.ClusterInfo{Brokers: registered(false, 0)}}
+	lone := &observation{record: well.record, info: &broker.ClusterInfo{}}
+	pair := &observation{record: well.record, info: &broker.ClusterInfo{Brokers: registered(false, 0)}}
+	for want, got := range map[string]metav1.Condition{
+		"0 of 1 broker pod is ready":                                                   readyCondition(well, v1beta1.BrokerCounts{Desired: 1}, false),
+		"the broker is ready and registered":                                           readyCondition(well, v1beta1.BrokerCounts{Desired: 1, Ready: 1}, false),
+		"the broker pod is ready, broker 0 is not registered with the cluster":         readyCondition(lone, v1beta1.BrokerCounts{Desired: 1, Ready: 1}, false),
+		"all 2 broker pods are ready, broker 1 is not registered with the cluster":     readyCondition(pair, v1beta1.BrokerCounts{Desired: 2, Ready: 2}, false),
+		"all 3 broker pods are ready, brokers 1,2 are not registered with the cluster": readyCondition(pair, v1beta1.BrokerCounts{Desired: 3, Ready: 3}, false),
+	} {
+		if got.Message != want {
+			t.Errorf("%q, want %q", got.Message, want)
+		}
+	}
+}
+
 // Who is about to go is asked about of two brokers, one of which may not have heard of a replica.
 func TestHostingIsTheMostThatABrokerTells(t *testing.T) {
 	on := func(replicas ...int32) *broker.Snapshot {

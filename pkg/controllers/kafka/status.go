@@ -17,6 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 )
 
@@ -148,11 +149,11 @@ func readyCondition(o *observation, counts v1beta1.BrokerCounts, wasReady bool) 
 	c := metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse}
 	switch {
 	case counts.Ready < counts.Desired:
-		c.Reason, c.Message = reasonBrokersNotReady, fmt.Sprintf("%d of %d broker pods are ready", counts.Ready, counts.Desired)
+		c.Reason, c.Message = reasonBrokersNotReady, fmt.Sprintf("%d of %s", counts.Ready, plural.Of(counts.Desired, "broker pod is ready", "broker pods are ready"))
 	case o.info == nil:
 		c.Status, c.Reason = metav1.ConditionUnknown, reasonNoAnswer
 		// Why is in the log: the error's words vary from call to call, and each would be another status.
-		c.Message = fmt.Sprintf("all %d broker pods are ready, but no broker answers the controllers", counts.Desired)
+		c.Message = plural.All(counts.Desired, "broker pod is ready", "broker pods are ready") + ", but no broker answers the controllers"
 	default:
 		registered := unfenced(o.info)
 		var missing []int32
@@ -163,16 +164,18 @@ func readyCondition(o *observation, counts v1beta1.BrokerCounts, wasReady bool) 
 		}
 		if len(missing) > 0 {
 			c.Reason = reasonNotRegistered
-			c.Message = fmt.Sprintf("all %d broker pods are ready, brokers %s are not registered with the cluster", counts.Desired, render.FormatIDs(missing))
+			ids := render.FormatIDs(missing)
+			c.Message = fmt.Sprintf("%s, %s not registered with the cluster", plural.All(counts.Desired, "broker pod is ready", "broker pods are ready"),
+				plural.Word(len(missing), "broker "+ids+" is", "brokers "+ids+" are"))
 			break
 		}
 		if !wasReady && !o.led() {
 			c.Reason = reasonNoQuorum
-			c.Message = fmt.Sprintf("all %d brokers are ready and registered, but the metadata quorum does not answer through them", counts.Desired)
+			c.Message = plural.All(counts.Desired, "broker is", "brokers are") + " ready and registered, but the metadata quorum does not answer through " + plural.Word(counts.Desired, "it", "them")
 			break
 		}
 		c.Status, c.Reason = metav1.ConditionTrue, reasonReady
-		c.Message = fmt.Sprintf("all %d brokers are ready and registered", counts.Desired)
+		c.Message = plural.All(counts.Desired, "broker is", "brokers are") + " ready and registered"
 	}
 	return c
 }
@@ -194,9 +197,9 @@ func progressingCondition(o *observation, ready metav1.Condition, before v1beta1
 		c.Reason, c.Message = reasonCreating, "the cluster is being created: "+ready.Message
 	case o.scaling.Blocked != "":
 		c.Reason = reasonScaleInBlocked
-		c.Message = fmt.Sprintf("%d brokers are wanted, %d stay: %s", desired, o.scaling.Brokers, o.scaling.Blocked)
+		c.Message = fmt.Sprintf("%s wanted, %s: %s", plural.Of(desired, "broker is", "brokers are"), plural.Of(o.scaling.Brokers, "stays", "stay"), o.scaling.Blocked)
 	case scalingIn(o, desired):
-		c.Reason, c.Message = reasonScaling, fmt.Sprintf("brokers are leaving until %d are left", desired)
+		c.Reason, c.Message = reasonScaling, "brokers are leaving until "+plural.Of(desired, "is", "are")+" left"
 	case !isReady && (during(reasonScaling) || before.Desired != 0 && before.Desired < desired):
 		c.Reason, c.Message = reasonScaling, "brokers are joining: "+ready.Message
 	case len(resizing) > 0:
@@ -248,7 +251,8 @@ func degradedCondition(o *observation, ready, progressing metav1.Condition) meta
 		c.Reason, c.Message = o.problems[0].Reason, strings.Join(messages, "; ")
 	case len(lost) > 0:
 		c.Reason = reasonVoterLost
-		c.Message = fmt.Sprintf("nodes %s do not vote in the metadata quorum with the volume they have", render.FormatIDs(lost))
+		c.Message = fmt.Sprintf(plural.Word(len(lost), "node %s does not vote in the metadata quorum with the volume it has",
+			"nodes %s do not vote in the metadata quorum with the volume they have"), render.FormatIDs(lost))
 	case ready.Status == metav1.ConditionTrue && quorumLost(o):
 		c.Reason = reasonNoQuorum
 		c.Message = "the metadata quorum does not answer through the brokers; until it does, no topic can be created, changed or deleted, " +

@@ -20,6 +20,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
@@ -81,7 +82,8 @@ func (w *work) apply(ctx context.Context) (topics.Outcome, error) {
 	}
 	if done.Made && (before.Status.TopicID != "" || withoutID(&before)) {
 		c.event(topic, corev1.EventTypeWarning, "TopicRecreated", "Create",
-			"Topic %s was not on the brokers any more; made it again, empty, with %d partitions and %d replicas", want.Name, done.Have.Partitions, done.Have.Replicas)
+			"Topic %s was not on the brokers any more; made it again, empty, with %s and %s", want.Name,
+			plural.Of(done.Have.Partitions, "partition", "partitions"), plural.Of(done.Have.Replicas, "replica", "replicas"))
 	}
 	if done.Reverted != "" {
 		if c.reverts.add(w.key, topic, done.Reverted, c.clock.Now()) {

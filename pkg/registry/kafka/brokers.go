@@ -12,6 +12,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
@@ -72,7 +73,7 @@ func warnOfSilent(ctx context.Context, versions map[int32]broker.BrokerVersion) 
 		}
 	}
 	if silent > maxSilent {
-		warning.AddWarning(ctx, "", fmt.Sprintf("nor are those of %d more brokers", silent-maxSilent))
+		warning.AddWarning(ctx, "", "nor are those of "+plural.Of(silent-maxSilent, "more broker", "more brokers"))
 	}
 }
 

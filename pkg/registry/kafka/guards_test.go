@@ -92,7 +92,7 @@ func TestEveryGuardIsOnEveryWay(t *testing.T) {
 			Beside: external,
 		},
 		{
-			Name: "brokers that host something stay", Client: client, Code: 422, Words: "brokers 2 would go and host 3 replicas",
+			Name: "brokers that host something stay", Client: client, Code: 422, Words: "broker 2 would go and hosts 3 replicas",
 			Arrange: offence(func(namespace string) *v1beta1.Kafka { return newKafka(namespace) },
 				func(k *v1beta1.Kafka) { k.Spec.Brokers.Replicas = ptr.To[int32](2) }),
 			Beside: map[apiservertest.Way]apiservertest.Answer{

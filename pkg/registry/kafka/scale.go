@@ -15,6 +15,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/stored"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
@@ -169,6 +170,7 @@ func blocked(snapshot *broker.Snapshot, keep int32) string {
 		more = fmt.Sprintf(" and %d more", len(names)-namedTopics)
 		names = names[:namedTopics]
 	}
-	return fmt.Sprintf("brokers %s would go and host %d replicas of topics %s%s: move them away first",
-		strings.Trim(fmt.Sprint(ids), "[]"), hosted, strings.Join(names, ", "), more)
+	return fmt.Sprintf(plural.Word(len(ids), "broker %s would go and hosts %s of %s %s%s: move %s away first", "brokers %s would go and host %s of %s %s%s: move %s away first"),
+		strings.Trim(fmt.Sprint(ids), "[]"), plural.Of(hosted, "replica", "replicas"), plural.Word(len(names), "topic", "topics"), strings.Join(names, ", "), more,
+		plural.Word(hosted, "it", "them"))
 }

@@ -114,7 +114,7 @@ func TestScalingInIsRefusedWhileABrokerThatWouldGoHostsAReplica(t *testing.T) {
 		fake.CreateTopic(t, fmt.Sprintf("topic-%02d", i), 1, 3)
 	}
 	inEveryWay(t, k, 2, func(t *testing.T, err error) {
-		expectStatus(t, err, 422, "spec.brokers.replicas", "brokers 2 would go and host 12 replicas",
+		expectStatus(t, err, 422, "spec.brokers.replicas", "broker 2 would go and hosts 12 replicas",
 			"topic-00, topic-01, topic-02, topic-03, topic-04, topic-05, topic-06, topic-07, topic-08, topic-09 and 2 more")
 		if strings.Contains(err.Error(), "topic-10") {
 			t.Error("more than ten topics are named")
@@ -299,7 +299,7 @@ func TestScalingInSeesTopicsThatAreNotDescribedWhole(t *testing.T) {
 		code       int32
 		words      string
 	}{
-		"one is left out": {[]int32{0, 2, 3}, 422, "brokers 2 would go and host 3 replicas"},
+		"one is left out": {[]int32{0, 2, 3}, 422, "broker 2 would go and hosts 3 replicas"},
 		"none is told":    {nil, 503, "topic orders"},
 	} {
 		t.Run(name, func(t *testing.T) {

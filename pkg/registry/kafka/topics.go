@@ -14,6 +14,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/access"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
 
@@ -91,7 +92,8 @@ func mayListTopics(ctx context.Context, ask access.Reviewer, snapshot *broker.Sn
 	// What cannot be found out is not told.
 	may, unasked := ask.Namespaces(ctx, access.Topics, slices.Sorted(maps.Keys(namespaces)))
 	if unasked > 0 {
-		warning.AddWarning(ctx, "", fmt.Sprintf("which objects manage the topics of %d more namespaces is not told: it is to who may list KafkaTopics in all namespaces", unasked))
+		warning.AddWarning(ctx, "", fmt.Sprintf("which objects manage the topics of %s is not told: it is to who may list KafkaTopics in all namespaces",
+			plural.Of(unasked, "more namespace", "more namespaces")))
 	}
 	return may
 }

@@ -25,6 +25,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
@@ -255,6 +256,6 @@ func warn(ctx context.Context, kafkas []asked) {
 		}
 	}
 	if unsaid > 0 {
-		warning.AddWarning(ctx, "", fmt.Sprintf("consumer groups of %d more brokers or Kafkas are not in the list", unsaid))
+		warning.AddWarning(ctx, "", fmt.Sprintf("consumer groups of %s are not in the list", plural.Of(unsaid, "more broker or Kafka", "more brokers or Kafkas")))
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
 )
@@ -237,7 +238,7 @@ func commit(ctx context.Context, at place, targets map[broker.TopicPartition]int
 		}
 	}
 	if written > 0 {
-		status.ErrStatus.Message = fmt.Sprintf("%d of %d partitions were reset; %s", written, len(targets), status.ErrStatus.Message)
+		status.ErrStatus.Message = fmt.Sprintf("%d of %s reset; %s", written, plural.Of(len(targets), "partition was", "partitions were"), status.ErrStatus.Message)
 	}
 	return status
 }

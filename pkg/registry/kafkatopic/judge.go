@@ -11,6 +11,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
@@ -227,7 +228,7 @@ func (kind) JudgeAlone(topic, before *kafka.KafkaTopic) error {
 		errs = append(errs, field.Invalid(partitionsField, *topic.Spec.Partitions, problem))
 	}
 	if was, is := before.Status.Partitions, topic.Spec.Partitions; is != nil && *is < was {
-		errs = append(errs, field.Invalid(field.NewPath("spec", "partitions"), *is, fmt.Sprintf("the topic has %d partitions, and partitions only grow", was)))
+		errs = append(errs, field.Invalid(field.NewPath("spec", "partitions"), *is, fmt.Sprintf("the topic has %s, and partitions only grow", plural.Of(was, "partition", "partitions"))))
 	}
 	// A topic that was not made yet can still have any number.
 	if was := before.Status.Replicas; was > 0 && before.Status.TopicID != "" && !ptr.Equal(topic.Spec.Replicas, before.Spec.Replicas) {

@@ -14,6 +14,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/views"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
@@ -128,11 +129,11 @@ func validateBrokers(ctx context.Context, t resolver.Target, next, old *kafka.Ka
 		// moment longer than the move is listed.
 		if want := int(ptr.Deref(t.Topic.Spec.Replicas, int32(has))); len(entry.Replicas) != want && len(entry.Replicas) != has {
 			errs = append(errs, field.Invalid(path, entry.Replicas,
-				fmt.Sprintf("the topic has %d replicas a partition; changing their number is not served yet", want)))
+				fmt.Sprintf("the topic has %s a partition; changing their number is not served yet", plural.Of(want, "replica", "replicas"))))
 		}
 		for j, id := range entry.Replicas {
 			if !alive[id] {
-				errs = append(errs, field.Invalid(path.Index(j), id, fmt.Sprintf("no such broker serves; brokers %v do", ids)))
+				errs = append(errs, field.Invalid(path.Index(j), id, fmt.Sprintf(plural.Word(len(ids), "no such broker serves; broker %v does", "no such broker serves; brokers %v do"), ids)))
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
@@ -33,7 +34,7 @@ func partitionsProblem(have broker.Topic, want *int32, path *field.Path) *field.
 	if want == nil || int(*want) >= len(have.Partitions) {
 		return nil
 	}
-	return field.Invalid(path, *want, fmt.Sprintf("topic %s has %d partitions, and partitions only grow", have.Name, len(have.Partitions)))
+	return field.Invalid(path, *want, fmt.Sprintf("topic %s has %s, and partitions only grow", have.Name, plural.Of(len(have.Partitions), "partition", "partitions")))
 }
 
 // planned is the part of a topic's spec that the brokers carry out.

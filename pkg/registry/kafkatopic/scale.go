@@ -18,6 +18,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/brokered"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
@@ -106,7 +107,7 @@ func validateScale(t resolver.Target, scale *autoscalingv1.Scale) field.ErrorLis
 	case t.Topic.DeletionTimestamp != nil && int(want) != len(have.Partitions):
 		problem = validation.GoingAway(sub.ReplicasField)
 	case want < 1:
-		problem = field.Invalid(sub.ReplicasField, want, fmt.Sprintf("topic %s has %d partitions, and partitions only grow", have.Name, len(have.Partitions)))
+		problem = field.Invalid(sub.ReplicasField, want, fmt.Sprintf("topic %s has %s, and partitions only grow", have.Name, plural.Of(len(have.Partitions), "partition", "partitions")))
 	default:
 		problem = partitionsProblem(have, &want, sub.ReplicasField)
 	}

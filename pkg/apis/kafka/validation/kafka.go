@@ -20,6 +20,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaconfig"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaversion"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 )
 
 // maxClusterName keeps "<name>-controller-<hash of ten>" within the 63 characters of a label value, which the
@@ -114,7 +115,7 @@ func validateQuorumStays(k, old *kafka.Kafka, path *field.Path) field.ErrorList 
 		return nil
 	}
 	return field.ErrorList{field.Invalid(path, *k.Spec.Brokers.Replicas,
-		fmt.Sprintf("the first %d brokers are the cluster's KRaft quorum and cannot be removed", voters))}
+		"the first "+plural.Word(voters, "broker is", plural.Of(voters, "", "brokers are"))+" the cluster's KRaft quorum and cannot be removed")}
 }
 
 func validateKafkaSpec(spec *kafka.KafkaSpec, path *field.Path) field.ErrorList {

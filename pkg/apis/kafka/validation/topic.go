@@ -13,6 +13,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaconfig"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 )
 
 // TopicNameProblems says why Kafka would refuse a topic name, or why we do; empty when nobody does.
@@ -166,7 +167,7 @@ func ValidatePartitions(next, old *kafka.KafkaTopicPartitions) field.ErrorList {
 	entries, had := next.Spec.Partitions, len(old.Spec.Partitions)
 	if len(entries) < had {
 		errs = append(errs, field.Invalid(path, len(entries),
-			fmt.Sprintf("the topic has %d partitions, and partitions only grow: list all of them", had)))
+			fmt.Sprintf("the topic has %s, and partitions only grow: list all of them", plural.Of(had, "partition", "partitions"))))
 	}
 	seen := map[int32]bool{}
 	for i, entry := range entries {
@@ -174,7 +175,8 @@ func ValidatePartitions(next, old *kafka.KafkaTopicPartitions) field.ErrorList {
 		switch {
 		case entry.Partition < 0 || int(entry.Partition) >= len(entries):
 			errs = append(errs, field.Invalid(at.Child("partition"), entry.Partition,
-				fmt.Sprintf("partitions are numbered from 0 without gaps, so %d entries are 0 to %d", len(entries), len(entries)-1)))
+				fmt.Sprintf("partitions are numbered from 0 without gaps, so %s 0%s", plural.Of(len(entries), "entry is", "entries are"),
+					plural.Word(len(entries), "", fmt.Sprintf(" to %d", len(entries)-1)))))
 		case seen[entry.Partition]:
 			errs = append(errs, field.Duplicate(at.Child("partition"), entry.Partition))
 		}

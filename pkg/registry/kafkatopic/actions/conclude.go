@@ -10,6 +10,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
@@ -28,7 +29,7 @@ func conclude(ctx context.Context, t resolver.Target, what string, partitions in
 		}
 		return status
 	}
-	live.Warn(ctx, fmt.Sprintf("%d of %d partitions were not %s", len(failures), partitions, what), all)
+	live.Warn(ctx, fmt.Sprintf("%d of %s not %s", len(failures), plural.Of(partitions, "partition was", "partitions were"), what), all)
 	return nil
 }
 

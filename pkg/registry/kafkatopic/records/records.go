@@ -19,6 +19,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
@@ -208,7 +209,7 @@ func warnOfFailures(ctx context.Context, written []broker.WrittenRecord) {
 		}
 	}
 	if failed > 0 {
-		live.Warn(ctx, fmt.Sprintf("%d of %d records were not written, see status.results", failed, len(written)), first)
+		live.Warn(ctx, fmt.Sprintf("%d of %s not written, see status.results", failed, plural.Of(len(written), "record was", "records were")), first)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 )
 
 // streams count the logs that are streamed, by cluster and user. A cluster has as many as broker.MaxReads at a time in this process, which
@@ -33,8 +34,8 @@ func (s *streams) take(ctx context.Context, cluster string) (release func(), err
 	own, left := s.open[cluster][who], broker.MaxReads-total
 	if own >= left {
 		return nil, apierrors.NewTooManyRequestsError(fmt.Sprintf(
-			"%d of the %d logs that are streamed from this cluster at the same time are yours, and %d are left, which are for others: end one of yours",
-			own, broker.MaxReads, left))
+			"%d of the %d logs that are streamed from this cluster at the same time %s yours, and %s left, for others: end one of yours",
+			own, broker.MaxReads, plural.Word(own, "is", "are"), plural.Of(left, "is", "are")))
 	}
 	if s.open == nil {
 		s.open = map[string]map[string]int{}
