@@ -76,6 +76,10 @@ func newOffsets(clusters *live.Clusters) *Offsets {
 		Target: func(ctx context.Context, name string) (standing, error) {
 			s, err := findGroup(ctx, clusters, name, (*broker.Cluster).Group)
 			if err == nil {
+				// Before a patch is told that there is no such group.
+				err = s.another(ctx)
+			}
+			if err == nil {
 				err = s.look(ctx)
 			}
 			return s, err
@@ -94,9 +98,6 @@ func newOffsets(clusters *live.Clusters) *Offsets {
 		Ask: func(ctx context.Context, s standing, next, _ *kafka.KafkaConsumerGroupOffsets) (map[broker.TopicPartition]int64, error) {
 			if s.found && s.group.IsActive() {
 				return nil, active(s.name, s.group)
-			}
-			if err := s.another(ctx); err != nil {
-				return nil, err
 			}
 			return targets(ctx, s, next)
 		},
@@ -118,7 +119,7 @@ func findGroup(ctx context.Context, clusters *live.Clusters, name string, ask as
 	return s, err
 }
 
-// another refuses to make a consumer group of an id that a group of another kind has. Brokers refuse it as well, when it is written.
+// another refuses an id that a group of another kind has, of which no offsets are written. Brokers refuse to make a consumer group of it as well.
 func (s standing) another(ctx context.Context) error {
 	if s.found {
 		return nil

@@ -86,5 +86,5 @@ func TestAShareGroupIsShown(t *testing.T) {
 	expectStatus(t, err, 422, "another kind: it is share")
 	err = server.Client.KafkaV1beta1().RESTClient().Patch(types.MergePatchType).Namespace(k.Object.Namespace).Resource("kafkaconsumergroups").Name("k.jobs").SubResource("offsets").
 		Body(body).Do(t.Context()).Error()
-	expectStatus(t, err, 404)
+	expectStatus(t, err, 422, "another kind: it is share")
 }
