@@ -59,6 +59,9 @@ func (m *misfits) put(of shape, pointer string, text json.RawMessage) {
 	if of.exact && !at.inStatus {
 		m.fields(at.of, text, at.path)
 	}
+	if member := strings.TrimPrefix(pointer, "/"); m.other == nil {
+		m.other = of.another(map[string]any{member: value})
+	}
 	m.value(at.of, value, at.path)
 }
 

@@ -18,7 +18,11 @@ import (
 const maxMisfits, maxShown = 16, 128
 
 // misfits are values that are none of their fields'.
-type misfits struct{ errs field.ErrorList }
+type misfits struct {
+	errs field.ErrorList
+	// other is the error of a patch to another kind of object.
+	other error
+}
 
 func (m *misfits) add(path *field.Path, value any, what string) {
 	if path == nil || len(m.errs) == maxMisfits {

@@ -33,8 +33,6 @@ func TestWhatDecodersTakeOrJudge(t *testing.T) {
 		"directives":           {types.StrategicMergePatchType, `{"metadata":{"labels":{"$retainKeys":["a"],"$patch":"replace"},"$setElementOrder/finalizers":["a"]},"spec":{"$patch":"delete"}}`},
 		"managed fields":       {"application/json", `{"metadata":{"managedFields":[{"manager":"a","operation":"Apply","time":"2026-01-31T12:00:00Z","fieldsV1":{"f:spec":{}}}]}}`},
 		"unknown fields":       {"application/json", `{"spec":{"nosuch":5,"Brokers":7}}`},
-		"another kind":         {"application/json", `{"kind":"KafkaTopic","spec":{"brokers":5}}`},
-		"another version":      {"application/json", `{"apiVersion":"kafka.openshift.io/v1","spec":{"brokers":5}}`},
 		"no object":            {"application/json", `[1]`},
 		"no JSON":              {"application/json", `{"spec":`},
 		"no YAML":              {types.ApplyYAMLPatchType, "\t:"},

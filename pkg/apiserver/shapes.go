@@ -112,13 +112,23 @@ func (c *bodyCheck) err() error {
 	switch c.media {
 	case string(types.JSONPatchType):
 		m.steps(c.shape, c.whole)
+		if m.other != nil {
+			return m.other
+		}
 	case runtime.ContentTypeJSON, string(types.MergePatchType), string(types.StrategicMergePatchType),
 		runtime.ContentTypeYAML, string(types.ApplyYAMLPatchType):
 		if c.cut {
 			break
 		}
 		value, text, err := c.parse()
-		if err != nil || !c.is(value) {
+		if err != nil {
+			break
+		}
+		if other := c.another(value); other != nil {
+			// What fields it has is judged of its own kind, if at all.
+			return other
+		}
+		if !c.is(value) {
 			break
 		}
 		if c.exact && c.fields == nil {
@@ -163,12 +173,29 @@ func mediaType(contentType string) string {
 	return media
 }
 
-// is tells whether a body is of this kind as far as it says. Decoders fill in what is null or "".
-func (s shape) is(value map[string]any) bool {
-	for key, want := range map[string]string{"kind": s.kind.Kind, "apiVersion": s.kind.GroupVersion().String()} {
-		if said := value[key]; said != nil && said != "" && said != want {
-			return false
+// is tells whether a body is of this kind as far as it says. Decoders fill in what is null or "", and what is no string is none of its field's.
+func (s shape) is(value map[string]any) bool { return len(s.differs(value)) == 0 }
+
+// differs says what a body has in the place of what this kind is called by.
+func (s shape) differs(value map[string]any) (texts []string) {
+	for _, is := range []struct{ member, want string }{{"kind", s.kind.Kind}, {"apiVersion", s.kind.GroupVersion().String()}} {
+		said, ok := value[is.member].(string)
+		if !ok || said == "" || said == is.want {
+			continue
 		}
+		if len(said) > maxShown {
+			said = strings.ToValidUTF8(said[:maxShown], "") + "…"
+		}
+		texts = append(texts, fmt.Sprintf("%s: the body says %q, and accepted is %q", is.member, said, is.want))
 	}
-	return true
+	return texts
+}
+
+// another refuses a body of another kind in words of the API: its decoder says what it did not fit into. The decoder may know other versions of kinds
+// that are Kubernetes' own.
+func (s shape) another(value map[string]any) error {
+	if texts := s.differs(value); len(texts) > 0 && s.kind.Group == kafka.GroupName {
+		return apierrors.NewBadRequest(strings.Join(texts, "; "))
+	}
+	return nil
 }
