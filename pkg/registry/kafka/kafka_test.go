@@ -260,6 +260,24 @@ func TestKafkaTables(t *testing.T) {
 	}
 }
 
+// Of an external Kafka that is Ready the table shows how many brokers its clients reach, and why not all.
+func TestTheTableOfADegradedKafka(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 2).Object
+	k.Status.ObservedGeneration, k.Status.Brokers = k.Generation, v1beta1.BrokerCounts{Desired: 2, Registered: 2, Ready: 1}
+	k.Status.Conditions = []metav1.Condition{
+		{Type: "Ready", Status: "True", Reason: "BrokersReady", Message: "1 of 2 brokers answer at the addresses that they advertise", LastTransitionTime: metav1.Now()},
+		{Type: "Degraded", Status: "True", Reason: "BrokersUnreachable", Message: "broker 1 is not reached", LastTransitionTime: metav1.Now()},
+	}
+	if _, err := kafkas(k.Namespace).UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, rows := table(t, k.Namespace, "", "")
+	if row := rows[0]; row[3] != "1/2" || row[4] != "True" || row[8] != "broker 1 is not reached" {
+		t.Errorf("the row is %v", row)
+	}
+}
+
 // table gets what kubectl prints: the columns, the wide ones in brackets, and the rows.
 func table(t *testing.T, namespace, name, subresource string) (columns []string, rows [][]any) {
 	t.Helper()
