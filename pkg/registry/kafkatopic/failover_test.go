@@ -4,17 +4,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kversion"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
+	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 )
 
-// What was asked of one cluster and not answered says nothing of what another one has, which the Kafka stands for from then on: a mirror has
-// topics of the same names, partitions and settings, the quiet ones without a record.
-func TestALostCreateIsOfTheClusterThatWasAsked(t *testing.T) {
-	t.Parallel()
+// twoSites is a Kafka that stands for one cluster, and another cluster that its addresses may lead to. Its user may not take over topics.
+type twoSites struct {
+	*latecomer
+	recovery *apiservertest.Kafka
+}
+
+func newTwoSites(t *testing.T) *twoSites {
+	t.Helper()
 	s, err := apiservertest.Start(apiservertest.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -24,35 +31,142 @@ func TestALostCreateIsOfTheClusterThatWasAsked(t *testing.T) {
 	if err := s.Client.KafkaV1beta1().Kafkas(recovery.Object.Namespace).Delete(t.Context(), recovery.Object.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	recovery.CreateTopic(t, "orders", 3, 2)
+	user, _ := s.As(t, without("own"))
+	b := &twoSites{&latecomer{Server: s, t: t, k: site, user: user}, recovery}
 	kafkas := s.Client.KafkaV1beta1().Kafkas(site.Object.Namespace)
 	k, err := kafkas.Get(t.Context(), site.Object.Name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue, Reason: "BrokersReady"})
-	if k, err = kafkas.UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
+	if _, err = kafkas.UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	user, _ := s.As(t, without("own"))
-	l := &latecomer{Server: s, t: t, k: site, user: user}
-	loseCreate(site)
-	if _, err := create(user, newTopic(site, "orders")); err != nil {
+	return b
+}
+
+// failOver has the addresses lead to the other cluster, and somebody say that the Kafka stands for that one.
+func (b *twoSites) failOver() {
+	b.t.Helper()
+	b.k.LeadTo(b.recovery)
+	kafkas := b.Client.KafkaV1beta1().Kafkas(b.k.Object.Namespace)
+	k, err := kafkas.Get(b.t.Context(), b.k.Object.Name, metav1.GetOptions{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	k.Spec.External.ClusterID = "id-of-" + b.recovery.Object.Namespace
+	if _, err = kafkas.Update(b.t.Context(), k, metav1.UpdateOptions{}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// What was asked of one cluster and not answered says nothing of what another one has, which the Kafka stands for from then on: a mirror has
+// topics of the same names, partitions and settings, the quiet ones without a record.
+func TestALostCreateIsOfTheClusterThatWasAsked(t *testing.T) {
+	t.Parallel()
+	b := newTwoSites(t)
+	b.recovery.CreateTopic(t, "orders", 3, 2)
+	loseCreate(b.k)
+	if _, err := create(b.user, newTopic(b.k, "orders")); err != nil {
 		t.Fatal(err)
 	}
-	if err := topicsOf(user, site).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
+	if err := topicsOf(b.user, b.k).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	site.LeadTo(recovery)
-	if k, err = kafkas.Get(t.Context(), k.Name, metav1.GetOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	k.Spec.External.ClusterID = "id-of-" + recovery.Object.Namespace
-	if _, err = kafkas.Update(t.Context(), k, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	l.eventually("nothing is waited for", time.Second, func() bool { return l.claim() == nil })
-	if len(recovery.Topics(t)) == 0 {
+	b.failOver()
+	b.eventually("nothing is waited for", time.Second, func() bool { return b.claim() == nil })
+	if len(b.recovery.Topics(t)) == 0 {
 		t.Error("the topic of the other cluster was deleted")
+	}
+}
+
+// An object outlives the fail-over, and its claim becomes one about the other cluster with its next change. What the claim said of the first
+// one is not said of the other by that: its topic is somebody's, as it is that of no object.
+func TestAClaimThatFailsOverForgetsTheFirstCluster(t *testing.T) {
+	t.Parallel()
+	patch := func(client versioned.Interface, b *twoSites, spec string) error {
+		_, err := topicsOf(client, b.k).Patch(b.t.Context(), "orders", types.MergePatchType, []byte(`{"spec":`+spec+`}`), metav1.PatchOptions{})
+		return err
+	}
+	// needsOwn fails when somebody gets the topic that the other cluster has, who may not take over topics.
+	needsOwn := func(b *twoSites) {
+		brokersServeTo(b.t, b.Client, b.k, "orders")
+		expectStatus(b.t, patch(b.user, b, `{"config":{"retention.ms":"7000"}}`), 403, `"own"`)
+		if value := b.recovery.Config(b.t, "orders")["retention.ms"]; value == "7000" {
+			b.t.Error("the topic of the other cluster was changed")
+		}
+	}
+	mustCreate := func(b *twoSites, client versioned.Interface) {
+		if _, err := create(client, newTopic(b.k, "orders")); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	for name, tc := range map[string]struct {
+		// first is how the object comes to be on the first cluster, and says whether its claim says by that what the case is about.
+		first func(*twoSites) bool
+		then  func(*twoSites)
+	}{
+		"a right to take over": {
+			func(b *twoSites) bool {
+				b.k.Refuse()
+				mustCreate(b, b.Client)
+				b.recovery.Produce(b.t, "orders")
+				return b.claim().MayAdopt
+			},
+			needsOwn,
+		},
+		"a topic without an id": {
+			func(b *twoSites) bool {
+				b.k.Upgrade(kversion.V2_7_0())
+				b.recovery.Upgrade(kversion.V2_7_0())
+				mustCreate(b, b.user)
+				return b.claim().WithoutID != nil
+			},
+			needsOwn,
+		},
+		"what was asked for": {
+			func(b *twoSites) bool {
+				loseCreate(b.k)
+				mustCreate(b, b.user)
+				return len(b.claim().Wanted) > 0
+			},
+			needsOwn,
+		},
+		"what may come late": {
+			func(b *twoSites) bool {
+				loseCreate(b.k)
+				mustCreate(b, b.user)
+				b.recovery.DeleteTopic(b.t, "orders")
+				return len(b.claim().Unanswered) > 0
+			},
+			func(b *twoSites) {
+				if err := topicsOf(b.user, b.k).Delete(b.t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
+					b.t.Fatal(err)
+				}
+				// What is made under the name from now on is somebody's.
+				b.eventually("nothing is waited for", slowly, func() bool { return b.claim() == nil })
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newTwoSites(t)
+			b.recovery.CreateTopic(t, "orders", 3, 2)
+			if !tc.first(b) {
+				t.Fatalf("the claim is %+v", b.claim())
+			}
+			before := b.claim().ClusterUID
+			b.failOver()
+			// Brokers that are away cannot say whose the topic is, and the change is stored.
+			b.k.Refuse()
+			if err := patch(b.user, b, `{"driftPolicy":"Report"}`); err != nil {
+				t.Fatal(err)
+			}
+			if b.claim().ClusterUID == before {
+				t.Fatalf("the claim is still about the first cluster: %+v", b.claim())
+			}
+			b.k.Return()
+			tc.then(b)
+		})
 	}
 }
