@@ -4,13 +4,11 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,14 +19,11 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/test/bench/process"
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
+	"kafka.openshift.io/kafka-apiserver/test/testbed"
 )
 
-func TestMain(m *testing.M) {
-	process.Main()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { testbed.Main(m) }
 
 const (
 	namespace  = "faults"
@@ -41,16 +36,14 @@ const (
 	breath = 20 * time.Millisecond
 	// recordsEach are those of one request.
 	recordsEach = 3
-	// patience bounds what brokers do in seconds, on a machine that is busy with other things.
-	patience = 2 * time.Minute
+	patience    = testbed.Patience
 )
 
-// bed is an API server in a process of its own before three brokers, which are controllers, too.
+// bed is an API server before three brokers, which are controllers, too.
 type bed struct {
+	*testbed.Bed
 	*testing.T
-	kafka *kafkaproc.Cluster
 	doors *doors
-	api   *process.APIServer
 	// small is the folder of the data of broker 0, on a file system of its own when there is one.
 	small string
 }
@@ -58,64 +51,39 @@ type bed struct {
 // startBed starts it. prepare is called with the folder of the data of broker 0 before that starts.
 func startBed(t *testing.T, prepare func(t *testing.T, folder string)) *bed {
 	t.Helper()
+	server := testbed.Start(t, namespace)
 	b := &bed{T: t, doors: newDoors(t)}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	dir := t.TempDir()
-	b.small = filepath.Join(dir, "kafka", "node-0", "data")
+	dir := filepath.Join(t.TempDir(), "kafka")
+	b.small = filepath.Join(dir, "node-0", "data")
 	if err := os.MkdirAll(b.small, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	prepare(t, b.small)
-	var both sync.WaitGroup
-	var errs [2]error
-	both.Go(func() {
-		b.kafka, errs[0] = kafkaproc.StartKRaft(ctx, kafkaproc.Options{Dir: filepath.Join(dir, "kafka"), Nodes: brokers, HeapMiB: 256, ControllerDoor: b.doors.open,
-			Config: map[string]string{
-				// Brokers that are not heard of are fenced after three seconds in place of nine.
-				"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500",
-				// A quarter of the heap is enough for what cleans logs.
-				"log.cleaner.dedupe.buffer.size": "4194304",
-			}})
-	})
-	both.Go(func() { b.api, errs[1] = process.StartAPIServer(ctx, filepath.Join(dir, "api")) })
-	both.Wait()
-	t.Cleanup(func() {
-		if b.api != nil {
-			if err := b.api.Stop(); err != nil {
-				t.Error(err)
-			}
-		}
-		if b.kafka != nil {
-			if err := b.kafka.Kill(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	if err := errors.Join(errs[:]...); err != nil {
+	kafka, err := kafkaproc.StartKRaft(ctx, kafkaproc.Options{Dir: dir, Nodes: brokers, HeapMiB: 256, ControllerDoor: b.doors.open, Config: map[string]string{
+		// Brokers that are not heard of are fenced after three seconds in place of nine.
+		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500",
+		// A quarter of the heap is enough for what cleans logs.
+		"log.cleaner.dedupe.buffer.size": "4194304",
+	}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.api.Client.KafkaV1beta1().Kafkas(namespace).Create(ctx, &v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Name: "k"},
-		Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: b.kafka.Bootstrap()}}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	b.Bed = server.Add(t, kafka, "k")
 	return b
 }
 
 // newTopic makes a topic whose records are safe with any two of the brokers.
 func (b *bed) newTopic(t *testing.T, name string) {
 	t.Helper()
-	if _, err := b.api.Client.KafkaV1beta1().KafkaTopics(namespace).Create(t.Context(), &v1beta1.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: v1beta1.KafkaTopicSpec{ClusterRef: v1beta1.ClusterReference{Name: "k"}, Partitions: ptr.To[int32](partitions), Replicas: ptr.To[int32](brokers),
-			Config: v1beta1.TopicConfig{"min.insync.replicas": "2"}}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	b.NewTopic(t, name, partitions, brokers, v1beta1.TopicConfig{"min.insync.replicas": "2"})
 }
 
 // write writes records with values of its own until it is told to stop, one request after the other. Of what it gives up itself it does not
 // know the outcome; those that come later must not be taken for it.
 func (b *bed) write(topic string, writer int, ledger *Ledger, stop <-chan struct{}) {
-	client := b.api.Client.KafkaV1beta1().RESTClient()
+	client := b.RESTClient()
 	for request := 0; ; request++ {
 		// The brokers' work is to fail and to come back, which others on the machine should let them do.
 		select {
@@ -165,17 +133,6 @@ func (b *bed) write(topic string, writer int, ledger *Ledger, stop <-chan struct
 	}
 }
 
-// client is another client of the brokers.
-func (b *bed) client(t *testing.T, options ...kgo.Opt) *kgo.Client {
-	t.Helper()
-	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.kafka.Bootstrap()...), kgo.RecordPartitioner(kgo.ManualPartitioner())}, options...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return client
-}
-
 // live are the brokers that one of them believes to be alive, and what it knows of a topic.
 func (b *bed) live(ctx context.Context, witness *kgo.Client, topic string) ([]int32, []kmsg.MetadataResponseTopicPartition, error) {
 	request := kmsg.NewPtrMetadataRequest()
@@ -200,22 +157,20 @@ func (b *bed) live(ctx context.Context, witness *kgo.Client, topic string) ([]in
 // until waits for what brokers do, as one of them tells it.
 func (b *bed) until(t *testing.T, what string, witness int, topic string, holds func(live []int32, partitions []kmsg.MetadataResponseTopicPartition) bool) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.kafka.Broker(witness).Addr))
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Kafka.Broker(witness).Addr))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
+	testbed.Until(t, fmt.Sprintf("broker %d tells that %s", witness, what), func() string {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
 		live, all, err := b.live(ctx, client, topic)
 		if err == nil && holds(live, all) {
-			return
+			return ""
 		}
-		if !pause(ctx, 100*time.Millisecond) {
-			t.Fatalf("broker %d does not tell that %s: %v alive, %+v, %v", witness, what, live, all, err)
-		}
-	}
+		return fmt.Sprintf("%v alive, %+v, %v", live, all, err)
+	})
 }
 
 // fenced waits until another broker does not count on one any more.
@@ -272,7 +227,7 @@ func (b *bed) read(t *testing.T, topic string) map[string][]Place {
 	for p := range int32(partitions) {
 		start[p] = kgo.NewOffset().AtStart()
 	}
-	client := b.client(t, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: start}))
+	client := b.Client(t, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: start}))
 	first, end := offsets(client, -2), offsets(client, -1)
 	if len(end) != partitions {
 		t.Fatalf("the ends are %v", end)

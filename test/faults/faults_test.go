@@ -71,7 +71,7 @@ func (b *bed) more(t *testing.T, ledger *Ledger) {
 
 // moveLeaders makes the next replica of each partition its leader, through the API.
 func moveLeaders(t *testing.T, b *bed, topic string, _ int) {
-	topics := b.api.Client.KafkaV1beta1().KafkaTopics(namespace)
+	topics := b.Topics()
 	now, err := topics.GetPartitions(t.Context(), topic, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -102,12 +102,12 @@ func moveLeaders(t *testing.T, b *bed, topic string, _ int) {
 // freeze stops the threads of a broker until the others have given it up.
 func freeze(t *testing.T, b *bed, topic string, round int) {
 	frozen := round % brokers
-	if err := b.kafka.Broker(frozen).Suspend(); err != nil {
+	if err := b.Kafka.Broker(frozen).Suspend(); err != nil {
 		t.Fatal(err)
 	}
 	b.fenced(t, topic, frozen)
 	pause(t.Context(), time.Second)
-	if err := b.kafka.Broker(frozen).Resume(); err != nil {
+	if err := b.Kafka.Broker(frozen).Resume(); err != nil {
 		t.Fatal(err)
 	}
 	b.alive(t, topic, frozen)
@@ -115,7 +115,7 @@ func freeze(t *testing.T, b *bed, topic string, round int) {
 
 // restart kills a broker and starts it again.
 func restart(t *testing.T, b *bed, topic string, round int) {
-	if err := b.kafka.Broker(round % brokers).Kill(); err != nil {
+	if err := b.Kafka.Broker(round % brokers).Kill(); err != nil {
 		t.Fatal(err)
 	}
 	b.start(t, round%brokers)
@@ -123,7 +123,7 @@ func restart(t *testing.T, b *bed, topic string, round int) {
 
 func (b *bed) start(t *testing.T, broker int) {
 	t.Helper()
-	if err := b.kafka.Broker(broker).Start(t.Context()); err != nil {
+	if err := b.Kafka.Broker(broker).Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -158,10 +158,10 @@ func TestRealAnswersAboutRecordsAreTrue(t *testing.T) {
 				doubled = value
 			}
 		}
-		if err := b.client(t).ProduceSync(t.Context(), &kgo.Record{Topic: topic, Partition: 2, Value: []byte(doubled)}).FirstErr(); err != nil {
+		if err := b.Client(t).ProduceSync(t.Context(), &kgo.Record{Topic: topic, Partition: 2, Value: []byte(doubled)}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.api.Client.KafkaV1beta1().KafkaTopics(namespace).Truncate(t.Context(), topic, &v1beta1.KafkaTopicTruncation{
+		if _, err := b.Topics().Truncate(t.Context(), topic, &v1beta1.KafkaTopicTruncation{
 			Spec: v1beta1.KafkaTopicTruncationSpec{Partitions: []v1beta1.TruncationTarget{{Partition: 0, BeforeOffset: ptr.To[int64](1)}}}}, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,7 @@ func isolate(t *testing.T, b *bed, topic string, round int) {
 	b.doors.isolate(cut)
 	defer b.doors.heal()
 	b.fenced(t, topic, cut)
-	if b.kafka.Broker(cut).PID() == 0 {
+	if b.Kafka.Broker(cut).PID() == 0 {
 		t.Errorf("broker %d has ended", cut)
 	}
 	pause(t.Context(), 2*time.Second)
@@ -69,7 +69,7 @@ func fill(t *testing.T, b *bed, _ string, _ int) {
 		t.Fatal(err)
 	}
 	select {
-	case <-b.kafka.Broker(0).Done():
+	case <-b.Kafka.Broker(0).Done():
 	case <-time.After(patience):
 		t.Fatal("the broker lives on without room on its disk")
 	}

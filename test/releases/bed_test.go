@@ -9,8 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -21,87 +20,25 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	typed "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/typed/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/test/bench/process"
-	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
+	"kafka.openshift.io/kafka-apiserver/test/testbed"
 )
 
-func TestMain(m *testing.M) {
-	process.Main()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { testbed.Main(m) }
 
 const (
 	namespace = "releases"
-	// patience bounds what brokers do in seconds, on a machine that is busy with other things.
-	patience = 2 * time.Minute
+	patience  = testbed.Patience
 )
 
-// server is an API server in a process of its own.
-type server struct{ typed.KafkaV1beta1Interface }
-
-func startServer(t *testing.T) server {
-	t.Helper()
-	api, err := process.StartAPIServer(t.Context(), filepath.Join(t.TempDir(), "api"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := api.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server{api.Client.KafkaV1beta1()}
-}
-
 // bed is a Kafka of one broker, known to the server by a name.
-type bed struct {
-	server
-	kafka *kafkaproc.Cluster
-	name  string
-}
-
-// add makes a running Kafka known to the server.
-func (s server) add(t *testing.T, kafka *kafkaproc.Cluster, name string) *bed {
-	t.Helper()
-	t.Cleanup(func() {
-		if err := kafka.Kill(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := s.Kafkas(namespace).Create(t.Context(), &v1beta1.Kafka{ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: v1beta1.KafkaSpec{External: &v1beta1.ExternalSpec{BootstrapServers: kafka.Bootstrap()}}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return &bed{s, kafka, name}
-}
-
-func (b *bed) topics() typed.KafkaTopicInterface { return b.KafkaTopics(namespace) }
+type bed struct{ *testbed.Bed }
 
 // newTopic makes a topic of that name on the brokers, of which old records stay.
 func (b *bed) newTopic(t *testing.T, name string, partitions int32, config v1beta1.TopicConfig) *v1beta1.KafkaTopic {
 	t.Helper()
 	all := v1beta1.TopicConfig{"retention.ms": "-1"}
-	for key, value := range config {
-		all[key] = value
-	}
-	topic, err := b.topics().Create(t.Context(), &v1beta1.KafkaTopic{ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: v1beta1.KafkaTopicSpec{ClusterRef: v1beta1.ClusterReference{Name: b.name}, Partitions: &partitions, Replicas: ptr.To[int32](1), Config: all}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return topic
-}
-
-// client is another client of the brokers.
-func (b *bed) client(t *testing.T, options ...kgo.Opt) *kgo.Client {
-	t.Helper()
-	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.kafka.Bootstrap()...), kgo.RecordPartitioner(kgo.ManualPartitioner())}, options...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return client
+	maps.Copy(all, config)
+	return b.NewTopic(t, name, partitions, 1, all)
 }
 
 // record is a record as all clients see it. Null and empty are not the same.
@@ -173,7 +110,7 @@ func content(t *testing.T, text, encoded *string) []byte {
 // log reads a topic through the API.
 func (b *bed) log(t *testing.T, topic string) []record {
 	t.Helper()
-	stream, err := b.topics().GetLog(topic, &v1beta1.KafkaTopicLogOptions{}).Stream(t.Context())
+	stream, err := b.Topics().GetLog(topic, &v1beta1.KafkaTopicLogOptions{}).Stream(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +164,7 @@ func (b *bed) write(t *testing.T, topic string, records []record) {
 		body.Spec.Records = append(body.Spec.Records, out)
 	}
 	for _, body := range bodies {
-		answer, err := b.topics().CreateRecords(t.Context(), topic, body, metav1.CreateOptions{})
+		answer, err := b.Topics().CreateRecords(t.Context(), topic, body, metav1.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +197,7 @@ func (b *bed) consumed(t *testing.T, topic string, count int, options ...kgo.Opt
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	client := b.client(t, append(options, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))...)
+	client := b.Client(t, append(options, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))...)
 	var records []record
 	for len(records) < count {
 		fetches := client.PollFetches(ctx)
@@ -276,26 +213,6 @@ func (b *bed) consumed(t *testing.T, topic string, count int, options ...kgo.Opt
 		})
 	}
 	return records
-}
-
-// until waits for what brokers do; now tells what is missing, "" when nothing is.
-func until(t *testing.T, what string, now func() string) {
-	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		missing := now()
-		if missing == "" {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("%s: %s", what, missing)
-		}
-	}
 }
 
 // dotless is a version in a name.

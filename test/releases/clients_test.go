@@ -23,6 +23,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc/cache"
+	"kafka.openshift.io/kafka-apiserver/test/testbed"
 )
 
 // pythonClient is the Python client that judges, as pip knows it.
@@ -84,13 +85,13 @@ func (p python) write(t *testing.T, b *bed, topic, codec string, records []recor
 			t.Fatal(err)
 		}
 	}
-	p.run(t, input.Bytes(), "write", b.kafka.Bootstrap()[0], topic, codec)
+	p.run(t, input.Bytes(), "write", b.Kafka.Bootstrap()[0], topic, codec)
 }
 
 func (p python) read(t *testing.T, b *bed, topic string, count int) []record {
 	t.Helper()
 	var records []record
-	for lines := json.NewDecoder(bytes.NewReader(p.run(t, nil, "read", b.kafka.Bootstrap()[0], topic, fmt.Sprint(count)))); lines.More(); {
+	for lines := json.NewDecoder(bytes.NewReader(p.run(t, nil, "read", b.Kafka.Bootstrap()[0], topic, fmt.Sprint(count)))); lines.More(); {
 		var r record
 		if err := lines.Decode(&r); err != nil {
 			t.Fatal(err)
@@ -108,7 +109,7 @@ func kcatRead(t *testing.T, b *bed, topic string) []record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	out := output(t, exec.CommandContext(ctx, "kcat", "-C", "-q", "-e", "-b", b.kafka.Bootstrap()[0], "-t", topic, "-p", "0", "-o", "beginning",
+	out := output(t, exec.CommandContext(ctx, "kcat", "-C", "-q", "-e", "-b", b.Kafka.Bootstrap()[0], "-t", topic, "-p", "0", "-o", "beginning",
 		"-X", "receive.message.max.bytes=100000000", "-X", "fetch.message.max.bytes=16000000", "-f", kcatFormat), nil)
 	var records []record
 	for in := bufio.NewReader(bytes.NewReader(out)); ; {
@@ -158,7 +159,7 @@ func kcatWrite(t *testing.T, b *bed, topic, codec string, r record) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	args := []string{"-P", "-q", "-b", b.kafka.Bootstrap()[0], "-t", topic, "-p", "0", "-z", codec, "-X", "message.max.bytes=16000000"}
+	args := []string{"-P", "-q", "-b", b.Kafka.Bootstrap()[0], "-t", topic, "-p", "0", "-z", codec, "-X", "message.max.bytes=16000000"}
 	for _, h := range r.Headers {
 		option := h.Name
 		if h.Value != nil {
@@ -212,8 +213,8 @@ func TestForeignClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := providePython(t)
-	s := startServer(t)
-	b := s.add(t, release{version: kafkaproc.Version4, kraft: true}.start(t), "foreign")
+	s := testbed.Start(t, namespace)
+	b := &bed{s.Add(t, release{version: kafkaproc.Version4, kraft: true}.start(t), "foreign")}
 	config := v1beta1.TopicConfig{"max.message.bytes": fmt.Sprint(largest + 1<<20)}
 	for _, codec := range slices.Sorted(maps.Keys(codecs)) {
 		t.Run("Python "+codec, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/test/testbed"
 )
 
 // committed are the offsets of a group on a topic, as the brokers tell another client.
@@ -49,12 +50,12 @@ func (b *bed) committed(t *testing.T, client *kgo.Client, group, topic string) m
 // tryGroup has a group that has read three records of each partition and left, of five, shown and put back.
 func tryGroup(t *testing.T, b *bed, group, topic string, of v1beta1.ConsumerGroupType) {
 	t.Helper()
-	client := b.client(t)
-	name := v1beta1.ConsumerGroupName(b.name, group)
+	client := b.Client(t)
+	name := v1beta1.ConsumerGroupName(b.Name, group)
 	var shown *v1beta1.KafkaConsumerGroup
-	until(t, "the group is empty", func() string {
+	testbed.Until(t, "the group is empty", func() string {
 		var err error
-		if shown, err = b.KafkaConsumerGroups(namespace).Get(t.Context(), name, metav1.GetOptions{}); err != nil {
+		if shown, err = b.Groups().Get(t.Context(), name, metav1.GetOptions{}); err != nil {
 			return err.Error()
 		}
 		if shown.Status.State != "Empty" {
@@ -65,14 +66,14 @@ func tryGroup(t *testing.T, b *bed, group, topic string, of v1beta1.ConsumerGrou
 	if shown.Status.Type != of || ptr.Deref(shown.Status.Lag, -1) != 4 {
 		t.Errorf("the group is %+v with a lag of %d, want type %s and 4", shown.Status, ptr.Deref(shown.Status.Lag, -1), of)
 	}
-	list, err := b.KafkaConsumerGroups(namespace).List(t.Context(), metav1.ListOptions{})
+	list, err := b.Groups().List(t.Context(), metav1.ListOptions{})
 	if err != nil || !slices.ContainsFunc(list.Items, func(g v1beta1.KafkaConsumerGroup) bool { return g.Name == name }) {
 		t.Errorf("the list lacks the group, %v", err)
 	}
 	if got := b.committed(t, client, group, topic); !maps.Equal(got, map[int32]int64{0: 3, 1: 3}) {
 		t.Errorf("committed are %v", got)
 	}
-	if _, err := b.KafkaConsumerGroups(namespace).UpdateOffsets(t.Context(), name, &v1beta1.KafkaConsumerGroupOffsets{ObjectMeta: metav1.ObjectMeta{Name: name},
+	if _, err := b.Groups().UpdateOffsets(t.Context(), name, &v1beta1.KafkaConsumerGroupOffsets{ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: v1beta1.KafkaConsumerGroupOffsetsSpec{Reset: []v1beta1.OffsetReset{
 			{Topic: topic, Partitions: []int32{0}, To: v1beta1.EarliestOffset},
 			{Topic: topic, Partitions: []int32{1}, Time: "2026-01-31T08:02:00Z"},
@@ -82,7 +83,7 @@ func tryGroup(t *testing.T, b *bed, group, topic string, of v1beta1.ConsumerGrou
 	if got := b.committed(t, client, group, topic); !maps.Equal(got, map[int32]int64{0: 0, 1: 2}) {
 		t.Errorf("after the reset committed are %v", got)
 	}
-	view, err := b.KafkaConsumerGroups(namespace).GetOffsets(t.Context(), name, metav1.GetOptions{})
+	view, err := b.Groups().GetOffsets(t.Context(), name, metav1.GetOptions{})
 	if err != nil || len(view.Status.Partitions) != 2 || ptr.Deref(view.Status.Lag, -1) != 8 {
 		t.Errorf("offsets are %+v, %v", view, err)
 	}
@@ -97,7 +98,7 @@ func (b *bed) grouped(t *testing.T, topic string) {
 
 func (b *bed) minutes(t *testing.T, topic string, from, count int) {
 	t.Helper()
-	client := b.client(t)
+	client := b.Client(t)
 	for p := range int32(2) {
 		for i := from; i < from+count; i++ {
 			if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Partition: p, Value: []byte("v"),
@@ -109,11 +110,11 @@ func (b *bed) minutes(t *testing.T, topic string, from, count int) {
 }
 
 func tryClassicGroups(t *testing.T, b *bed, _ release) {
-	topic, group := b.name+"-classic", "classic-readers"
+	topic, group := b.Name+"-classic", "classic-readers"
 	b.grouped(t, topic)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	member := b.client(t, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
+	member := b.Client(t, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
 	for read := 0; read < 6; {
 		fetches := member.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
@@ -124,7 +125,7 @@ func tryClassicGroups(t *testing.T, b *bed, _ release) {
 	if err := member.CommitUncommittedOffsets(ctx); err != nil {
 		t.Fatal(err)
 	}
-	stable, err := b.KafkaConsumerGroups(namespace).Get(ctx, v1beta1.ConsumerGroupName(b.name, group), metav1.GetOptions{})
+	stable, err := b.Groups().Get(ctx, v1beta1.ConsumerGroupName(b.Name, group), metav1.GetOptions{})
 	if err != nil || stable.Status.State != "Stable" || len(stable.Status.Members) != 1 || len(stable.Status.Members[0].Assignments) != 1 {
 		t.Errorf("while its member reads the group is %+v, %v", stable, err)
 	}
@@ -137,15 +138,15 @@ func tryConsumerGroups(t *testing.T, b *bed, r release) {
 	if !r.consumer {
 		return
 	}
-	topic, group := b.name+"-consumer", "consumer-readers"
+	topic, group := b.Name+"-consumer", "consumer-readers"
 	b.grouped(t, topic)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	args := []string{"--bootstrap-server", strings.Join(b.kafka.Bootstrap(), ","), "--group", group, "--topic", topic, "--from-beginning", "--max-messages", "6"}
+	args := []string{"--bootstrap-server", strings.Join(b.Kafka.Bootstrap(), ","), "--group", group, "--topic", topic, "--from-beginning", "--max-messages", "6"}
 	for _, property := range []string{"group.protocol=consumer", "auto.commit.interval.ms=100"} {
 		args = append(args, "--consumer-property", property)
 	}
-	if _, err := b.kafka.Tool(ctx, "org.apache.kafka.tools.consumer.ConsoleConsumer", args...); err != nil {
+	if _, err := b.Kafka.Tool(ctx, "org.apache.kafka.tools.consumer.ConsoleConsumer", args...); err != nil {
 		t.Fatal(err)
 	}
 	b.minutes(t, topic, 3, 2)

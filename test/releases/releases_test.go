@@ -23,6 +23,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/test/kafkaproc"
+	"kafka.openshift.io/kafka-apiserver/test/testbed"
 )
 
 // release is a version of Kafka, with ZooKeeper or without. KRaft mode of 2.8 was for trying only, and is not among them.
@@ -83,11 +84,11 @@ func TestEachRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := startServer(t)
+	s := testbed.Start(t, namespace)
 	for _, r := range all {
 		t.Run(r.version+" "+r.mode(), func(t *testing.T) {
 			begin := time.Now()
-			b := s.add(t, r.start(t), strings.ToLower("kafka-"+dotless(r.version)+"-"+r.mode()))
+			b := &bed{s.Add(t, r.start(t), strings.ToLower("kafka-"+dotless(r.version)+"-"+r.mode()))}
 			for _, part := range []struct {
 				name string
 				try  func(*testing.T, *bed, release)
@@ -107,11 +108,11 @@ func TestEachRelease(t *testing.T) {
 // given is the row of the release in the table of what each gives.
 func (b *bed) given(t *testing.T, r release) string {
 	t.Helper()
-	brokers, err := b.Kafkas(namespace).GetBrokers(t.Context(), b.name, metav1.GetOptions{})
+	brokers, err := b.Kafkas(namespace).GetBrokers(t.Context(), b.Name, metav1.GetOptions{})
 	if err != nil || len(brokers.Brokers) != 1 {
 		t.Fatalf("the brokers are %+v, %v", brokers, err)
 	}
-	topic := b.newTopic(t, b.name+"-given", 1, nil)
+	topic := b.newTopic(t, b.Name+"-given", 1, nil)
 	id := "yes"
 	if topic.Status.TopicID == "" {
 		id = "no"
@@ -147,7 +148,7 @@ func (b *bed) given(t *testing.T, r release) string {
 func (b *bed) gateway(t *testing.T) *broker.Cluster {
 	t.Helper()
 	gateway := broker.New(broker.Options{})
-	cluster := gateway.Cluster(broker.Target{Key: "releases/" + b.name + "/1", Bootstrap: b.kafka.Bootstrap()})
+	cluster := gateway.Cluster(broker.Target{Key: "releases/" + b.Name + "/1", Bootstrap: b.Kafka.Bootstrap()})
 	t.Cleanup(func() { gateway.Forget(cluster.Key()) })
 	return cluster
 }
@@ -180,8 +181,8 @@ func (b *bed) setting(t *testing.T, client *kgo.Client, topic, name string) stri
 
 // tryTopics makes, grows, changes and deletes a topic; another client says what came of it.
 func tryTopics(t *testing.T, b *bed, r release) {
-	client := b.client(t)
-	name := b.name + "-topics"
+	client := b.Client(t)
+	name := b.Name + "-topics"
 	b.newTopic(t, name, 2, v1beta1.TopicConfig{"cleanup.policy": "compact"})
 	if n := b.described(t, client, name); n != 2 {
 		t.Errorf("made with 2 partitions, there are %d", n)
@@ -193,32 +194,32 @@ func tryTopics(t *testing.T, b *bed, r release) {
 		func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](1) },
 		func(topic *v1beta1.KafkaTopic) { topic.Spec.Config["retention.ms"] = "soon" },
 	} {
-		topic, err := b.topics().Get(t.Context(), name, metav1.GetOptions{})
+		topic, err := b.Topics().Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		bad(topic)
-		if _, err := b.topics().Update(t.Context(), topic, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) {
+		if _, err := b.Topics().Update(t.Context(), topic, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) {
 			t.Errorf("a change that cannot be: %v, want 422", err)
 		}
 	}
-	topic, err := b.topics().Get(t.Context(), name, metav1.GetOptions{})
+	topic, err := b.Topics().Get(t.Context(), name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	topic.Spec.Partitions = ptr.To[int32](5)
 	topic.Spec.Config["cleanup.policy"], topic.Spec.Config["segment.ms"] = "delete", "3600000"
-	if _, err := b.topics().Update(t.Context(), topic, metav1.UpdateOptions{}); err != nil {
+	if _, err := b.Topics().Update(t.Context(), topic, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the change is there", func() string {
+	testbed.Until(t, "the change is there", func() string {
 		n, policy, segment := b.described(t, client, name), b.setting(t, client, name, "cleanup.policy"), b.setting(t, client, name, "segment.ms")
 		if n == 5 && policy == "delete" && segment == "3600000" {
 			return ""
 		}
 		return fmt.Sprintf("%d partitions, cleanup.policy=%s, segment.ms=%s", n, policy, segment)
 	})
-	view, err := b.topics().GetPartitions(t.Context(), name, metav1.GetOptions{})
+	view, err := b.Topics().GetPartitions(t.Context(), name, metav1.GetOptions{})
 	if err != nil || len(view.Status.Partitions) != 5 {
 		t.Fatalf("%+v, %v", view, err)
 	}
@@ -227,7 +228,7 @@ func tryTopics(t *testing.T, b *bed, r release) {
 			t.Errorf("partition %d is %+v", p.Partition, p)
 		}
 	}
-	if err := b.topics().Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+	if err := b.Topics().Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if r.withoutIDs {
@@ -236,7 +237,7 @@ func tryTopics(t *testing.T, b *bed, r release) {
 		}
 		return
 	}
-	until(t, "the topic is gone", func() string {
+	testbed.Until(t, "the topic is gone", func() string {
 		if n := b.described(t, client, name); n > 0 {
 			return fmt.Sprintf("it has %d partitions", n)
 		}
@@ -264,9 +265,9 @@ var codecs = map[string]kgo.CompressionCodec{
 // tryCodecs reads what another client writes in each codec, and has it read what is written here and compressed by the brokers.
 func tryCodecs(t *testing.T, b *bed, _ release) {
 	for _, codec := range slices.Sorted(maps.Keys(codecs)) {
-		theirs, ours := b.name+"-read-"+codec, b.name+"-written-"+codec
+		theirs, ours := b.Name+"-read-"+codec, b.Name+"-written-"+codec
 		b.newTopic(t, theirs, 1, nil)
-		produced(t, b.client(t, kgo.ProducerBatchCompression(codecs[codec])), theirs, fewRecords(codec))
+		produced(t, b.Client(t, kgo.ProducerBatchCompression(codecs[codec])), theirs, fewRecords(codec))
 		expectRecords(t, "read here, by another with "+codec, b.log(t, theirs), fewRecords(codec))
 		config := v1beta1.TopicConfig{"compression.type": codec}
 		if codec == "none" {
@@ -280,9 +281,9 @@ func tryCodecs(t *testing.T, b *bed, _ release) {
 
 // tryTransactions reads what was committed, and nothing of what was aborted.
 func tryTransactions(t *testing.T, b *bed, _ release) {
-	name := b.name + "-transactions"
+	name := b.Name + "-transactions"
 	b.newTopic(t, name, 1, nil)
-	client := b.client(t, kgo.TransactionalID(name))
+	client := b.Client(t, kgo.TransactionalID(name))
 	var committed []record
 	for i, how := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
 		if err := client.BeginTransaction(); err != nil {
@@ -300,7 +301,7 @@ func tryTransactions(t *testing.T, b *bed, _ release) {
 	b.write(t, name, fewRecords("plain"))
 	committed = append(committed, fewRecords("plain")...)
 	// Brokers answer the end of a transaction before it is in the partition.
-	until(t, "all that was committed is read", func() string {
+	testbed.Until(t, "all that was committed is read", func() string {
 		if n := len(b.log(t, name)); n < len(committed) {
 			return fmt.Sprintf("%d records of %d", n, len(committed))
 		}
@@ -311,9 +312,9 @@ func tryTransactions(t *testing.T, b *bed, _ release) {
 
 // tryMoves elects and moves where there is nowhere to go, which brokers refuse or do as ever.
 func tryMoves(t *testing.T, b *bed, _ release) {
-	name := b.name + "-moves"
+	name := b.Name + "-moves"
 	b.newTopic(t, name, 2, nil)
-	elected, err := b.topics().Elect(t.Context(), name, &v1beta1.KafkaTopicElection{}, metav1.CreateOptions{})
+	elected, err := b.Topics().Elect(t.Context(), name, &v1beta1.KafkaTopicElection{}, metav1.CreateOptions{})
 	if err != nil || len(elected.Status.Partitions) != 2 {
 		t.Fatalf("%+v, %v", elected, err)
 	}
@@ -332,16 +333,16 @@ func tryMoves(t *testing.T, b *bed, _ release) {
 	if moving, err := cluster.AllReassignments(t.Context()); err != nil || len(moving[name]) != 0 {
 		t.Errorf("%v moves, %v", moving, err)
 	}
-	view, err := b.topics().GetPartitions(t.Context(), name, metav1.GetOptions{})
+	view, err := b.Topics().GetPartitions(t.Context(), name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	view.Spec.Partitions[0].Replicas = []int32{7}
-	if _, err := b.topics().UpdatePartitions(t.Context(), name, view, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) {
+	if _, err := b.Topics().UpdatePartitions(t.Context(), name, view, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) {
 		t.Errorf("a move to a broker that is not there, through the API: %v, want 422", err)
 	}
 	b.write(t, name, fewRecords("x"))
-	truncated, err := b.topics().Truncate(t.Context(), name, &v1beta1.KafkaTopicTruncation{
+	truncated, err := b.Topics().Truncate(t.Context(), name, &v1beta1.KafkaTopicTruncation{
 		Spec: v1beta1.KafkaTopicTruncationSpec{Partitions: []v1beta1.TruncationTarget{{Partition: 0, BeforeOffset: ptr.To[int64](2)}}}}, metav1.CreateOptions{})
 	if err != nil || truncated.Status.Records != 2 {
 		t.Errorf("%+v, %v", truncated, err)
