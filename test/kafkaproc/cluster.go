@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,10 +78,15 @@ func (c *Cluster) ToolInput(ctx context.Context, input []byte, class string, arg
 
 // Tool runs one of Kafka's own command-line classes with that standard input and returns its standard output.
 func (d Distribution) Tool(ctx context.Context, input []byte, class string, args ...string) ([]byte, error) {
-	java := append(append([]string{}, jvmFlags(128)...), d.loggingFlag("tools-"), "-cp", d.Libs(), class)
+	return d.java(ctx, bytes.NewReader(input), d.Libs(), class, args...)
+}
+
+// java runs a class, or a program in one source file, and returns its standard output.
+func (d Distribution) java(ctx context.Context, input io.Reader, classPath, class string, args ...string) ([]byte, error) {
+	java := append(append([]string{}, jvmFlags(128)...), d.loggingFlag("tools-"), "-cp", classPath, class)
 	cmd := exec.Command("java", append(java, args...)...)
 	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &stdout, &stderr
 	done := make(chan struct{})
 	if err := StartTied(cmd, func() { close(done) }); err != nil {
 		return nil, fmt.Errorf("running %s: %w", class, err)

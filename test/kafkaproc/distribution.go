@@ -52,7 +52,7 @@ func Provision(ctx context.Context, version string) (Distribution, error) {
 	if err != nil {
 		return Distribution{}, err
 	}
-	pom, err := renderPOM(v)
+	pom, err := renderPOM(v, artifactsOf(v)...)
 	if err != nil {
 		return Distribution{}, err
 	}
@@ -125,6 +125,18 @@ func assemble(ctx context.Context, dir string, pom []byte, layout map[string][]b
 			return fmt.Errorf("laying out %s: %w", name, err)
 		}
 	}
+	if err := fetchJars(ctx, pom, filepath.Join(dir, "libs")); err != nil {
+		return err
+	}
+	jars, err := filepath.Glob(filepath.Join(dir, "libs", "kafka_2.13-*.jar"))
+	if err != nil || len(jars) != 1 {
+		return fmt.Errorf("mvn succeeded but left %d kafka_2.13 jars, want 1", len(jars))
+	}
+	return nil
+}
+
+// fetchJars copies the runtime dependencies of a pom into a folder.
+func fetchJars(ctx context.Context, pom []byte, dir string) error {
 	work, err := os.MkdirTemp("", "kafka-pom-")
 	if err != nil {
 		return fmt.Errorf("making a folder for the pom: %w", err)
@@ -134,13 +146,9 @@ func assemble(ctx context.Context, dir string, pom []byte, layout map[string][]b
 		return fmt.Errorf("writing the pom: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, "mvn", "--batch-mode", "--quiet", "--file", filepath.Join(work, "pom.xml"),
-		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(dir, "libs"))
+		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("fetching the jars with mvn dependency:copy-dependencies: %w\n%s", err, bytes.TrimSpace(out))
-	}
-	jars, err := filepath.Glob(filepath.Join(dir, "libs", "kafka_2.13-*.jar"))
-	if err != nil || len(jars) != 1 {
-		return fmt.Errorf("mvn succeeded but left %d kafka_2.13 jars, want 1", len(jars))
 	}
 	return nil
 }

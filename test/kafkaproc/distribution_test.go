@@ -14,7 +14,7 @@ func TestPOMNamesTheArtifactsOfItsVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pom, err := renderPOM(v)
+		pom, err := renderPOM(v, artifactsOf(v)...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,10 +58,10 @@ var pomTemplate = template.Must(template.New("pom").Parse(`<?xml version="1.0" e
 </project>
 `))
 
-// renderPOM returns a pom.xml whose runtime dependencies are the distribution of a version.
-func renderPOM(v release) ([]byte, error) {
+// renderPOM returns a pom.xml whose runtime dependencies are some artifacts for a version.
+func renderPOM(v release, artifacts ...string) ([]byte, error) {
 	var split [][]string
-	for _, c := range artifactsOf(v) {
+	for _, c := range artifacts {
 		split = append(split, strings.Split(c, ":"))
 	}
 	var out bytes.Buffer

@@ -31,6 +31,8 @@ type positions struct {
 	hidden map[string]error
 	// shared says that it is a share group: brokers count its lag, and members read the same partitions.
 	shared bool
+	// streams says that it is an application of Kafka Streams, which begins with what is there where it has committed nothing.
+	streams bool
 	// partial tells that there may be topics that brokers do not even name for that reason.
 	partial bool
 	// ranges are between start and high watermark, as Kafka's own tools count a lag. A partition that is gone has none.
@@ -39,7 +41,7 @@ type positions struct {
 
 // readPositions asks the coordinator for what a group has committed, and the leaders for where its partitions end.
 func readPositions(ctx context.Context, cluster *broker.Cluster, g broker.Group) (*positions, error) {
-	p := &positions{owners: map[broker.TopicPartition]broker.GroupMember{}, partial: g.Hidden != nil, shared: g.Type == broker.GroupShare}
+	p := &positions{owners: map[broker.TopicPartition]broker.GroupMember{}, partial: g.Hidden != nil, shared: g.Type == broker.GroupShare, streams: g.Type == broker.GroupStreams}
 	ask := cluster.CommittedOffsets
 	if p.shared {
 		ask = cluster.ShareOffsets
@@ -73,7 +75,7 @@ func readPositions(ctx context.Context, cluster *broker.Cluster, g broker.Group)
 	for _, refusal := range kafkaerr.Refusals(err) {
 		p.hidden[refusal.Object] = refusal
 	}
-	if g.Type == broker.GroupStreams {
+	if p.streams {
 		// A task reads of each of its topics that has a partition of its number.
 		maps.DeleteFunc(p.owners, func(at broker.TopicPartition, _ broker.GroupMember) bool {
 			topic, there := p.topics[at.Topic]
@@ -191,22 +193,27 @@ func (p *positions) rows() []kafka.ConsumerGroupOffset {
 				// Below zero where the log has lost its end, or the offset was never there: kafka-consumer-groups says so, too.
 				row.Lag = ptr.To(ends.End - committed.Offset)
 			}
+		case p.streams && row.EndOffset != nil:
+			// As kafka-streams-groups counts it.
+			row.Lag = ptr.To(ends.End - ends.Start)
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-// lag is how much is left to read, the sum over the partitions that can be read; nil when that of one of them is not known, or one may be missing. One that is ahead
-// of its end makes up for none that is behind.
+// lag is how much is left to read, the sum over the partitions that can be read; nil when that of one of them is not known, or one may be
+// missing. One that is ahead of its end makes up for none that is behind.
 func (p *positions) lag() *int64 {
 	if p.partial {
 		return nil
 	}
 	total := int64(0)
-	for at, committed := range p.committed {
+	for _, at := range p.partitions() {
+		committed, known := p.committed[at]
 		ends, there := p.ranges[at]
 		switch {
+		case !known && !p.streams:
 		case p.hidden[at.Topic] != nil:
 			return nil
 		case !there:
@@ -214,6 +221,8 @@ func (p *positions) lag() *int64 {
 			return nil
 		case p.shared:
 			total += *committed.Lag
+		case !known:
+			total += ends.End - ends.Start
 		default:
 			total += max(0, ends.End-committed.Offset)
 		}
