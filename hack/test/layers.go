@@ -52,17 +52,21 @@ func layers(root string) []layer {
 	}
 	return []layer{
 		{name: "unit", suites: []suite{
-			{name: "unit", dir: root, flags: []string{"-timeout", "10m"}, packages: []string{"./cmd/...", "./pkg/...", "./test/bench/...", "./test/e2e/harness", "./test/faults"}},
+			// Most of the time a test waits, for a loop that looks again or for a limit that passes, so that more of them run at once than there
+			// are cores. The packages that take longest begin first.
+			{name: "unit", dir: root, flags: []string{"-timeout", "10m", "-p", "3", "-parallel", "8"},
+				packages: []string{"./pkg/broker/...", "./pkg/registry/kafkatopic/...", "./pkg/controllers/topic/...", "./cmd/...", "./pkg/...",
+					"./test/bench/...", "./test/e2e/harness", "./test/faults", "./test/kafkaproc/..."}},
 			{name: "unit-hack", dir: hack, flags: []string{"-timeout", "5m"}, packages: []string{"./..."}},
 		}},
-		// The gateway's tests have brokers of their own, and both suites wait for brokers half of the time. The unit layer has run the other
-		// tests of the packages of the first, which takes less time than the second.
+		// The tests of the first suite have brokers of their own, and both suites wait for brokers half of the time. The unit layer has run the
+		// other tests of its packages. Either suite takes about as long as the other, so that none has the machine to itself for long.
 		{name: "integration", prepare: kubernetes, together: true, suites: []suite{
 			{name: "integration-broker", dir: root, flags: []string{"-tags", "integration", "-timeout", "20m", "-p", "1", "-run", "^TestReal"},
-				packages: []string{"./pkg/broker", "./test/faults"}},
+				packages: []string{"./pkg/broker", "./test/faults", "./test/kafkaproc"}},
 			// Most of the time a test waits for Java to start, or for a timeout.
 			{name: "integration", dir: root, flags: []string{"-tags", "integration", "-timeout", "30m", "-p", "1", "-parallel", "3"},
-				packages: []string{"./test/kafkaproc/...", "./test/integration/..."}},
+				packages: []string{"./test/integration/..."}},
 		}},
 		{name: "e2e", prepare: func(ctx context.Context) error { return makeUp(ctx, root) }, suites: []suite{
 			{name: "e2e", dir: root, flags: []string{"-tags", "e2e", "-timeout", "30m", "-count", "1", "-p", "1"},

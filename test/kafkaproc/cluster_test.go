@@ -1,3 +1,5 @@
+//go:build integration
+
 package kafkaproc_test
 
 import (
@@ -5,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,15 +21,9 @@ const (
 	limit        = 3 * time.Minute
 )
 
-// needsProcesses skips a test that starts real servers, in the short run and where they cannot be had.
-func needsProcesses(t *testing.T) context.Context {
+// bounded is a context for a test that starts real servers.
+func bounded(t *testing.T) context.Context {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts real servers")
-	}
-	if _, err := exec.LookPath("java"); err != nil {
-		t.Skip(kafkaproc.RequireTools("java", "mvn"))
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	return ctx
@@ -64,8 +59,8 @@ func runningThreads(t *testing.T, pid int) []string {
 	return running
 }
 
-func TestOneNodeKeepsItsTopicsOverEveryWayToEnd(t *testing.T) {
-	ctx := needsProcesses(t)
+func TestRealOneNodeKeepsItsTopicsOverEveryWayToEnd(t *testing.T) {
+	ctx := bounded(t)
 	options := kafkaproc.Options{Dir: t.TempDir()}
 	cluster, err := kafkaproc.StartKRaft(ctx, options)
 	if err != nil {
@@ -127,8 +122,8 @@ func TestOneNodeKeepsItsTopicsOverEveryWayToEnd(t *testing.T) {
 	}
 }
 
-func TestThreeNodesServeWithoutOne(t *testing.T) {
-	ctx := needsProcesses(t)
+func TestRealThreeNodesServeWithoutOne(t *testing.T) {
+	ctx := bounded(t)
 	cluster, err := kafkaproc.StartKRaft(ctx, kafkaproc.Options{Dir: t.TempDir(), Nodes: 3, HeapMiB: 256})
 	if err != nil {
 		t.Fatal(err)
@@ -143,8 +138,8 @@ func TestThreeNodesServeWithoutOne(t *testing.T) {
 	}
 }
 
-func TestZooKeeperMode(t *testing.T) {
-	ctx := needsProcesses(t)
+func TestRealZooKeeperMode(t *testing.T) {
+	ctx := bounded(t)
 	cluster, err := kafkaproc.StartZooKeeper(ctx, kafkaproc.ZooKeeperOptions{Dir: t.TempDir(), Servers: 3, Brokers: 2, HeapMiB: 256})
 	if err != nil {
 		t.Fatal(err)

@@ -168,6 +168,7 @@ func TestWhatComesAfterItsObjectWasDeleted(t *testing.T) {
 		}, some, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newLatecomer(t)
 			l.madeByAnother()
 			l.delete()
@@ -192,6 +193,7 @@ func TestANameUnderWhichSomethingMayComeLateIsFree(t *testing.T) {
 	t.Parallel()
 	for name, came := range map[string]bool{"it has not come": false, "it has come": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newLatecomer(t)
 			l.madeByAnother()
 			l.delete()
@@ -223,6 +225,7 @@ func TestWhatAControllerAskedForAnObjectThatIsGone(t *testing.T) {
 	t.Parallel()
 	for name, verbs := range map[string][]string{"a controller": nil, "somebody": {"own"}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s, err := apiservertest.Start(apiservertest.Options{})
 			if err != nil {
 				t.Fatal(err)
