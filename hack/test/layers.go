@@ -63,7 +63,7 @@ func layers(root string) []layer {
 		// other tests of its packages. Either suite takes about as long as the other, so that none has the machine to itself for long.
 		{name: "integration", prepare: kubernetes, together: true, suites: []suite{
 			{name: "integration-broker", dir: root, flags: []string{"-tags", "integration", "-timeout", "20m", "-p", "1", "-run", "^TestReal"},
-				packages: []string{"./pkg/broker", "./test/faults", "./test/kafkaproc"}},
+				packages: []string{"./pkg/broker", "./pkg/controllers/external", "./test/faults", "./test/kafkaproc"}},
 			// Most of the time a test waits for Java to start, or for a timeout.
 			{name: "integration", dir: root, flags: []string{"-tags", "integration", "-timeout", "30m", "-p", "1", "-parallel", "3"},
 				packages: []string{"./test/integration/..."}},

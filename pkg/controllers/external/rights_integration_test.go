@@ -33,7 +33,7 @@ func (a account) Security(context.Context) (*broker.Security, error) {
 }
 
 // What Kafka's own authorizer tells an account becomes a condition, which follows its ACLs.
-func TestRightsOfAnAccountByKafkasAuthorizer(t *testing.T) {
+func TestRealAuthorizerTellsTheRightsOfAnAccount(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	kafka, err := kafkaproc.StartKRaft(ctx, kafkaproc.Options{Dir: t.TempDir(),
