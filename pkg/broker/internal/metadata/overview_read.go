@@ -291,6 +291,8 @@ func checkPartitions(partitions []partitionEpoch) error {
 const (
 	// overviewWeight is how much memory a byte of such an answer takes beside what is kept of each topic.
 	overviewWeight = 1
+	// overviewMost is what a byte takes with what is kept of topics, measured on those that have one partition.
+	overviewMost = 8
 	// topicBytes is what is kept of a topic beside its name: 64 bytes of counts and of the name's place, 64 of what was heard, and the room that
 	// their maps have for more.
 	topicBytes = 220
@@ -309,7 +311,7 @@ func readOverview(l *wire.Link, judge judgement) (overview, error) {
 	req := kmsg.NewMetadataRequest()
 	req.Topics, req.AllowAutoTopicCreation = nil, false
 	req.SetVersion(version)
-	l.Conn.Intake.Weigh(overviewWeight)
+	l.Conn.Intake.Weigh(overviewWeight, overviewMost)
 	body, err := l.Send(&req)
 	if err != nil {
 		return overview{}, err

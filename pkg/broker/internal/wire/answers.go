@@ -119,14 +119,16 @@ type Intake struct {
 	key atomic.Int32
 	// weight is what a byte of the answer to it takes where that is not what LimitOf says; 0 where it is.
 	weight atomic.Int64
+	// most is what a byte of the answer may take while it is read, which is asked for before it is; 0 for the same.
+	most atomic.Int64
 	// Head are the first bytes of an answer's length, and left is how much of an answer is still to come.
 	Head []byte
 	Left int64
 	// Late cuts the connection when an answer does not arrive.
 	Late *time.Timer
 	held atomic.Pointer[func()]
-	// length is that of the answer that is being read, and charged is what it takes of the budget.
-	length, charged int64
+	// length is that of the answer that is being read, charged is what it takes of the budget, and had what it was given.
+	length, charged, had int64
 	// refused is why an answer is not read. sarama would go on behind its length.
 	refused atomic.Pointer[error]
 }
@@ -142,10 +144,15 @@ func NewIntake(answers *Answers) *Intake {
 func (i *Intake) Expect(key int16) {
 	i.key.Store(int32(key))
 	i.weight.Store(0)
+	i.most.Store(0)
 }
 
-// Weigh says how much memory a byte of the next answer takes.
-func (i *Intake) Weigh(weight int64) { i.weight.Store(weight) }
+// Weigh says how much memory a byte of the next answer takes at least, and what it may take with what is charged. It has that before it is read:
+// answers that each had a part of the budget, and waited for more, would wait for each other.
+func (i *Intake) Weigh(weight, most int64) {
+	i.weight.Store(weight)
+	i.most.Store(most)
+}
 
 func (i *Intake) limit() answerLimit {
 	limit := LimitOf(int16(i.key.Load()))
@@ -199,7 +206,7 @@ func (i *Intake) Follow(b []byte, abort func()) error {
 // admit waits until an answer of so many bytes may be read.
 func (i *Intake) admit(length int64, abort func()) error {
 	key, limit := int16(i.key.Load()), i.limit()
-	i.length, i.charged = length, 0
+	i.length, i.charged, i.had = length, 0, 0
 	if most := i.answers.Longest(limit); length > most {
 		if smallAnswers[key] {
 			// No broker answers that.
@@ -211,12 +218,16 @@ func (i *Intake) admit(length int64, abort func()) error {
 	if length <= FreeAnswer || fetch && length <= FreeFetch {
 		return nil
 	}
-	give, err := i.answers.take(i.Ctx, fetch, length*limit.weight)
+	had := length * limit.weight
+	if most := i.most.Load(); most > limit.weight {
+		had = min(length*most, i.answers.share)
+	}
+	give, err := i.answers.take(i.Ctx, fetch, had)
 	if err != nil {
 		return err
 	}
 	i.Settle()
-	i.charged = length * limit.weight
+	i.charged, i.had = length*limit.weight, had
 	if err := i.hold(give); err != nil {
 		return err
 	}
@@ -251,6 +262,11 @@ func (i *Intake) Charge(bytes int64) error {
 		key := kmsg.NameForKey(int16(i.key.Load()))
 		return &kafkaerr.TooLongError{Request: key, Length: i.length, Most: max(0, i.length-i.Left)}
 	}
+	if i.charged <= i.had {
+		return nil
+	}
+	// Of an answer that was small enough to need none, or takes more than any should.
+	i.had += bytes
 	give, err := i.answers.take(i.Ctx, false, bytes)
 	if err != nil {
 		return err
