@@ -58,7 +58,7 @@ type Owner struct {
 type Claim struct {
 	Name
 	// ClusterUID tells the Kafka from a later one of the same name, and where it is known the cluster that it stands for from one that it stands
-	// for later: behind a slash comes Kafka's own id of that.
+	// for later; see OnCluster.
 	ClusterUID types.UID `json:"clusterUID"`
 	// Owner is the object.
 	Owner Owner `json:"owner"`
@@ -128,14 +128,37 @@ func newest(wanted json.RawMessage, others []json.RawMessage) []json.RawMessage 
 }
 
 // OfKafka tells whether a claim is about the Kafka with a uid: another one of its name may have been there when it was written, or it may have
-// stood for another cluster. "" is a uid that is not known, and so that of any; so is the id of a cluster that is not told.
+// stood for another cluster. "" is a uid that is not known, and so that of any; so is the id of a cluster that is not told. But where somebody has
+// said which cluster a Kafka is, what was noted before any was known may be about another one, and is not about this.
 func (c *Claim) OfKafka(uid types.UID) bool {
 	if c.ClusterUID == "" || uid == "" {
 		return true
 	}
-	noted, notedCluster, _ := strings.Cut(string(c.ClusterUID), "/")
-	asked, askedCluster, _ := strings.Cut(string(uid), "/")
-	return noted == asked && (notedCluster == "" || askedCluster == "" || notedCluster == askedCluster)
+	noted, notedCluster, _ := cutCluster(c.ClusterUID)
+	asked, askedCluster, named := cutCluster(uid)
+	return noted == asked && (notedCluster == askedCluster || askedCluster == "" || notedCluster == "" && !named)
+}
+
+// Lacks tells whether a uid says which cluster the Kafka of a claim stands for, and the claim does not.
+func (c *Claim) Lacks(uid types.UID) bool {
+	_, noted, _ := cutCluster(c.ClusterUID)
+	_, told, _ := cutCluster(uid)
+	return noted == "" && told != ""
+}
+
+// OnCluster is the uid of a Kafka with the cluster that it stands for, as claims note it. named says that somebody has said so; else it is the
+// cluster that was the first to answer.
+func OnCluster(kafka types.UID, cluster string, named bool) types.UID {
+	if named {
+		cluster = "/" + cluster
+	}
+	return kafka + types.UID("/"+cluster)
+}
+
+func cutCluster(uid types.UID) (kafka, cluster string, named bool) {
+	kafka, cluster, _ = strings.Cut(string(uid), "/")
+	cluster, named = strings.CutPrefix(cluster, "/")
+	return kafka, cluster, named
 }
 
 // Revision is etcd's of the claim's last change, as it was read.
@@ -192,7 +215,7 @@ func (c *Claims) Get(ctx context.Context, of Name) (*Claim, error) {
 // *ClaimedError; one by the same owner is returned as it is.
 func (c *Claims) Take(ctx context.Context, claim Claim, object string) (*Claim, error) {
 	key := c.key(claim.Name)
-	value, err := json.Marshal(claim)
+	value, err := Encode(claim)
 	if err != nil {
 		return nil, fmt.Errorf("encode the claim on %s: %w", claim.Name, err)
 	}
@@ -230,7 +253,7 @@ func (c *Claims) Update(ctx context.Context, claim *Claim, change func(*Claim)) 
 	next := *claim
 	next.TombstonedIDs, next.Wanted, next.Unanswered = slices.Clone(claim.TombstonedIDs), slices.Clone(claim.Wanted), slices.Clone(claim.Unanswered)
 	change(&next)
-	value, err := json.Marshal(next)
+	value, err := Encode(next)
 	if err != nil {
 		return nil, fmt.Errorf("encode the claim on %s: %w", claim.Name, err)
 	}

@@ -321,6 +321,9 @@ func TestAClaimIsOfOneKafka(t *testing.T) {
 	}{
 		{"a", "a", true}, {"a", "b", false}, {"", "b", true}, {"a", "", true},
 		{"a/site", "a/site", true}, {"a/site", "a/recovery", false}, {"a/site", "b/site", false}, {"a", "a/site", true}, {"a/site", "a", true},
+		// Somebody has said which cluster it is.
+		{"a/site", "a//site", true}, {"a//site", "a/site", true}, {"a/site", "a//recovery", false}, {"a//site", "a//recovery", false}, {"a", "a//recovery", false},
+		{"", "a//recovery", true}, {"a//site", "a", true},
 	} {
 		if c := (Claim{ClusterUID: tc.claimed}); c.OfKafka(tc.asked) != tc.of {
 			t.Errorf("a claim of Kafka %q is of Kafka %q: %v", tc.claimed, tc.asked, !tc.of)
@@ -359,5 +362,25 @@ func TestAClaimOfNoID(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(*got, want) {
 			t.Errorf("%s is read as %+v, %v", value, got, err)
 		}
+	}
+}
+
+// What settings say takes no more in a claim than they do: etcd accepts 1.5 MiB.
+func TestAClaimIsNoLargerThanWhatItRemembers(t *testing.T) {
+	claims := NewClaims(shared.client, newPrefix())
+	config := map[string]string{}
+	for i := range 4 {
+		config[fmt.Sprint("setting-", i)] = strings.Repeat("<&>", 31<<10/3)
+	}
+	wanted, err := Encode(map[string]any{"partitions": 3, "config": config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := mustTake(t, claims, newClaim("orders", "one"))
+	if c, err = claims.Update(testContext(t), c, func(c *Claim) { c.Want(wanted); c.Await(wanted) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = claims.Update(testContext(t), c, func(c *Claim) { c.ReportedID, c.ReportedAs = "an-id", wanted }); err != nil {
+		t.Fatal(err)
 	}
 }

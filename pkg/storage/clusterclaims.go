@@ -39,7 +39,7 @@ func (c *ClusterClaims) key(id string) string { return c.prefix + url.PathEscape
 // Take claims a cluster that nobody has claimed, and returns the claim that stands: it may be somebody else's. taken tells whether it was
 // taken now.
 func (c *ClusterClaims) Take(ctx context.Context, claim ClusterClaim) (standing *ClusterClaim, taken bool, err error) {
-	value, err := json.Marshal(claim)
+	value, err := Encode(claim)
 	if err != nil {
 		return nil, false, fmt.Errorf("encode the claim on cluster %s: %w", claim.ClusterID, err)
 	}
@@ -75,7 +75,7 @@ func (c *ClusterClaims) Get(ctx context.Context, clusterID string) (*ClusterClai
 
 // Replace puts a claim in the place of one, if nobody changed that since it was read. Otherwise the error is ErrClaimChanged.
 func (c *ClusterClaims) Replace(ctx context.Context, standing *ClusterClaim, claim ClusterClaim) (*ClusterClaim, error) {
-	value, err := json.Marshal(claim)
+	value, err := Encode(claim)
 	if err != nil {
 		return nil, fmt.Errorf("encode the claim on cluster %s: %w", claim.ClusterID, err)
 	}

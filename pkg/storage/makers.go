@@ -54,7 +54,7 @@ func (m *Makers) Record(ctx context.Context, kafka types.UID, maker Maker) error
 		}
 		next := slices.DeleteFunc(known, func(other Maker) bool { return other.External == maker.External })
 		next = append([]Maker{maker}, next...)
-		value, err := json.Marshal(makersOf{Makers: next[:min(len(next), maxMakers)]})
+		value, err := Encode(makersOf{Makers: next[:min(len(next), maxMakers)]})
 		if err != nil {
 			return fmt.Errorf("encode who made a Kafka: %w", err)
 		}

@@ -99,6 +99,8 @@ func (r *Resolver) Of(kafka *v1beta1.Kafka) (broker.Target, bool) {
 			t.Security = source{resolver: r, key: t.Key, namespace: kafka.Namespace, external: external.DeepCopy()}
 		}
 		if id := Pinned(kafka); id != "" {
+			// Whoever has got hold of the cluster that a Kafka was never reaches by it the one that it is now.
+			t.Key += "/" + id
 			t.Gate = pin{kafka: kafka.Namespace + "/" + kafka.Name, id: id, confirmed: external.ClusterID != ""}
 		}
 		return t, len(t.Bootstrap) > 0 && r.identified(kafka, &t)

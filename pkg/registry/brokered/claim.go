@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -59,12 +60,12 @@ func (s *Store[T, H]) free(ctx context.Context, obj T, standing *storage.Claim) 
 
 // leftover is what a claim says of former owners. An id means the same topic on whichever Kafka; what is only known by what was asked for
 // was asked of one Kafka, and on a later one of its name it is somebody else's.
-func (w *write[T, H]) leftover(c *storage.Claim) Leftover {
+func (w *write[T, H]) leftover(c *storage.Claim, name storage.Name) Leftover {
 	if c == nil {
 		return Leftover{}
 	}
 	left := Leftover{IDs: tombstoned(c)}
-	if !c.Retain && c.OfKafka(w.hostUID) {
+	if !c.Retain && c.OfKafka(w.hostUID) && c.Name == name {
 		left.Wanted = c.Wanted
 		if w.store.awaited(c) {
 			left.Unanswered = c.Unanswered
@@ -114,7 +115,7 @@ func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Cla
 			}
 			return nil, Leftover{}, err
 		}
-		left := w.leftover(standing)
+		left := w.leftover(standing, wanted.Name)
 		taken, err := s.claims.Update(ctx, standing, func(c *storage.Claim) {
 			// What the former owner had made is the next one's to recognize, should nobody be asked now.
 			revised := wanted
@@ -127,6 +128,9 @@ func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Cla
 			}
 			if len(left.Unanswered) > 0 {
 				revised.Unanswered, revised.Asked = left.Unanswered, standing.Asked
+			}
+			if revised.ClusterUID == "" {
+				revised.ClusterUID = standing.ClusterUID
 			}
 			*c = revised
 		})
@@ -249,11 +253,18 @@ func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver boo
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	var withoutID json.RawMessage
+	var uid types.UID
 	if id == "" {
+		// What is known without an id is so on the cluster that was asked only.
 		withoutID = s.withoutID(ctx, obj)
+		var err error
+		if _, uid, err = s.kind.Host(ctx, obj, obj, false); err != nil && !s.backend.Away(err) {
+			klog.FromContext(ctx).Error(err, "Which cluster gave no id is not written to the claim", "claim", s.kind.Name(obj))
+		}
 	}
 	if err := s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
 		before := *c
+		moveTo(c, uid)
 		// That something else was to stay, which the object did not get in the end, says nothing of this.
 		c.ID, c.WithoutID, c.Server, c.Retain, c.Wanted = id, withoutID, "", takenOver || c.Retain && c.ID == id, nil
 		return !reflect.DeepEqual(before, *c)
@@ -269,6 +280,29 @@ func (s *Store[T, H]) withoutID(ctx context.Context, obj T) json.RawMessage {
 		klog.FromContext(ctx).Error(err, "What the brokers give no id to is not written to the claim", "claim", s.kind.Name(obj))
 	}
 	return has
+}
+
+// Doom notes that what has an id is about to be deleted for a stored object, or one that is being created, so that nobody takes it for its own when
+// there is no answer to that.
+func (s *Store[T, H]) Doom(ctx context.Context, obj T, id string) error {
+	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
+		changed := !slices.Contains(c.TombstonedIDs, id)
+		if changed {
+			c.TombstonedIDs = append(slices.Clone(c.TombstonedIDs), id)
+		}
+		return changed
+	})
+}
+
+// Spare takes back a Doom: what has the id stays.
+func (s *Store[T, H]) Spare(ctx context.Context, obj T, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	defer cancel()
+	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
+		before := len(c.TombstonedIDs)
+		c.TombstonedIDs = slices.DeleteFunc(slices.Clone(c.TombstonedIDs), func(doomed string) bool { return doomed == id })
+		return len(c.TombstonedIDs) != before
+	})
 }
 
 // Keep notes that what a stored object is about to have was somebody's before, so that it stays with an object that leaves that open.
@@ -324,8 +358,7 @@ func moveTo(c *storage.Claim, uid types.UID) {
 	if !c.OfKafka(uid) {
 		c.MayAdopt, c.Wanted, c.WithoutID, c.Unanswered = false, nil, nil, nil
 	}
-	if len(uid) > len(c.ClusterUID) || !c.OfKafka(uid) {
-		// The cluster that the Kafka stands for may have become known.
+	if !c.OfKafka(uid) || c.Lacks(uid) {
 		c.ClusterUID = uid
 	}
 }

@@ -114,7 +114,7 @@ func (w *write[T, H]) judgeCreate(ctx context.Context, obj T) error {
 		return nil
 	}
 	var none T
-	w.verdict, err = s.kind.Judge(asking, w.host, obj, none, w.leftover(standing))
+	w.verdict, err = s.kind.Judge(asking, w.host, obj, none, w.leftover(standing, s.kind.Name(obj)))
 	if s.backend.Away(err) {
 		w.away = err
 		return nil

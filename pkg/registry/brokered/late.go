@@ -72,6 +72,7 @@ func (s *Store[T, H]) Lost(ctx context.Context, obj T, absent bool) error {
 	}
 	name := s.kind.Name(obj)
 	note := func(c *storage.Claim) {
+		moveTo(c, uid)
 		s.await(c, wanted)
 		if absent && c.Owner.UID == obj.GetUID() {
 			c.Want(wanted)
@@ -86,7 +87,7 @@ func (s *Store[T, H]) Lost(ctx context.Context, obj T, absent bool) error {
 			tombstone := storage.Claim{Name: name, ClusterUID: uid, Owner: ownerOf(obj), Since: s.clock.Now()}
 			note(&tombstone)
 			_, err = s.claims.Take(ctx, tombstone, "")
-		case !standing.OfKafka(uid):
+		case !standing.OfKafka(uid), standing.Name != name:
 			return nil
 		default:
 			_, err = s.claims.Update(ctx, standing, note)
@@ -111,13 +112,17 @@ func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool,
 	if err != nil {
 		return false, err
 	}
-	if !found || !c.OfKafka(uid) || s.watched(c) >= lateFor {
+	if !found || s.watched(c) >= lateFor {
 		return true, s.store.claims.Drop(ctx, c)
 	}
 	// Before the name is looked for: who comes back in between did not serve without it.
 	members, err := kind.Members(ctx, host)
 	if err != nil {
 		return false, err
+	}
+	if !c.OfKafka(uid) {
+		// It has answered, so that the id of the cluster is not mistyped.
+		return true, s.store.claims.Drop(ctx, c)
 	}
 	id, there, err := kind.Has(ctx, host, c.Name)
 	if err != nil || there && slices.Contains(tombstoned(c), id) {
@@ -151,6 +156,10 @@ func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool,
 		kept, err := s.remove(ctx, c, []string{mine})
 		if err == nil && kept {
 			return true, s.store.claims.Drop(ctx, c)
+		}
+		if s.store.backend.Unknown(err) {
+			// It may go yet, so that nobody is to have it.
+			return false, err
 		}
 		// By the time of another try somebody may use it, so that it is looked at anew.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)

@@ -2,6 +2,7 @@ package brokered
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,6 +34,7 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 	}
 	// The names that objects hold are kept as hashes: of a hundred thousand objects these are some megabytes, and a list of the objects hundreds.
 	held, seed := map[uint64]struct{}{}, maphash.MakeSeed()
+	byCluster := map[types.NamespacedName][]storage.Name{}
 	holds := func(owner types.UID, name storage.Name) uint64 {
 		return maphash.Comparable(seed, holder{owner, name})
 	}
@@ -44,12 +46,20 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 		if len(c.TombstonedIDs) > 0 || !stored || s.unrecorded(owner, c) {
 			s.pending.add(c.Name, s.store.clock.Now())
 		}
+		if len(c.Wanted)+len(c.Unanswered) > 0 || c.WithoutID != nil {
+			byCluster[c.Cluster] = append(byCluster[c.Cluster], c.Name)
+		}
 		if stored {
 			held[holds(c.Owner.UID, c.Name)] = struct{}{}
 		}
 		return nil
 	}); err != nil {
 		return err
+	}
+	for cluster, names := range byCluster {
+		if err := s.place(ctx, cluster, names); err != nil && !s.store.backend.Away(err) {
+			return err
+		}
 	}
 	for options := (&metainternalversion.ListOptions{Limit: scanPage}); ; {
 		list, err := s.store.List(inNamespace(ctx, metav1.NamespaceAll), options)
@@ -72,6 +82,38 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 		}
 		options.Continue = page.GetContinue()
 	}
+}
+
+// place writes to claims that say what was asked of a host, and not which cluster that stood for, which one it is: they were written before that was
+// known. A host that stands for another cluster one day does not have what was asked of this one.
+func (s *Sweeper[T, H]) place(ctx context.Context, cluster types.NamespacedName, names []storage.Name) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	host, uid, found, err := s.store.backend.Host(ctx, cluster)
+	if err != nil || !found {
+		return err
+	}
+	answered := false
+	for _, name := range names {
+		c, err := s.store.claims.Get(ctx, name)
+		if err != nil {
+			return err
+		}
+		if c == nil || !c.OfKafka(uid) || !c.Lacks(uid) {
+			continue
+		}
+		if !answered {
+			// The id may be mistyped as long as nobody has answered who has it.
+			if _, err := s.store.kind.Members(ctx, host); err != nil {
+				return err
+			}
+			answered = true
+		}
+		if _, err := s.store.claims.Update(ctx, c, func(c *storage.Claim) { moveTo(c, uid) }); err != nil && !errors.Is(err, storage.ErrClaimChanged) {
+			return err
+		}
+	}
+	return nil
 }
 
 // scanPage is how many objects a scan has in memory at a time.

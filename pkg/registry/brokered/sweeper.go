@@ -281,6 +281,12 @@ func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Cl
 	if err != nil {
 		return c, err
 	}
+	if found && !c.OfKafka(uid) {
+		// The id of the cluster may be mistyped as long as it has not answered.
+		if _, err := s.store.kind.Members(ctx, host); err != nil {
+			return c, err
+		}
+	}
 	if !found || !c.OfKafka(uid) {
 		none := *c
 		none.Wanted, none.ReportedID = nil, ""

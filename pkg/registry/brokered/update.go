@@ -71,7 +71,7 @@ func (w *write[T, H]) answerUpdate(ctx context.Context, out runtime.Object) (run
 		w.warn(ctx)
 		return obj, nil
 	}
-	if w.store.kind.ReportedID(obj) == "" {
+	if w.away == nil && w.store.kind.ReportedID(obj) == "" {
 		if err := w.store.noteHost(ctx, obj, w.hostUID); err != nil {
 			klog.FromContext(ctx).Info("Which Kafka an object is on is not in the claim", "claim", w.store.kind.Name(obj), "err", err)
 		}

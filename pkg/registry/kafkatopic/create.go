@@ -100,11 +100,18 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 	problems := disagreements(topic, nil, have, config)
 	switch {
 	case ours && len(problems) > 0:
-		gone, err := k.deleteFormer(ctx, cluster, topic, []string{have.ID.String()})
+		id := have.ID.String()
+		if err := k.topics.Doom(ctx, topic, id); err != nil {
+			return none, err
+		}
+		gone, err := k.deleteFormer(ctx, cluster, topic, []string{id})
 		if err != nil {
 			return none, err
 		}
 		if len(gone) == 0 {
+			if err := k.topics.Spare(ctx, topic, id); err != nil {
+				return none, err
+			}
 			return none, resolver.Invalid(topic, problems...)
 		}
 		done, _, err := k.create(ctx, cluster, topic, gone)

@@ -52,7 +52,7 @@ func (kind) Wanted(topic *kafka.KafkaTopic) (json.RawMessage, error) {
 	if topic.Status.TopicID == "" && topic.Spec.AdoptTopicID != "" {
 		return nil, nil
 	}
-	return json.Marshal(wantedTopic{topic.Spec.Partitions, topic.Spec.Replicas, topic.Spec.Config})
+	return storage.Encode(wantedTopic{topic.Spec.Partitions, topic.Spec.Replicas, topic.Spec.Config})
 }
 
 func (w wantedTopic) plan() topics.Spec {

@@ -12,6 +12,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
@@ -39,11 +40,11 @@ func (b Brokers) Host(ctx context.Context, of types.NamespacedName) (*broker.Clu
 }
 
 // Identity tells a Kafka from a later one of its name, and from what it was while it stood for another cluster: its uid, and where it is pinned to
-// a cluster that somebody else runs the id of that, behind a slash.
+// a cluster that somebody else runs the id of that (storage.OnCluster).
 func Identity(k *kafka.Kafka) types.UID {
 	if v, err := versioned(k); err == nil {
 		if id := target.Pinned(v); id != "" {
-			return k.UID + types.UID("/"+id)
+			return storage.OnCluster(k.UID, id, k.Spec.External.ClusterID != "")
 		}
 	}
 	return k.UID
