@@ -10,6 +10,7 @@ import (
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -49,7 +50,8 @@ func (p *plane) hadByAnother(ctx context.Context, topic *kafka.KafkaTopic, have 
 	var another *kafka.KafkaTopic
 	if err := meta.EachListItem(all, func(obj runtime.Object) error {
 		other, err := asTopic(obj)
-		if err == nil && other.Status.TopicID == id && other.UID != topic.UID && clusterOf(other) != clusterOf(topic) {
+		// Whoever has brokers of his own can have them say any id. A topic has one name.
+		if err == nil && other.Status.TopicID == id && other.TopicName() == have.Name && other.UID != topic.UID && clusterOf(other) != clusterOf(topic) && !p.areApart(ctx, clusterOf(other), clusterOf(topic)) {
 			another = other
 		}
 		return err
@@ -58,6 +60,19 @@ func (p *plane) hadByAnother(ctx context.Context, topic *kafka.KafkaTopic, have 
 	}
 	return (kind{p}).Claimed(ctx, topic, &storage.Claim{Name: kind{}.Name(another),
 		Owner: storage.Owner{Namespace: another.Namespace, Name: another.Name, UID: another.UID}})
+}
+
+// areApart tells whether two Kafkas are known to be different clusters. What the brokers of one say is no word about the other.
+func (p *plane) areApart(ctx context.Context, one, other types.NamespacedName) bool {
+	ids := make([]string, 0, 2)
+	for _, of := range []types.NamespacedName{one, other} {
+		k, err := p.Clusters.Known(ctx, of.Namespace, of.Name)
+		if err != nil || k.Status.ClusterID == "" {
+			return false
+		}
+		ids = append(ids, k.Status.ClusterID)
+	}
+	return ids[0] != ids[1]
 }
 
 // hadElsewhere refuses a topic that another object is known to have.
