@@ -34,14 +34,18 @@ func newTwoSites(t *testing.T) *twoSites {
 	user, _ := s.As(t, without("own"))
 	b := &twoSites{&latecomer{Server: s, t: t, k: site, user: user}, recovery}
 	kafkas := s.Client.KafkaV1beta1().Kafkas(site.Object.Namespace)
-	k, err := kafkas.Get(t.Context(), site.Object.Name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue, Reason: "BrokersReady"})
-	if _, err = kafkas.UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	// On a busy machine the brokers may not say in time which cluster they are, and a claim would be about any.
+	apiservertest.Eventually(t, "the Kafka is pinned to the first cluster", func() bool {
+		k, err := kafkas.Get(t.Context(), site.Object.Name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue, Reason: "BrokersReady"})
+		if k, err = kafkas.UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return k.Status.PinnedClusterID != ""
+	})
 	return b
 }
 
