@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/utils/ptr"
 
@@ -236,7 +237,7 @@ func TestARevertThatDoesNotStickIsToldOnce(t *testing.T) {
 		}
 		before = on.alters
 		// Another process that takes over knows it from the status.
-		told.reverts.forget(clusterKey(topicObject()))
+		told.reverts.forget(types.NamespacedName{Namespace: "streams", Name: "orders"})
 		told.check(b.topic())
 		b.wait(time.Minute)
 		if on.alters != before {
