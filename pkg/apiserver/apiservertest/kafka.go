@@ -149,6 +149,16 @@ func (k *Kafka) LeadTo(other *Kafka) {
 	}
 }
 
+// Hold has connections to the brokers wait, until they are told to go on. begun is closed when somebody has begun to connect.
+func (k *Kafka) Hold() (begun <-chan struct{}, goOn func()) {
+	first, release := make(chan struct{}), make(chan struct{})
+	k.network.hold(k.ListenAddrs(), hold{sync.OnceFunc(func() { close(first) }), release})
+	return first, func() {
+		k.network.release(k.ListenAddrs())
+		close(release)
+	}
+}
+
 func (k *Kafka) watch() {
 	for key, describe := range map[int16]func(kmsg.Request) Request{
 		19: func(r kmsg.Request) Request {

@@ -26,10 +26,18 @@ type network struct {
 	conns map[string][]net.Conn
 	// leads are the addresses that others lead to.
 	leads map[string]string
+	// held are what dials of addresses wait for, before they reach anything.
+	held map[string]hold
 }
 
 func newNetwork() *network {
-	return &network{state: map[string]reach{}, conns: map[string][]net.Conn{}, leads: map[string]string{}}
+	return &network{state: map[string]reach{}, conns: map[string][]net.Conn{}, leads: map[string]string{}, held: map[string]hold{}}
+}
+
+// hold has dials wait until goOn is closed. The first says so.
+type hold struct {
+	begun func()
+	goOn  chan struct{}
 }
 
 // dial has the shape of broker.DialFunc.
@@ -39,7 +47,16 @@ func (n *network) dial(ctx context.Context, protocol, address string) (net.Conn,
 	if other, leads := n.leads[address]; leads {
 		to = other
 	}
+	held, holds := n.held[address]
 	n.mu.Unlock()
+	if holds {
+		held.begun()
+		select {
+		case <-held.goOn:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	switch state {
 	case refusing:
 		return nil, &net.OpError{Op: "dial", Net: protocol, Err: syscall.ECONNREFUSED}
@@ -70,6 +87,22 @@ func (n *network) lead(address, to string) {
 	n.state[address] = up
 	if n.leads[address] = to; to == "" {
 		delete(n.leads, address)
+	}
+}
+
+func (n *network) hold(addresses []string, h hold) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, address := range addresses {
+		n.held[address] = h
+	}
+}
+
+func (n *network) release(addresses []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, address := range addresses {
+		delete(n.held, address)
 	}
 }
 

@@ -183,45 +183,6 @@ func TestAMistypedClusterIDCostsNothing(t *testing.T) {
 	}
 }
 
-// The brokers are silent, as in the outage for which people fail over: each look of the sweeper waits for them for seconds. What cluster the Kafka
-// is was compared before; it is another one when somebody answers.
-func TestALookGoesOnWhereItBegan(t *testing.T) {
-	s, err := apiservertest.Start(apiservertest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	site, recovery := s.NewKafka(t, 3), s.NewKafka(t, 3)
-	if err := s.Client.KafkaV1beta1().Kafkas(recovery.Object.Namespace).Delete(t.Context(), recovery.Object.Name, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	recovery.CreateTopic(t, "orders", 3, 2)
-	mirror := recovery.Topics(t)["orders"].ID
-	pinned(t, s, site)
-	user, _ := s.As(t, without("own"))
-	l := &latecomer{Server: s, t: t, k: site, user: user}
-	loseCreate(site)
-	if _, err := create(user, newTopic(site, "orders")); err != nil {
-		t.Fatal(err)
-	}
-	if err := topicsOf(user, site).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	site.Vanish()
-	// The sweeper looks.
-	s.Clock.Step(15 * time.Second)
-	time.Sleep(200 * time.Millisecond)
-	failOver(t, s, site, recovery)
-	apiservertest.Eventually(t, "the other cluster serves", func() bool {
-		_, err := s.Client.KafkaV1beta1().Kafkas(site.Object.Namespace).GetBrokers(t.Context(), site.Object.Name, metav1.GetOptions{})
-		return err == nil
-	})
-	l.eventually("nothing is waited for", time.Second, func() bool { return l.claim() == nil || len(recovery.Topics(t)) == 0 })
-	if recovery.Topics(t)["orders"].ID != mirror {
-		t.Error("the topic of the other cluster was deleted")
-	}
-}
-
 // A create while its Kafka is not there takes over what was asked of a former Kafka, and forgets which that was.
 func TestAClaimRemembersItsKafkaWithoutIt(t *testing.T) {
 	s, err := apiservertest.Start(apiservertest.Options{})
