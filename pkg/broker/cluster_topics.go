@@ -21,11 +21,6 @@ func (c *Cluster) BrokerVersions(ctx context.Context) (map[int32]BrokerVersion, 
 	return c.brokers.BrokerVersions(ctx)
 }
 
-// Reach asks brokers at the addresses that they advertise whether they answer, and returns why each of them is not reached, nil for one that is.
-func (c *Cluster) Reach(ctx context.Context, ids ...int32) []error {
-	return c.brokers.Reach(ctx, ids...)
-}
-
 // UnregisterBroker removes a broker that is gone from the cluster's metadata (KRaft). The controller checks neither that it is
 // down nor that it hosts nothing: the caller must. An id that is not registered is a success. In ZooKeeper mode, where there is
 // nothing to remove, the error satisfies kafkaerr.IsNotSupported.

@@ -63,16 +63,6 @@ func (c *Brokers) BrokerVersions(ctx context.Context) (map[int32]BrokerVersion, 
 	return versions, nil
 }
 
-// Reach is that of broker.Cluster.
-func (c *Brokers) Reach(ctx context.Context, ids ...int32) []error {
-	ctx, done := c.Begin(ctx)
-	defer done()
-	return transport.Parallel(ctx, ids, func(ctx context.Context, id int32) error {
-		_, err := transport.AskBroker(ctx, c.Cluster, id, c.VersionsRequest())
-		return err
-	})
-}
-
 // UnregisterBroker is that of broker.Cluster.
 func (c *Brokers) UnregisterBroker(ctx context.Context, id int32) error {
 	ctx, done := c.Begin(ctx)
