@@ -336,6 +336,8 @@ func TestASecondOpinionIsNotWaitedForLong(t *testing.T) {
 		b.cluster.core.Prefer(good)
 		var asking sync.WaitGroup
 		ended := make(chan string, 8)
+		// All of them share one request: who comes while it is late has the next.
+		waiting, release := queue(b.cluster.metadata.TopicsByName)()
 		for i := range cap(ended) {
 			asking.Go(func() {
 				name := "orders"
@@ -349,6 +351,8 @@ func TestASecondOpinionIsNotWaitedForLong(t *testing.T) {
 				ended <- name
 			})
 		}
+		eventually(t, "all wait for the request", func() bool { return waiting() == cap(ended) })
+		release()
 		asking.Wait()
 		for i := range cap(ended) / 2 {
 			if name := <-ended; name != "orders" {
