@@ -112,6 +112,8 @@ func TestAKeptConnectionDoesNotHideAnotherCluster(t *testing.T) {
 	w := watch(t, "front:9092")
 	w.move("front:9092", former)
 	w.look(isReady, isWell, "", 1)
+	// It is known which cluster it is by now, whose connections are kept.
+	w.look(isReady, isWell, "", 1)
 
 	w.move("front:9092", other)
 	w.move(former, other)
@@ -171,6 +173,7 @@ func TestBootstrapServersThatAreGone(t *testing.T) {
 	w := watch(t, "a:9092", "b:9092")
 	w.move("a:9092", newBrokers(t, "former"))
 	w.move("b:9092", "")
+	w.look(isReady, isWell, "", 1)
 	w.look(isReady, isWell, "", 1)
 	w.move("a:9092", "")
 	w.clock.Step(2 * againSettled)
