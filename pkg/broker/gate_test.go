@@ -267,3 +267,48 @@ func TestAReadingEndsAtTheGate(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A broker falls silent, and the name that it is reached by leads to another cluster meanwhile. That this one answers does not make a request wait for
+// the other, and a write that was sent to the other is of unknown outcome.
+func TestABrokerWhoseNameLeadsElsewhereIsGone(t *testing.T) {
+	stranger := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("theirs"))
+	ours := newBench(t, Options{}, kfake.NumBrokers(1), kfake.ClusterID("ours"), kfake.SeedTopics(1, "orders"))
+	var lead atomic.Value
+	ourAddress := ours.kafka.ListenAddrs()[0]
+	lead.Store(ourAddress)
+	gateway := New(Options{stallAfter: 50 * time.Millisecond, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address == ourAddress {
+			if address = lead.Load().(string); address == ourAddress {
+				return ours.network.dial(ctx, network, address)
+			}
+		}
+		return Dial(ctx, network, address)
+	}})
+	c := gateway.Cluster(Target{Key: "ns/k/uid", Bootstrap: []string{ourAddress}, Gate: &doorman{admit: "ours"}})
+	t.Cleanup(c.close)
+	_, found, err := c.Topic(testContext(t), "orders")
+	if err != nil || !found {
+		t.Fatal(err)
+	}
+	alter := func() error {
+		return c.AlterTopicConfig(testContext(t), "orders", map[string]string{"retention.ms": "1000"}, nil, false)
+	}
+	if err := alter(); err != nil {
+		t.Fatal(err)
+	}
+	ours.network.set(func() { ours.network.hung[ourAddress] = true })
+	lead.Store(stranger.kafka.ListenAddrs()[0])
+	var read, wrote error
+	took := timed(func() {
+		var asking sync.WaitGroup
+		asking.Go(func() { _, _, read = c.Topic(testContext(t), "orders") })
+		asking.Go(func() { wrote = alter() })
+		asking.Wait()
+	})
+	if read == nil || took > 15*time.Second {
+		t.Errorf("after %v: %v", took, read)
+	}
+	if !kafkaerr.IsUnknownOutcome(wrote) {
+		t.Errorf("a write that was sent: %v", wrote)
+	}
+}

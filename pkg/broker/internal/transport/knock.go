@@ -11,6 +11,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // knocks are the questions to addresses whose answers are late, one at a time for each address.
@@ -67,14 +68,15 @@ func (c *Cluster) tryAnew(addr string) error {
 		// That says nothing about the broker.
 		return nil
 	}
-	how := c.Pool.Manner(security)
-	how.Identify = false
-	l, err := wire.OpenLink(ctx, c.Opts, how, addr, c.Opts.ConnectTimeout)
+	l, err := wire.OpenLink(ctx, c.Opts, c.Pool.Manner(security), addr, c.Opts.ConnectTimeout)
 	switch {
 	case c.Life.Err() != nil:
 		return err
 	case err == nil:
-		l.Close()
+		defer l.Close()
+		if kafkaerr.IsNotAdmitted(c.Pool.Admit(ctx, l)) {
+			return errElsewhere
+		}
 		c.Pool.markUp(addr)
 		return nil
 	case silent(err):
@@ -91,6 +93,10 @@ func (c *Cluster) tryAnew(addr string) error {
 // errRefused says that nobody listens at an address. A broker that ends refuses connections while it finishes what it has; found twice in a row
 // it counts.
 var errRefused = errors.New("connection refused")
+
+// errElsewhere says that an address leads to another cluster by now, which says nothing of the broker that it led to. It is no refusal: what was sent to
+// that one may be carried out.
+var errElsewhere = errors.New("it owes an answer, and its address leads to another cluster by now")
 
 // silent tells errors of the network by which nothing at all came back from an address.
 func silent(err error) bool {
