@@ -3,6 +3,7 @@ package broker
 import (
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -81,5 +82,28 @@ func TestOpenReplicasWaitForBrokersThatAreAway(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// While no broker serves the controller says only that. More replicas than the cluster has brokers are refused in words that say so, and nobody is told
+// that brokers serve which do not.
+func TestWhatIsSaidWhileNoBrokerServes(t *testing.T) {
+	text := "Unable to replicate the partition 2 time(s): All brokers are currently fenced or in controlled shutdown."
+	b := newBench(t, Options{}, kfake.NumBrokers(3))
+	b.kafka.ControlKey(int16(kmsg.CreateTopics), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		response := request.ResponseKind().(*kmsg.CreateTopicsResponse)
+		for _, topic := range request.(*kmsg.CreateTopicsRequest).Topics {
+			refused := kmsg.NewCreateTopicsResponseTopic()
+			refused.Topic, refused.ErrorCode, refused.ErrorMessage = topic.Topic, kafkaerr.InvalidReplicationFactor, &text
+			response.Topics = append(response.Topics, refused)
+		}
+		return response, nil, true
+	})
+	for replicas, want := range map[int16]string{2: "of which 0 of 3 serve", 9: "9 replicas are asked for, and the cluster has 3 brokers"} {
+		_, err := b.cluster.CreateTopic(testContext(t), NewTopic{Name: "orders", Partitions: 1, Replicas: replicas}, false)
+		if err == nil || !strings.Contains(err.Error(), want) || kafkaerr.IsTooFewBrokers(err) != (replicas == 2) {
+			t.Errorf("replicas %d: %v, want %q", replicas, err, want)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package groups
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -13,6 +12,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 )
 
 // CommittedOffset is where a group goes on in a partition.
@@ -214,7 +214,7 @@ func commitRefusal(group string, refused []*kafkaerr.Error, asked int) error {
 	}
 	first := refused[0]
 	if len(refused) == asked && !slices.ContainsFunc(refused, func(e *kafkaerr.Error) bool { return e.Code != first.Code }) {
-		text := fmt.Sprintf("all %d partitions are refused", asked)
+		text := plural.All(asked, "partition is refused", "partitions are refused")
 		return kafkaerr.New(kafkaerr.OpCommitOffsets, group, first.Code, &text, first.RetryAfter)
 	}
 	errs := make([]error, len(refused))

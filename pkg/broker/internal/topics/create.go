@@ -17,6 +17,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 )
 
 // CreateTopic is that of broker.Cluster.
@@ -232,9 +233,9 @@ func difference(want NewTopic, got metadata.Topic, config []metadata.ConfigEntry
 	}
 	switch {
 	case partitions >= 0 && len(got.Partitions) != partitions:
-		return fmt.Sprintf("with %d partitions", len(got.Partitions))
+		return "with " + plural.Of(len(got.Partitions), "partition", "partitions")
 	case replicas >= 0 && got.ReplicationFactor() != replicas:
-		return fmt.Sprintf("with %d replicas", got.ReplicationFactor())
+		return "with " + plural.Of(got.ReplicationFactor(), "replica", "replicas")
 	}
 	for i, assigned := range want.Assignments {
 		if !slices.Equal(got.Partitions[i].Replicas, assigned) {

@@ -2,10 +2,12 @@ package topics
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 )
 
 // waitsForBrokers tells a refusal for want of brokers that come back from one for want of brokers that the cluster does not have. A controller
@@ -41,8 +43,19 @@ func (c *Topics) waitsForBrokers(ctx context.Context, op, topic string, replicas
 		}
 	}
 	have := max(len(brokers), c.KnownSize())
-	// The brokers' default is not told. Brokers that are away may be what it wants.
-	if replicas > have || replicas < 1 && serving >= have && !strings.Contains(refused.Error(), "fenced") {
+	// The controller says so when none serves, whatever was heard of them before.
+	noneServes := strings.Contains(refused.Error(), "fenced")
+	switch {
+	case replicas > have && noneServes:
+		// It would be refused with all brokers there, too, in words that say so.
+		text := fmt.Sprintf("%d replicas are asked for, and the cluster has %s", replicas, plural.Of(have, "broker", "brokers"))
+		return kafkaerr.New(op, topic, kafkaerr.InvalidReplicationFactor, &text, 0)
+	case replicas > have:
+		return refused
+	case noneServes:
+		serving = 0
+	case replicas < 1 && serving >= have:
+		// The brokers' default is not told. Brokers that are away may be what it wants.
 		return refused
 	}
 	return &kafkaerr.TooFewBrokersError{Op: op, Object: topic, Serving: serving, Brokers: have, Err: refused}

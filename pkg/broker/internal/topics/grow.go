@@ -13,6 +13,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 )
 
 // CreatePartitions is that of broker.Cluster.
@@ -32,7 +33,7 @@ func (c *Topics) CreatePartitions(ctx context.Context, topic string, total int32
 		return err
 	}
 	if len(moving[topic]) > 0 {
-		text := fmt.Sprintf("%d partitions of the topic are being reassigned; more can be added when that has ended", len(moving[topic]))
+		text := plural.Of(len(moving[topic]), "partition of the topic is", "partitions of the topic are") + " being reassigned; more can be added when that has ended"
 		return kafkaerr.New(op, topic, kafkaerr.ReassignmentInProgress, &text, 0)
 	}
 	if err := c.checkAssignments(ctx, op, topic, assignments); err != nil {
