@@ -258,7 +258,7 @@ func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver boo
 		// What is known without an id is so on the cluster that was asked only.
 		withoutID = s.withoutID(ctx, obj)
 		var err error
-		if _, uid, err = s.kind.Host(ctx, obj, obj, false); err != nil && !s.backend.Away(err) {
+		if uid, err = s.askedHost(ctx, obj); err != nil {
 			klog.FromContext(ctx).Error(err, "Which cluster gave no id is not written to the claim", "claim", s.kind.Name(obj))
 		}
 	}
@@ -271,6 +271,26 @@ func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver boo
 	}); err != nil {
 		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", s.kind.Name(obj), "id", id)
 	}
+}
+
+// hostKey is the key of a context's host.
+type hostKey struct{}
+
+// onHost notes for what comes of a request which host was asked: an object's may be another one by the time that the answer is there.
+func onHost(ctx context.Context, uid types.UID) context.Context {
+	return context.WithValue(ctx, hostKey{}, uid)
+}
+
+// askedHost is the host that a request has asked for an object, or that it would ask now.
+func (s *Store[T, H]) askedHost(ctx context.Context, obj T) (types.UID, error) {
+	if uid, asked := ctx.Value(hostKey{}).(types.UID); asked {
+		return uid, nil
+	}
+	_, uid, err := s.kind.Host(ctx, obj, obj, false)
+	if s.backend.Away(err) {
+		err = nil
+	}
+	return uid, err
 }
 
 // withoutID is what an object has on brokers that give it no id.
@@ -321,8 +341,8 @@ func (s *Store[T, H]) Asked(ctx context.Context, obj T, lost bool) error {
 	if err != nil {
 		return apierrors.NewInternalError(err)
 	}
-	_, uid, err := s.kind.Host(ctx, obj, obj, false)
-	if err != nil && !s.backend.Away(err) {
+	uid, err := s.askedHost(ctx, obj)
+	if err != nil {
 		return err
 	}
 	name := s.kind.Name(obj)
@@ -358,7 +378,7 @@ func moveTo(c *storage.Claim, uid types.UID) {
 	if !c.OfKafka(uid) {
 		c.MayAdopt, c.Wanted, c.WithoutID, c.Unanswered = false, nil, nil, nil
 	}
-	if !c.OfKafka(uid) || c.Lacks(uid) {
+	if !c.OfKafka(uid) || c.ClusterUID == "" && uid != "" || c.Lacks(uid) {
 		c.ClusterUID = uid
 	}
 }

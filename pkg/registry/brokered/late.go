@@ -66,8 +66,8 @@ func (s *Store[T, H]) Lost(ctx context.Context, obj T, absent bool) error {
 	if wanted == nil || retain {
 		return nil
 	}
-	_, uid, err := s.kind.Host(ctx, obj, obj, false)
-	if err != nil && !s.backend.Away(err) {
+	uid, err := s.askedHost(ctx, obj)
+	if err != nil {
 		return err
 	}
 	name := s.kind.Name(obj)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
 
@@ -56,11 +57,8 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	for cluster, names := range byCluster {
-		if err := s.place(ctx, cluster, names); err != nil && !s.store.backend.Away(err) {
-			return err
-		}
-	}
+	s.placeAll(ctx, byCluster)
+
 	for options := (&metainternalversion.ListOptions{Limit: scanPage}); ; {
 		list, err := s.store.List(inNamespace(ctx, metav1.NamespaceAll), options)
 		if err != nil {
@@ -84,6 +82,22 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 	}
 }
 
+// placeAll is place for the claims of many clusters, beside all else: brokers that are silent hold up nothing but this.
+func (s *Sweeper[T, H]) placeAll(ctx context.Context, byCluster map[types.NamespacedName][]storage.Name) {
+	if len(byCluster) == 0 || !s.placing.CompareAndSwap(false, true) {
+		return
+	}
+	crash.Go(func() error {
+		for cluster, names := range byCluster {
+			if err := s.place(ctx, cluster, names); err != nil && !s.store.backend.Away(err) {
+				// The next scan tries again, and the other clusters have nothing to do with it.
+				klog.FromContext(ctx).Info("Which cluster claims are about is not in them yet", "kafka", cluster, "err", err)
+			}
+		}
+		return nil
+	}, func(error) { s.placing.Store(false) })
+}
+
 // place writes to claims that say what was asked of a host, and not which cluster that stood for, which one it is: they were written before that was
 // known. A host that stands for another cluster one day does not have what was asked of this one.
 func (s *Sweeper[T, H]) place(ctx context.Context, cluster types.NamespacedName, names []storage.Name) error {
@@ -99,7 +113,7 @@ func (s *Sweeper[T, H]) place(ctx context.Context, cluster types.NamespacedName,
 		if err != nil {
 			return err
 		}
-		if c == nil || !c.OfKafka(uid) || !c.Lacks(uid) {
+		if c == nil || !c.OfKafka(uid) || c.ClusterUID != "" && !c.Lacks(uid) {
 			continue
 		}
 		if !answered {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -45,6 +46,8 @@ type Sweeper[T Object, H any] struct {
 	name    string
 	wake    chan struct{}
 	pending pendingDeletions
+	// placing tells that placeAll is under way.
+	placing atomic.Bool
 }
 
 // Check makes Run look at the claim on a name after some time.

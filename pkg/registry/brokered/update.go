@@ -100,6 +100,7 @@ func (w *write[T, H]) answerUpdate(ctx context.Context, out runtime.Object) (run
 // last here, the brokers have the newest.
 func (w *write[T, H]) carryOut(ctx context.Context, obj T) runtime.Object {
 	s := w.store
+	ctx = onHost(ctx, w.hostUID)
 	newest, err := s.newest(ctx, obj)
 	if err != nil {
 		w.failed = err
