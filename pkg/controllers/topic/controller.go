@@ -215,8 +215,8 @@ func (c *Controller) kafkaChanged(before, after any) {
 			return
 		}
 		if id := target.Pinned(now); id != "" && id != target.Pinned(was) {
-			// The connections that are open are those of the cluster that it was.
-			at, _ := c.targets.Of(now)
+			// Nobody asks the cluster that it was any more.
+			at, _ := c.targets.Of(was)
 			c.disconnect(at.Key)
 		}
 	}

@@ -2,6 +2,7 @@ package topic
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,8 +23,15 @@ const (
 // unreachableQueue holds the topics of clusters of which no broker answers. One question per cluster finds out when one does: were each
 // topic to try on its own, the workers would all wait for the same dead brokers.
 type unreachableQueue struct {
-	mu       sync.Mutex
+	mu sync.Mutex
+	// clusters are those that Kafkas are, by the Kafka: one that is another cluster today is not asked where it was before.
 	clusters map[string]*unreachableCluster
+}
+
+// kafkaOf is the Kafka of a target's key: namespace, name and uid.
+func kafkaOf(key string) string {
+	parts := strings.SplitN(key, "/", 4)
+	return strings.Join(parts[:min(len(parts), 3)], "/")
 }
 
 // unreachableCluster is a cluster of which no broker answers, with the topics that wait for it.
@@ -42,10 +50,10 @@ func (q *unreachableQueue) add(t broker.Target, topic types.NamespacedName, why 
 	if q.clusters == nil {
 		q.clusters = map[string]*unreachableCluster{}
 	}
-	cluster := q.clusters[t.Key]
+	cluster := q.clusters[kafkaOf(t.Key)]
 	if cluster == nil {
 		cluster = &unreachableCluster{topics: map[types.NamespacedName]struct{}{}}
-		q.clusters[t.Key] = cluster
+		q.clusters[kafkaOf(t.Key)] = cluster
 	}
 	cluster.target, cluster.why = t, why
 	cluster.topics[topic] = struct{}{}
@@ -55,21 +63,21 @@ func (q *unreachableQueue) add(t broker.Target, topic types.NamespacedName, why 
 func (q *unreachableQueue) has(t broker.Target) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if cluster := q.clusters[t.Key]; cluster != nil {
+	if cluster := q.clusters[kafkaOf(t.Key)]; cluster != nil && cluster.target.Key == t.Key {
 		return cluster.why
 	}
 	return nil
 }
 
-// release returns the topics that waited for a cluster.
+// release returns the topics that waited for what a Kafka is, whichever cluster that was.
 func (q *unreachableQueue) release(key string) []types.NamespacedName {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	cluster := q.clusters[key]
+	cluster := q.clusters[kafkaOf(key)]
 	if cluster == nil {
 		return nil
 	}
-	delete(q.clusters, key)
+	delete(q.clusters, kafkaOf(key))
 	waited := make([]types.NamespacedName, 0, len(cluster.topics))
 	for topic := range cluster.topics {
 		waited = append(waited, topic)
@@ -94,7 +102,7 @@ func (q *unreachableQueue) due() []broker.Target {
 func (q *unreachableQueue) probed(key string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if cluster := q.clusters[key]; cluster != nil {
+	if cluster := q.clusters[kafkaOf(key)]; cluster != nil {
 		cluster.probing = false
 	}
 }
