@@ -128,15 +128,15 @@ func newest(wanted json.RawMessage, others []json.RawMessage) []json.RawMessage 
 }
 
 // OfKafka tells whether a claim is about the Kafka with a uid: another one of its name may have been there when it was written, or it may have
-// stood for another cluster. "" is a uid that is not known, and so that of any; so is the id of a cluster that is not told. But where somebody has
-// said which cluster a Kafka is, what was noted before any was known may be about another one, and is not about this.
+// stood for another cluster. "" is a uid that is not known, and so that of any; so is the id of a cluster that is not told. But what was
+// noted before any was known is about the first one that the Kafka stood for.
 func (c *Claim) OfKafka(uid types.UID) bool {
 	if c.ClusterUID == "" || uid == "" {
 		return true
 	}
 	noted, notedCluster, _ := cutCluster(c.ClusterUID)
-	asked, askedCluster, named := cutCluster(uid)
-	return noted == asked && (notedCluster == askedCluster || askedCluster == "" || notedCluster == "" && !named)
+	asked, askedCluster, later := cutCluster(uid)
+	return noted == asked && (notedCluster == askedCluster || askedCluster == "" || notedCluster == "" && !later)
 }
 
 // Lacks tells whether a uid says which cluster the Kafka of a claim stands for, and the claim does not.
@@ -146,19 +146,18 @@ func (c *Claim) Lacks(uid types.UID) bool {
 	return noted == "" && told != ""
 }
 
-// OnCluster is the uid of a Kafka with the cluster that it stands for, as claims note it. named says that somebody has said so; else it is the
-// cluster that was the first to answer.
-func OnCluster(kafka types.UID, cluster string, named bool) types.UID {
-	if named {
+// OnCluster is the uid of a Kafka with the cluster that it stands for, as claims note it. later says that it stood for another one before.
+func OnCluster(kafka types.UID, cluster string, later bool) types.UID {
+	if later {
 		cluster = "/" + cluster
 	}
 	return kafka + types.UID("/"+cluster)
 }
 
-func cutCluster(uid types.UID) (kafka, cluster string, named bool) {
+func cutCluster(uid types.UID) (kafka, cluster string, later bool) {
 	kafka, cluster, _ = strings.Cut(string(uid), "/")
-	cluster, named = strings.CutPrefix(cluster, "/")
-	return kafka, cluster, named
+	cluster, later = strings.CutPrefix(cluster, "/")
+	return kafka, cluster, later
 }
 
 // Revision is etcd's of the claim's last change, as it was read.

@@ -321,7 +321,7 @@ func TestAClaimIsOfOneKafka(t *testing.T) {
 	}{
 		{"a", "a", true}, {"a", "b", false}, {"", "b", true}, {"a", "", true},
 		{"a/site", "a/site", true}, {"a/site", "a/recovery", false}, {"a/site", "b/site", false}, {"a", "a/site", true}, {"a/site", "a", true},
-		// Somebody has said which cluster it is.
+		// It stood for another cluster before.
 		{"a/site", "a//site", true}, {"a//site", "a/site", true}, {"a/site", "a//recovery", false}, {"a//site", "a//recovery", false}, {"a", "a//recovery", false},
 		{"", "a//recovery", true}, {"a//site", "a", true},
 	} {

@@ -86,7 +86,7 @@ func (c *Capacity) admit(ctx context.Context, brokers Snapshots, cluster string,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := c.enter(cluster)
+	r := c.enter(cluster, brokers)
 	defer func() { r.users-- }()
 	letIn := func(n int64) func() {
 		if !count {
@@ -141,12 +141,13 @@ func (c *Capacity) await(ctx context.Context, happened <-chan struct{}) (did boo
 	return did
 }
 
-// enter finds what is known of a cluster. The lock is held.
-func (c *Capacity) enter(cluster string) *room {
+// enter finds what is known of a cluster. What was seen of another one, which the Kafka was before, is nothing that is known of it, and whoever asks its
+// brokers needs a look of their own. The lock is held.
+func (c *Capacity) enter(cluster string, brokers Snapshots) *room {
 	now := c.clock.Now()
 	r := c.rooms[cluster]
-	if r == nil {
-		r = &room{ended: make(chan struct{})}
+	if r == nil || r.brokers != brokers {
+		r = &room{brokers: brokers, ended: make(chan struct{})}
 		c.rooms[cluster] = r
 	}
 	r.users++

@@ -371,13 +371,29 @@ func TestWhatIsLeftToTheBrokersIsCounted(t *testing.T) {
 				t.Errorf("%d partitions on %d brokers are %d replicas, want %d", tc.partitions, tc.brokers, got, tc.want)
 			}
 		}
-		capacity := NewCapacity(4000, clock.RealClock{}, nil)
-		if _, problem, err := capacity.Reserve(t.Context(), &host{replicas: 4000}, "c", 0, 0); problem != "" || err != nil {
+		capacity, brokers := NewCapacity(4000, clock.RealClock{}, nil), &host{replicas: 4000}
+		if _, problem, err := capacity.Reserve(t.Context(), brokers, "c", 0, 0); problem != "" || err != nil {
 			t.Errorf("before anything is known: %q, %v", problem, err)
 		}
 		time.Sleep(time.Second)
-		if _, problem, err := capacity.Reserve(t.Context(), &host{replicas: 4000}, "c", 0, 0); problem == "" || err != nil {
+		if _, problem, err := capacity.Reserve(t.Context(), brokers, "c", 0, 0); problem == "" || err != nil {
 			t.Errorf("a topic of which all is left to the brokers fits into a full cluster: %v", err)
+		}
+	})
+}
+
+// What a Kafka held while it was another cluster is not what it holds now, and whoever asks the brokers of now looks at them.
+func TestAnotherClusterIsLookedAt(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		capacity, former, now := NewCapacity(4000, clock.RealClock{}, nil), &host{replicas: 4000}, &host{}
+		for range 2 {
+			if _, _, err := capacity.Reserve(t.Context(), former, "c", 1, 1); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if _, problem, err := capacity.Reserve(t.Context(), now, "c", 1, 1); problem != "" || err != nil {
+			t.Errorf("%q, %v", problem, err)
 		}
 	})
 }

@@ -4,6 +4,8 @@ import "time"
 
 // room is what is known of what a cluster holds. The Capacity's lock guards it.
 type room struct {
+	// brokers are those that were looked at.
+	brokers Snapshots
 	// load is what the cluster was seen to hold at a time, the zero time when it was never seen. untold says that its brokers do not tell.
 	load   Load
 	at     time.Time

@@ -106,7 +106,7 @@ func TestQuickStart(t *testing.T) {
 	t.Run("scale the cluster in", func(t *testing.T) {
 		// A broker that hosts a replica stays; one that hosts none may go.
 		moveFirstReplica(t, 3)
-		kubectlFails(t, "", "scale kafka/my-cluster --replicas=3", "orders", "host 1 replicas")
+		kubectlFails(t, "", "scale kafka/my-cluster --replicas=3", "orders", "broker 3 would go and hosts 1 replica")
 		moveFirstReplica(t, 0)
 		kubectl(t, "scale kafka/my-cluster --replicas=3")
 		kubectl(t, "wait pod/my-cluster-kafka-3 --for=delete --timeout=3m")

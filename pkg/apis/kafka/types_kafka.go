@@ -113,6 +113,7 @@ type KafkaStatus struct {
 	Version            string
 	ClusterID          string
 	PinnedClusterID    string
+	FirstClusterID     string
 	Quorum             []QuorumVoter
 	Brokers            BrokerCounts
 	Formed             *bool

@@ -5290,6 +5290,13 @@ func schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref common.ReferenceCallback) com
 							Format:      "",
 						},
 					},
+					"firstClusterID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "firstClusterID is the id of the first cluster that an external Kafka was found to be. It never changes: what was noted of topics before any id was known is about that one.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"quorum": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{

@@ -128,7 +128,7 @@ func (r *StatusREST) identify(ctx context.Context, obj, old runtime.Object) (run
 		return obj, nil
 	}
 	if before.Spec.External == nil {
-		k.Status.PinnedClusterID = ""
+		k.Status.PinnedClusterID, k.Status.FirstClusterID = "", ""
 		r.identifyOurs(ctx, k, before)
 	} else if err := r.identifyTheirs(ctx, k, before); err != nil {
 		return nil, err
@@ -147,6 +147,9 @@ func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka)
 	if k.Status.PinnedClusterID == "" && !isClaimed(before) {
 		k.Status.PinnedClusterID = before.Status.ClusterID
 	}
+	if k.Status.FirstClusterID = before.Status.FirstClusterID; k.Status.FirstClusterID == "" {
+		k.Status.FirstClusterID = k.Status.PinnedClusterID
+	}
 	ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ConditionReady)
 	if ready != nil && (ready.Status == metav1.ConditionTrue || ready.Reason == target.ReasonBrokersUnreachable) {
 		id, err := r.clusterID(ctx, before)
@@ -154,6 +157,9 @@ func (r *StatusREST) identifyTheirs(ctx context.Context, k, before *kafka.Kafka)
 		switch {
 		case err == nil:
 			k.Status.ClusterID, k.Status.PinnedClusterID = id, id
+			if k.Status.FirstClusterID == "" {
+				k.Status.FirstClusterID = id
+			}
 			return nil
 		case why != nil:
 			setWrong(ctx, k, before, why)

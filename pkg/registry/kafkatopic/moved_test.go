@@ -224,3 +224,81 @@ func TestAClaimRemembersItsKafkaWithoutIt(t *testing.T) {
 		t.Errorf("the object has the topic of another cluster, without own: status %q, claim %+v", got.Status.TopicID, l.claim())
 	}
 }
+
+// A fail-over is confirmed, and the confirmation is taken out of the spec again, as by an apply of the manifest that never had it.
+func TestAConfirmationThatIsTakenOutConfirmsStill(t *testing.T) {
+	t.Parallel()
+	s, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	user, _ := s.As(t, without("own"))
+	site, recovery := s.NewKafka(t, 3), s.NewKafka(t, 3)
+	if err := s.Client.KafkaV1beta1().Kafkas(recovery.Object.Namespace).Delete(t.Context(), recovery.Object.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	recovery.CreateTopic(t, "orders", 3, 2)
+	recovery.Produce(t, "orders")
+	site.Upgrade(kversion.V2_7_0())
+	if _, err := create(user, newTopic(site, "orders")); err != nil {
+		t.Fatal(err)
+	}
+	pinned(t, s, site)
+	failOver(t, s, site, recovery)
+	brokersServeIt(t, s, site)
+	pinned(t, s, site)
+	names(t, s, site, "")
+	got, err := topicsOf(user, site).Patch(t.Context(), "orders", types.MergePatchType, []byte(`{"spec":{"driftPolicy":"Report"}}`), metav1.PatchOptions{})
+	if err == nil && got.Status.TopicID != "" {
+		t.Error("who has only use has taken over the topic of the other cluster")
+	}
+	if err := topicsOf(user, site).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	l := &latecomer{Server: s, t: t, k: site, user: user}
+	l.eventually("nothing is to be done for the object any more", slowly, func() bool { return len(recovery.Topics(t)) == 0 || l.claim() == nil })
+	if len(recovery.Topics(t)) == 0 {
+		t.Error("the topic of the other cluster was deleted, with its records")
+	}
+}
+
+// To name the cluster that a Kafka is costs nobody what he has there, also a topic that was made before the status said which it is.
+func TestNamingTheClusterThatAKafkaIsChangesNothing(t *testing.T) {
+	t.Parallel()
+	user, _ := server.As(t, without("own"))
+	site := server.NewKafka(t, 3)
+	site.Upgrade(kversion.V2_7_0())
+	if _, err := create(user, newTopic(site, "orders")); err != nil {
+		t.Fatal(err)
+	}
+	pinned(t, server, site)
+	names(t, server, site, "id-of-"+site.Object.Namespace)
+	brokersServeIt(t, server, site)
+	if _, err := topicsOf(user, site).Patch(t.Context(), "orders", types.MergePatchType, []byte(`{"spec":{"config":{"retention.ms":"5000"}}}`), metav1.PatchOptions{}); err != nil {
+		t.Errorf("the object has lost its topic: %v", err)
+	}
+}
+
+// names has the spec of a Kafka say which cluster it is.
+func names(t *testing.T, s *apiservertest.Server, k *apiservertest.Kafka, id string) {
+	t.Helper()
+	kafkas := s.Client.KafkaV1beta1().Kafkas(k.Object.Namespace)
+	apiservertest.Eventually(t, "the spec is written", func() bool {
+		o, err := kafkas.Get(t.Context(), k.Object.Name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Spec.External.ClusterID = id
+		_, err = kafkas.Update(t.Context(), o, metav1.UpdateOptions{})
+		return err == nil
+	})
+}
+
+func brokersServeIt(t *testing.T, s *apiservertest.Server, k *apiservertest.Kafka) {
+	t.Helper()
+	apiservertest.Eventually(t, "the brokers answer", func() bool {
+		_, err := s.Client.KafkaV1beta1().Kafkas(k.Object.Namespace).GetBrokers(t.Context(), k.Object.Name, metav1.GetOptions{})
+		return err == nil
+	})
+}

@@ -44,7 +44,8 @@ func (b Brokers) Host(ctx context.Context, of types.NamespacedName) (*broker.Clu
 func Identity(k *kafka.Kafka) types.UID {
 	if v, err := versioned(k); err == nil {
 		if id := target.Pinned(v); id != "" {
-			return storage.OnCluster(k.UID, id, k.Spec.External.ClusterID != "")
+			first := k.Status.FirstClusterID
+			return storage.OnCluster(k.UID, id, id != first && (first != "" || k.Spec.External.ClusterID != ""))
 		}
 	}
 	return k.UID

@@ -219,6 +219,10 @@ type KafkaStatus struct {
 	// spec.external.clusterID names another, it stays that cluster, also while the id is not in clusterID because the cluster is another Kafka's.
 	// +optional
 	PinnedClusterID string `json:"pinnedClusterID,omitempty"`
+	// firstClusterID is the id of the first cluster that an external Kafka was found to be. It never changes: what was noted of topics before
+	// any id was known is about that one.
+	// +optional
+	FirstClusterID string `json:"firstClusterID,omitempty"`
 	// quorum are the voters of the KRaft quorum, fixed when the cluster is created.
 	// +optional
 	// +listType=map

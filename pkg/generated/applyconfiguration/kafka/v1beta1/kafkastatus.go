@@ -27,6 +27,9 @@ type KafkaStatusApplyConfiguration struct {
 	// pinnedClusterID is the id of the cluster that an external Kafka was the last time its brokers were found to be its own. Unless
 	// spec.external.clusterID names another, it stays that cluster, also while the id is not in clusterID because the cluster is another Kafka's.
 	PinnedClusterID *string `json:"pinnedClusterID,omitempty"`
+	// firstClusterID is the id of the first cluster that an external Kafka was found to be. It never changes: what was noted of topics before
+	// any id was known is about that one.
+	FirstClusterID *string `json:"firstClusterID,omitempty"`
 	// quorum are the voters of the KRaft quorum, fixed when the cluster is created.
 	Quorum []QuorumVoterApplyConfiguration `json:"quorum,omitempty"`
 	// brokers counts the brokers.
@@ -100,6 +103,14 @@ func (b *KafkaStatusApplyConfiguration) WithClusterID(value string) *KafkaStatus
 // If called multiple times, the PinnedClusterID field is set to the value of the last call.
 func (b *KafkaStatusApplyConfiguration) WithPinnedClusterID(value string) *KafkaStatusApplyConfiguration {
 	b.PinnedClusterID = &value
+	return b
+}
+
+// WithFirstClusterID sets the FirstClusterID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FirstClusterID field is set to the value of the last call.
+func (b *KafkaStatusApplyConfiguration) WithFirstClusterID(value string) *KafkaStatusApplyConfiguration {
+	b.FirstClusterID = &value
 	return b
 }
 
