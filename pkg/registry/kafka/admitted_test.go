@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
@@ -214,18 +215,28 @@ func TestAClaimedKafkaStaysPinned(t *testing.T) {
 				k = notReady(t, k, between)
 			}
 			site.LeadTo(recovery)
-			if k = report(t, k, ""); readyReason(k) != "False ClusterReplaced" || k.Status.ClusterID == theirs || target.Pinned(k) != id {
+			if k = identified(t, k); readyReason(k) != "False ClusterReplaced" || k.Status.ClusterID == theirs || target.Pinned(k) != id {
 				t.Errorf("it is %s, cluster %q, pinned to %q, want ClusterReplaced and %q", readyReason(k), k.Status.ClusterID, target.Pinned(k), id)
 			}
 			if _, known := target.NewVerified(nil, clock.RealClock{}).Of(k); known {
 				t.Errorf("the controllers ask its brokers: %+v", k.Status)
 			}
 			// It takes a word of somebody to be the other cluster.
-			if k = report(t, confirm(t, user, k, theirs), ""); readyReason(k) != "True BrokersReady" || k.Status.ClusterID != theirs || k.Status.PinnedClusterID != theirs {
+			if k = identified(t, confirm(t, user, k, theirs)); readyReason(k) != "True BrokersReady" || k.Status.ClusterID != theirs || k.Status.PinnedClusterID != theirs {
 				t.Errorf("confirmed, it is %s: %+v", readyReason(k), k.Status)
 			}
 		})
 	}
+}
+
+// identified is report until brokers have answered, which they may not in time on a busy machine.
+func identified(t *testing.T, k *v1beta1.Kafka) *v1beta1.Kafka {
+	t.Helper()
+	apiservertest.Eventually(t, "the brokers say which cluster they are", func() bool {
+		k = report(t, k, "")
+		return readyReason(k) != "False ClusterNotIdentified"
+	})
+	return k
 }
 
 // What a Kafka is pinned to is not for those to say who write its status.
