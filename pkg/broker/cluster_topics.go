@@ -10,9 +10,14 @@ func (c *Cluster) SupportsAPI(ctx context.Context, key int16) (bool, error) {
 	return c.core.SupportsAPI(ctx, key)
 }
 
-// Describe asks for the cluster's id, mode, registered brokers, and what the account may do on it.
+// Describe asks for the cluster's id, mode and registered brokers.
 func (c *Cluster) Describe(ctx context.Context) (ClusterInfo, error) {
 	return c.core.Describe(ctx)
+}
+
+// DescribeWithRights is Describe with what the account may do on the cluster. Brokers log it when they refuse to tell.
+func (c *Cluster) DescribeWithRights(ctx context.Context) (ClusterInfo, error) {
+	return c.core.DescribeWithRights(ctx)
 }
 
 // BrokerVersions asks each live broker what it supports. A broker that does not answer has its Err set; the call fails only when

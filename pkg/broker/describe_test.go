@@ -46,14 +46,14 @@ func TestDescribeTellsWhatTheAccountMayDo(t *testing.T) {
 					}
 				}
 			})
-			info, err := b.cluster.Describe(testContext(t))
+			info, err := b.cluster.DescribeWithRights(testContext(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if info.Before28 != tc.before28 || (info.Authorized != nil) != tc.told || tc.told && *info.Authorized != tc.answers {
 				t.Errorf("got %+v, authorized %v", info, info.Authorized)
 			}
-			if info, err := b.cluster.core.Info(testContext(t)); err != nil || info.Authorized != nil {
+			if info, err := b.cluster.Describe(testContext(t)); err != nil || info.Authorized != nil {
 				t.Errorf("told though it was not asked: %+v, %v", info, err)
 			}
 		})

@@ -45,6 +45,7 @@ const (
 // Cluster is what the controller asks of a cluster's brokers.
 type Cluster interface {
 	Describe(ctx context.Context) (broker.ClusterInfo, error)
+	DescribeWithRights(ctx context.Context) (broker.ClusterInfo, error)
 }
 
 var _ Cluster = (*broker.Cluster)(nil)
@@ -191,7 +192,7 @@ func (c *Controller) ask(ctx context.Context, k *v1beta1.Kafka, at broker.Target
 	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	info, err := c.connect(at).Describe(asking)
+	info, err := c.connect(at).DescribeWithRights(asking)
 	if target.Claimed(k) {
 		// Where the brokers of another Kafka are is nothing to find out for this one.
 		return said{ClusterInfo: info}, err

@@ -21,12 +21,20 @@ import (
 // silent accepts questions and answers none.
 type silent struct{}
 
+func (s silent) DescribeWithRights(ctx context.Context) (broker.ClusterInfo, error) {
+	return s.Describe(ctx)
+}
+
 func (silent) Describe(ctx context.Context) (broker.ClusterInfo, error) {
 	<-ctx.Done()
 	return broker.ClusterInfo{}, ctx.Err()
 }
 
 type healthy struct{}
+
+func (h healthy) DescribeWithRights(ctx context.Context) (broker.ClusterInfo, error) {
+	return h.Describe(ctx)
+}
 
 func (healthy) Describe(context.Context) (broker.ClusterInfo, error) {
 	return broker.ClusterInfo{ID: "abc", Brokers: []broker.BrokerInfo{{ID: 0}}}, nil

@@ -6,7 +6,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kversion"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -35,17 +34,8 @@ func pinned(t *testing.T, s *apiservertest.Server, k *apiservertest.Kafka) {
 // failOver has the addresses of a Kafka lead to another cluster, which somebody confirms.
 func failOver(t *testing.T, s *apiservertest.Server, site, recovery *apiservertest.Kafka) {
 	t.Helper()
-	kafkas := s.Client.KafkaV1beta1().Kafkas(site.Object.Namespace)
 	site.LeadTo(recovery)
-	apiservertest.Eventually(t, "the other cluster is confirmed", func() bool {
-		o, err := kafkas.Get(t.Context(), site.Object.Name, metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Spec.External.ClusterID = "id-of-" + recovery.Object.Namespace
-		_, err = kafkas.Update(t.Context(), o, metav1.UpdateOptions{})
-		return err == nil
-	})
+	names(t, s, site, "id-of-"+recovery.Object.Namespace)
 }
 
 // A topic is made before the Kafka's status has said which cluster it is (the first minute of a Kafka, or before this release).
@@ -139,33 +129,13 @@ func TestAMistypedClusterIDCostsNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			kafkas := server.Client.KafkaV1beta1().Kafkas(site.Object.Namespace)
-			var says func(id string)
-			says = func(id string) {
-				o, err := kafkas.Get(t.Context(), site.Object.Name, metav1.GetOptions{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				o.Spec.External.ClusterID = id
-				if _, err = kafkas.Update(t.Context(), o, metav1.UpdateOptions{}); apierrors.IsConflict(err) {
-					time.Sleep(time.Millisecond)
-					says(id)
-					return
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-			says("mistyped")
+			names(t, server, site, "mistyped")
 			if _, err := topicsOf(user, site).Patch(t.Context(), topic.Name, types.MergePatchType, []byte(`{"spec":{"driftPolicy":"Report"}}`), metav1.PatchOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			says("")
+			names(t, server, site, "")
 			site.Return()
-			apiservertest.Eventually(t, "the brokers serve", func() bool {
-				_, err := kafkas.GetBrokers(t.Context(), site.Object.Name, metav1.GetOptions{})
-				return err == nil
-			})
+			brokersServeIt(t, server, site)
 			c := claimOn(t, site, "orders")
 			if ids {
 				if !c.MayAdopt {

@@ -87,7 +87,7 @@ func (c *Brokers) UnregisterBroker(ctx context.Context, id int32) error {
 		err = kafkaerr.New(op, object, resp.ErrorCode, resp.ErrorMessage, wire.Millis(resp.ThrottleMillis))
 	}
 	return c.Confirm(ctx, op, object, err, func(ctx context.Context) (bool, error) {
-		info, err := c.Info(ctx)
+		info, err := c.Describe(ctx)
 		return err == nil && !slices.ContainsFunc(info.Brokers, func(b transport.BrokerInfo) bool { return b.ID == id }), err
 	})
 }

@@ -19,7 +19,7 @@ func (c *Topics) waitsForBrokers(ctx context.Context, op, topic string, replicas
 	if kafkaerr.CodeOf(refused) != kafkaerr.InvalidReplicationFactor {
 		return refused
 	}
-	info, err := c.Info(ctx)
+	info, err := c.Describe(ctx)
 	if err != nil {
 		if err = c.Failed(ctx, op, topic, err); kafkaerr.IsUnreachable(err) {
 			// The last of them went meanwhile.

@@ -18,13 +18,15 @@ import (
 func (c *Cluster) Describe(ctx context.Context) (ClusterInfo, error) {
 	ctx, done := c.Begin(ctx)
 	defer done()
-	info, _, err := c.describeWith(ctx, true)
+	info, _, err := c.describe(ctx)
 	return info, err
 }
 
-// Info is Describe without what the account may do, as a part of another request.
-func (c *Cluster) Info(ctx context.Context) (ClusterInfo, error) {
-	info, _, err := c.describe(ctx)
+// DescribeWithRights is that of broker.Cluster.
+func (c *Cluster) DescribeWithRights(ctx context.Context) (ClusterInfo, error) {
+	ctx, done := c.Begin(ctx)
+	defer done()
+	info, _, err := c.describeWith(ctx, true)
 	return info, err
 }
 
