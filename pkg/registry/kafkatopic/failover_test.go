@@ -5,11 +5,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kversion"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned"
 )
@@ -20,7 +18,8 @@ type twoSites struct {
 	recovery *apiservertest.Kafka
 }
 
-func newTwoSites(t *testing.T) *twoSites {
+// startTwoSites makes a Kafka whose status does not say yet which cluster it is.
+func startTwoSites(t *testing.T) *twoSites {
 	t.Helper()
 	s, err := apiservertest.Start(apiservertest.Options{})
 	if err != nil {
@@ -32,36 +31,20 @@ func newTwoSites(t *testing.T) *twoSites {
 		t.Fatal(err)
 	}
 	user, _ := s.As(t, without("own"))
-	b := &twoSites{&latecomer{Server: s, t: t, k: site, user: user}, recovery}
-	kafkas := s.Client.KafkaV1beta1().Kafkas(site.Object.Namespace)
-	// On a busy machine the brokers may not say in time which cluster they are, and a claim would be about any.
-	apiservertest.Eventually(t, "the Kafka is pinned to the first cluster", func() bool {
-		k, err := kafkas.Get(t.Context(), site.Object.Name, metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		meta.SetStatusCondition(&k.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue, Reason: "BrokersReady"})
-		if k, err = kafkas.UpdateStatus(t.Context(), k, metav1.UpdateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		return k.Status.PinnedClusterID != ""
-	})
+	return &twoSites{&latecomer{Server: s, t: t, k: site, user: user}, recovery}
+}
+
+func newTwoSites(t *testing.T) *twoSites {
+	t.Helper()
+	b := startTwoSites(t)
+	pinned(t, b.Server, b.k)
 	return b
 }
 
 // failOver has the addresses lead to the other cluster, and somebody say that the Kafka stands for that one.
 func (b *twoSites) failOver() {
 	b.t.Helper()
-	b.k.LeadTo(b.recovery)
-	kafkas := b.Client.KafkaV1beta1().Kafkas(b.k.Object.Namespace)
-	k, err := kafkas.Get(b.t.Context(), b.k.Object.Name, metav1.GetOptions{})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	k.Spec.External.ClusterID = "id-of-" + b.recovery.Object.Namespace
-	if _, err = kafkas.Update(b.t.Context(), k, metav1.UpdateOptions{}); err != nil {
-		b.t.Fatal(err)
-	}
+	failOver(b.t, b.Server, b.k, b.recovery)
 }
 
 // What was asked of one cluster and not answered says nothing of what another one has, which the Kafka stands for from then on: a mirror has
