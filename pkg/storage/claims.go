@@ -89,6 +89,9 @@ type Claim struct {
 	MayAdopt bool `json:"mayAdopt,omitempty"`
 	// TombstonedIDs are what former owners had on the brokers and is still to be deleted.
 	TombstonedIDs []string `json:"tombstonedIDs,omitempty"`
+	// Unproven are those of the ids to be deleted that nobody was told for an owner: what has them is like what was asked for, and nobody had used it.
+	// Somebody may by the time of the next try, and then it stays.
+	Unproven []string `json:"unproven,omitempty"`
 	// Server is the one that created the owner, or is about to; "" when the owner is known to have been stored.
 	Server string `json:"server,omitempty"`
 	// Fence is the server that carries out a change of the owner on the brokers; "" when none does.
@@ -111,6 +114,18 @@ func (c *Claim) Want(wanted json.RawMessage) { c.Wanted = newest(wanted, c.Wante
 
 // Await notes what the brokers were asked for and did not answer, in addition to what they did not answer before.
 func (c *Claim) Await(wanted json.RawMessage) { c.Unanswered = newest(wanted, c.Unanswered) }
+
+// Unprove notes that what has an id was told by what it is like.
+func (c *Claim) Unprove(id string) {
+	if !slices.Contains(c.Unproven, id) {
+		c.Unproven = append(slices.Clone(c.Unproven), id)
+	}
+}
+
+// Prove notes that what has an id is the owner's, or that nobody is to delete it.
+func (c *Claim) Prove(id string) {
+	c.Unproven = slices.DeleteFunc(slices.Clone(c.Unproven), func(unproven string) bool { return unproven == id })
+}
 
 // newest puts something before others, once.
 func newest(wanted json.RawMessage, others []json.RawMessage) []json.RawMessage {
@@ -252,6 +267,7 @@ func (c *Claims) Update(ctx context.Context, claim *Claim, change func(*Claim)) 
 	next := *claim
 	next.TombstonedIDs, next.Wanted, next.Unanswered = slices.Clone(claim.TombstonedIDs), slices.Clone(claim.Wanted), slices.Clone(claim.Unanswered)
 	change(&next)
+	next.forgetUnproven()
 	value, err := Encode(next)
 	if err != nil {
 		return nil, fmt.Errorf("encode the claim on %s: %w", claim.Name, err)
@@ -326,6 +342,14 @@ func decodeClaim(value []byte, revision int64) (*Claim, error) {
 	claim.revision = revision
 	claim.forgetNoIDs()
 	return claim, nil
+}
+
+// forgetUnproven has no more of what was told by likeness than there is to delete.
+func (c *Claim) forgetUnproven() {
+	c.Unproven = slices.DeleteFunc(slices.Clone(c.Unproven), func(id string) bool { return id != c.ID && !slices.Contains(c.TombstonedIDs, id) })
+	if len(c.Unproven) == 0 {
+		c.Unproven = nil
+	}
 }
 
 // noID is how earlier releases wrote that brokers gave a topic no id.

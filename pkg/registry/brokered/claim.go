@@ -64,7 +64,7 @@ func (w *write[T, H]) leftover(c *storage.Claim, name storage.Name) Leftover {
 	if c == nil {
 		return Leftover{}
 	}
-	left := Leftover{IDs: tombstoned(c)}
+	left := Leftover{IDs: tombstoned(c), Unproven: c.Unproven}
 	if !c.Retain && c.OfKafka(w.hostUID) && c.Name == name {
 		left.Wanted = c.Wanted
 		if w.store.awaited(c) {
@@ -119,7 +119,7 @@ func (w *write[T, H]) take(ctx context.Context, obj T, key string) (*storage.Cla
 		taken, err := s.claims.Update(ctx, standing, func(c *storage.Claim) {
 			// What the former owner had made is the next one's to recognize, should nobody be asked now.
 			revised := wanted
-			revised.TombstonedIDs = left.IDs
+			revised.TombstonedIDs, revised.Unproven = left.IDs, left.Unproven
 			if makes {
 				revised.Wanted = left.Wanted
 			}
@@ -267,6 +267,7 @@ func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver boo
 		moveTo(c, uid)
 		// That something else was to stay, which the object did not get in the end, says nothing of this.
 		c.ID, c.WithoutID, c.Server, c.Retain, c.Wanted = id, withoutID, "", takenOver || c.Retain && c.ID == id, nil
+		c.Prove(id)
 		return !reflect.DeepEqual(before, *c)
 	}); err != nil {
 		klog.FromContext(ctx).Error(err, "Id not written to the claim", "claim", s.kind.Name(obj), "id", id)
@@ -303,12 +304,13 @@ func (s *Store[T, H]) withoutID(ctx context.Context, obj T) json.RawMessage {
 }
 
 // Doom notes that what has an id is about to be deleted for a stored object, or one that is being created, so that nobody takes it for its own when
-// there is no answer to that.
+// there is no answer to that. It was told by what it is like, and stays when somebody uses it before it is gone.
 func (s *Store[T, H]) Doom(ctx context.Context, obj T, id string) error {
 	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
 		changed := !slices.Contains(c.TombstonedIDs, id)
 		if changed {
 			c.TombstonedIDs = append(slices.Clone(c.TombstonedIDs), id)
+			c.Unprove(id)
 		}
 		return changed
 	})
@@ -321,6 +323,7 @@ func (s *Store[T, H]) Spare(ctx context.Context, obj T, id string) error {
 	return s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
 		before := len(c.TombstonedIDs)
 		c.TombstonedIDs = slices.DeleteFunc(slices.Clone(c.TombstonedIDs), func(doomed string) bool { return doomed == id })
+		c.Prove(id)
 		return len(c.TombstonedIDs) != before
 	})
 }

@@ -212,6 +212,7 @@ func (w *write[T, H]) note(ctx context.Context, claim *storage.Claim, done Outco
 		}
 		// The object is not known to be stored: Server goes on saying so. When it never is, what was somebody's before stays.
 		c.ID, c.WithoutID, c.TombstonedIDs, c.Retain, c.Wanted = done.ID, withoutID, nil, c.Retain || !done.Made, nil
+		c.Prove(done.ID)
 	})
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "What was made is not written to the claim", "claim", claim.Name, "id", done.ID)
@@ -264,7 +265,7 @@ func (w *write[T, H]) notStored(ctx context.Context, obj T, claim *storage.Claim
 		return cause
 	}
 	if done.Made && done.ID != "" {
-		if _, err := s.kind.Remove(ctx, w.host, claim.Name, done.ID); err != nil {
+		if _, err := s.kind.Remove(ctx, w.host, claim.Name, done.ID, false); err != nil {
 			klog.FromContext(ctx).Info("What was made for an object that exists already stays for now", "claim", claim.Name, "id", done.ID, "err", err)
 			s.Sweeper.Check(claim.Name, 0)
 			return cause

@@ -43,8 +43,8 @@ type Outcome[T any] struct {
 
 // Leftover is what a former owner of a name may still have on the brokers.
 type Leftover struct {
-	// IDs are still to be deleted.
-	IDs []string
+	// IDs are still to be deleted. Unproven are those of them that stay when somebody has used what has them: they were told by what it is like.
+	IDs, Unproven []string
 	// Wanted is what may have been made without anybody recording its id: any of it, or nothing.
 	Wanted []json.RawMessage
 	// Unanswered is what was asked for, and may come late. Came tells whether what has the name by now may be that; it is nil when nothing is
@@ -111,7 +111,7 @@ type Kind[T Object, H any] interface {
 	Has(ctx context.Context, host H, name storage.Name) (id string, found bool, err error)
 	// Members are the parts of the host that serve at the moment, each of which may carry out late what it was asked for.
 	Members(ctx context.Context, host H) ([]string, error)
-	// Remove deletes what has an id on the brokers, if it also has the name, or one that collides with it and so had the same claim. kept says that
-	// it stays for good, and that whoever asked for it was told.
-	Remove(ctx context.Context, host H, name storage.Name, id string) (kept bool, err error)
+	// Remove deletes what has an id on the brokers, if it also has the name, or one that collides with it and so had the same claim, and with
+	// unlessUsed if nobody has used it. kept says that it stays for good, and that whoever asked for it was told.
+	Remove(ctx context.Context, host H, name storage.Name, id string, unlessUsed bool) (kept bool, err error)
 }

@@ -150,7 +150,10 @@ func (s *Sweeper[T, H]) await(ctx context.Context, c *storage.Claim) (done bool,
 	case s.late(c, uid, members):
 		klog.FromContext(ctx).Info("What was asked for a deleted object came late, and goes", "claim", c.Name, "id", mine)
 		// Whoever takes the name meanwhile sees by the id that it goes.
-		if c, err = s.store.claims.Update(ctx, c, func(c *storage.Claim) { c.ID = mine }); err != nil {
+		if c, err = s.store.claims.Update(ctx, c, func(c *storage.Claim) {
+			c.ID = mine
+			c.Unprove(mine)
+		}); err != nil {
 			return false, err
 		}
 		kept, err := s.remove(ctx, c, []string{mine})

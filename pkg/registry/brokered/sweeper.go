@@ -3,6 +3,7 @@ package brokered
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -303,6 +304,9 @@ func (s *Sweeper[T, H]) find(ctx context.Context, c *storage.Claim) (*storage.Cl
 		if c.ID != "" && c.ID != id {
 			c.TombstonedIDs = append(c.TombstonedIDs, c.ID)
 		}
+		if c.ID != id && c.ReportedID != id {
+			c.Unprove(id)
+		}
 		c.ID, c.Wanted, c.ReportedID, c.ReportedAs = id, nil, "", nil
 	})
 }
@@ -317,7 +321,7 @@ func (s *Sweeper[T, H]) remove(ctx context.Context, c *storage.Claim, ids []stri
 		return false, err
 	}
 	for _, id := range ids {
-		stays, err := s.store.kind.Remove(ctx, host, c.Name, id)
+		stays, err := s.store.kind.Remove(ctx, host, c.Name, id, slices.Contains(c.Unproven, id))
 		if err != nil {
 			return false, err
 		}

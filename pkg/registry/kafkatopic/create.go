@@ -23,7 +23,7 @@ func (k kind) Create(ctx context.Context, cluster *broker.Cluster, topic *kafka.
 	if err := k.Clusters.Begin(ctx, cluster); err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}
-	gone, err := k.deleteFormer(ctx, cluster, topic, left.IDs)
+	gone, err := k.deleteFormer(ctx, cluster, topic, left.IDs, left.Unproven)
 	if err != nil {
 		return brokered.Outcome[*kafka.KafkaTopic]{}, err
 	}
@@ -68,10 +68,11 @@ func toAdopt(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTop
 	return have, nil
 }
 
-// deleteFormer deletes former owners' topics: that was decided when their objects were deleted. It returns those that are gone.
-func (k kind) deleteFormer(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, ids []string) (gone []string, err error) {
+// deleteFormer deletes former owners' topics: that was decided when their objects were deleted. Those that are not proven to have been theirs go
+// while nobody has used them. It returns those that are gone.
+func (k kind) deleteFormer(ctx context.Context, cluster *broker.Cluster, topic *kafka.KafkaTopic, ids, unproven []string) (gone []string, err error) {
 	for _, id := range ids {
-		kept, err := k.remove(ctx, cluster, k.Name(topic), id)
+		kept, err := k.remove(ctx, cluster, k.Name(topic), id, slices.Contains(unproven, id))
 		if err != nil {
 			return nil, refusedOrUnknown(err, topic)
 		}
@@ -104,7 +105,7 @@ func (k kind) takeOver(ctx context.Context, cluster *broker.Cluster, topic *kafk
 		if err := k.topics.Doom(ctx, topic, id); err != nil {
 			return none, err
 		}
-		gone, err := k.deleteFormer(ctx, cluster, topic, []string{id})
+		gone, err := k.deleteFormer(ctx, cluster, topic, []string{id}, []string{id})
 		if err != nil {
 			return none, err
 		}

@@ -16,10 +16,11 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
-// remove deletes a topic by id, unless an object on another Kafka of the same cluster has it. An id is only believed to be an object's while brokers have it under the name that the object claimed, or
-// under one that collides with it, or do not have it at all. A topic that the brokers keep for good is told of and counts as done, which
+// remove deletes a topic by id, unless an object on another Kafka of the same cluster has it, or with unlessUsed somebody has used it. An id is
+// only believed to be an object's while brokers have it under the name that the object claimed, or under one that collides with it, or do not
+// have it at all. A topic that the brokers keep for good is told of and counts as done, which
 // kept says: a claim that waited for them to change their mind would keep the name from everybody. The next object can adopt the topic.
-func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, text string) (kept bool, err error) {
+func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, text string, unlessUsed bool) (kept bool, err error) {
 	if text == "" {
 		// Brokers before 2.8 delete by the name only, which somebody else may have by then.
 		return true, nil
@@ -49,6 +50,21 @@ func (p *plane) remove(ctx context.Context, cluster *broker.Cluster, name storag
 		logger.Info("Topic of a deleted object stays, an object on another Kafka of the cluster has it", "kafka", other.Cluster, "owner", other.Owner)
 		live.Warn(ctx, "the topic of the deleted object stays", errHadElsewhere)
 		return true, nil
+	}
+	if unlessUsed {
+		if !found {
+			// By the time that the brokers which have it hear of a request somebody may use it.
+			return false, nil
+		}
+		unused, err := cluster.NeverUsed(ctx, have)
+		if err != nil {
+			return false, err
+		}
+		if !unused {
+			logger.Info("Topic that is like that of a deleted object stays, somebody uses it")
+			live.Warn(ctx, "the topic of the deleted object stays", errUsed)
+			return true, nil
+		}
 	}
 	err = cluster.DeleteTopic(ctx, id)
 	switch {

@@ -101,5 +101,8 @@ var errAnother = errors.New("it is another than the deleted object had")
 // errWithoutID is why a topic stays that was an object's by its name.
 var errWithoutID = errors.New("the brokers gave it no id, and nothing is deleted by its name alone")
 
+// errUsed is why a topic stays that was told by what it is like.
+var errUsed = errors.New("it is not known to have been made for that, and somebody uses it")
+
 // errHadElsewhere is why the topic of a deleted object stays.
 var errHadElsewhere = errors.New("a KafkaTopic on another Kafka of the same cluster has it, too")

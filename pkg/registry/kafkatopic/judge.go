@@ -89,7 +89,13 @@ func (k kind) judgeCreate(ctx context.Context, cluster *broker.Cluster, topic *k
 	if err != nil {
 		return verdict{}, statusUnlessAway(err, topic)
 	}
-	if !found || slices.Contains(left.IDs, have.ID.String()) {
+	goes := !found || slices.Contains(left.IDs, have.ID.String())
+	if found && slices.Contains(left.Unproven, have.ID.String()) {
+		if goes, err = cluster.NeverUsed(ctx, have); err != nil {
+			return verdict{}, statusUnlessAway(err, topic)
+		}
+	}
+	if goes {
 		// Brokers delete in the background; the create waits for them.
 		return verdict{}, nil
 	}

@@ -225,6 +225,6 @@ func (kind) Members(ctx context.Context, cluster *broker.Cluster) ([]string, err
 }
 
 // Remove implements brokered.Kind.
-func (k kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, id string) (kept bool, err error) {
-	return k.remove(ctx, cluster, name, id)
+func (k kind) Remove(ctx context.Context, cluster *broker.Cluster, name storage.Name, id string, unlessUsed bool) (kept bool, err error) {
+	return k.remove(ctx, cluster, name, id, unlessUsed)
 }
