@@ -60,6 +60,15 @@ func (s *pendingDeletions) awaits(name storage.Name, namespace string) {
 	})
 }
 
+// outlives counts a claim that something may come late for, and whose object is gone, or goes now. The sweeper, which looks at it later, would count
+// those of brokers that refuse everything one at a time.
+func (s *Store[T, H]) outlives(c *storage.Claim) {
+	if s.awaited(c) {
+		s.Sweeper.Check(c.Name, requestFirst)
+		s.Sweeper.pending.awaits(c.Name, c.Owner.Namespace)
+	}
+}
+
 // full are the names of a namespace for which something may come late, in order, when they are too many for one more name; nil when they are not.
 // One of them is no more.
 func (s *pendingDeletions) full(namespace string, name storage.Name) (names []string) {

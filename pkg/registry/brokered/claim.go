@@ -190,6 +190,7 @@ func (w *write[T, H]) giveBack(ctx context.Context, claim *storage.Claim, left L
 			return nil, s.claims.Drop(ctx, claim)
 		}
 		s.Sweeper.Check(claim.Name, 0)
+		s.outlives(claim)
 		return s.claims.Update(ctx, claim, func(c *storage.Claim) {
 			c.ID, c.Server, c.Retain, c.Wanted = "", "", false, left.Wanted
 		})

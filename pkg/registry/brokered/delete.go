@@ -50,18 +50,18 @@ func (s *Store[T, H]) noteDeletion(ctx context.Context, obj, lastVersion runtime
 			// The claim was lost. The object's own word is all there is then.
 			tombstone := storage.Claim{Name: name, Owner: ownerOf(o), Since: s.clock.Now()}
 			note(&tombstone)
-			_, err = s.claims.Take(ctx, tombstone, "")
+			standing, err = s.claims.Take(ctx, tombstone, "")
 		case standing.Owner.UID != o.GetUID():
 			return nil
 		default:
-			if probe := *standing; !note(&probe) {
-				return nil
+			if probe := *standing; note(&probe) {
+				standing, err = s.claims.Update(ctx, standing, func(c *storage.Claim) { note(c) })
 			}
-			_, err = s.claims.Update(ctx, standing, func(c *storage.Claim) { note(c) })
 		}
 		var claimed *storage.ClaimedError
 		switch {
 		case err == nil:
+			s.outlives(standing)
 			return nil
 		case !errors.Is(err, storage.ErrClaimChanged) && !errors.As(err, &claimed):
 			return apierrors.NewInternalError(err)

@@ -86,7 +86,9 @@ func (s *Store[T, H]) Lost(ctx context.Context, obj T, absent bool) error {
 		case standing == nil:
 			tombstone := storage.Claim{Name: name, ClusterUID: uid, Owner: ownerOf(obj), Since: s.clock.Now()}
 			note(&tombstone)
-			_, err = s.claims.Take(ctx, tombstone, "")
+			if standing, err = s.claims.Take(ctx, tombstone, ""); err == nil {
+				s.outlives(standing)
+			}
 		case !standing.OfKafka(uid), standing.Name != name:
 			return nil
 		default:

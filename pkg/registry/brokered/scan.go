@@ -47,6 +47,9 @@ func (s *Sweeper[T, H]) scanOnce(ctx context.Context) error {
 		if len(c.TombstonedIDs) > 0 || !stored || s.unrecorded(owner, c) {
 			s.pending.add(c.Name, s.store.clock.Now())
 		}
+		if !stored {
+			s.store.outlives(c)
+		}
 		if len(c.Wanted)+len(c.Unanswered) > 0 || c.WithoutID != nil {
 			byCluster[c.Cluster] = append(byCluster[c.Cluster], c.Name)
 		}

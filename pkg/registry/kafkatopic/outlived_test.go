@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
 )
@@ -63,4 +64,39 @@ func TestClaimsThatOutliveTheirObjectsAreBounded(t *testing.T) {
 		s.Clock.Step(slowly * 10)
 		return try(k.Object.Namespace, "") == nil
 	})
+}
+
+// Brokers that refuse everything have the sweeper look at one name at a time: what is waited for counts when the objects go.
+func TestWhatIsAwaitedCountsAtOnce(t *testing.T) {
+	t.Parallel()
+	s, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	k := s.NewKafka(t, 1)
+	one := func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas, topic.Spec.Partitions = ptr.To[int32](1), ptr.To[int32](1) }
+	for i := range 100 {
+		name := fmt.Sprintf("gone-%d", i)
+		if _, err := create(s.Client, newTopic(k, name, one)); err != nil {
+			t.Fatal(err)
+		}
+		apiservertest.Eventually(t, "the claim says that something may come late", func() bool {
+			c, err := s.Claims.Get(t.Context(), storage.Name{Kind: storage.TopicClaim, Cluster: types.NamespacedName{Namespace: k.Object.Namespace, Name: "k"}, Name: name})
+			if err != nil || c == nil {
+				return false
+			}
+			_, err = s.Claims.Update(t.Context(), c, func(c *claim) {
+				c.Await(json.RawMessage(`{"partitions":1,"replicas":1}`))
+				c.Asked = s.Clock.Now()
+			})
+			return err == nil
+		})
+	}
+	k.Refuse()
+	if err := topicsOf(s.Client, k).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = create(s.Client, newTopic(k, "new", one))
+	expectStatus(t, err, 429, "100 deleted objects", "may come late")
 }
