@@ -169,6 +169,12 @@ func OnCluster(kafka types.UID, cluster string, later bool) types.UID {
 	return kafka + types.UID("/"+cluster)
 }
 
+// ClusterID is the id of the cluster that a claim is about; "" where that is not noted.
+func (c *Claim) ClusterID() string {
+	_, id, _ := cutCluster(c.ClusterUID)
+	return id
+}
+
 func cutCluster(uid types.UID) (kafka, cluster string, later bool) {
 	kafka, cluster, _ = strings.Cut(string(uid), "/")
 	cluster, later = strings.CutPrefix(cluster, "/")

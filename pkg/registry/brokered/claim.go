@@ -254,14 +254,12 @@ func (s *Store[T, H]) Learn(ctx context.Context, obj T, id string, takenOver boo
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	var withoutID json.RawMessage
-	var uid types.UID
 	if id == "" {
-		// What is known without an id is so on the cluster that was asked only.
 		withoutID = s.withoutID(ctx, obj)
-		var err error
-		if uid, err = s.askedHost(ctx, obj); err != nil {
-			klog.FromContext(ctx).Error(err, "Which cluster gave no id is not written to the claim", "claim", s.kind.Name(obj))
-		}
+	}
+	uid, err := s.askedHost(ctx, obj)
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Which cluster was asked is not written to the claim", "claim", s.kind.Name(obj))
 	}
 	if err := s.changeClaim(ctx, s.kind.Name(obj), ownerOf(obj), func(c *storage.Claim) bool {
 		before := *c

@@ -25,7 +25,7 @@ type removals struct {
 	ids *[]string
 }
 
-func (r removals) Remove(_ context.Context, _ string, _ storage.Name, id string) (bool, error) {
+func (r removals) Remove(_ context.Context, _ string, _ storage.Name, id string, _ bool) (bool, error) {
 	*r.ids = append(*r.ids, id)
 	return false, nil
 }

@@ -123,6 +123,15 @@ func (s *Store[T, H]) Tombstoned(ctx context.Context, obj T, id string) (bool, e
 	return standing != nil && slices.Contains(standing.TombstonedIDs, id), nil
 }
 
+// ClusterID is the id of the cluster that an object has got what it has from, as its claim says; "" where that is not noted.
+func (s *Store[T, H]) ClusterID(ctx context.Context, obj T) (string, error) {
+	standing, err := s.claims.Get(ctx, s.kind.Name(obj))
+	if err != nil || standing == nil || standing.Owner.UID != obj.GetUID() {
+		return "", err
+	}
+	return standing.ClusterID(), nil
+}
+
 // Standing is what the claim of an object says.
 type Standing struct {
 	// ID is what the object has, Retain that it was somebody's before, and stays unless the object says otherwise.

@@ -1,6 +1,7 @@
 package kafkatopic
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
@@ -51,7 +51,7 @@ func (p *plane) hadByAnother(ctx context.Context, topic *kafka.KafkaTopic, have 
 	if err := meta.EachListItem(all, func(obj runtime.Object) error {
 		other, err := asTopic(obj)
 		// Whoever has brokers of his own can have them say any id. A topic has one name.
-		if err == nil && other.Status.TopicID == id && other.TopicName() == have.Name && other.UID != topic.UID && clusterOf(other) != clusterOf(topic) && !p.areApart(ctx, clusterOf(other), clusterOf(topic)) {
+		if err == nil && other.Status.TopicID == id && other.TopicName() == have.Name && other.UID != topic.UID && clusterOf(other) != clusterOf(topic) && !p.areApart(ctx, other, topic) {
 			another = other
 		}
 		return err
@@ -62,17 +62,31 @@ func (p *plane) hadByAnother(ctx context.Context, topic *kafka.KafkaTopic, have 
 		Owner: storage.Owner{Namespace: another.Namespace, Name: another.Name, UID: another.UID}})
 }
 
-// areApart tells whether two Kafkas are known to be different clusters. What the brokers of one say is no word about the other.
-func (p *plane) areApart(ctx context.Context, one, other types.NamespacedName) bool {
+// areApart tells whether two objects are known to be on different clusters. What the brokers of one say is no word about the other.
+func (p *plane) areApart(ctx context.Context, one, other *kafka.KafkaTopic) bool {
 	ids := make([]string, 0, 2)
-	for _, of := range []types.NamespacedName{one, other} {
-		k, err := p.Clusters.Known(ctx, of.Namespace, of.Name)
-		if err != nil || k.Status.ClusterID == "" {
+	for _, topic := range []*kafka.KafkaTopic{one, other} {
+		id, err := p.clusterIDOf(ctx, topic)
+		if err != nil || id == "" {
 			return false
 		}
-		ids = append(ids, k.Status.ClusterID)
+		ids = append(ids, id)
 	}
 	return ids[0] != ids[1]
+}
+
+// clusterIDOf is the id of the cluster that an object's Kafka stands for, also while another Kafka claims it, and also when it is gone. It is ""
+// when it is not known. What the spec of a Kafka says of it, brokers have not confirmed.
+func (p *plane) clusterIDOf(ctx context.Context, topic *kafka.KafkaTopic) (string, error) {
+	of := clusterOf(topic)
+	k, err := p.Clusters.Known(ctx, of.Namespace, of.Name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return p.topics.ClusterID(ctx, topic)
+	case err != nil:
+		return "", err
+	}
+	return cmp.Or(k.Status.PinnedClusterID, k.Status.ClusterID), nil
 }
 
 // hadElsewhere refuses a topic that another object is known to have.

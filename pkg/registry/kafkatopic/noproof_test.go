@@ -43,11 +43,13 @@ func TestAWishIsOfOneName(t *testing.T) {
 // Brokers of somebody say that their topic has the id of another's.
 func TestAnIDThatSomebodySaysIsNoProof(t *testing.T) {
 	for _, name := range []string{"anything", "orders"} {
-		t.Run("of a topic "+name, func(t *testing.T) { somebodySaysAnID(t, name) })
+		for where, gone := range map[string]bool{"": false, " of a Kafka that is gone": true} {
+			t.Run("of a topic "+name+where, func(t *testing.T) { somebodySaysAnID(t, name, gone) })
+		}
 	}
 }
 
-func somebodySaysAnID(t *testing.T, name string) {
+func somebodySaysAnID(t *testing.T, name string, gone bool) {
 	k, fake := server.NewKafka(t, 3), server.NewKafka(t, 1)
 	pinned(t, server, k)
 	pinned(t, server, fake)
@@ -81,6 +83,11 @@ func somebodySaysAnID(t *testing.T, name string) {
 	}))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if gone {
+		if err := server.Client.KafkaV1beta1().Kafkas(fake.Object.Namespace).Delete(t.Context(), fake.Object.Name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := create(server.Client, newTopic(k, "orders")); err != nil {
 		t.Errorf("who has all rights cannot take over a topic of his cluster: %v", err)

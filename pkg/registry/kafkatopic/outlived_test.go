@@ -75,7 +75,9 @@ func TestWhatIsAwaitedCountsAtOnce(t *testing.T) {
 	}
 	t.Cleanup(s.Close)
 	k := s.NewKafka(t, 1)
-	one := func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas, topic.Spec.Partitions = ptr.To[int32](1), ptr.To[int32](1) }
+	one := func(topic *v1beta1.KafkaTopic) {
+		topic.Spec.Replicas, topic.Spec.Partitions = ptr.To[int32](1), ptr.To[int32](1)
+	}
 	for i := range 100 {
 		name := fmt.Sprintf("gone-%d", i)
 		if _, err := create(s.Client, newTopic(k, name, one)); err != nil {
