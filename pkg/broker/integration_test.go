@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
@@ -275,6 +276,43 @@ func TestRealTopic(t *testing.T) {
 			}
 			return true
 		})
+	})
+}
+
+// What was acknowledged while too few replicas were in sync is behind the high watermark, and is there all the same.
+func TestRealTopicWithRecordsBehindTheHighWatermarkIsUsed(t *testing.T) {
+	forEachCluster(t, func(t *testing.T, r realCluster) {
+		name := topicName(t)
+		mustCreate(t, r.cluster, NewTopic{Name: name, Assignments: [][]int32{{0, 1}}, Config: map[string]string{"min.insync.replicas": "2"}})
+		topic, _, err := r.cluster.Topic(testContext(t), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unused, err := r.cluster.NeverUsed(testContext(t), topic); err != nil || !unused {
+			t.Fatalf("never used before all records: %v, %v", unused, err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), restartLimit)
+		defer cancel()
+		t.Cleanup(func() {
+			if err := startBroker(r.process.Broker(1)); err != nil {
+				t.Error(err)
+			}
+			whole(t, r, name)
+		})
+		if err := r.process.Broker(1).Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		mustProduce(t, r.foreign(t, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite()), &kgo.Record{Topic: name, Value: []byte("acknowledged")})
+		if topic, _, err = r.cluster.Topic(testContext(t), name); err != nil {
+			t.Fatal(err)
+		}
+		ends, err := r.cluster.OffsetsOf(testContext(t), topic, ReadUncommitted)
+		if err != nil || ends[0].End != 0 {
+			t.Errorf("the high watermark: %+v, %v", ends, err)
+		}
+		if unused, err := r.cluster.NeverUsed(testContext(t), topic); err != nil || unused {
+			t.Errorf("never used: %v, %v", unused, err)
+		}
 	})
 }
 

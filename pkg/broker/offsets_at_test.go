@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // newProducer is a second client of a fake cluster, which writes where it is told to.
@@ -79,5 +80,25 @@ func TestOffsetsAtFollowALeaderThatMoves(t *testing.T) {
 	got, err := b.cluster.OffsetsAt(ctx, orders, time.Unix(0, 0))
 	if err != nil || got[0].Err != nil || got[0].Offset != 0 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A leader tells consumers of no record while too few replicas are in sync, whatever it has acknowledged.
+func TestTopicWithRecordsBehindTheHighWatermarkIsUsed(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic := mustTopic(t, b, "orders")
+	if unused, err := b.cluster.NeverUsed(testContext(t), topic); err != nil || !unused {
+		t.Fatalf("never used before all records: %v, %v", unused, err)
+	}
+	mustProduce(t, newProducer(t, b), numbered("orders", 0, 0, 5)...)
+	b.network.set(func() {
+		b.network.change = func(_ string, req kmsg.Request, resp kmsg.Response) {
+			if l, ok := resp.(*kmsg.ListOffsetsResponse); ok && req.(*kmsg.ListOffsetsRequest).ReplicaID == -1 {
+				l.Topics[0].Partitions[0].Offset = 0
+			}
+		}
+	})
+	if unused, err := b.cluster.NeverUsed(testContext(t), topic); err != nil || unused {
+		t.Errorf("never used: %v, %v", unused, err)
 	}
 }

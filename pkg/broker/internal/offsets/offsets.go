@@ -62,16 +62,16 @@ func (c *Offsets) NeverUsed(ctx context.Context, topic metadata.Topic) (bool, er
 }
 
 func (c *Offsets) neverUsed(ctx context.Context, topic metadata.Topic) (bool, error) {
-	offsets, err := c.offsetsOf(ctx, topic, ReadUncommitted)
+	ends, err := c.offsetsAt(ctx, topic, logEnd, sarama.OffsetNewest)
 	if err != nil {
 		return false, err
 	}
 	for _, p := range topic.Partitions {
-		at, told := offsets[p.ID]
+		end, told := ends[0][p.ID]
 		switch {
-		case at.Err != nil:
-			return false, at.Err
-		case !told || at.End != 0:
+		case end.err != nil:
+			return false, end.err
+		case !told || end.offset != 0:
 			return false, nil
 		}
 	}
@@ -293,7 +293,11 @@ const minListOffsetsVersion = 1
 func ListOffsets(target Target, calls []*transport.Call[Question, Answer]) kmsg.Request {
 	type place struct{ topic, partition int }
 	req := kmsg.NewPtrListOffsetsRequest()
-	req.IsolationLevel = int8(target.Isolation)
+	if target.Isolation == logEnd {
+		req.ReplicaID = target.Leader
+	} else {
+		req.IsolationLevel = int8(target.Isolation)
+	}
 	topics, places := map[string]int{}, map[metadata.TopicPartition]place{}
 	for _, k := range calls {
 		name := k.Query.topic

@@ -8,6 +8,11 @@ const (
 	ReadUncommitted Isolation = 0
 	// ReadCommitted makes End the last stable offset.
 	ReadCommitted Isolation = 1
+	// logEnd makes the end that of the leader's log, as followers ask for it: by the id of a broker, to which no isolation applies
+	// (KafkaApis.handleListOffsetRequest, since Kafka 4.0 ReplicaManager.fetchOffset). The high watermark stands still while fewer replicas than
+	// min.insync.replicas are in sync (Partition.maybeIncrementLeaderHW), and records that were acknowledged with acks=1 are behind it. The id for
+	// debugging, -2, would have followers answer as well.
+	logEnd Isolation = -1
 )
 
 // PartitionOffsets is the range of offsets that can be read: Start is the first, End is one past the last.
