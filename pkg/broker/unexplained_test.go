@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -130,5 +131,79 @@ func TestACommitThatTheCoordinatorRefusesAfterTheAppend(t *testing.T) {
 				t.Errorf("%d written, %v: the brokers have it", n, err)
 			}
 		})
+	}
+}
+
+// committing makes a bench with two topics whose commits are answered with a refusal of one of them, which stands first, and the other with a code.
+func committing(t *testing.T, code func() int16) *bench {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "audit", "orders"))
+	b.commit(t, "billing", "orders", 0)
+	b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "audit", Err: kerr.TopicAuthorizationFailed, Count: -1})
+	b.network.set(func() {
+		b.network.change = func(_ string, _ kmsg.Request, resp kmsg.Response) {
+			if committed, ok := resp.(*kmsg.OffsetCommitResponse); ok {
+				committed.Topics[1].Partitions[0].ErrorCode = code()
+			}
+		}
+	})
+	return b
+}
+
+// A broker refuses topics that our account may not read by itself, before what the coordinator answers of the others.
+func TestACommitInDoubtBehindARefusal(t *testing.T) {
+	// A group that is said to be elsewhere is followed until time is up: then it is known no more what was refused.
+	for name, tt := range map[string]struct {
+		code  int16
+		known bool
+	}{"timed out": {7, true}, "an error of its own": {-1, true}, "not seen in time": {15, false}, "another's by then": {16, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := committing(t, func() int16 { return tt.code })
+			ctx, cancel := context.WithTimeout(testContext(t), 6*time.Second)
+			defer cancel()
+			n, err := b.cluster.CommitOffsets(ctx, "billing", map[TopicPartition]int64{{Topic: "audit"}: 7, {Topic: "orders"}: 7})
+			if n != 1 || kafkaerr.IsUnknownOutcome(err) == tt.known || tt.known && kafkaerr.CodeOf(err) != kafkaerr.TopicAuthorizationFailed {
+				t.Errorf("%d written, %v: the brokers have one", n, err)
+			}
+		})
+	}
+}
+
+func TestAGroupIsFollowedThatMovesBehindARefusal(t *testing.T) {
+	moving := true
+	b := committing(t, func() int16 {
+		defer func() { moving = false }()
+		if moving {
+			return kafkaerr.NotCoordinator
+		}
+		return 0
+	})
+	n, err := b.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{Topic: "audit"}: 7, {Topic: "orders"}: 7})
+	if n != 1 || kafkaerr.CodeOf(err) != kafkaerr.TopicAuthorizationFailed {
+		t.Errorf("%d written, %v", n, err)
+	}
+}
+
+// Of a request for many partitions one may be refused, and another left open.
+func TestAMoveInDoubtBehindARefusal(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))
+	orders := mustTopic(t, b, "orders")
+	b.network.set(func() {
+		b.network.change = func(_ string, _ kmsg.Request, resp kmsg.Response) {
+			if moved, ok := resp.(*kmsg.AlterPartitionAssignmentsResponse); ok {
+				for i := range moved.Topics[0].Partitions {
+					p := &moved.Topics[0].Partitions[i]
+					p.ErrorCode = []int16{kafkaerr.InvalidReplicaAssignment, kafkaerr.RequestTimedOut}[p.Partition]
+				}
+			}
+		}
+	})
+	stays := orders.Partitions[1].Replicas
+	err := b.cluster.Reassign(testContext(t), "orders", map[int32][]int32{0: {(orders.Partitions[0].Replicas[0] + 1) % 3}, 1: stays})
+	if kafkaerr.IsUnknownOutcome(err) || len(kafkaerr.Refusals(err)) != 1 || kafkaerr.CodeOf(err) != kafkaerr.InvalidReplicaAssignment {
+		t.Errorf("partition 1 is where it is to be: %v", err)
+	}
+	if err := b.cluster.Reassign(testContext(t), "orders", map[int32][]int32{0: orders.Partitions[0].Replicas, 1: {9}}); !kafkaerr.IsUnknownOutcome(err) {
+		t.Errorf("nobody knows of partition 1: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package kafkaerr
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 )
 
@@ -305,20 +306,15 @@ func NotTruncated(of int16) bool { return is(of, notTruncated) }
 // StillOpen tells whether a code in a broker's answer to a write of topics, settings or offsets leaves open what becomes of it.
 func StillOpen(of int16) bool { return is(of, stillOpen) }
 
-// Unexplained tells whether an answer to a write says neither that it was carried out nor why not: an error of the broker's own, which may have
-// come at any point, a code that Kafka has learnt since, or an answer that leaves out what was asked for. The broker is done with it: what
-// brokers have afterwards tells what became of it.
+// Unexplained tells whether an answer to a write says of some part of it neither that it was carried out nor why not: an error of the broker's
+// own, which may have come at any point, a code that Kafka has learnt since, or an answer that leaves out what was asked for. The broker is done
+// with it: what brokers have afterwards tells what became of it.
 func Unexplained(err error) bool {
 	var left *NotMentionedError
-	if errors.As(err, &left) {
-		return true
-	}
-	var e *Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	_, known := codes[e.Code]
-	return e.Code == UnknownServerError || !known
+	return errors.As(err, &left) || slices.ContainsFunc(Refusals(err), func(e *Error) bool {
+		_, known := codes[e.Code]
+		return e.Code == UnknownServerError || !known
+	})
 }
 
 func is(of int16, t trait) bool { return codes[of].traits&t != 0 }

@@ -65,3 +65,16 @@ func TestWhatProvesNothing(t *testing.T) {
 		}
 	}
 }
+
+// An answer may refuse one part of a write, and leave another open.
+func TestWhatIsUnexplainedBehindARefusal(t *testing.T) {
+	refusal := New("commit offsets", "audit-0", TopicAuthorizationFailed, nil, 0)
+	for _, of := range []int16{UnknownServerError, 9999} {
+		if !Unexplained(errors.Join(refusal, New("commit offsets", "orders-0", of, nil, 0))) {
+			t.Errorf("%s behind a refusal is taken for explained", Name(of))
+		}
+	}
+	if Unexplained(errors.Join(refusal, refusal)) {
+		t.Error("two refusals are taken for unexplained")
+	}
+}

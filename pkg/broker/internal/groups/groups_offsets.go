@@ -118,7 +118,7 @@ func (c *Groups) CommitOffsets(ctx context.Context, group string, offsets map[me
 		written += did
 		if err != nil {
 			refusals = append(refusals, err)
-			if did == 0 {
+			if did == 0 || kafkaerr.IsUnknownOutcome(err) {
 				break
 			}
 		}
@@ -135,22 +135,28 @@ func (c *Groups) commit(ctx context.Context, group string, partitions []metadata
 		transport.Request[*kmsg.OffsetCommitResponse]{Op: kafkaerr.OpCommitOffsets, Object: group, Key: int16(kmsg.OffsetCommit), Lane: wire.LaneControl,
 			Send: wire.ByKmsg[*kmsg.OffsetCommitResponse](func() kmsg.Request { return upTo{commitRequest(group, partitions, offsets), byNameVersion} },
 				firstSimpleCommit)}, commitCode)
-	var refused []*kafkaerr.Error
-	silent := make(map[metadata.TopicPartition]bool, len(partitions))
+	// open are the partitions of which it is not known that they are written, nor that they are not.
+	open := make(map[metadata.TopicPartition]bool, len(partitions))
 	for _, p := range partitions {
-		silent[p] = true
+		open[p] = true
 	}
+	var refused, doubts []*kafkaerr.Error
 	if err == nil {
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
-				delete(silent, metadata.TopicPartition{Topic: t.Topic, Partition: p.Partition})
-				if p.ErrorCode != 0 {
-					refused = append(refused, kafkaerr.New(kafkaerr.OpCommitOffsets, transport.PartitionObject(t.Topic, p.Partition), p.ErrorCode, nil, wire.Millis(resp.ThrottleMillis)))
+				refusal := kafkaerr.New(kafkaerr.OpCommitOffsets, transport.PartitionObject(t.Topic, p.Partition), p.ErrorCode, nil, wire.Millis(resp.ThrottleMillis))
+				switch {
+				case p.ErrorCode != 0 && transport.Uncertain(kafkaerr.OpCommitOffsets, refusal):
+					doubts = append(doubts, refusal)
+					continue
+				case p.ErrorCode != 0:
+					refused = append(refused, refusal)
 				}
+				delete(open, metadata.TopicPartition{Topic: t.Topic, Partition: p.Partition})
 			}
 		}
-		err = commitRefusal(group, refused, len(partitions))
-		if len(silent) > 0 {
+		err = commitRefusal(group, doubts, len(partitions))
+		if len(open) > len(doubts) {
 			err = errors.Join(&kafkaerr.NotMentionedError{Op: kafkaerr.OpCommitOffsets, Object: group}, err)
 		}
 	}
@@ -159,20 +165,13 @@ func (c *Groups) commit(ctx context.Context, group string, partitions []metadata
 		if err != nil {
 			return false, err
 		}
-		for _, p := range partitions {
-			if have, ok := now[p]; !ok || have.Err != nil || have.Offset != offsets[p] {
-				return false, nil
-			}
-		}
-		return true, nil
+		maps.DeleteFunc(open, func(p metadata.TopicPartition, _ bool) bool {
+			have, ok := now[p]
+			return ok && have.Err == nil && have.Offset == offsets[p]
+		})
+		return len(open) == 0, nil
 	})
-	switch {
-	case err == nil:
-		return len(partitions), nil
-	case len(refused) > 0 && !kafkaerr.IsUnknownOutcome(err):
-		return len(partitions) - len(refused) - len(silent), err
-	}
-	return 0, err
+	return len(partitions) - len(refused) - len(open), errors.Join(err, commitRefusal(group, refused, len(partitions)))
 }
 
 // firstSimpleCommit is the first version of OffsetCommit that keeps offsets in Kafka and for as long as the brokers say.
@@ -199,12 +198,17 @@ func commitRequest(group string, partitions []metadata.TopicPartition, offsets m
 	return req
 }
 
-// commitCode is the answer's error when it is about the whole group: then all partitions have it.
+// commitCode is the answer's error as far as it is about the coordinator. What brokers refuse of single topics themselves may stand before what
+// the coordinator answers of the others (KafkaApis.handleOffsetCommitRequest).
 func commitCode(r *kmsg.OffsetCommitResponse) int16 {
-	if len(r.Topics) == 0 || len(r.Topics[0].Partitions) == 0 {
-		return 0
+	for _, t := range r.Topics {
+		for _, p := range t.Partitions {
+			if kafkaerr.OfCoordinator(p.ErrorCode) {
+				return p.ErrorCode
+			}
+		}
 	}
-	return r.Topics[0].Partitions[0].ErrorCode
+	return 0
 }
 
 // commitRefusal is one error when the group as a whole was refused, else one for each partition.

@@ -162,18 +162,24 @@ func (c *Topics) Reassign(ctx context.Context, topic string, target map[int32][]
 	const op = kafkaerr.OpReassignPartitions
 	defer c.Invalidate()
 	errs, err := c.alterReassignments(ctx, map[string]map[int32][]int32{topic: target})
+	open := target
+	var refused, doubts []error
 	if err == nil {
-		var refused []error
+		open = map[int32][]int32{}
 		for _, id := range slices.Sorted(maps.Keys(target)) {
-			if refusal := errs[topic][id]; refusal != nil {
+			switch refusal := errs[topic][id]; {
+			case refusal == nil:
+				c.Expected.Reassigned(c.Opts.Clock.Now(), topic, id, target[id])
+			case transport.Uncertain(op, refusal):
+				open[id], doubts = target[id], append(doubts, refusal)
+			default:
 				refused = append(refused, refusal)
-				continue
 			}
-			c.Expected.Reassigned(c.Opts.Clock.Now(), topic, id, target[id])
 		}
-		err = errors.Join(refused...)
+		err = errors.Join(doubts...)
 	}
-	return c.Confirm(ctx, op, topic, err, func(ctx context.Context) (bool, error) { return c.movingTo(ctx, topic, target) })
+	err = c.Confirm(ctx, op, topic, err, func(ctx context.Context) (bool, error) { return c.movingTo(ctx, topic, open) })
+	return errors.Join(append(refused, err)...)
 }
 
 // alterReassignments goes through kmsg because sarama does not export the errors of partitions.

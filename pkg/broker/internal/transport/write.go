@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
@@ -42,15 +43,20 @@ const (
 	confirmPause = 150 * time.Millisecond
 )
 
-// uncertain tells errors after which a write may have happened: no answer, or one that does not say so.
-func uncertain(err error) bool {
-	return errors.Is(err, ErrSent) || errors.Is(err, ErrStillOpen) || kafkaerr.CodeOf(err) == kafkaerr.RequestTimedOut || kafkaerr.Unexplained(err)
+// open tells errors after which brokers may carry out a write, or have: no answer, or one that does not say so of some part of it. What refused
+// another request on the way to it, such as that for a group's coordinator, is no answer to it.
+func open(op string, err error) bool {
+	return errors.Is(err, ErrSent) || errors.Is(err, ErrStillOpen) ||
+		slices.ContainsFunc(kafkaerr.Refusals(err), func(e *kafkaerr.Error) bool { return e.Op == op && kafkaerr.StillOpen(e.Code) })
 }
+
+// Uncertain tells errors after which a write may have happened, also if only a part of it may.
+func Uncertain(op string, err error) bool { return open(op, err) || kafkaerr.Unexplained(err) }
 
 // Confirm decides on a write that failed with err. When the outcome is unknown it asks happened until that is so, or time is up. A broker that
 // is done with the write, and did not say what it did, did nothing when there is nothing to be seen of it until then.
 func (c *Cluster) Confirm(ctx context.Context, op, object string, err error, happened func(context.Context) (bool, error)) error {
-	if err == nil || !uncertain(err) {
+	if err == nil || !Uncertain(op, err) {
 		return err
 	}
 	seen := false
@@ -59,7 +65,7 @@ func (c *Cluster) Confirm(ctx context.Context, op, object string, err error, hap
 		seen = err == nil || seen && errors.Is(err, context.DeadlineExceeded)
 		return ok, err
 	})
-	if seen && kafkaerr.IsUnknownOutcome(decided) && !errors.Is(err, ErrSent) && !errors.Is(err, ErrStillOpen) && kafkaerr.Unexplained(err) {
+	if seen && kafkaerr.IsUnknownOutcome(decided) && !open(op, err) {
 		return err
 	}
 	return decided
