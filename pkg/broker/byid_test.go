@@ -1,10 +1,15 @@
 package broker
 
 import (
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 )
 
 // Brokers of 2.8 to 3.0 know topics' ids and delete by them, and do not look up by them.
@@ -33,5 +38,59 @@ func TestTopicsAreFoundByIDOnBrokersThatDoNotLookUp(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// In ZooKeeper mode a controller that was elected a moment ago may know a topic neither as the controller nor as a broker.
+func TestATopicThatANewControllerDoesNotKnowIsNotDeletedYet(t *testing.T) {
+	for name, tt := range map[string]struct {
+		metadata int16
+		lose     bool
+		knows    time.Duration // 0 for never
+	}{
+		"it knows the topic soon":              {12, false, time.Second},
+		"brokers do not look up by id":         {11, false, time.Second},
+		"it never does":                        {12, false, 0},
+		"its answer is lost":                   {12, true, 0},
+		"its answer is lost, no look up by id": {11, true, 0},
+	} {
+		for _, code := range []int16{kafkaerr.UnknownTopicID, kafkaerr.UnknownTopicOrPartition} {
+			t.Run(name+" "+kafkaerr.Name(code), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+				b.offerAtMost(kmsg.Metadata, tt.metadata)
+				orders := mustTopic(t, b, "orders")
+				controller := b.controllerAddr(t)
+				var knows atomic.Bool
+				b.network.set(func() {
+					b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+						if m, ok := resp.(*kmsg.MetadataResponse); ok && addr == controller && !knows.Load() {
+							m.Topics = nil
+						}
+					}
+				})
+				b.kafka.ControlKey(int16(kmsg.DeleteTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+					b.kafka.KeepControl()
+					if knows.Load() {
+						return nil, nil, false
+					}
+					resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
+					topic := kmsg.NewDeleteTopicsResponseTopic()
+					topic.TopicID, topic.ErrorCode = orders.ID, code
+					resp.Topics = append(resp.Topics, topic)
+					return resp, nil, true
+				})
+				if tt.lose {
+					b.losing(kmsg.DeleteTopics)
+				}
+				if tt.knows > 0 {
+					time.AfterFunc(tt.knows, func() { knows.Store(true) })
+				}
+				err := b.cluster.DeleteTopic(testContext(t), orders.ID)
+				if there := b.kafka.TopicInfo("orders") != nil; (err != nil) != there || there != (tt.knows == 0) || kafkaerr.IsUnknownOutcome(err) != tt.lose {
+					t.Errorf("it is there: %v, and the answer %v", there, err)
+				}
+			})
+		}
 	}
 }

@@ -244,37 +244,51 @@ func TestWhoAsksTheControllerWaitsAlone(t *testing.T) {
 
 // In ZooKeeper mode a controller that has just taken over has read of all topics, and as a broker hears of them a moment later.
 func TestANewControllerIsNotBelievedAtOnce(t *testing.T) {
-	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
-	ctx := b.warm(t)
-	d := *b.cluster.core.Dir
-	wrong := d
-	wrong.Controller = (d.Controller + 1) % 3
-	b.cluster.core.Learn(wrong)
-	// Its first answers, and those of the broker that was asked before it.
-	answers := 0
-	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		b.kafka.KeepControl()
-		if answers++; answers > 4 {
-			return nil, nil, false
-		}
-		resp := req.ResponseKind().(*kmsg.MetadataResponse)
-		resp.ControllerID = d.Controller
-		for id, broker := range d.Brokers {
-			r := kmsg.NewMetadataResponseBroker()
-			r.NodeID, r.Host, r.Port = id, broker.Host, broker.Port
-			resp.Brokers = append(resp.Brokers, r)
-		}
-		for _, asked := range req.(*kmsg.MetadataRequest).Topics {
-			topic := kmsg.NewMetadataResponseTopic()
-			topic.Topic, topic.ErrorCode = asked.Topic, kafkaerr.UnknownTopicOrPartition
-			resp.Topics = append(resp.Topics, topic)
-		}
-		return resp, nil, true
-	})
-	if _, found, err := b.cluster.Topic(ctx, "orders"); !found || err != nil {
-		t.Errorf("found %v, %v", found, err)
-	}
-	if answers < 5 {
-		t.Errorf("the topic was looked for %d times", answers)
+	for name, look := range map[string]func(context.Context, *Cluster, Topic) (bool, error){
+		"by name": func(ctx context.Context, c *Cluster, topic Topic) (bool, error) {
+			_, found, err := c.Topic(ctx, topic.Name)
+			return found, err
+		},
+		"by id": func(ctx context.Context, c *Cluster, topic Topic) (bool, error) {
+			_, found, err := c.TopicByID(ctx, topic.ID)
+			return found, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			ctx := b.warm(t)
+			orders := mustTopic(t, b, "orders")
+			d := *b.cluster.core.Dir
+			wrong := d
+			wrong.Controller = (d.Controller + 1) % 3
+			b.cluster.core.Learn(wrong)
+			// Its first answers, and those of the broker that was asked before it.
+			answers := 0
+			b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				b.kafka.KeepControl()
+				if answers++; answers > 4 {
+					return nil, nil, false
+				}
+				resp := req.ResponseKind().(*kmsg.MetadataResponse)
+				resp.ControllerID = d.Controller
+				for id, broker := range d.Brokers {
+					r := kmsg.NewMetadataResponseBroker()
+					r.NodeID, r.Host, r.Port = id, broker.Host, broker.Port
+					resp.Brokers = append(resp.Brokers, r)
+				}
+				for _, asked := range req.(*kmsg.MetadataRequest).Topics {
+					topic := kmsg.NewMetadataResponseTopic()
+					topic.Topic, topic.TopicID, topic.ErrorCode = asked.Topic, asked.TopicID, kafkaerr.UnknownTopicOrPartition
+					resp.Topics = append(resp.Topics, topic)
+				}
+				return resp, nil, true
+			})
+			if found, err := look(ctx, b.cluster, orders); !found || err != nil {
+				t.Errorf("found %v, %v", found, err)
+			}
+			if answers < 5 {
+				t.Errorf("the topic was looked for %d times", answers)
+			}
+		})
 	}
 }

@@ -324,6 +324,18 @@ func (b *bench) likeZooKeeper(t testing.TB) {
 	})
 }
 
+// offerAtMost makes the fake brokers offer an API up to a version only.
+func (b *bench) offerAtMost(key kmsg.Key, version int16) {
+	offered := *b.offers.Load()
+	offered.ApiKeys = slices.Clone(offered.ApiKeys)
+	for i := range offered.ApiKeys {
+		if k := &offered.ApiKeys[i]; k.ApiKey == int16(key) {
+			k.MaxVersion = version
+		}
+	}
+	b.offers.Store(&offered)
+}
+
 // controllerAddr is where the fake cluster's controller listens, as the gateway sees it.
 func (b *bench) controllerAddr(t *testing.T) string {
 	t.Helper()

@@ -26,7 +26,7 @@ func (c *Metadata) TopicByID(ctx context.Context, id TopicID) (Topic, bool, erro
 		if found {
 			topics[t.Name] = t
 		}
-		if c.Expected.Met(c.Opts.Clock.Now(), topics, nil) || patience.ended() {
+		if c.Expected.Met(c.Opts.Clock.Now(), topics, nil) && (found || !c.controllerIsNew()) || patience.ended() {
 			return t, found, nil
 		}
 		if err := patience.pause(ctx, t.Source); err != nil {
@@ -41,6 +41,46 @@ func (c *Metadata) TopicByIDOnce(ctx context.Context, id TopicID) (Topic, bool, 
 	}
 	said, err := transport.Share(ctx, c.Cluster, c.TopicsByID, kafkaerr.OpDescribeTopic, id.String(), id)
 	return said.topic, said.found, err
+}
+
+// Gone tells whether brokers have a topic no more. In ZooKeeper mode a new controller may not know of all topics yet, neither as the controller nor
+// as a broker; others do, which have heard of them from the one before.
+func (c *Metadata) Gone(ctx context.Context, id TopicID) (bool, error) {
+	_, found, err := c.TopicByIDOnce(ctx, id)
+	if err != nil || found || !c.KnownMode().Zookeeper {
+		return err == nil && !found, err
+	}
+	if c.controllerIsNew() {
+		return false, nil
+	}
+	d, err := c.Directory(ctx, false)
+	if err != nil {
+		return false, err
+	}
+	return !c.othersHave(ctx, d.Brokers[d.Controller].Address(), id), nil
+}
+
+// othersHave tells whether a broker beside the one at an address has a topic. When none answers in time the first one's word has to do.
+func (c *Metadata) othersHave(ctx context.Context, addr string, id TopicID) bool {
+	if !c.Others(addr) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, secondTime)
+	defer cancel()
+	said, err := transport.AskAnyBut(ctx, c.Cluster, c.metadataByID([]TopicID{id}), addr)
+	if err == nil {
+		return said.read()[id].Value.found
+	}
+	if !kafkaerr.IsNotSupported(err) {
+		return false
+	}
+	all, _ := transport.AskAnyBut(ctx, c.Cluster, overviewOf(heedless), addr)
+	for _, t := range all.topics {
+		if t.ID == id {
+			return true
+		}
+	}
+	return false
 }
 
 type topicByID struct {

@@ -21,16 +21,35 @@ func (c *Topics) DeleteTopic(ctx context.Context, id metadata.TopicID) error {
 		text := "no topic id given"
 		return kafkaerr.New(op, id.String(), kafkaerr.InvalidRequest, &text, 0)
 	}
-	_, err := transport.ShareWrite(ctx, c.Cluster, c.Delete, op, id.String(), id)
-	err = c.Confirm(ctx, op, id.String(), err, func(ctx context.Context) (bool, error) {
-		_, found, err := c.TopicByIDOnce(ctx, id)
-		return err == nil && !found, err
-	})
+	err := c.Confirm(ctx, op, id.String(), c.deleteByID(ctx, id), func(ctx context.Context) (bool, error) { return c.Gone(ctx, id) })
 	if err == nil {
 		c.Expected.Deleted(c.Opts.Clock.Now(), c.SettleTime(), id)
 	}
 	c.Outdated(err)
 	return err
+}
+
+// deleteByID has a topic deleted, or finds that there is none. A controller in ZooKeeper mode may say so of one that is there: its context is not
+// read yet (UNKNOWN_TOPIC_ID), or its metadata cache lacks the topic (UNKNOWN_TOPIC_OR_PARTITION, both of KafkaApis.handleDeleteTopicsRequest).
+func (c *Topics) deleteByID(ctx context.Context, id metadata.TopicID) error {
+	const op = kafkaerr.OpDeleteTopic
+	for start := c.Opts.Clock.Now(); ; {
+		_, err := transport.ShareWrite(ctx, c.Cluster, c.Delete, op, id.String(), id)
+		if kafkaerr.ClassOf(kafkaerr.CodeOf(err)) != kafkaerr.NotFound {
+			return err
+		}
+		if !c.KnownMode().Zookeeper {
+			return nil
+		}
+		gone, err := c.Gone(ctx, id)
+		switch {
+		case err != nil || gone:
+			return err
+		case c.Opts.Clock.Since(start) > 2*c.SettleTime() || c.Pause(ctx, metadata.SettlePause) != nil:
+			text := "the controller does not know of the topic yet, and another broker has it"
+			return kafkaerr.New(op, id.String(), kafkaerr.NotController, &text, 0)
+		}
+	}
 }
 
 var deleteRules = transport.BatchRules[metadata.TopicID]{
@@ -69,8 +88,7 @@ func (c *Topics) deleteTopics(ctx context.Context, ids []metadata.TopicID) ([]tr
 		switch {
 		case !ok:
 			answers[i].Err = &kafkaerr.NotMentionedError{Op: op, Object: id.String()}
-		case t.ErrorCode == 0, t.ErrorCode == kafkaerr.UnknownTopicID, t.ErrorCode == kafkaerr.UnknownTopicOrPartition:
-		default:
+		case t.ErrorCode != 0:
 			answers[i].Err = kafkaerr.New(op, id.String(), t.ErrorCode, t.ErrorMessage, wire.Millis(resp.ThrottleMillis))
 		}
 	}
