@@ -229,3 +229,30 @@ func TestANewCoordinatorIsNotBelievedAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// It shows older offsets until it knows which of its records are on all replicas.
+func TestOffsetsOfANewCoordinatorAreNotBelievedAtOnce(t *testing.T) {
+	for name, moved := range map[string]bool{"new": true, "old": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			b.commit(t, "billing", "orders", 3)
+			if moved {
+				b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.NotCoordinator})
+			}
+			behind := time.Now().Add(time.Second)
+			b.network.set(func() {
+				b.network.change = func(_ string, _ kmsg.Request, resp kmsg.Response) {
+					if f, ok := resp.(*kmsg.OffsetFetchResponse); ok && f.Groups[0].ErrorCode == 0 && moved && time.Now().Before(behind) {
+						f.Groups[0].Topics[0].Partitions[0].Offset = 2
+					}
+				}
+			})
+			start := time.Now()
+			got, err := b.cluster.CommittedOffsets(testContext(t), "billing")
+			if took := time.Since(start); err != nil || got[TopicPartition{Topic: "orders"}].Offset != 3 || took > time.Second && !moved {
+				t.Errorf("%v, %v after %v", got, err, took)
+			}
+		})
+	}
+}

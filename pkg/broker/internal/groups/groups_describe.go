@@ -43,8 +43,8 @@ func (c *Groups) Group(ctx context.Context, id string) (Group, bool, error) {
 	}
 }
 
-// takeOver is how long a coordinator that has just taken over is not believed that a group does not exist: it shows what it knows to
-// be on all replicas, which lacks the last records until these have fetched again (seen on 4.3.1).
+// takeOver is how long a coordinator that has just taken over is not believed that a group does not exist, or which offsets it has: it shows
+// what it knows to be on all replicas, which lacks the last records until these have fetched again (seen on 4.3.1).
 const takeOver = 2 * time.Second
 
 // describeGroup asks in both protocols. A classic group is not found by the request for the newer one, and a newer one looks dead to

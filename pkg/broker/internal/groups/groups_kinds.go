@@ -143,7 +143,11 @@ func (c *Groups) undescribed(ctx context.Context, id string, at seat, code int16
 func (c *Groups) ShareOffsets(ctx context.Context, group string) (map[metadata.TopicPartition]CommittedOffset, error) {
 	ctx, done := c.Begin(ctx)
 	defer done()
-	resp, _, err := askCoordinator(ctx, c, group, true,
+	return c.settled(ctx, group, c.shareOffsets)
+}
+
+func (c *Groups) shareOffsets(ctx context.Context, group string) (map[metadata.TopicPartition]CommittedOffset, seat, error) {
+	resp, at, err := askCoordinator(ctx, c, group, true,
 		transport.Request[*kmsg.DescribeShareGroupOffsetsResponse]{Op: kafkaerr.OpFetchOffsets, Object: group, Key: int16(kmsg.DescribeShareGroupOffsets), Lane: wire.LaneData,
 			Send: wire.ByKmsg[*kmsg.DescribeShareGroupOffsetsResponse](func() kmsg.Request {
 				one := kmsg.NewDescribeShareGroupOffsetsRequestGroup()
@@ -159,28 +163,28 @@ func (c *Groups) ShareOffsets(ctx context.Context, group string) (map[metadata.T
 		})
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, at, err
 	case len(resp.Groups) != 1:
-		return nil, fmt.Errorf("%s %s: the answer has %d groups", kafkaerr.OpFetchOffsets, group, len(resp.Groups))
+		return nil, at, fmt.Errorf("%s %s: the answer has %d groups", kafkaerr.OpFetchOffsets, group, len(resp.Groups))
 	case resp.Groups[0].ErrorCode == kafkaerr.GroupIDNotFound:
-		return nil, nil
+		return nil, at, nil
 	case resp.Groups[0].ErrorCode != 0:
-		return nil, kafkaerr.New(kafkaerr.OpFetchOffsets, group, resp.Groups[0].ErrorCode, resp.Groups[0].ErrorMessage, wire.Millis(resp.ThrottleMillis))
+		return nil, at, kafkaerr.New(kafkaerr.OpFetchOffsets, group, resp.Groups[0].ErrorCode, resp.Groups[0].ErrorMessage, wire.Millis(resp.ThrottleMillis))
 	}
 	offsets := map[metadata.TopicPartition]CommittedOffset{}
 	for _, t := range resp.Groups[0].Topics {
 		for _, p := range t.Partitions {
-			at := CommittedOffset{Offset: p.StartOffset}
+			committed := CommittedOffset{Offset: p.StartOffset}
 			switch {
 			case p.ErrorCode != 0:
-				at = CommittedOffset{Offset: -1, Err: kafkaerr.New(kafkaerr.OpFetchOffsets, transport.PartitionObject(t.Topic, p.Partition), p.ErrorCode, p.ErrorMessage, 0)}
+				committed = CommittedOffset{Offset: -1, Err: kafkaerr.New(kafkaerr.OpFetchOffsets, transport.PartitionObject(t.Topic, p.Partition), p.ErrorCode, p.ErrorMessage, 0)}
 			case p.StartOffset < 0:
 				continue
 			case p.Lag >= 0:
-				at.Lag = &p.Lag
+				committed.Lag = &p.Lag
 			}
-			offsets[metadata.TopicPartition{Topic: t.Topic, Partition: p.Partition}] = at
+			offsets[metadata.TopicPartition{Topic: t.Topic, Partition: p.Partition}] = committed
 		}
 	}
-	return offsets, nil
+	return offsets, at, nil
 }

@@ -37,11 +37,22 @@ func (c *Groups) CommittedOffsets(ctx context.Context, group string) (map[metada
 	if may, err := c.MayHaveGroups(ctx); err != nil || !may {
 		return nil, err
 	}
-	return c.committedOffsets(ctx, group)
+	return c.settled(ctx, group, c.committedOffsets)
 }
 
-func (c *Groups) committedOffsets(ctx context.Context, group string) (map[metadata.TopicPartition]CommittedOffset, error) {
-	resp, _, err := askCoordinator(ctx, c, group, true,
+// settled are a group's offsets, asked for again when the coordinator has had the time to know the newest, if the group was followed to it.
+func (c *Groups) settled(ctx context.Context, group string, ask func(context.Context, string) (map[metadata.TopicPartition]CommittedOffset, seat, error)) (
+	map[metadata.TopicPartition]CommittedOffset, error) {
+	for {
+		offsets, at, err := ask(ctx, group)
+		if err != nil || !at.followed || c.Pause(ctx, takeOver) != nil {
+			return offsets, err
+		}
+	}
+}
+
+func (c *Groups) committedOffsets(ctx context.Context, group string) (map[metadata.TopicPartition]CommittedOffset, seat, error) {
+	resp, at, err := askCoordinator(ctx, c, group, true,
 		transport.Request[*kmsg.OffsetFetchResponse]{Op: kafkaerr.OpFetchOffsets, Object: group, Key: int16(kmsg.OffsetFetch), Lane: wire.LaneData,
 			Send: wire.ByKmsg[*kmsg.OffsetFetchResponse](func() kmsg.Request {
 				one := kmsg.NewOffsetFetchRequestGroup()
@@ -51,14 +62,14 @@ func (c *Groups) committedOffsets(ctx context.Context, group string) (map[metada
 				return upTo{req, byNameVersion}
 			}, firstFetchOfAll)}, fetchCode)
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	switch code := fetchCode(resp); code {
 	case 0:
 	case kafkaerr.GroupIDNotFound:
-		return nil, nil
+		return nil, at, nil
 	default:
-		return nil, kafkaerr.New(kafkaerr.OpFetchOffsets, group, code, nil, wire.Millis(resp.ThrottleMillis))
+		return nil, at, kafkaerr.New(kafkaerr.OpFetchOffsets, group, code, nil, wire.Millis(resp.ThrottleMillis))
 	}
 	offsets := map[metadata.TopicPartition]CommittedOffset{}
 	add := func(topic string, partition int32, offset int64, note *string, code int16) {
@@ -86,7 +97,7 @@ func (c *Groups) committedOffsets(ctx context.Context, group string) (map[metada
 			}
 		}
 	}
-	return offsets, nil
+	return offsets, at, nil
 }
 
 // firstFetchOfAll is the first version of OffsetFetch in which no topics means all of them.
@@ -161,7 +172,7 @@ func (c *Groups) commit(ctx context.Context, group string, partitions []metadata
 		}
 	}
 	err = c.Confirm(ctx, kafkaerr.OpCommitOffsets, group, err, func(ctx context.Context) (bool, error) {
-		now, err := c.committedOffsets(ctx, group)
+		now, _, err := c.committedOffsets(ctx, group)
 		if err != nil {
 			return false, err
 		}
