@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -80,6 +81,23 @@ func TestOffsetsAtFollowALeaderThatMoves(t *testing.T) {
 	got, err := b.cluster.OffsetsAt(ctx, orders, time.Unix(0, 0))
 	if err != nil || got[0].Err != nil || got[0].Offset != 0 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// What a leader answers of a disk that is gone, or of a topic that it has not heard of, is answered otherwise by the next, or later.
+func TestOffsetsAreAskedForAgain(t *testing.T) {
+	for _, refusal := range []*kerr.Error{kerr.KafkaStorageError, kerr.UnknownTopicID, kerr.InconsistentTopicID, kerr.BrokerNotAvailable, kerr.NetworkException,
+		kerr.NotLeaderForPartition, kerr.OffsetNotAvailable} {
+		t.Run(refusal.Message, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			topic := mustTopic(t, b, "orders")
+			b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: refusal, Count: 2})
+			got, err := b.cluster.OffsetsOf(testContext(t), topic, ReadCommitted)
+			if err != nil || got[0].Err != nil {
+				t.Errorf("%v, %v", got[0].Err, err)
+			}
+		})
 	}
 }
 

@@ -284,6 +284,10 @@ func Retriable(of int16) bool { return is(of, retriable) }
 // LooksAnew tells whether a partition that an answer to Fetch has under a code is to be looked for anew.
 func LooksAnew(of int16) bool { return is(of, refetch) }
 
+// OfLeader tells whether a broker that was asked about a partition as its leader says by a code that another may answer, or itself later, as to
+// ListOffsets (ReplicaManager.fetchOffset). They are those of Fetch, but for an offset that is not there: no leader has it.
+func OfLeader(of int16) bool { return LooksAnew(of) && of != OffsetOutOfRange }
+
 // OfSequence tells whether a broker says by a code that a sequence number does not follow what it knows of the producer.
 func OfSequence(of int16) bool { return is(of, sequence) }
 

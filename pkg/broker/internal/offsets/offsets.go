@@ -181,12 +181,7 @@ func (c *Offsets) renewed(ctx context.Context, topic metadata.Topic, partitions 
 
 // RetriableOffset tells whether another look at the metadata may help.
 func RetriableOffset(err error) bool {
-	switch kafkaerr.CodeOf(err) {
-	case kafkaerr.NotLeaderOrFollower, kafkaerr.FencedLeaderEpoch, kafkaerr.UnknownLeaderEpoch, kafkaerr.OffsetNotAvailable, kafkaerr.UnknownTopicOrPartition,
-		kafkaerr.LeaderNotAvailable, kafkaerr.ReplicaNotAvailable:
-		return true
-	}
-	return kafkaerr.IsUnreachable(err)
+	return kafkaerr.OfLeader(kafkaerr.CodeOf(err)) || kafkaerr.IsUnreachable(err)
 }
 
 // Target is a kind of question to one leader: a request has one isolation level, and names a partition once only, so each
