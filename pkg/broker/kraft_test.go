@@ -93,6 +93,49 @@ func TestKRaft(t *testing.T) {
 	}
 }
 
+// Brokers list no broker that is away, registered or not, so what became of a request without an answer is not to be seen there.
+func TestABrokerIsUnregisteredWhenTheControllersSaySo(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lost    verdict
+		forGood bool
+	}{"the request is lost": {cut, true}, "the answer is lost": {loseAnswer, true}, "the first request is lost": {cut, false}, "the first answer is lost": {loseAnswer, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{})
+			likeKRaft(b)
+			b.offerAtMost(kmsg.DescribeCluster, 1)
+			if _, err := b.cluster.Describe(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			registered := true
+			b.kafka.ControlKey(int16(kmsg.UnregisterBroker), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				b.kafka.KeepControl()
+				resp := req.ResponseKind().(*kmsg.UnregisterBrokerResponse)
+				if !registered {
+					resp.ErrorCode = kafkaerr.BrokerIDNotRegistered
+				}
+				registered = false
+				return resp, nil, true
+			})
+			asked := 0
+			b.network.set(func() {
+				b.network.rule = func(_ string, key int16) verdict {
+					if key != int16(kmsg.UnregisterBroker) {
+						return pass
+					}
+					if asked++; asked == 1 || tt.forGood {
+						return tt.lost
+					}
+					return pass
+				}
+			})
+			if err := b.cluster.UnregisterBroker(testContext(t), 7); (err != nil) != tt.forGood || kafkaerr.IsUnknownOutcome(err) != tt.forGood {
+				t.Errorf("unregistered with %v", err)
+			}
+		})
+	}
+}
+
 // In KRaft mode every broker takes what is for the controller.
 func TestKRaftWritesGoAroundADeadBroker(t *testing.T) {
 	b := newBench(t, Options{})

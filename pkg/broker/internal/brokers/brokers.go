@@ -3,7 +3,6 @@ package brokers
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -72,24 +71,28 @@ func (c *Brokers) UnregisterBroker(ctx context.Context, id int32) error {
 	if err := c.needKRaft(ctx, op, object); err != nil {
 		return err
 	}
-	writeCtx, cancel, _ := transport.WriteWindow(ctx)
+	window, cancel, _ := transport.WriteWindow(ctx)
 	defer cancel()
-	resp, err := transport.AskController(writeCtx, c.Cluster, false, transport.Request[*kmsg.UnregisterBrokerResponse]{Op: op, Object: object, Key: int16(kmsg.UnregisterBroker), Lane: wire.LaneControl,
+	// Brokers before Kafka 4.0 list those that live only (KIP-1073), so who was unregistered is not told from who is away. It is asked for again:
+	// one that is not registered any more is what was wanted.
+	return c.Confirm(ctx, op, object, c.unregister(window, object, id), func(ctx context.Context) (bool, error) {
+		err := c.unregister(ctx, object, id)
+		return err == nil, err
+	})
+}
+
+func (c *Brokers) unregister(ctx context.Context, object string, id int32) error {
+	const op = kafkaerr.OpUnregisterBroker
+	resp, err := transport.AskController(ctx, c.Cluster, false, transport.Request[*kmsg.UnregisterBrokerResponse]{Op: op, Object: object, Key: int16(kmsg.UnregisterBroker), Lane: wire.LaneControl,
 		Send: wire.ByKmsg[*kmsg.UnregisterBrokerResponse](func() kmsg.Request {
 			req := kmsg.NewUnregisterBrokerRequest()
 			req.BrokerID = id
 			return &req
 		}, 0)}, func(r *kmsg.UnregisterBrokerResponse) []int16 { return []int16{r.ErrorCode} })
-	if err == nil {
-		if resp.ErrorCode == 0 || resp.ErrorCode == kafkaerr.BrokerIDNotRegistered {
-			return nil
-		}
-		err = kafkaerr.New(op, object, resp.ErrorCode, resp.ErrorMessage, wire.Millis(resp.ThrottleMillis))
+	if err != nil || resp.ErrorCode == 0 || resp.ErrorCode == kafkaerr.BrokerIDNotRegistered {
+		return err
 	}
-	return c.Confirm(ctx, op, object, err, func(ctx context.Context) (bool, error) {
-		info, err := c.Describe(ctx)
-		return err == nil && !slices.ContainsFunc(info.Brokers, func(b transport.BrokerInfo) bool { return b.ID == id }), err
-	})
+	return kafkaerr.New(op, object, resp.ErrorCode, resp.ErrorMessage, wire.Millis(resp.ThrottleMillis))
 }
 
 // needKRaft refuses what only KRaft has, in words of ours.
