@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,13 +118,13 @@ func TestABrokerIsUnregisteredWhenTheControllersSaySo(t *testing.T) {
 				registered = false
 				return resp, nil, true
 			})
-			asked := 0
+			var asked atomic.Int64
 			b.network.set(func() {
 				b.network.rule = func(_ string, key int16) verdict {
 					if key != int16(kmsg.UnregisterBroker) {
 						return pass
 					}
-					if asked++; asked == 1 || tt.forGood {
+					if asked.Add(1) == 1 || tt.forGood {
 						return tt.lost
 					}
 					return pass

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -170,13 +171,12 @@ func TestACommitInDoubtBehindARefusal(t *testing.T) {
 }
 
 func TestAGroupIsFollowedThatMovesBehindARefusal(t *testing.T) {
-	moving := true
+	var moved atomic.Bool
 	b := committing(t, func() int16 {
-		defer func() { moving = false }()
-		if moving {
-			return kafkaerr.NotCoordinator
+		if moved.Swap(true) {
+			return 0
 		}
-		return 0
+		return kafkaerr.NotCoordinator
 	})
 	n, err := b.cluster.CommitOffsets(testContext(t), "billing", map[TopicPartition]int64{{Topic: "audit"}: 7, {Topic: "orders"}: 7})
 	if n != 1 || kafkaerr.CodeOf(err) != kafkaerr.TopicAuthorizationFailed {
