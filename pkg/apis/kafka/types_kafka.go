@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
@@ -121,6 +122,40 @@ type KafkaStatus struct {
 	Selector           string
 	Listeners          []ListenerStatus
 	UnreachableBrokers []UnreachableBroker
+	Roll               *RollStatus
+}
+
+// RollPhase says what a roll does.
+type RollPhase string
+
+const (
+	RollRestarting RollPhase = "Restarting"
+	RollWaiting    RollPhase = "Waiting"
+	RollBlocked    RollPhase = "Blocked"
+	RollFailed     RollPhase = "Failed"
+)
+
+// RollStatus describes how the nodes of a cluster are restarted, one after the other.
+type RollStatus struct {
+	Phase     RollPhase
+	Reason    string
+	Message   string
+	Since     metav1.Time
+	StartTime metav1.Time
+	Done      []string
+	InWork    []string
+	Waiting   []string
+	Restarts  []NodeRestart
+	Offline   *int32
+}
+
+// NodeRestart is a restart of a node.
+type NodeRestart struct {
+	Pod     string
+	UID     types.UID
+	Time    metav1.Time
+	Back    bool
+	Reasons []string
 }
 
 // QuorumVoter is one voter of a KRaft quorum.

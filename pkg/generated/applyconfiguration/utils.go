@@ -50,10 +50,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.KafkaTopicStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ListenerStatus"):
 		return &kafkav1beta1.ListenerStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("NodeRestart"):
+		return &kafkav1beta1.NodeRestartApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("QuorumVoter"):
 		return &kafkav1beta1.QuorumVoterApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ResourceRequirements"):
 		return &kafkav1beta1.ResourceRequirementsApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("RollStatus"):
+		return &kafkav1beta1.RollStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("SecretKeyReference"):
 		return &kafkav1beta1.SecretKeyReferenceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("SecretReference"):

@@ -143,6 +143,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.KafkaTopicTruncationSpec{}.OpenAPIModelName():        schema_pkg_apis_kafka_v1beta1_KafkaTopicTruncationSpec(ref),
 		v1beta1.KafkaTopicTruncationStatus{}.OpenAPIModelName():      schema_pkg_apis_kafka_v1beta1_KafkaTopicTruncationStatus(ref),
 		v1beta1.ListenerStatus{}.OpenAPIModelName():                  schema_pkg_apis_kafka_v1beta1_ListenerStatus(ref),
+		v1beta1.NodeRestart{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_NodeRestart(ref),
 		v1beta1.OffsetReset{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_OffsetReset(ref),
 		v1beta1.PartitionAssignment{}.OpenAPIModelName():             schema_pkg_apis_kafka_v1beta1_PartitionAssignment(ref),
 		v1beta1.PartitionElection{}.OpenAPIModelName():               schema_pkg_apis_kafka_v1beta1_PartitionElection(ref),
@@ -151,6 +152,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1beta1.QuorumVoter{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_QuorumVoter(ref),
 		v1beta1.ReplicaStatus{}.OpenAPIModelName():                   schema_pkg_apis_kafka_v1beta1_ReplicaStatus(ref),
 		v1beta1.ResourceRequirements{}.OpenAPIModelName():            schema_pkg_apis_kafka_v1beta1_ResourceRequirements(ref),
+		v1beta1.RollStatus{}.OpenAPIModelName():                      schema_pkg_apis_kafka_v1beta1_RollStatus(ref),
 		v1beta1.SecretKeyReference{}.OpenAPIModelName():              schema_pkg_apis_kafka_v1beta1_SecretKeyReference(ref),
 		v1beta1.SecretReference{}.OpenAPIModelName():                 schema_pkg_apis_kafka_v1beta1_SecretReference(ref),
 		v1beta1.StorageSpec{}.OpenAPIModelName():                     schema_pkg_apis_kafka_v1beta1_StorageSpec(ref),
@@ -5402,11 +5404,17 @@ func schema_pkg_apis_kafka_v1beta1_KafkaStatus(ref common.ReferenceCallback) com
 							},
 						},
 					},
+					"roll": {
+						SchemaProps: spec.SchemaProps{
+							Description: "roll tells how the nodes of the cluster are restarted, one after the other, because they have to run with another specification. It is absent when no node has to be restarted.",
+							Ref:         ref(v1beta1.RollStatus{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			metav1.Condition{}.OpenAPIModelName(), v1beta1.BrokerCounts{}.OpenAPIModelName(), v1beta1.ClaimsStatus{}.OpenAPIModelName(), v1beta1.ListenerStatus{}.OpenAPIModelName(), v1beta1.QuorumVoter{}.OpenAPIModelName(), v1beta1.UnreachableBroker{}.OpenAPIModelName()},
+			metav1.Condition{}.OpenAPIModelName(), v1beta1.BrokerCounts{}.OpenAPIModelName(), v1beta1.ClaimsStatus{}.OpenAPIModelName(), v1beta1.ListenerStatus{}.OpenAPIModelName(), v1beta1.QuorumVoter{}.OpenAPIModelName(), v1beta1.RollStatus{}.OpenAPIModelName(), v1beta1.UnreachableBroker{}.OpenAPIModelName()},
 	}
 }
 
@@ -6375,6 +6383,70 @@ func schema_pkg_apis_kafka_v1beta1_ListenerStatus(ref common.ReferenceCallback) 
 	}
 }
 
+func schema_pkg_apis_kafka_v1beta1_NodeRestart(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NodeRestart is a restart of a node.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"pod": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pod is the name of the node's pod.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"uid": {
+						SchemaProps: spec.SchemaProps{
+							Description: "uid is that of the pod that was deleted.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"time": {
+						SchemaProps: spec.SchemaProps{
+							Description: "time is when it was deleted.",
+							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"back": {
+						SchemaProps: spec.SchemaProps{
+							Description: "back tells whether the node has caught up since.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"reasons": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "reasons are why it was restarted, such as ConfigChanged.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"pod", "uid", "time"},
+			},
+		},
+		Dependencies: []string{
+			metav1.Time{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_kafka_v1beta1_OffsetReset(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -6920,6 +6992,142 @@ func schema_pkg_apis_kafka_v1beta1_ResourceRequirements(ref common.ReferenceCall
 		},
 		Dependencies: []string{
 			resource.Quantity{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_kafka_v1beta1_RollStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RollStatus describes how the nodes of a cluster are restarted.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"phase": {
+						SchemaProps: spec.SchemaProps{
+							Description: "phase says what the roll does.\n\nPossible enum values:\n - `\"Blocked\"` waits for so long that somebody should look. The roll goes on by itself when what it waits for is over.\n - `\"Failed\"` has met a node that does not come up with the specification of today. No other is restarted until it does, or the specification is changed.\n - `\"Restarting\"` restarts a node.\n - `\"Waiting\"` waits for what takes its time: a node that starts, or catches up, or another that would be missed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Blocked", "Failed", "Restarting", "Waiting"},
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason says in one word what is waited for, such as Denied while the restart of the next node would take a partition below min.insync.replicas, or NotInSync while the one that was restarted catches up.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message says what is waited for, with the first ten partitions that it is about.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"since": {
+						SchemaProps: spec.SchemaProps{
+							Description: "since is when the phase, or what is waited for, began.",
+							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"startTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startTime is when the roll began.",
+							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"done": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "done are the pods that were restarted and have caught up.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"inWork": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "inWork are the pods that are restarted now, or have not caught up yet.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"waiting": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "waiting are the pods that are to be restarted, in order.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"restarts": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"pod",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "restarts are those of this roll, the last of each pod.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1beta1.NodeRestart{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"offline": {
+						SchemaProps: spec.SchemaProps{
+							Description: "offline is the number of partitions without a leader when the roll began, or the least since then. No node is restarted while there are more.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+				Required: []string{"phase"},
+			},
+		},
+		Dependencies: []string{
+			metav1.Time{}.OpenAPIModelName(), v1beta1.NodeRestart{}.OpenAPIModelName()},
 	}
 }
 

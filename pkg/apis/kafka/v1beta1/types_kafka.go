@@ -3,6 +3,7 @@ package v1beta1
 import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // +genclient
@@ -187,6 +188,8 @@ const (
 	// ConditionStalled is True while the object waits for a person: nothing that is tried again by itself can mend it. It is absent otherwise. The
 	// name is kstatus's (sigs.k8s.io/cli-utils), by which kubectl, Argo CD and Flux tell a failure from what takes its time.
 	ConditionStalled = "Stalled"
+	// ConditionRollBlocked is True while the restart of a cluster's nodes does not get on: status.roll says why. It is absent otherwise.
+	ConditionRollBlocked = "RollBlocked"
 	// ConditionAuthorized is False while the account that is used on the brokers of an external Kafka lacks rights on their cluster that some of
 	// the features need. It is absent where brokers do not tell. What needs no such right works all the same.
 	ConditionAuthorized = "Authorized"
@@ -253,6 +256,82 @@ type KafkaStatus struct {
 	// +listType=map
 	// +listMapKey=id
 	UnreachableBrokers []UnreachableBroker `json:"unreachableBrokers,omitempty"`
+	// roll tells how the nodes of the cluster are restarted, one after the other, because they have to run with another specification. It is
+	// absent when no node has to be restarted.
+	// +optional
+	Roll *RollStatus `json:"roll,omitempty"`
+}
+
+// RollPhase says what a roll does.
+// +enum
+type RollPhase string
+
+const (
+	// RollRestarting restarts a node.
+	RollRestarting RollPhase = "Restarting"
+	// RollWaiting waits for what takes its time: a node that starts, or catches up, or another that would be missed.
+	RollWaiting RollPhase = "Waiting"
+	// RollBlocked waits for so long that somebody should look. The roll goes on by itself when what it waits for is over.
+	RollBlocked RollPhase = "Blocked"
+	// RollFailed has met a node that does not come up with the specification of today. No other is restarted until it does, or the
+	// specification is changed.
+	RollFailed RollPhase = "Failed"
+)
+
+// RollStatus describes how the nodes of a cluster are restarted.
+type RollStatus struct {
+	// phase says what the roll does.
+	Phase RollPhase `json:"phase"`
+	// reason says in one word what is waited for, such as Denied while the restart of the next node would take a partition below
+	// min.insync.replicas, or NotInSync while the one that was restarted catches up.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// message says what is waited for, with the first ten partitions that it is about.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// since is when the phase, or what is waited for, began.
+	// +optional
+	Since metav1.Time `json:"since,omitempty"`
+	// startTime is when the roll began.
+	// +optional
+	StartTime metav1.Time `json:"startTime,omitempty"`
+	// done are the pods that were restarted and have caught up.
+	// +optional
+	// +listType=atomic
+	Done []string `json:"done,omitempty"`
+	// inWork are the pods that are restarted now, or have not caught up yet.
+	// +optional
+	// +listType=atomic
+	InWork []string `json:"inWork,omitempty"`
+	// waiting are the pods that are to be restarted, in order.
+	// +optional
+	// +listType=atomic
+	Waiting []string `json:"waiting,omitempty"`
+	// restarts are those of this roll, the last of each pod.
+	// +optional
+	// +listType=map
+	// +listMapKey=pod
+	Restarts []NodeRestart `json:"restarts,omitempty"`
+	// offline is the number of partitions without a leader when the roll began, or the least since then. No node is restarted while there are more.
+	// +optional
+	Offline *int32 `json:"offline,omitempty"`
+}
+
+// NodeRestart is a restart of a node.
+type NodeRestart struct {
+	// pod is the name of the node's pod.
+	Pod string `json:"pod"`
+	// uid is that of the pod that was deleted.
+	UID types.UID `json:"uid"`
+	// time is when it was deleted.
+	Time metav1.Time `json:"time"`
+	// back tells whether the node has caught up since.
+	// +optional
+	Back bool `json:"back,omitempty"`
+	// reasons are why it was restarted, such as ConfigChanged.
+	// +optional
+	// +listType=atomic
+	Reasons []string `json:"reasons,omitempty"`
 }
 
 // QuorumVoter is one voter of a KRaft quorum.

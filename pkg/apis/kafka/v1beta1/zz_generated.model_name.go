@@ -243,6 +243,11 @@ func (in ListenerStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NodeRestart) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.NodeRestart"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in OffsetReset) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.OffsetReset"
 }
@@ -280,6 +285,11 @@ func (in ReplicaStatus) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ResourceRequirements) OpenAPIModelName() string {
 	return "io.openshift.kafka.v1beta1.ResourceRequirements"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RollStatus) OpenAPIModelName() string {
+	return "io.openshift.kafka.v1beta1.RollStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

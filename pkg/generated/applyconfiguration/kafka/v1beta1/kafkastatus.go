@@ -45,6 +45,9 @@ type KafkaStatusApplyConfiguration struct {
 	Listeners []ListenerStatusApplyConfiguration `json:"listeners,omitempty"`
 	// unreachableBrokers are brokers of an external cluster that do not answer at the address that they advertise, the first ten by id.
 	UnreachableBrokers []UnreachableBrokerApplyConfiguration `json:"unreachableBrokers,omitempty"`
+	// roll tells how the nodes of the cluster are restarted, one after the other, because they have to run with another specification. It is
+	// absent when no node has to be restarted.
+	Roll *RollStatusApplyConfiguration `json:"roll,omitempty"`
 }
 
 // KafkaStatusApplyConfiguration constructs a declarative configuration of the KafkaStatus type for use with
@@ -187,5 +190,13 @@ func (b *KafkaStatusApplyConfiguration) WithUnreachableBrokers(values ...*Unreac
 		}
 		b.UnreachableBrokers = append(b.UnreachableBrokers, *values[i])
 	}
+	return b
+}
+
+// WithRoll sets the Roll field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Roll field is set to the value of the last call.
+func (b *KafkaStatusApplyConfiguration) WithRoll(value *RollStatusApplyConfiguration) *KafkaStatusApplyConfiguration {
+	b.Roll = value
 	return b
 }
