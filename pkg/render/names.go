@@ -114,6 +114,11 @@ func BrokerAddress(namespace, cluster string, id int32) string {
 	return fmt.Sprintf("%s:%d", PodHost(namespace, cluster, Broker, id), PlainPort)
 }
 
+// MemberAddress is the host:port at which a member of ZooKeeper answers clients.
+func MemberAddress(namespace, cluster string, ordinal int32) string {
+	return fmt.Sprintf("%s:%d", PodHost(namespace, cluster, ZooKeeper, ordinal), ZooKeeperPort)
+}
+
 // Labels are the labels of an object of a Kafka.
 func Labels(cluster, component string) map[string]string {
 	return map[string]string{

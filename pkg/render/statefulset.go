@@ -12,6 +12,9 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 )
 
+// Container is the name of the container of a node.
+const Container = "kafka"
+
 const (
 	// dataVolume is numbered for the day when a broker has several.
 	dataVolume     = "data-0"
@@ -116,7 +119,7 @@ func (r renderer) container(n nodes) *corev1ac.ContainerApplyConfiguration {
 		mount = zooKeeperMount
 	}
 	c := corev1ac.Container().
-		WithName("kafka").
+		WithName(Container).
 		WithImage(r.facts.Image).
 		WithImagePullPolicy(corev1.PullIfNotPresent).
 		WithCommand("/bin/bash", configMount+"/"+startScript).

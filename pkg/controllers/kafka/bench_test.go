@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/brokertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/controllertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	kafkafake "kafka.openshift.io/kafka-apiserver/pkg/generated/clientset/versioned/fake"
@@ -41,6 +43,9 @@ type brokers struct {
 	quorumErr    error
 	silent       int
 	unregistered []int32
+	// topics and configs are what they tell of all topics.
+	topics  map[string]broker.Topic
+	configs map[string][]broker.ConfigEntry
 }
 
 func (b *brokers) Describe(context.Context) (broker.ClusterInfo, error) {
@@ -62,6 +67,29 @@ func (b *brokers) Opinions(context.Context) ([]*broker.Snapshot, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return []*broker.Snapshot{&b.snapshot}, b.err
+}
+
+func (b *brokers) Snapshot(context.Context, time.Duration) (*broker.Snapshot, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	snapshot := brokertest.Snapshot(b.topics)
+	return &snapshot, b.err
+}
+
+func (b *brokers) Topics(_ context.Context, names ...string) (map[string]broker.Topic, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	some := maps.Clone(b.topics)
+	maps.DeleteFunc(some, func(name string, _ broker.Topic) bool { return !slices.Contains(names, name) })
+	return some, b.err
+}
+
+func (b *brokers) TopicConfigs(_ context.Context, names ...string) (map[string][]broker.ConfigEntry, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	some := maps.Clone(b.configs)
+	maps.DeleteFunc(some, func(name string, _ []broker.ConfigEntry) bool { return !slices.Contains(names, name) })
+	return some, b.err
 }
 
 func (b *brokers) UnregisterBroker(_ context.Context, id int32) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,6 +27,7 @@ import (
 	kafkalisters "kafka.openshift.io/kafka-apiserver/pkg/generated/listers/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/loopmetrics"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
+	"kafka.openshift.io/kafka-apiserver/pkg/zookeeper"
 )
 
 // FieldManager owns the fields of host objects that this controller applies.
@@ -39,6 +41,9 @@ type Cluster interface {
 	Describe(ctx context.Context) (broker.ClusterInfo, error)
 	Quorum(ctx context.Context) (broker.QuorumInfo, error)
 	Opinions(ctx context.Context) ([]*broker.Snapshot, error)
+	Snapshot(ctx context.Context, maxAge time.Duration) (*broker.Snapshot, error)
+	Topics(ctx context.Context, names ...string) (map[string]broker.Topic, error)
+	TopicConfigs(ctx context.Context, topics ...string) (map[string][]broker.ConfigEntry, error)
 	UnregisterBroker(ctx context.Context, id int32) error
 }
 
@@ -54,6 +59,8 @@ type Config struct {
 	// Connect returns the handle on a cluster's brokers and never dials; Disconnect gives it up.
 	Connect    func(broker.Target) Cluster
 	Disconnect func(key string)
+	// ZooKeeper asks a member of an ensemble what it is; zookeeper.Ask when nil.
+	ZooKeeper func(ctx context.Context, address string) (zookeeper.State, error)
 	// Recorder may be nil: then nobody is told.
 	Recorder events.EventRecorder
 	// Images replaces the image of a release.
@@ -76,6 +83,7 @@ type Controller struct {
 	kafkaClient versioned.Interface
 	connect     func(broker.Target) Cluster
 	disconnect  func(string)
+	zooKeeper   func(context.Context, string) (zookeeper.State, error)
 	recorder    events.EventRecorder
 	images      map[string]string
 	runAsUser   *int64
@@ -113,11 +121,14 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.Disconnect == nil {
 		cfg.Disconnect = func(string) {}
 	}
+	if cfg.ZooKeeper == nil {
+		cfg.ZooKeeper = zookeeper.Ask
+	}
 	if cfg.Informers == nil {
 		cfg.Informers = kafkainformers.NewSharedInformerFactory(cfg.Kafka, 0)
 	}
 	c := &Controller{
-		host: cfg.Host, kafkaClient: cfg.Kafka, connect: cfg.Connect, disconnect: cfg.Disconnect, recorder: cfg.Recorder,
+		host: cfg.Host, kafkaClient: cfg.Kafka, connect: cfg.Connect, disconnect: cfg.Disconnect, zooKeeper: cfg.ZooKeeper, recorder: cfg.Recorder,
 		images: cfg.Images, runAsUser: cfg.RunAsUser, identity: cfg.StorageIdentity, clock: cfg.Clock, newID: cfg.NewID,
 		kafkaInformers: cfg.Informers,
 	}

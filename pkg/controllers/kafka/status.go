@@ -19,6 +19,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
+	"kafka.openshift.io/kafka-apiserver/pkg/roll"
 )
 
 // Reasons of conditions.
@@ -27,7 +28,7 @@ const (
 	reasonCreating        = "Creating"
 	reasonScaling         = "Scaling"
 	reasonScaleInBlocked  = "ScaleInBlocked"
-	reasonRestartRequired = "RestartRequired"
+	reasonRolling         = "Rolling"
 	reasonResizing        = "ResizingClaims"
 	reasonSettled         = "Settled"
 	reasonBrokersNotReady = "BrokersNotReady"
@@ -57,6 +58,8 @@ type observation struct {
 	hosts    map[int32]int
 	scaling  scaling
 	problems []problem
+	// roll is nil when nothing was decided about restarts.
+	roll *roll.Decision
 }
 
 // led tells whether the active controller is reached through the brokers, if a quorum elects it.
@@ -84,6 +87,7 @@ func statusOf(o *observation, now time.Time) v1beta1.KafkaStatus {
 		Addresses:        target(kafka).Bootstrap,
 	}}
 	status.Claims = claimsOf(o)
+	status.Roll = rollOf(o.roll, kafka.Status.Roll)
 	status.Formed = ptr.To(hasFormed(o))
 	before := status.Brokers
 	status.Brokers = v1beta1.BrokerCounts{Desired: desired, Ready: readyBelow(o.world.pods[render.Broker], desired)}
@@ -96,12 +100,25 @@ func statusOf(o *observation, now time.Time) v1beta1.KafkaStatus {
 
 	wasReady := meta.IsStatusConditionTrue(kafka.Status.Conditions, v1beta1.ConditionReady)
 	ready := readyCondition(o, status.Brokers, wasReady)
-	progressing := progressingCondition(o, ready, before, wasReady)
-	if status.Version == "" || progressing.Reason != reasonRestartRequired && ready.Status == metav1.ConditionTrue {
+	progressing := progressingCondition(o, status.Roll, ready, before, wasReady)
+	if status.Version == "" || status.Roll == nil && len(outdatedPods(o)) == 0 && ready.Status == metav1.ConditionTrue {
 		status.Version = kafka.Spec.Version
 	}
 	setConditions(&status, now, ready, progressing, degradedCondition(o, ready, progressing))
+	if blocked := rollBlocked(status.Roll); blocked != nil {
+		setConditions(&status, now, *blocked)
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1beta1.ConditionRollBlocked)
+	}
 	return status
+}
+
+// rollBlocked is the condition of a roll that does not get on; nil of others.
+func rollBlocked(status *v1beta1.RollStatus) *metav1.Condition {
+	if status == nil || status.Phase != v1beta1.RollBlocked && status.Phase != v1beta1.RollFailed {
+		return nil
+	}
+	return &metav1.Condition{Type: v1beta1.ConditionRollBlocked, Status: metav1.ConditionTrue, Reason: status.Reason, Message: status.Message}
 }
 
 func setConditions(status *v1beta1.KafkaStatus, now time.Time, conditions ...metav1.Condition) {
@@ -182,7 +199,7 @@ func readyCondition(o *observation, counts v1beta1.BrokerCounts, wasReady bool) 
 
 // progressingCondition is True while something changes. Creating and Scaling last until the cluster is ready again, so what was
 // said before counts.
-func progressingCondition(o *observation, ready metav1.Condition, before v1beta1.BrokerCounts, wasReady bool) metav1.Condition {
+func progressingCondition(o *observation, rolling *v1beta1.RollStatus, ready metav1.Condition, before v1beta1.BrokerCounts, wasReady bool) metav1.Condition {
 	c := metav1.Condition{Type: v1beta1.ConditionProgressing, Status: metav1.ConditionTrue}
 	last := meta.FindStatusCondition(o.kafka.Status.Conditions, v1beta1.ConditionProgressing)
 	during := func(reason string) bool {
@@ -190,7 +207,6 @@ func progressingCondition(o *observation, ready metav1.Condition, before v1beta1
 	}
 	isReady := ready.Status == metav1.ConditionTrue
 	desired := *o.kafka.Spec.Brokers.Replicas
-	outdated := outdatedPods(o)
 	resizing := resizing(o.world.claims)
 	switch {
 	case !isReady && !wasReady && (last == nil || during(reasonCreating)):
@@ -204,14 +220,25 @@ func progressingCondition(o *observation, ready metav1.Condition, before v1beta1
 		c.Reason, c.Message = reasonScaling, "brokers are joining: "+ready.Message
 	case len(resizing) > 0:
 		c.Reason, c.Message = reasonResizing, "volumes are growing: "+strings.Join(resizing, ", ")
-	case len(outdated) > 0:
-		c.Reason = reasonRestartRequired
-		c.Message = fmt.Sprintf("pods %s run with an earlier specification and take the new one when they are restarted. "+
-			"No pod is restarted on its own: delete them one at a time, each when all are ready", strings.Join(outdated, ", "))
+	case rolling != nil:
+		c.Reason, c.Message = reasonRolling, rollMessage(rolling)
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, reasonSettled, "nothing is changing"
 	}
 	return c
+}
+
+// rollMessage counts what a roll has done and has to do, and says what it is about at the moment.
+func rollMessage(r *v1beta1.RollStatus) string {
+	all := len(r.Done) + len(r.InWork) + len(r.Waiting)
+	message := fmt.Sprintf("%d of %s restarted", len(r.Done), plural.Of(int32(all), "node is", "nodes are"))
+	if len(r.InWork) > 0 {
+		message += ", in work: " + strings.Join(r.InWork, ", ")
+	}
+	if r.Message != "" {
+		message += "; " + r.Message
+	}
+	return message
 }
 
 // scalingIn tells whether brokers above the spec's number still have pods or registrations.

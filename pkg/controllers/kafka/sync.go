@@ -124,7 +124,16 @@ func (c *Controller) syncManaged(ctx context.Context, kafka *v1beta1.Kafka) (tim
 		return 0, err
 	}
 	c.unregister(ctx, &o)
-	return c.report(ctx, &o)
+	o.roll = c.decideRoll(ctx, &o)
+	again, err := c.report(ctx, &o)
+	if err != nil || o.roll == nil {
+		return again, err
+	}
+	// What is restarted is in the status by now, so that whoever goes on after a crash knows.
+	if o.roll.Recheck > 0 {
+		again = min(again, o.roll.Recheck)
+	}
+	return again, c.restart(ctx, &o)
 }
 
 // write makes the host objects what they should be.

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
@@ -28,10 +30,18 @@ type world struct {
 // pod is what matters of a pod.
 type pod struct {
 	Name    string
+	UID     types.UID
 	Ordinal int32
-	// Ready pods serve and are not on their way out.
-	Ready    bool
-	Revision string
+	// Ready pods serve and are not on their way out, which Terminating ones are. Since is when Ready last changed, or when the pod was made.
+	Ready       bool
+	Terminating bool
+	Since       time.Time
+	Revision    string
+	// Image and ConfigHash are what the pod was made with.
+	Image      string
+	ConfigHash string
+	// Stuck is why a pod cannot start; empty when nothing is known to hinder it.
+	Stuck string
 	// Failing is how the process of a pod ended that does not stay up; empty for one that does.
 	Failing string
 }
@@ -63,8 +73,9 @@ func (c *Controller) observe(kafka *v1beta1.Kafka) (*world, error) {
 			continue
 		}
 		w.pods[role] = append(w.pods[role], pod{
-			Name: p.Name, Ordinal: int32(ordinal), Ready: ready(p), Revision: p.Labels[appsv1.ControllerRevisionHashLabelKey],
-			Failing: failing(p),
+			Name: p.Name, UID: p.UID, Ordinal: int32(ordinal), Ready: ready(p), Terminating: p.DeletionTimestamp != nil, Since: since(p),
+			Revision: p.Labels[appsv1.ControllerRevisionHashLabelKey], Image: image(p.Spec.Containers),
+			ConfigHash: p.Annotations[render.AnnotationConfigHash], Stuck: stuck(p, c.clock.Now()), Failing: failing(p),
 		})
 	}
 	for _, of := range w.pods {
@@ -132,6 +143,57 @@ func failing(p *corev1.Pod) string {
 			how += " (" + end.Reason + ")"
 		}
 		return how
+	}
+	return ""
+}
+
+// since is when a pod became ready or stopped being so, or when it was made.
+func since(p *corev1.Pod) time.Time {
+	for _, condition := range p.Status.Conditions {
+		if condition.Type == corev1.PodReady && !condition.LastTransitionTime.IsZero() {
+			return condition.LastTransitionTime.Time
+		}
+	}
+	return p.CreationTimestamp.Time
+}
+
+// image is that of the container of a node.
+func image(containers []corev1.Container) string {
+	for _, c := range containers {
+		if c.Name == render.Container {
+			return c.Image
+		}
+	}
+	return ""
+}
+
+// stuckReasons are what the kubelet waits with for something that does not mend itself (k8s.io/kubernetes/pkg/kubelet/images and
+// kuberuntime).
+var stuckReasons = []string{"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName",
+	"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+// schedulingPatience is how long a pod may wait for a node: the volume of the one before it may have to be detached first.
+const schedulingPatience = time.Minute
+
+// stuck tells why a pod cannot start. A process that ends again and again is told of by failing, too, as the kubelet calls it CrashLoopBackOff
+// only between two attempts.
+func stuck(p *corev1.Pod, now time.Time) string {
+	if ready(p) || p.DeletionTimestamp != nil {
+		return ""
+	}
+	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		if waiting := c.State.Waiting; waiting != nil && slices.Contains(stuckReasons, waiting.Reason) {
+			return waiting.Reason
+		}
+	}
+	if failing(p) != "" {
+		return "CrashLoopBackOff"
+	}
+	for _, condition := range p.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse && condition.Reason == corev1.PodReasonUnschedulable &&
+			now.Sub(condition.LastTransitionTime.Time) > schedulingPatience {
+			return corev1.PodReasonUnschedulable
+		}
 	}
 	return ""
 }
