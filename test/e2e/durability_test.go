@@ -23,13 +23,25 @@ func TestRecordsSurvive(t *testing.T) {
 	produce(t, server, "ledger", records)
 	id, ids := field(t, "kafkas/durable", ".status.clusterID"), brokerIDs(t, cluster)
 
-	for ordinal := range 3 {
-		t.Run(fmt.Sprintf("broker pod %d is deleted", ordinal), func(t *testing.T) {
-			deletePod(t, "default", fmt.Sprintf("durable-kafka-%d", ordinal))
-			inSync(t, server, "ledger")
-			sameRecords(t, consume(t, server, "ledger", len(records)), records)
-		})
-	}
+	t.Run("a broker pod is deleted", func(t *testing.T) {
+		deletePod(t, "default", "durable-kafka-0")
+		inSync(t, server, "ledger")
+		sameRecords(t, consume(t, server, "ledger", len(records)), records)
+	})
+	t.Run("a setting changes under load", func(t *testing.T) {
+		kubectlWith(t, topic("load", cluster, 1, 3), "create -f -")
+		before := podUIDs(t, cluster)
+		l := startLoad(t, server, "load")
+		kubectl(t, `patch kafka/durable --type=merge -p {"spec":{"brokers":{"config":{"num.io.threads":"9"}}}}`)
+		rolled(t, cluster, before)
+		l.stop(t)
+		for id := range 3 {
+			if out := tool(t, "", "kafka-configs.sh", "--bootstrap-server", server, "--describe", "--all", "--broker", fmt.Sprint(id)); !strings.Contains(out, "num.io.threads=9 ") {
+				t.Errorf("broker %d does not have it", id)
+			}
+		}
+		sameRecords(t, consume(t, server, "ledger", len(records)), records)
+	})
 	t.Run("the controllers' pods are deleted", func(t *testing.T) {
 		kubectl(t, "delete pods --namespace kafka-system -l app.kubernetes.io/name=kafka-controllers --wait")
 		kubectl(t, "rollout status --namespace kafka-system deployment/kafka-controllers --timeout=2m")
@@ -48,6 +60,33 @@ func TestRecordsSurvive(t *testing.T) {
 	if now := brokerIDs(t, cluster); now != ids || ids != "0 1 2" {
 		t.Errorf("the broker ids were %s and are %s", ids, now)
 	}
+}
+
+// podUIDs are the uids of a cluster's pods by name.
+func podUIDs(t *testing.T, cluster string) map[string]string {
+	t.Helper()
+	uids := map[string]string{}
+	out := kubectl(t, "get pods --no-headers -l kafka.openshift.io/cluster="+cluster+" -o custom-columns=:metadata.name,:metadata.uid")
+	for line := range strings.Lines(out) {
+		if fields := strings.Fields(line); len(fields) == 2 {
+			uids[fields[0]] = fields[1]
+		}
+	}
+	return uids
+}
+
+// rolled waits until all pods of a cluster are others than before, and its roll is over.
+func rolled(t *testing.T, cluster string, before map[string]string) {
+	t.Helper()
+	eventually(t, 8*time.Minute, cluster+" is rolled", func() string {
+		for name, uid := range podUIDs(t, cluster) {
+			if before[name] == uid {
+				return name + " is the pod that it was: " + field(t, "kafkas/"+cluster, ".status.roll")
+			}
+		}
+		return field(t, "kafkas/"+cluster, ".status.roll")
+	})
+	kubectl(t, "wait kafka/"+cluster+" --for=condition=Ready --timeout=1m")
 }
 
 // deletePod deletes a pod and waits until its successor is ready: the old one says that it is until it is gone.

@@ -48,6 +48,16 @@ func TestZooKeeper(t *testing.T) {
 	}
 	sameRecords(t, consume(t, legacy, "invoices", len(records)), records)
 
+	t.Run("members and brokers are rolled", func(t *testing.T) {
+		kubectlWith(t, topic("legacy-load", "legacy", 1, 3), "create -f -")
+		before := podUIDs(t, "legacy")
+		l := startLoad(t, legacy, "legacy-load")
+		kubectl(t, `patch kafka/legacy --type=merge -p {"spec":{"zookeeper":{"jvm":{"options":["-XX:+UseSerialGC","-Dchanged=1"]}},"brokers":{"config":{"num.io.threads":"9"}}}}`)
+		rolled(t, "legacy", before)
+		l.stop(t)
+		sameRecords(t, consume(t, legacy, "invoices", len(records)), records)
+	})
+
 	kubectl(t, "delete kafkatopic/invoices")
 	if out := tool(t, "", "kafka-topics.sh", "--bootstrap-server", legacy, "--list"); strings.Contains(out, "invoices") {
 		t.Errorf("the deleted topic is still on the brokers:\n%s", out)
