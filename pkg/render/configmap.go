@@ -22,7 +22,7 @@ const (
 	securityFile = "java.security"
 	log4j1File   = "log4j.properties"
 	log4j2File   = "log4j2.properties"
-	// environmentFile is not part of the hash: Formed in it changes while nodes run, and only matters to empty volumes.
+	// environmentFile has a ConfigMap of its own, which changes while nodes run: Formed in it only matters to empty volumes.
 	environmentFile = "cluster.env"
 )
 
@@ -38,8 +38,9 @@ func file(name string) string {
 	return string(content)
 }
 
-// configMap renders what the nodes of a role are started with, and a hash of the part whose change needs a restart.
-func (r renderer) configMap(n nodes) (*corev1ac.ConfigMapApplyConfiguration, string) {
+// configMaps render what the nodes of a role are started with. The first is immutable and named by the hash of its content, so that a container
+// that is started again gets what its pod had, whatever has changed since. The other tells what is known of the cluster.
+func (r renderer) configMaps(n nodes) (config, environment *corev1ac.ConfigMapApplyConfiguration, hash string) {
 	data := map[string]string{
 		jvmFile:      arguments(jvmArguments(n.role, r.kafka.Spec.Version, n.resources, n.jvm)),
 		securityFile: file("java.security"),
@@ -63,12 +64,13 @@ func (r renderer) configMap(n nodes) (*corev1ac.ConfigMapApplyConfiguration, str
 			data["node.properties"] = properties(r.nodeConfig(n, false))
 		}
 	}
-	hash := hashOf(data)
-	data[environmentFile] = r.environment(n)
-	return corev1ac.ConfigMap(r.name(n), r.kafka.Namespace).
-		WithLabels(r.labels(n)).
-		WithOwnerReferences(r.owner()).
-		WithData(data), hash
+	hash = hashOf(data)
+	of := func(name string) *corev1ac.ConfigMapApplyConfiguration {
+		return corev1ac.ConfigMap(name, r.kafka.Namespace).WithLabels(r.labels(n)).WithOwnerReferences(r.owner())
+	}
+	config = of(ConfigName(r.kafka.Name, n.role, hash)).WithImmutable(true).WithData(data)
+	environment = of(r.name(n)).WithData(map[string]string{environmentFile: r.environment(n)})
+	return config, environment, hash
 }
 
 // hasVoters tells whether some of a role's nodes vote in the KRaft quorum.

@@ -63,7 +63,10 @@ func AnchorName(cluster string) string { return cluster + "-anchor" }
 // BootstrapService is the name of the Service at which clients begin.
 func BootstrapService(cluster string) string { return cluster + "-bootstrap" }
 
-// WorkloadName is the name of a role's StatefulSet, ConfigMap and disruption budget.
+// ConfigName is the name of the ConfigMap that holds what a role's nodes are started with, by its hash: it never changes.
+func ConfigName(cluster string, role Role, hash string) string { return WorkloadName(cluster, role) + "-" + hash }
+
+// WorkloadName is the name of a role's StatefulSet and disruption budget, and of the ConfigMap with what its nodes are told of the cluster.
 func WorkloadName(cluster string, role Role) string {
 	if role == Broker {
 		return cluster + "-kafka"

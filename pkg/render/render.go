@@ -61,9 +61,9 @@ func Cluster(kafka *v1beta1.Kafka, facts Facts) (Objects, error) {
 	var out Objects
 	for _, role := range Roles(mode) {
 		n := r.nodes(role)
-		config, hash := r.configMap(n)
+		config, environment, hash := r.configMaps(n)
 		out.Services = append(out.Services, r.headless(n))
-		out.ConfigMaps = append(out.ConfigMaps, config)
+		out.ConfigMaps = append(out.ConfigMaps, config, environment)
 		out.PodDisruptionBudgets = append(out.PodDisruptionBudgets, r.budget(n))
 		out.StatefulSets = append(out.StatefulSets, r.statefulSet(n, hash))
 	}

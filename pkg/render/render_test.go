@@ -211,7 +211,7 @@ func TestFormedVotersAreToldApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := strings.Contains(objects.ConfigMaps[0].Data[environmentFile], "FORMED='3000,3001,3002'")
+		got := strings.Contains(objects.ConfigMaps[1].Data[environmentFile], "FORMED='3000,3001,3002'")
 		if got != tc.want {
 			t.Errorf("brokers %s, controllers %s: told %v, want %v", tc.brokers, tc.controllers, got, tc.want)
 		}

@@ -30,7 +30,7 @@ func (r renderer) statefulSet(n nodes, hash string) *appsv1ac.StatefulSetApplyCo
 	template := corev1ac.PodTemplateSpec().
 		WithLabels(r.labels(n)).
 		WithAnnotations(map[string]string{AnnotationConfigHash: hash}).
-		WithSpec(r.podSpec(n))
+		WithSpec(r.podSpec(n, hash))
 	spec := appsv1ac.StatefulSetSpec().
 		WithServiceName(HeadlessService(r.kafka.Name, n.role)).
 		WithReplicas(n.replicas).
@@ -76,7 +76,7 @@ func (r renderer) claim(n nodes) *corev1ac.PersistentVolumeClaimApplyConfigurati
 	return claim
 }
 
-func (r renderer) podSpec(n nodes) *corev1ac.PodSpecApplyConfiguration {
+func (r renderer) podSpec(n nodes, hash string) *corev1ac.PodSpecApplyConfiguration {
 	security := corev1ac.PodSecurityContext().
 		WithRunAsNonRoot(true).
 		WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault)).
@@ -98,8 +98,8 @@ func (r renderer) podSpec(n nodes) *corev1ac.PodSpecApplyConfiguration {
 		WithTopologySpreadConstraints(r.spreadOverZones(n)).
 		WithContainers(r.container(n)).
 		WithVolumes(
-			corev1ac.Volume().WithName("config").
-				WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(r.name(n))),
+			corev1ac.Volume().WithName("config").WithProjected(corev1ac.ProjectedVolumeSource().WithSources(
+				configSource(ConfigName(r.kafka.Name, n.role, hash)), configSource(r.name(n)))),
 			corev1ac.Volume().WithName("run").WithEmptyDir(corev1ac.EmptyDirVolumeSource()),
 			corev1ac.Volume().WithName("tmp").WithEmptyDir(corev1ac.EmptyDirVolumeSource()),
 		)
@@ -111,6 +111,10 @@ func (r renderer) podSpec(n nodes) *corev1ac.PodSpecApplyConfiguration {
 		pod.WithVolumes(corev1ac.Volume().WithName(dataVolume).WithEmptyDir(dir))
 	}
 	return pod
+}
+
+func configSource(name string) *corev1ac.VolumeProjectionApplyConfiguration {
+	return corev1ac.VolumeProjection().WithConfigMap(corev1ac.ConfigMapProjection().WithName(name))
 }
 
 func (r renderer) container(n nodes) *corev1ac.ContainerApplyConfiguration {

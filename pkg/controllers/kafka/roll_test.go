@@ -255,6 +255,45 @@ func TestANodeThatDoesNotComeBackStopsTheRoll(t *testing.T) {
 	})
 }
 
+// A container that is started again gets what its pod was made with, until no pod has it.
+func TestConfigurationsStayWhileAPodHasThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoller(t)
+		defer func() { r.stop() }()
+		first := r.configs()
+		if len(first) != 1 {
+			t.Fatalf("configurations: %v", first)
+		}
+		r.change("2", "9")
+		both := r.configs()
+		if len(both) != 2 || !slices.Contains(both, first[0]) {
+			t.Errorf("while pods have both: %v, want %s and another", both, first)
+		}
+		for _, o := range []int32{0, 2, 1} {
+			r.pod(o, true)
+			r.settle()
+		}
+		if got := r.configs(); len(got) != 1 || got[0] == first[0] {
+			t.Errorf("in the end: %v, want another than %s", got, first)
+		}
+	})
+}
+
+// configs are the names of the immutable configurations.
+func (r *roller) configs() (names []string) {
+	r.t.Helper()
+	list, err := r.host.CoreV1().ConfigMaps("ns").List(r.t.Context(), metav1.ListOptions{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, config := range list.Items {
+		if config.Immutable != nil && *config.Immutable {
+			names = append(names, config.Name)
+		}
+	}
+	return names
+}
+
 // The status is written before a pod goes, so that it cannot be forgotten.
 func TestARestartIsStoredBeforeItIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

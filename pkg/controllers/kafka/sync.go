@@ -124,6 +124,9 @@ func (c *Controller) syncManaged(ctx context.Context, kafka *v1beta1.Kafka) (tim
 		return 0, err
 	}
 	c.unregister(ctx, &o)
+	if err := c.sweepConfigs(ctx, &o); err != nil {
+		return 0, err
+	}
 	o.roll = c.decideRoll(ctx, &o)
 	again, err := c.report(ctx, &o)
 	if err != nil || o.roll == nil {
