@@ -100,7 +100,8 @@ func (p *pass) stuck() (Decision, bool) {
 	return Decision{}, false
 }
 
-// unseen holds the roll at nodes whose deletion was decided on a moment ago and does not show yet: what the caller reads may be behind.
+// unseen holds the roll at nodes whose deletion was decided on a moment ago and does not show yet: what the caller reads may be behind, or
+// it may have stopped before the deletion. They are decided on again, unless it is no longer their turn.
 func (p *pass) unseen() (Decision, bool) {
 	var nodes []*Node
 	for i := range p.s.Nodes {
@@ -114,7 +115,13 @@ func (p *pass) unseen() (Decision, bool) {
 		return Decision{}, false
 	}
 	p.sort(nodes)
-	return p.restartOneOf(nodes), true
+	turn := p.next(p.o.permitted(p.waiting))
+	again := slices.DeleteFunc(slices.Clone(nodes), func(n *Node) bool { return !slices.Contains(turn, n) })
+	if len(again) == 0 {
+		message := fmt.Sprintf("the deletion of pod %s was decided on and does not show yet", nodes[0].Name)
+		return p.wait(WaitingFor, Terminating, nodes, message, recheckSoon), true
+	}
+	return p.restartOneOf(again), true
 }
 
 // window holds what is not urgent.

@@ -229,6 +229,10 @@ func TestNext(t *testing.T) {
 			s.Progress = roll.Progress{Began: now, Restarts: []roll.Restart{{Name: "b1", UID: "b1-pod-1", At: now.Add(-time.Second)}}}
 			s.Metadata = metadata(topic("a", 2, partition(ids(1, 2, 3), ids(2))))
 		}, phase: roll.WaitingFor, cause: roll.Denied, message: "b1 cannot be restarted"},
+		{name: "the deletion does not show yet, and it is another's turn by now", change: func(s *roll.Snapshot, _ *roll.Options) {
+			s.Progress = roll.Progress{Began: now, Restarts: []roll.Restart{{Name: "b1", UID: "b1-pod-1", At: now.Add(-time.Second)}}}
+			s.Nodes[3].Reasons = []roll.Reason{roll.ConfigChanged}
+		}, phase: roll.WaitingFor, cause: roll.Terminating},
 		{name: "the deletion did not happen", change: func(s *roll.Snapshot, _ *roll.Options) {
 			s.Progress = roll.Progress{Began: now, Restarts: []roll.Restart{{Name: "b1", UID: "b1-pod-1", At: now.Add(-time.Minute)}}}
 		}, phase: roll.Restarting, restart: []string{"b0"}},
