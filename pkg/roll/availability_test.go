@@ -142,6 +142,15 @@ func TestControllerRules(t *testing.T) {
 				q.Voters[i].LastCaughtUp, q.Voters[i].Lag = time.Time{}, 1
 			}
 		}},
+		{name: "three, times not known, and no lag of those that are not the leader", quorum: healthy(1, 0, 1, 2), change: func(q *roll.Quorum) {
+			for i := range q.Voters {
+				q.Voters[i].LastCaughtUp, q.Voters[i].Lag = time.Time{}, 0
+			}
+			q.Voters[1].Lag = -1
+		}, allowed: true},
+		{name: "three, one never seen whose log is as long", quorum: healthy(1, 0, 1, 2), change: func(q *roll.Quorum) {
+			q.Voters[2].LastCaughtUp, q.Voters[2].Lag = time.Time{}, 0
+		}},
 		{name: "it does not vote", quorum: healthy(1, 1, 2), allowed: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -25,6 +25,10 @@ func TestDisruptionsAllowed(t *testing.T) {
 		}, 1, 0},
 		{"no active controller", func(s *roll.Snapshot) { s.Quorum.Leader = -1 }, 0, 0},
 		{"a broker that hosts nothing is down", func(s *roll.Snapshot) { s.Nodes[3].Ready = false }, 1, 1},
+		{"a broker is down that may be the first to catch up with others that are not ours", func(s *roll.Snapshot) {
+			s.Nodes[3].Ready = false
+			s.Metadata = metadata(full, topic("b", 1, offline(ids(3, 7), ids())))
+		}, 1, 1},
 		{"a broker was restarted and is not ready", func(s *roll.Snapshot) {
 			s.Nodes[3].Ready = false
 			s.Progress.Restarts = []roll.Restart{{Name: "b3", UID: "before"}}

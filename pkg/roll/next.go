@@ -39,6 +39,9 @@ func newPass(s *Snapshot, a *Availability, o Options, now time.Time) *pass {
 		} else if n.UID != r.UID {
 			kept.Back = true
 		}
+		if n.UID != "" && n.UID != r.UID {
+			kept.Reasons = without(r.Reasons, without(r.Reasons, n.Reasons))
+		}
 		p.progress.Restarts = append(p.progress.Restarts, kept)
 	}
 	a.sort(p.underWay)
@@ -54,7 +57,7 @@ func newPass(s *Snapshot, a *Availability, o Options, now time.Time) *pass {
 func (p *pass) decide() Decision {
 	if len(p.waiting) == 0 && len(p.underWay) == 0 {
 		d := p.decision(Done, nil)
-		d.Progress = Progress{}
+		d.Progress = Progress{Restarts: slices.DeleteFunc(slices.Clone(p.progress.Restarts), func(r Restart) bool { return len(r.Reasons) == 0 })}
 		return d
 	}
 	if p.o.Paused && len(p.waiting) > 0 {
@@ -107,7 +110,7 @@ func (p *pass) unseen() (Decision, bool) {
 	for i := range p.s.Nodes {
 		n := &p.s.Nodes[i]
 		r := p.s.Progress.restart(n)
-		if r != nil && !r.Back && r.UID == n.UID && p.now.Before(r.At.Add(deletionTimeout)) {
+		if r != nil && r.UID == n.UID && p.now.Before(r.At.Add(deletionTimeout)) {
 			nodes = append(nodes, n)
 		}
 	}
@@ -193,7 +196,7 @@ func (p *pass) restart(nodes []*Node) Decision {
 		}
 		targets = append(targets, t)
 		p.progress.Restarts = slices.DeleteFunc(p.progress.Restarts, func(r Restart) bool { return r.Name == n.Name })
-		p.progress.Restarts = append(p.progress.Restarts, Restart{Name: n.Name, UID: n.UID, At: p.now})
+		p.progress.Restarts = append(p.progress.Restarts, Restart{Name: n.Name, UID: n.UID, At: p.now, Reasons: n.Reasons})
 	}
 	d := p.decision(Restarting, nodes)
 	d.Restart, d.Since, d.Recheck = targets, p.now, recheckSoon
@@ -231,7 +234,7 @@ func (p *pass) decision(phase Phase, now []*Node) Decision {
 	for i := range p.s.Nodes {
 		n := &p.s.Nodes[i]
 		r := p.progress.restart(n)
-		if r != nil && r.Back && !slices.Contains(d.InWork, n.Name) && !slices.Contains(d.Waiting, n.Name) {
+		if r != nil && r.Back && !r.At.Before(p.progress.Began) && !slices.Contains(d.InWork, n.Name) && !slices.Contains(d.Waiting, n.Name) {
 			d.Done = append(d.Done, n.Name)
 		}
 	}

@@ -17,7 +17,7 @@ func everywhere() roll.Topic { return topic("a", 2, partition(ids(0, 1, 2), ids(
 func restarted(s *roll.Snapshot, name string, ago time.Duration) *roll.Node {
 	n := find(s, name)
 	s.Progress.Began = now.Add(-time.Hour)
-	s.Progress.Restarts = append(s.Progress.Restarts, roll.Restart{Name: name, UID: n.UID, At: now.Add(-ago)})
+	s.Progress.Restarts = append(s.Progress.Restarts, roll.Restart{Name: name, UID: n.UID, At: now.Add(-ago), Reasons: n.Reasons})
 	n.UID, n.Revision, n.Since = name+"-pod-2", n.Desired, now.Add(-ago)
 	n.Reasons = nil
 	return n
@@ -131,6 +131,10 @@ func TestNext(t *testing.T) {
 		{name: "another that needs no restart is not ready for long", change: func(s *roll.Snapshot, _ *roll.Options) {
 			s.Nodes[2] = with(node("b2", 2, roll.Broker), notReady(300*time.Second))
 		}, phase: roll.Blocked, cause: roll.NotReady},
+		{name: "others that need no restart are not ready, one for long", change: func(s *roll.Snapshot, _ *roll.Options) {
+			s.Nodes[1] = with(node("b1", 1, roll.Broker), notReady(time.Second))
+			s.Nodes[2] = with(node("b2", 2, roll.Broker), notReady(time.Hour))
+		}, phase: roll.Blocked, cause: roll.NotReady, message: "b2"},
 		{name: "another has no pod", change: func(s *roll.Snapshot, _ *roll.Options) {
 			s.Nodes[2].UID, s.Nodes[2].Ready = "", false
 		}, phase: roll.Blocked, cause: roll.Terminating, message: "b2 has not been made"},
@@ -187,6 +191,11 @@ func TestNext(t *testing.T) {
 			n.Ready, n.Desired, n.Reasons = false, "newer", []roll.Reason{roll.ConfigChanged}
 			s.Metadata = metadata(topic("a", 2, partition(ids(0, 1, 2), ids(0, 2))))
 		}, phase: roll.Restarting, restart: []string{"b1"}},
+		{name: "restarted and not ready, and its specification is mended with that of a controller", change: func(s *roll.Snapshot, _ *roll.Options) {
+			n := restarted(s, "b1", 300*time.Second)
+			n.Ready, n.Desired, n.Reasons = false, "newer", []roll.Reason{roll.ConfigChanged}
+			s.Nodes[3].Desired, s.Nodes[3].Reasons = "newer", []roll.Reason{roll.ConfigChanged}
+		}, phase: roll.Restarting, restart: []string{"b1"}},
 		{name: "restarted and stuck, and its specification is mended", change: func(s *roll.Snapshot, _ *roll.Options) {
 			n := restarted(s, "b1", time.Second)
 			n.Ready, n.Stuck, n.Desired, n.Reasons = false, "ImagePullBackOff", "newer", []roll.Reason{roll.ConfigChanged}
@@ -199,6 +208,12 @@ func TestNext(t *testing.T) {
 			n := restarted(s, "b0", 5*time.Hour)
 			n.Ready, n.Recovering = false, true
 		}, phase: roll.WaitingFor, cause: roll.Recovering},
+		{name: "paused, and what was restarted is going", change: func(s *roll.Snapshot, o *roll.Options) {
+			o.Paused = true
+			s.Nodes = append(brokers(2, node), outdated("b2", 2, roll.Broker))
+			n := restarted(s, "b2", time.Minute)
+			n.UID, n.Revision, n.Terminating, n.Ready, n.Reasons = s.Progress.Restarts[0].UID, "old", true, false, s.Progress.Restarts[0].Reasons
+		}, phase: roll.WaitingFor, cause: roll.Terminating},
 		{name: "restarted, ready, and not in sync", change: func(s *roll.Snapshot, _ *roll.Options) {
 			restarted(s, "b0", 29*time.Minute)
 			s.Metadata = metadata(topic("a", 1, partition(ids(0, 1, 2), ids(1, 2))))
@@ -207,6 +222,10 @@ func TestNext(t *testing.T) {
 			restarted(s, "b0", 30*time.Minute)
 			s.Metadata = metadata(topic("a", 1, partition(ids(0, 1, 2), ids(1, 2))))
 		}, phase: roll.Blocked, cause: roll.NotInSync, message: "a-0"},
+		{name: "restarted, ready since it is not known when, and not in sync", change: func(s *roll.Snapshot, _ *roll.Options) {
+			restarted(s, "b0", 29*time.Minute).Since = time.Time{}
+			s.Metadata = metadata(topic("a", 1, partition(ids(0, 1, 2), ids(1, 2))))
+		}, phase: roll.WaitingFor, cause: roll.NotInSync},
 		{name: "restarted and back", change: func(s *roll.Snapshot, _ *roll.Options) { restarted(s, "b0", time.Minute) },
 			phase: roll.Restarting, restart: []string{"b1"}},
 		{name: "restarted, was back, and is behind again", change: func(s *roll.Snapshot, _ *roll.Options) {
@@ -215,8 +234,20 @@ func TestNext(t *testing.T) {
 			s.Metadata = metadata(topic("a", 1, partition(ids(0, 1, 2), ids(1, 2))))
 		}, phase: roll.Restarting, restart: []string{"b1"}},
 		{name: "restarted, and the reason stays", change: func(s *roll.Snapshot, _ *roll.Options) {
-			restarted(s, "b0", time.Minute).Reasons = []roll.Reason{roll.VolumeGrown}
+			restarted(s, "b0", time.Minute).Reasons = []roll.Reason{roll.ConfigChanged}
 		}, phase: roll.Restarting, restart: []string{"b1"}},
+		{name: "restarted, and there is another reason", change: func(s *roll.Snapshot, _ *roll.Options) {
+			restarted(s, "b0", time.Minute).Reasons = []roll.Reason{roll.ConfigChanged, roll.Requested}
+		}, phase: roll.Restarting, restart: []string{"b0"}},
+		{name: "restarted and not back, and there is another reason", change: func(s *roll.Snapshot, _ *roll.Options) {
+			n := restarted(s, "b0", time.Minute)
+			n.Reasons, n.Ready = []roll.Reason{roll.Requested}, false
+		}, phase: roll.WaitingFor, cause: roll.NotReady},
+		{name: "paused, and what was restarted is not back", change: func(s *roll.Snapshot, o *roll.Options) {
+			o.Paused = true
+			s.Nodes = brokers(3, node)
+			restarted(s, "b0", time.Minute).Ready = false
+		}, phase: roll.WaitingFor, cause: roll.NotReady},
 		{name: "restarted with the earlier revision again", change: func(s *roll.Snapshot, _ *roll.Options) {
 			n := restarted(s, "b0", time.Minute)
 			n.Revision, n.Reasons = "old", []roll.Reason{roll.ConfigChanged}
@@ -245,6 +276,11 @@ func TestNext(t *testing.T) {
 			s.Progress = roll.Progress{Began: now.Add(-time.Minute), Offline: 2}
 			s.Metadata = metadata(everywhere(), topic("b", 1, offline(ids(7), ids(7)), offline(ids(8), ids(8))))
 		}, phase: roll.Restarting, restart: []string{"b0"}},
+		{name: "partitions went offline with the broker that a restart may mend", change: func(s *roll.Snapshot, _ *roll.Options) {
+			s.Progress = roll.Progress{Began: now.Add(-time.Minute)}
+			s.Metadata = metadata(everywhere(), topic("b", 1, offline(ids(2), ids(2))))
+			notReady(time.Hour)(&s.Nodes[2])
+		}, phase: roll.Restarting, restart: []string{"b2"}},
 		{name: "no broker answers", change: func(s *roll.Snapshot, _ *roll.Options) { s.Metadata = nil }, phase: roll.WaitingFor, cause: roll.Denied},
 		{name: "the cluster has never served, and its pods were corrected", change: func(s *roll.Snapshot, _ *roll.Options) {
 			s.Metadata, s.Quorum, s.Unformed = nil, nil, true
@@ -312,6 +348,9 @@ func TestOrder(t *testing.T) {
 			Quorum: healthy(0, 0, 1, 2)}, "n1 n2 n0 b3 b4"},
 		{"ZooKeeper before brokers, leader and elected controller last", &roll.Snapshot{Nodes: append(brokers(3, outdated), ensemble(3)...),
 			Ensemble: &roll.Ensemble{Size: 3, Leader: 1, Following: ids(2, 3)}}, "z2 z3 z1 b0 b2 b1"},
+		{"migration: the broker that ZooKeeper elected is one among others", &roll.Snapshot{
+			Nodes:    slices.Concat(brokers(3, outdated), dedicated(3), ensemble(3)),
+			Ensemble: &roll.Ensemble{Size: 3, Leader: 3, Following: ids(1, 2)}, Quorum: healthy(3002, 3000, 3001, 3002)}, "z1 z2 z3 c0 c1 c2 b0 b1 b2"},
 		{"one combined node", &roll.Snapshot{Nodes: combined(1), Quorum: healthy(0, 0)}, "n0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -421,5 +460,66 @@ func TestOfflineWhenTheRollBeganIsRemembered(t *testing.T) {
 		if d.Progress.Offline != step.want {
 			t.Errorf("%d: got %d, want %d", i, d.Progress.Offline, step.want)
 		}
+	}
+}
+
+// TestReasonThatStays: a restart that does not remove its reason is not repeated, neither in the roll nor after it; a request that comes
+// again is another one.
+func TestReasonThatStays(t *testing.T) {
+	s := controlled(metadata(everywhere()), brokers(3, node)...)
+	at := now
+	next := func(want ...string) roll.Decision {
+		t.Helper()
+		d := roll.Next(s, roll.Options{}, at)
+		if !slices.Equal(targets(d), want) || len(want) == 0 && d.Phase != roll.Done {
+			t.Fatalf("got %+v, want a restart of %v", d, want)
+		}
+		s.Progress = d.Progress
+		for _, name := range want {
+			find(s, name).UID += "+"
+		}
+		at = at.Add(time.Minute)
+		return d
+	}
+	stays, request := []roll.Reason{roll.VolumeGrown}, []roll.Reason{roll.VolumeGrown, roll.Requested}
+	b0 := find(s, "b0")
+	b0.Reasons = stays
+	next("b0")
+	s.Nodes[0].UID, s.Nodes[0].Reasons = "", nil
+	s.Progress = roll.Next(s, roll.Options{}, at).Progress
+	s.Nodes[0].UID, s.Nodes[0].Reasons = "b0-pod-2", stays
+	next()
+	if d := next(); len(d.Done) != 0 {
+		t.Errorf("there is no roll, and done are %v", d.Done)
+	}
+	b0.Reasons = request
+	next("b0")
+	b0.Reasons = stays
+	next()
+	b0.Reasons = request
+	next("b0")
+	b0.Reasons = nil
+	if d := next(); len(d.Progress.Restarts) != 0 {
+		t.Errorf("nothing has to be remembered of %+v", d.Progress.Restarts)
+	}
+	b0.Reasons = stays
+	next("b0")
+}
+
+// TestSince: what is waited for lasts since the node says so, and a denial since the first pass that met it.
+func TestSince(t *testing.T) {
+	s := controlled(metadata(everywhere()), brokers(3, outdated)...)
+	notReady(2 * time.Minute)(&s.Nodes[1])
+	d := roll.Next(s, roll.Options{}, now)
+	if want := now.Add(-2 * time.Minute); !d.Since.Equal(want) {
+		t.Errorf("not ready since %s, want %s", d.Since, want)
+	}
+	s.Nodes[1].Since = time.Time{}
+	s.Progress = roll.Next(s, roll.Options{}, now).Progress
+	if d := roll.Next(s, roll.Options{}, now.Add(4*time.Minute)); d.Cause != roll.NotReady || !d.Since.Equal(now) {
+		t.Errorf("got %+v, want since %s", d, now)
+	}
+	if d := roll.Next(s, roll.Options{}, now.Add(5*time.Minute)); d.Phase != roll.Restarting {
+		t.Errorf("not ready for five minutes, got %+v", d)
 	}
 }

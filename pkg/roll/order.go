@@ -58,8 +58,8 @@ func (a *Availability) mendable(n *Node) bool {
 	return n.outdated() && (n.isStuck() || a.s.Unformed && !n.Ready && !n.Terminating && !n.Recovering)
 }
 
-// wants tells whether a node has to be restarted. What this roll restarted has only to be once more when it runs an earlier revision
-// again: a reason that a restart does not remove would go on for ever.
+// wants tells whether a node has to be restarted. One that was is restarted once more when it runs an earlier revision again, or for a
+// reason that is new: one that a restart does not remove would ask for another for ever.
 func (a *Availability) wants(n *Node) bool {
 	if a.mendable(n) {
 		return true
@@ -68,7 +68,7 @@ func (a *Availability) wants(n *Node) bool {
 		return false
 	}
 	if r := a.s.Progress.restart(n); r != nil && (n.UID != r.UID || n.Terminating) {
-		return n.outdated() && !n.Terminating
+		return !n.Terminating && (n.outdated() || len(without(n.Reasons, r.Reasons)) > 0)
 	}
 	return true
 }
@@ -121,6 +121,11 @@ func (a *Availability) next(nodes []*Node) []*Node {
 		end++
 	}
 	return nodes[:end]
+}
+
+// without are the reasons that are not among the others.
+func without(reasons, others []Reason) []Reason {
+	return slices.DeleteFunc(slices.Clone(reasons), func(r Reason) bool { return slices.Contains(others, r) })
 }
 
 func names(nodes []*Node) []string {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/roll"
 )
@@ -47,7 +48,7 @@ func TestRackTogether(t *testing.T) {
 		{name: "spread over racks", topics: []roll.Topic{spread}, want: []string{"b0", "b3"}, plan: "b0+b3 b1+b4 b2+b5"},
 		{name: "not asked for", topics: []roll.Topic{spread}, change: func(_ *roll.Snapshot, o *roll.Options) { o.Parallel = roll.None }, want: []string{"b0"},
 			plan: "b0 b1 b2 b3 b4 b5"},
-		{name: "two replicas in a rack", topics: []roll.Topic{spread, topic("b", 2, partition(ids(0, 3, 1), ids(0, 3, 1)))}, want: []string{"b0"},
+		{name: "two replicas in a rack", topics: []roll.Topic{spread, topic("b", 2, partition(ids(3, 0, 1), ids(3, 0, 1)))}, want: []string{"b0"},
 			plan: "b0 b1+b4 b2+b5 b3"},
 		{name: "two replicas in a rack, and two others", topics: []roll.Topic{spread, topic("b", 2, partition(ids(0, 3, 1, 2), ids(0, 3, 1, 2)))},
 			want: []string{"b0", "b3"}, plan: "b0+b3 b1+b4 b2+b5"},
@@ -57,6 +58,11 @@ func TestRackTogether(t *testing.T) {
 			want: []string{"b0", "b3"}, plan: "b0+b3 b1+b4 b2+b5"},
 		{name: "the other is denied", topics: []roll.Topic{spread, topic("b", 1, partition(ids(3, 4), ids(3)))}, want: []string{"b0"},
 			plan: "b0 b1+b4 b2+b5 b3"},
+		{name: "the other may be the first to catch up", topics: []roll.Topic{spread, topic("b", 2, partition(ids(3, 4, 5), ids(4)))}, want: []string{"b0"},
+			plan: "b0 b1 b2 b3 b4 b5"},
+		{name: "one that does not answer is alone", topics: []roll.Topic{spread}, change: func(s *roll.Snapshot, _ *roll.Options) {
+			s.Nodes[3].UnreachableSince = now.Add(-time.Hour)
+		}, want: []string{"b3"}, plan: "b3 b0 b1+b4 b2+b5"},
 		{name: "no racks", topics: []roll.Topic{spread}, change: func(s *roll.Snapshot, _ *roll.Options) {
 			for i := range s.Nodes {
 				s.Nodes[i].Rack = ""

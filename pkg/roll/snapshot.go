@@ -72,7 +72,7 @@ type Node struct {
 	Recovering bool
 	// UnreachableSince is set while the pod is Ready and the process in it cannot be connected to.
 	UnreachableSince time.Time
-	// Reasons ask for a restart of the pod that is there now. A second request for the same node is a new roll.
+	// Reasons ask for a restart of the pod that is there now: they are expected to go with it.
 	Reasons []Reason
 }
 
@@ -133,6 +133,8 @@ type Restart struct {
 	// UID is that of the pod that was deleted.
 	UID string
 	At  time.Time
+	// Reasons are those of the restart that the new pod has, too, and has had ever since: a restart does not remove them.
+	Reasons []Reason
 	// Back is set once the node was seen to be back; what becomes of it later is no longer due to the restart.
 	Back bool
 }
@@ -147,7 +149,7 @@ type Waiting struct {
 type Progress struct {
 	// Began is when the roll began.
 	Began time.Time
-	// Restarts are those of this roll, the latest of each node.
+	// Restarts are those of this roll, the latest of each node, and of earlier ones those that did not remove their reasons.
 	Restarts []Restart
 	// Offline is how many partitions were offline when the roll began, or were at the least since then; -1 while that is not known.
 	Offline int

@@ -123,7 +123,6 @@ func (p *pass) held(nodes []*Node, by func(*Node) (hold, bool)) (Decision, bool)
 	}
 	d := p.wait(worst.phase, worst.cause, []*Node{who}, worst.message, worst.recheck)
 	d.Since, d.Partitions = worst.since, worst.partitions
-	d.Progress.Waiting.Since = worst.since
 	return d, true
 }
 
