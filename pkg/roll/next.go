@@ -136,7 +136,7 @@ func (p *pass) window() (Decision, bool) {
 }
 
 // restartOneOf restarts the first of the nodes that may be taken away, and others with it where that is asked for. A node that may not
-// is passed over: it may be the restart of another that makes the difference.
+// is passed over, since it may be the restart of another that makes the difference; not so one that is down, because two would be away.
 func (p *pass) restartOneOf(nodes []*Node) Decision {
 	var first Verdict
 	for i, n := range nodes {
@@ -146,6 +146,9 @@ func (p *pass) restartOneOf(nodes []*Node) Decision {
 		}
 		if i == 0 {
 			first = verdict
+		}
+		if !n.serves() {
+			break
 		}
 	}
 	n := nodes[0]

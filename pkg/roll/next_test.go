@@ -125,6 +125,10 @@ func TestNext(t *testing.T) {
 			notReady(time.Hour)(&s.Nodes[2])
 			s.Metadata = metadata(topic("a", 2, partition(ids(0, 1, 2), ids(1))))
 		}, phase: roll.WaitingFor, cause: roll.Denied, message: "b2 cannot be restarted"},
+		{name: "not ready, and others need it: none of them is restarted", change: func(s *roll.Snapshot, _ *roll.Options) {
+			notReady(time.Hour)(&s.Nodes[2])
+			s.Metadata = metadata(topic("a", 2, partition(ids(3, 4, 2), ids(3))))
+		}, phase: roll.WaitingFor, cause: roll.Denied, message: "b2 cannot be restarted"},
 		{name: "another that needs no restart is not ready", change: func(s *roll.Snapshot, _ *roll.Options) {
 			s.Nodes[2] = with(node("b2", 2, roll.Broker), notReady(299*time.Second))
 		}, phase: roll.WaitingFor, cause: roll.NotReady},
@@ -302,7 +306,7 @@ func TestNext(t *testing.T) {
 				t.Errorf("does not tell for what, since when and how long to wait: %+v", d)
 			}
 			for _, target := range d.Restart {
-				if n := find(s, target.Name); target.UID != n.UID || len(target.Reasons) == 0 {
+				if n := find(s, target.Name); target.UID != n.UID || len(target.Reasons) == 0 || (target.Stuck != "") != (n.Stuck != "" && !n.Ready) {
 					t.Errorf("got target %+v of %+v", target, n)
 				}
 			}
@@ -310,216 +314,5 @@ func TestNext(t *testing.T) {
 				t.Errorf("another decision for the same snapshot: %+v and %+v", again, d)
 			}
 		})
-	}
-}
-
-// TestOrder: each roll is followed to its end on a cluster on which every restart succeeds at once.
-func TestOrder(t *testing.T) {
-	dedicated := func(n int32) []roll.Node {
-		var nodes []roll.Node
-		for id := range n {
-			nodes = append(nodes, outdated("c"+string('0'+id), 3000+id, roll.Controller))
-		}
-		return nodes
-	}
-	combined := func(n int32) []roll.Node {
-		var nodes []roll.Node
-		for id := range n {
-			nodes = append(nodes, outdated("n"+string('0'+id), id, roll.Broker|roll.Controller))
-		}
-		return nodes
-	}
-	ensemble := func(n int32) []roll.Node {
-		var nodes []roll.Node
-		for id := range n {
-			nodes = append(nodes, outdated("z"+string('1'+id), id+1, roll.ZooKeeper))
-		}
-		return nodes
-	}
-	for _, c := range []struct {
-		name string
-		s    *roll.Snapshot
-		want string
-	}{
-		{"dedicated controllers before brokers, the active one last", &roll.Snapshot{Nodes: append(brokers(3, outdated), dedicated(3)...),
-			Quorum: healthy(3000, 3000, 3001, 3002)}, "c1 c2 c0 b0 b1 b2"},
-		{"combined nodes once, the active controller last", &roll.Snapshot{Nodes: combined(3), Quorum: healthy(1, 0, 1, 2)}, "n0 n2 n1"},
-		{"combined nodes before brokers", &roll.Snapshot{Nodes: append(combined(3), outdated("b3", 3, roll.Broker), outdated("b4", 4, roll.Broker)),
-			Quorum: healthy(0, 0, 1, 2)}, "n1 n2 n0 b3 b4"},
-		{"ZooKeeper before brokers, leader and elected controller last", &roll.Snapshot{Nodes: append(brokers(3, outdated), ensemble(3)...),
-			Ensemble: &roll.Ensemble{Size: 3, Leader: 1, Following: ids(2, 3)}}, "z2 z3 z1 b0 b2 b1"},
-		{"migration: the broker that ZooKeeper elected is one among others", &roll.Snapshot{
-			Nodes:    slices.Concat(brokers(3, outdated), dedicated(3), ensemble(3)),
-			Ensemble: &roll.Ensemble{Size: 3, Leader: 3, Following: ids(1, 2)}, Quorum: healthy(3002, 3000, 3001, 3002)}, "z1 z2 z3 c0 c1 c2 b0 b1 b2"},
-		{"one combined node", &roll.Snapshot{Nodes: combined(1), Quorum: healthy(0, 0)}, "n0"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			c.s.Metadata = metadata(everywhere())
-			c.s.Metadata.Controller = 1
-			var got []string
-			for range 20 {
-				d := roll.Next(c.s, roll.Options{}, now)
-				c.s.Progress = d.Progress
-				if d.Phase != roll.Restarting {
-					if d.Phase != roll.Done {
-						t.Fatalf("got %+v after %v", d, got)
-					}
-					break
-				}
-				if len(got) == 0 {
-					if planned := steps(roll.Plan(c.s, roll.Options{}, now)); planned != c.want {
-						t.Errorf("planned %s, want %s", planned, c.want)
-					}
-				}
-				if total := len(d.Done) + len(d.InWork) + len(d.Waiting); total != len(c.s.Nodes) || len(d.Done) != len(got) || len(d.InWork) != 1 {
-					t.Errorf("after %v: done %v, in work %v, waiting %v", got, d.Done, d.InWork, d.Waiting)
-				}
-				got = append(got, targets(d)...)
-				n := find(c.s, d.Restart[0].Name)
-				n.UID, n.Revision, n.Reasons = n.UID+"+", n.Desired, nil
-			}
-			if order := strings.Join(got, " "); order != c.want {
-				t.Errorf("got %s, want %s", order, c.want)
-			}
-		})
-	}
-}
-
-// TestLeadersWaitForTheOthers: neither the leader of a stage nor a later stage goes ahead of a node that is denied.
-func TestLeadersWaitForTheOthers(t *testing.T) {
-	s := &roll.Snapshot{Nodes: brokers(3, outdated), Metadata: metadata(everywhere()), Quorum: healthy(3000, 3000, 3001, 3002)}
-	for id := range int32(3) {
-		s.Nodes = append(s.Nodes, outdated("c"+string('0'+id), 3000+id, roll.Controller))
-	}
-	// Voter 3001 may go, since 3000 and 3002 are left; 3002 and the leader may not.
-	s.Quorum.Voters[1].LastCaughtUp = now.Add(-time.Minute)
-	if d := roll.Next(s, roll.Options{}, now); !slices.Equal(targets(d), []string{"c1"}) {
-		t.Fatalf("got %+v", d)
-	}
-	s.Nodes[4] = node("c1", 3001, roll.Controller)
-	if d := roll.Next(s, roll.Options{}, now); d.Cause != roll.Denied || !slices.Equal(d.Nodes, []string{"c2"}) {
-		t.Fatalf("got %+v", d)
-	}
-	// Without 3002 among those to restart it is the leader's turn, and it is denied for the same voter.
-	s.Nodes[5] = node("c2", 3002, roll.Controller)
-	if d := roll.Next(s, roll.Options{}, now); d.Cause != roll.Denied || !slices.Equal(d.Nodes, []string{"c0"}) {
-		t.Fatalf("got %+v", d)
-	}
-}
-
-// TestWarningsAreTold of what a restart takes below min.insync.replicas that cannot be kept.
-func TestWarningsAreTold(t *testing.T) {
-	s := controlled(metadata(topic("single", 1, partition(ids(0), ids(0)))), brokers(1, outdated)...)
-	d := roll.Next(s, roll.Options{}, now)
-	if len(d.Restart) != 1 || len(d.Restart[0].Warnings) != 1 || !strings.Contains(d.Restart[0].Warnings[0], "single-0") {
-		t.Errorf("got %+v", d)
-	}
-}
-
-// TestBackOff: 250 ms that double with each attempt, up to half a minute, and the roll is blocked after ten.
-func TestBackOff(t *testing.T) {
-	s := controlled(metadata(topic("a", 2, partition(ids(0, 1, 2), ids(0)))), brokers(3, outdated)...)
-	at, want := now, 250*time.Millisecond
-	for range 7 {
-		d := roll.Next(s, roll.Options{}, at)
-		if d.Phase != roll.WaitingFor || d.Recheck != want || !d.Since.Equal(now) {
-			t.Fatalf("after %s: got %+v, want a recheck after %s", at.Sub(now), d, want)
-		}
-		s.Progress, at, want = d.Progress, at.Add(d.Recheck), 2*want
-	}
-	d := roll.Next(s, roll.Options{}, at.Add(30*time.Second))
-	if d.Recheck != 30*time.Second {
-		t.Errorf("got a recheck after %s", d.Recheck)
-	}
-	s.Metadata = metadata(everywhere())
-	if d = roll.Next(s, roll.Options{}, at.Add(time.Minute)); d.Phase != roll.Restarting {
-		t.Fatalf("got %+v", d)
-	}
-	if !d.Progress.Waiting.Since.IsZero() {
-		t.Errorf("the next denial would last since the last: %+v", d.Progress.Waiting)
-	}
-}
-
-// TestOfflineWhenTheRollBeganIsRemembered, from the first metadata that there is, and the least since then.
-func TestOfflineWhenTheRollBeganIsRemembered(t *testing.T) {
-	s := controlled(nil, brokers(3, outdated)...)
-	for i, step := range []struct {
-		metadata *roll.Metadata
-		want     int
-	}{
-		{nil, -1},
-		{metadata(topic("b", 1, offline(ids(7), ids(7)), offline(ids(8), ids(8)))), 2},
-		{nil, 2},
-		{metadata(topic("b", 1, offline(ids(7), ids(7)), partition(ids(8), ids(8)))), 1},
-		{metadata(topic("b", 1, offline(ids(7), ids(7)), offline(ids(8), ids(8)))), 1},
-	} {
-		s.Metadata = step.metadata
-		d := roll.Next(s, roll.Options{}, now)
-		s.Progress = d.Progress
-		s.Progress.Restarts = nil
-		if d.Progress.Offline != step.want {
-			t.Errorf("%d: got %d, want %d", i, d.Progress.Offline, step.want)
-		}
-	}
-}
-
-// TestReasonThatStays: a restart that does not remove its reason is not repeated, neither in the roll nor after it; a request that comes
-// again is another one.
-func TestReasonThatStays(t *testing.T) {
-	s := controlled(metadata(everywhere()), brokers(3, node)...)
-	at := now
-	next := func(want ...string) roll.Decision {
-		t.Helper()
-		d := roll.Next(s, roll.Options{}, at)
-		if !slices.Equal(targets(d), want) || len(want) == 0 && d.Phase != roll.Done {
-			t.Fatalf("got %+v, want a restart of %v", d, want)
-		}
-		s.Progress = d.Progress
-		for _, name := range want {
-			find(s, name).UID += "+"
-		}
-		at = at.Add(time.Minute)
-		return d
-	}
-	stays, request := []roll.Reason{roll.VolumeGrown}, []roll.Reason{roll.VolumeGrown, roll.Requested}
-	b0 := find(s, "b0")
-	b0.Reasons = stays
-	next("b0")
-	s.Nodes[0].UID, s.Nodes[0].Reasons = "", nil
-	s.Progress = roll.Next(s, roll.Options{}, at).Progress
-	s.Nodes[0].UID, s.Nodes[0].Reasons = "b0-pod-2", stays
-	next()
-	if d := next(); len(d.Done) != 0 {
-		t.Errorf("there is no roll, and done are %v", d.Done)
-	}
-	b0.Reasons = request
-	next("b0")
-	b0.Reasons = stays
-	next()
-	b0.Reasons = request
-	next("b0")
-	b0.Reasons = nil
-	if d := next(); len(d.Progress.Restarts) != 0 {
-		t.Errorf("nothing has to be remembered of %+v", d.Progress.Restarts)
-	}
-	b0.Reasons = stays
-	next("b0")
-}
-
-// TestSince: what is waited for lasts since the node says so, and a denial since the first pass that met it.
-func TestSince(t *testing.T) {
-	s := controlled(metadata(everywhere()), brokers(3, outdated)...)
-	notReady(2 * time.Minute)(&s.Nodes[1])
-	d := roll.Next(s, roll.Options{}, now)
-	if want := now.Add(-2 * time.Minute); !d.Since.Equal(want) {
-		t.Errorf("not ready since %s, want %s", d.Since, want)
-	}
-	s.Nodes[1].Since = time.Time{}
-	s.Progress = roll.Next(s, roll.Options{}, now).Progress
-	if d := roll.Next(s, roll.Options{}, now.Add(4*time.Minute)); d.Cause != roll.NotReady || !d.Since.Equal(now) {
-		t.Errorf("got %+v, want since %s", d, now)
-	}
-	if d := roll.Next(s, roll.Options{}, now.Add(5*time.Minute)); d.Phase != roll.Restarting {
-		t.Errorf("not ready for five minutes, got %+v", d)
 	}
 }

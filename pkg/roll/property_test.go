@@ -13,7 +13,7 @@ const maxSteps = 20000
 // TestRollToTheEnd: with nothing failing, each node is restarted once and the roll ends, and nothing is lost on the way.
 func TestRollToTheEnd(t *testing.T) {
 	parallel, joint := 0, 0
-	for seed := range uint64(100) {
+	for seed := range uint64(60) {
 		s := newSimulated(seed, false)
 		steps := 0
 		for ; ; steps++ {
@@ -53,7 +53,7 @@ func TestRollToTheEnd(t *testing.T) {
 // specification changes on the way, now and then to one with which no pod starts. Nothing is
 // lost by our doing, and when the failures end, so does the roll.
 func TestRollAmongFailures(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(60) {
 		rollAmongFailures(t, seed)
 	}
 }
