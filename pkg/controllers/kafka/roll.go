@@ -259,7 +259,11 @@ func progressOf(status *v1beta1.RollStatus) roll.Progress {
 	}
 	p := roll.Progress{Began: status.StartTime.Time, Offline: int(ptr.Deref(status.Offline, -1))}
 	for _, r := range status.Restarts {
-		p.Restarts = append(p.Restarts, roll.Restart{Name: r.Pod, UID: string(r.UID), At: r.Time.Time, Back: r.Back})
+		restart := roll.Restart{Name: r.Pod, UID: string(r.UID), At: r.Time.Time, Back: r.Back}
+		for _, reason := range r.Reasons {
+			restart.Reasons = append(restart.Reasons, roll.Reason(reason))
+		}
+		p.Restarts = append(p.Restarts, restart)
 	}
 	if status.Phase != v1beta1.RollRestarting {
 		p.Waiting = roll.Waiting{Cause: roll.Cause(status.Reason), Since: status.Since.Time}
@@ -284,14 +288,8 @@ func rollOf(d *roll.Decision, before *v1beta1.RollStatus) *v1beta1.RollStatus {
 	}
 	for _, r := range d.Progress.Restarts {
 		restart := v1beta1.NodeRestart{Pod: r.Name, UID: types.UID(r.UID), Time: metav1.NewTime(r.At), Back: r.Back}
-		if i := slices.IndexFunc(d.Restart, func(t roll.Target) bool { return t.Name == r.Name }); i >= 0 {
-			for _, reason := range d.Restart[i].Reasons {
-				restart.Reasons = append(restart.Reasons, string(reason))
-			}
-		} else if before != nil {
-			if i := slices.IndexFunc(before.Restarts, func(b v1beta1.NodeRestart) bool { return b.Pod == r.Name && b.UID == types.UID(r.UID) }); i >= 0 {
-				restart.Reasons = before.Restarts[i].Reasons
-			}
+		for _, reason := range r.Reasons {
+			restart.Reasons = append(restart.Reasons, string(reason))
 		}
 		status.Restarts = append(status.Restarts, restart)
 	}
