@@ -6426,7 +6426,7 @@ func schema_pkg_apis_kafka_v1beta1_NodeRestart(ref common.ReferenceCallback) com
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "reasons are why it was restarted, such as ConfigChanged.",
+							Description: "reasons are why it is restarted, such as ConfigChanged. When there is a new pod they are those that the restart has not removed.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

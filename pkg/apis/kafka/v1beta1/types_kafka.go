@@ -328,7 +328,7 @@ type NodeRestart struct {
 	// back tells whether the node has caught up since.
 	// +optional
 	Back bool `json:"back,omitempty"`
-	// reasons are why it was restarted, such as ConfigChanged.
+	// reasons are why it is restarted, such as ConfigChanged. When there is a new pod they are those that the restart has not removed.
 	// +optional
 	// +listType=atomic
 	Reasons []string `json:"reasons,omitempty"`

@@ -22,7 +22,7 @@ type NodeRestartApplyConfiguration struct {
 	Time *v1.Time `json:"time,omitempty"`
 	// back tells whether the node has caught up since.
 	Back *bool `json:"back,omitempty"`
-	// reasons are why it was restarted, such as ConfigChanged.
+	// reasons are why it is restarted, such as ConfigChanged. When there is a new pod they are those that the restart has not removed.
 	Reasons []string `json:"reasons,omitempty"`
 }
 
