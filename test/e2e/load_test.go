@@ -27,7 +27,7 @@ const loadRate = 50
 func startLoad(t *testing.T, server, topic string) *load {
 	t.Helper()
 	l := &load{topic: topic, server: server, pidFile: "/tmp/load-" + topic + ".pid", done: make(chan harness.Result, 1)}
-	script := fmt.Sprintf("echo $$ > %s; exec /opt/kafka/bin/kafka-verifiable-producer.sh --bootstrap-server %s --topic %s --acks -1 --throughput %d",
+	script := fmt.Sprintf("echo $$ > %s; exec /opt/kafka/bin/kafka-run-class.sh org.apache.kafka.tools.VerifiableProducer --bootstrap-server %s --topic %s --acks -1 --throughput %d",
 		l.pidFile, server, topic, loadRate)
 	ctx := t.Context()
 	go func() {
