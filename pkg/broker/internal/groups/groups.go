@@ -93,7 +93,14 @@ type Groups struct {
 	exist atomic.Bool
 }
 
-func New(m *metadata.Metadata) *Groups { return &Groups{Cluster: m.Cluster, metadata: m} }
+func New(m *metadata.Metadata) *Groups {
+	c := &Groups{Cluster: m.Cluster, metadata: m}
+	c.OnForget(func(bool) {
+		c.coordinators.clear()
+		c.exist.Store(false)
+	})
+	return c
+}
 
 // Groups is that of broker.Cluster.
 func (c *Groups) Groups(ctx context.Context) (GroupList, error) {

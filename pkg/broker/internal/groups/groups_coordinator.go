@@ -59,6 +59,13 @@ func (k *coordinators) put(group string, id int32, now time.Time) {
 	k.found[group] = foundCoordinator{id, now}
 }
 
+// clear forgets all: another cluster may answer.
+func (k *coordinators) clear() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.found)
+}
+
 // coordinatorOf asks which broker keeps a group, unless that was found a moment ago and no fresh answer is wanted. The group need
 // not exist.
 func (c *Groups) coordinatorOf(ctx context.Context, group string, fresh bool) (int32, error) {

@@ -130,8 +130,28 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 		}
 		return answer, err
 	}
+	renew := func() error {
+		fresh, err := c.newProducer(ctx)
+		if err != nil {
+			return err
+		}
+		p, w.producer = fresh, fresh
+		records = b.Encode(p.id, p.epoch, p.Begin(key))
+		return nil
+	}
+	var answer *kmsg.ProduceResponseTopicPartition
+	var err error
 	for {
-		answer, err := w.attempt(ctx, leader, records)
+		if p.cluster != c.Producers.now() {
+			// To another cluster the producer is somebody else.
+			if doubt {
+				return fail(answer, err)
+			}
+			if err := renew(); err != nil {
+				return fail(nil, err)
+			}
+		}
+		answer, err = w.attempt(ctx, leader, records)
 		code := kafkaerr.CodeOf(err)
 		switch {
 		case err == nil, doubt && answer != nil && code == kafkaerr.DuplicateSequenceNumber:
@@ -148,13 +168,10 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 			if renewed {
 				return fail(answer, err)
 			}
-			fresh, err := c.newProducer(ctx)
-			if err != nil {
+			if err := renew(); err != nil {
 				return fail(answer, err)
 			}
-			p, w.producer = fresh, fresh
 			renewed, disputed = true, false
-			records = b.Encode(p.id, p.epoch, p.Begin(key))
 			continue
 		case doubt && code == kafkaerr.ThrottlingQuotaExceeded:
 		case ctx.Err() == nil && !retriableProduce(answer, err):

@@ -19,6 +19,8 @@ import (
 type Producer struct {
 	id    int64
 	epoch int16
+	// cluster is which of those that have answered gave it; see producers.
+	cluster int
 
 	mu   sync.Mutex
 	Next map[ProducerKey]int32
@@ -69,6 +71,24 @@ func (p *Producer) reusable() bool {
 type producers struct {
 	mu   sync.Mutex
 	Idle []*Producer
+	// cluster counts how often another cluster may have begun to answer. Each counts ids from 0 (ProducerIdControlManager): what is an id of ours in
+	// one is an application's in the next, and of two batches with the same id and number only the first is written.
+	cluster int
+}
+
+// forget lets go of all producers: another cluster may answer.
+func (k *producers) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.Idle = nil
+	k.cluster++
+}
+
+// now is which cluster answers.
+func (k *producers) now() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.cluster
 }
 
 const (
@@ -90,12 +110,12 @@ func (c *Records) takeProducer(ctx context.Context) (*Producer, error) {
 	return c.newProducer(ctx)
 }
 
-// GiveProducer keeps a producer for the next call, unless a batch of it is open.
+// GiveProducer keeps a producer for the next call, unless a batch of it is open or another cluster answers.
 func (c *Records) GiveProducer(p *Producer) {
 	keep := p.reusable()
 	c.Producers.mu.Lock()
 	defer c.Producers.mu.Unlock()
-	if keep && len(c.Producers.Idle) < maxIdleProducers {
+	if keep && p.cluster == c.Producers.cluster && len(c.Producers.Idle) < maxIdleProducers {
 		c.Producers.Idle = append(c.Producers.Idle, p)
 	}
 }
@@ -104,6 +124,7 @@ func (c *Records) GiveProducer(p *Producer) {
 func (c *Records) newProducer(ctx context.Context) (*Producer, error) {
 	const op = kafkaerr.OpGetProducerID
 	for start := time.Now(); ; {
+		cluster := c.Producers.now()
 		resp, err := transport.AskAny(ctx, c.Cluster, transport.Request[*kmsg.InitProducerIDResponse]{Op: op, Object: c.Label, Key: int16(kmsg.InitProducerID), Lane: wire.LaneMetadata,
 			Send: wire.ByKmsg[*kmsg.InitProducerIDResponse](func() kmsg.Request {
 				req := kmsg.NewPtrInitProducerIDRequest()
@@ -115,7 +136,7 @@ func (c *Records) newProducer(ctx context.Context) (*Producer, error) {
 			return nil, err
 		}
 		if resp.ErrorCode == 0 {
-			return &Producer{id: resp.ProducerID, epoch: resp.ProducerEpoch, Next: map[ProducerKey]int32{}}, nil
+			return &Producer{id: resp.ProducerID, epoch: resp.ProducerEpoch, cluster: cluster, Next: map[ProducerKey]int32{}}, nil
 		}
 		refused := kafkaerr.New(op, c.Label, resp.ErrorCode, nil, 0)
 		if !refused.Retriable || time.Since(start) > c.Opts.VerdictTimeout || c.Pause(ctx, producePause) != nil {

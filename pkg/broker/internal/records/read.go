@@ -25,7 +25,9 @@ type Records struct {
 }
 
 func New(o *offsets.Offsets) *Records {
-	return &Records{Metadata: o.Metadata, offsets: o, Reads: make(chan struct{}, MaxReads), produces: make(chan struct{}, maxProduces)}
+	c := &Records{Metadata: o.Metadata, offsets: o, Reads: make(chan struct{}, MaxReads), produces: make(chan struct{}, maxProduces)}
+	c.OnForget(func(bool) { c.Producers.forget() })
+	return c
 }
 
 // Reading is what Read is asked for.
