@@ -276,6 +276,16 @@ func (c *Metadata) TopicNow(ctx context.Context, name string) (Topic, bool, erro
 	return t, ok, err
 }
 
+// TopicAgain is a topic as it is now. replaced says that it is not found because another one has its name.
+func (c *Metadata) TopicAgain(ctx context.Context, topic Topic) (now Topic, found, replaced bool, err error) {
+	now, found, err = c.TopicNow(ctx, topic.Name)
+	if !found || err != nil {
+		return Topic{}, false, false, err
+	}
+	now, found = topic.Again(now)
+	return now, found, !found, nil
+}
+
 // ReassignableTopic is a topic that must exist.
 func (c *Metadata) ReassignableTopic(ctx context.Context, op, name string) (Topic, error) {
 	t, ok, err := c.TopicNow(ctx, name)

@@ -50,6 +50,15 @@ type Topic struct {
 	Source string
 }
 
+// Again is the topic as it was looked at once more; false when another has its name by now. No id is not known to be another, and some brokers
+// may tell none while others do: during an upgrade from before 2.8, or behind a proxy that knows older versions only.
+func (t Topic) Again(now Topic) (Topic, bool) {
+	if now.ID.IsZero() {
+		now.ID = t.ID
+	}
+	return now, t.ID.IsZero() || now.ID == t.ID
+}
+
 // ReplicationFactor is the number of replicas of the partition that has the fewest: one that moves counts those that are added and removed,
 // too. Partitions that were added a moment ago may have no replicas in a broker's metadata yet; they get as many as the others have, so the
 // others tell the number. It is 0 when none has any.

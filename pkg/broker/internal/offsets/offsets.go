@@ -161,8 +161,8 @@ func (c *Offsets) offsetsAt(ctx context.Context, t metadata.Topic, isolation Iso
 // renewed is partitions with their leaders as they are now, nil when those cannot be had. A topic that was deleted and created
 // again is another one.
 func (c *Offsets) renewed(ctx context.Context, topic metadata.Topic, partitions []metadata.Partition) []metadata.Partition {
-	now, found, err := c.TopicNow(ctx, topic.Name)
-	if err != nil || !found || now.ID != topic.ID {
+	now, found, _, err := c.TopicAgain(ctx, topic)
+	if err != nil || !found {
 		return nil
 	}
 	byID := make(map[int32]metadata.Partition, len(now.Partitions))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/offsets"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
@@ -35,7 +36,9 @@ const (
 
 // fetcher reads the partitions that one broker leads, over a connection of its own.
 type fetcher struct {
-	r      *reading
+	r *reading
+	// id is the topic's; without one it is asked for by its name.
+	id     metadata.TopicID
 	leader int32
 	link   *wire.Link
 	// turnOf is which partition comes first in the next request: brokers fill an answer in that order.
@@ -203,16 +206,16 @@ func (f *fetcher) fetch(ctx context.Context, positions []*position) (*kmsg.Fetch
 }
 
 func (f *fetcher) request(positions []*position) (*kmsg.FetchRequest, error) {
-	topic := f.r.topic
+	topic := f.r.topic.Name
 	req := kmsg.NewPtrFetchRequest()
 	offered, ok := f.link.Offers.APIs[req.Key()]
 	version := min(offered.Max, req.MaxVersion())
-	if topic.ID.IsZero() {
+	if f.id.IsZero() {
 		version = min(version, lastNamedFetchVersion)
 	}
 	if !ok || version < max(offered.Min, minFetchVersion) {
 		text := fmt.Sprintf("the broker does not offer Fetch in version %d or later", minFetchVersion)
-		return nil, kafkaerr.New(kafkaerr.OpRead, topic.Name, kafkaerr.UnsupportedVersion, &text, 0)
+		return nil, kafkaerr.New(kafkaerr.OpRead, topic, kafkaerr.UnsupportedVersion, &text, 0)
 	}
 	req.SetVersion(version)
 	req.MaxWaitMillis = int32(fetchWait / time.Millisecond)
@@ -220,7 +223,7 @@ func (f *fetcher) request(positions []*position) (*kmsg.FetchRequest, error) {
 	req.MaxBytes = wire.FetchBytes
 	req.IsolationLevel = int8(offsets.ReadCommitted)
 	t := kmsg.NewFetchRequestTopic()
-	t.Topic, t.TopicID = topic.Name, topic.ID
+	t.Topic, t.TopicID = topic, f.id
 	for _, p := range positions {
 		part := kmsg.NewFetchRequestTopicPartition()
 		part.Partition, part.FetchOffset = p.id, p.next

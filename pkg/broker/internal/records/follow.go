@@ -14,16 +14,16 @@ const LookEvery = 30 * time.Second
 
 // look is what the brokers say of a topic while it is read.
 type look struct {
-	topic metadata.Topic
-	found bool
-	err   error
+	topic           metadata.Topic
+	found, replaced bool
+	err             error
 }
 
-func (r *reading) look(ctx context.Context) *look {
+func (r *reading) look(ctx context.Context, topic metadata.Topic) *look {
 	asking, asked := r.c.Begin(ctx)
 	defer asked()
-	topic, found, err := r.c.TopicNow(asking, r.topic.Name)
-	return &look{topic, found, err}
+	now, found, replaced, err := r.c.TopicAgain(asking, topic)
+	return &look{now, found, replaced, err}
 }
 
 // looked begins with the partitions that a look has found new, and returns how many they are and when to look next. A look that fails tells
@@ -32,14 +32,14 @@ func (r *reading) looked(ctx context.Context, l *look) (added int, pause time.Du
 	switch {
 	case l.err != nil:
 		return 0, r.c.Opts.LookEvery, nil
-	case !l.found || l.topic.ID != r.topic.ID:
+	case !l.found:
 		// A broker that has just begun may not know yet: two looks have to find the same.
 		if r.gone++; r.gone > 1 {
-			return 0, 0, r.goneError(l.found)
+			return 0, 0, r.goneError(l.replaced)
 		}
 		return 0, readPause, nil
 	}
-	r.gone = 0
+	r.gone, r.topic.ID = 0, l.topic.ID
 	var fresh []*position
 	for _, p := range l.topic.Partitions {
 		if r.what.Added && !r.known[p.ID] {

@@ -115,7 +115,7 @@ func (w *producing) note(b *kafkarecord.Builder, answer *kmsg.ProduceResponseTop
 // followed by others with the same sequence number only; when none is answered the outcome is unknown.
 func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.ProduceResponseTopicPartition, error) {
 	c, p := w.c, w.producer
-	key := ProducerKey{w.topic.ID, w.topic.Name, w.partition}
+	key := ProducerKey{w.topic.Name, w.partition}
 	records := b.Encode(p.id, p.epoch, p.Begin(key))
 	believed, leader := w.topic, w.leader(w.topic)
 	start := time.Now()
@@ -181,14 +181,15 @@ func (w *producing) send(ctx context.Context, b *kafkarecord.Builder) (*kmsg.Pro
 			return fail(answer, c.Failed(ctx, kafkaerr.OpProduce, w.object(), err))
 		}
 		c.Contradicted(believed, err)
-		now, found, lookup := c.TopicNow(ctx, w.topic.Name)
+		now, found, _, lookup := c.TopicAgain(ctx, w.topic)
 		switch {
 		case lookup != nil:
-		case !found || now.ID != w.topic.ID:
+		case !found:
 			text := "the topic was deleted meanwhile"
 			return fail(answer, kafkaerr.New(kafkaerr.OpProduce, w.topic.Name, kafkaerr.UnknownTopicOrPartition, &text, 0))
 		default:
 			believed, leader = now, w.leader(now)
+			w.topic.ID = now.ID
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/metadata"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/transport"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker/internal/wire"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
@@ -30,8 +29,9 @@ type Producer struct {
 	worn bool
 }
 
+// ProducerKey names a partition. Of a topic that has the name of one that was deleted brokers take any number to begin with
+// (ProducerAppendInfo.checkSequence), while numbers that began anew would be taken for those of records that were sent before.
 type ProducerKey struct {
-	id        metadata.TopicID
 	Topic     string
 	partition int32
 }

@@ -109,7 +109,8 @@ func (c *Records) Read(ctx context.Context, topic metadata.Topic, what Reading, 
 
 // reading is one call of Read.
 type reading struct {
-	c     *Records
+	c *Records
+	// topic is as the caller knows it, and its id as brokers told it since.
 	topic metadata.Topic
 	// believed is what was heard last of who leads it.
 	believed metadata.Topic
@@ -194,7 +195,8 @@ func (r *reading) run(ctx context.Context, open []*position) error {
 			}
 		case <-next:
 			next = nil
-			r.running.Go(func() { r.tell(ctx, readEvent{look: r.look(ctx)}) })
+			topic := r.topic
+			r.running.Go(func() { r.tell(ctx, readEvent{look: r.look(ctx, topic)}) })
 		case <-retry:
 			retry = nil
 			lost := waiting
@@ -214,7 +216,7 @@ func (r *reading) resume(ctx context.Context, lost []*position, why error) (done
 	asking, asked := r.c.Begin(ctx)
 	defer asked()
 	r.c.Contradicted(r.believed, why)
-	now, found, err := r.c.TopicNow(asking, r.topic.Name)
+	now, found, replaced, err := r.c.TopicAgain(asking, r.topic)
 	switch {
 	case ctx.Err() != nil:
 		return 0, r.c.Failed(ctx, kafkaerr.OpRead, r.topic.Name, context.Cause(ctx))
@@ -222,8 +224,8 @@ func (r *reading) resume(ctx context.Context, lost []*position, why error) (done
 		return 0, err
 	case err != nil:
 		return 0, r.later(ctx, lost, err)
-	case !found || now.ID != r.topic.ID:
-		return 0, r.goneError(found)
+	case !found:
+		return 0, r.goneError(replaced)
 	}
 	if kafkaerr.CodeOf(why) == kafkaerr.OffsetOutOfRange {
 		ranges, err := r.c.offsets.OffsetsOf(asking, now, offsets.ReadCommitted)
@@ -305,7 +307,7 @@ func (r *reading) skip(ctx context.Context, lost []*position, ranges map[int32]o
 
 // assign gives partitions to the fetchers of their leaders. Those without a leader wait.
 func (r *reading) assign(ctx context.Context, topic metadata.Topic, positions []*position) {
-	r.believed = topic
+	r.believed, r.topic.ID = topic, topic.ID
 	now := make(map[int32]metadata.Partition, len(topic.Partitions))
 	for _, p := range topic.Partitions {
 		now[p.ID] = p
@@ -326,7 +328,7 @@ func (r *reading) assign(ctx context.Context, topic metadata.Topic, positions []
 	}
 	for leader, share := range byLeader {
 		if !r.join(leader, share) {
-			f := &fetcher{r: r, leader: leader, positions: share}
+			f := &fetcher{r: r, id: topic.ID, leader: leader, positions: share}
 			r.fetchers = append(r.fetchers, f)
 			r.running.Go(func() { f.run(ctx) })
 		}

@@ -54,8 +54,8 @@ func (c *Records) DeleteRecords(ctx context.Context, topic metadata.Topic, befor
 		if len(todo) == 0 || attempt == truncateAttempts || c.Pause(ctx, offsets.OffsetPause) != nil {
 			break
 		}
-		now, found, err := c.TopicNow(ctx, topic.Name)
-		if err != nil || !found || now.ID != topic.ID {
+		now, found, _, err := c.TopicAgain(ctx, topic)
+		if err != nil || !found {
 			break
 		}
 		topic = now

@@ -127,7 +127,7 @@ func (c *Topics) afterElection(ctx context.Context, topic metadata.Topic, kind m
 	defer cancel()
 	now := topic
 	for {
-		if t, found, err := c.TopicNow(ctx, topic.Name); err == nil && found && t.ID == topic.ID {
+		if t, found, _, err := c.TopicAgain(ctx, topic); err == nil && found {
 			now = t
 		}
 		if elected(now, kind, partitions) || c.Pause(ctx, metadata.SettlePause) != nil {
