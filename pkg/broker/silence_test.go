@@ -54,6 +54,32 @@ func TestAnEmptyAnswerDoesNotEndAReading(t *testing.T) {
 	}
 }
 
+// A remote storage that fails is an error of the broker's own in the answer, as Kafka's own consumer knows: it passes, or it ends the reading.
+func TestAnErrorOfTheBrokersOwnIsReadOver(t *testing.T) {
+	for name, passes := range map[string]bool{"it passes": true, "it stays": false} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, Options{readPatience: 500 * time.Millisecond}, kfake.SeedTopics(1, "orders"))
+			mustProduce(t, newProducer(t, b), numbered("orders", 0, 0, 3)...)
+			topic, what := wholeTopic(t, b, "orders")
+			fetches := 0
+			b.rewriteFetches(func(_ *kmsg.FetchRequest, resp *kmsg.FetchResponse) {
+				if fetches++; fetches < 3 || !passes {
+					p := &resp.Topics[0].Partitions[0]
+					p.ErrorCode, p.RecordBatches = kafkaerr.UnknownServerError, nil
+				}
+			})
+			got := &notes{}
+			err := b.cluster.Read(testContext(t), topic, what, got)
+			if passes && (err != nil || !slices.Equal(got.values(0), numbers(0, 3))) {
+				t.Errorf("%v, %v", got.values(0), err)
+			}
+			if !passes && (kafkaerr.CodeOf(err) != kafkaerr.UnknownServerError || fetches < 3) {
+				t.Errorf("after %d answers: %v", fetches, err)
+			}
+		})
+	}
+}
+
 func TestAReadingThatDoesNotReachItsEndIsAnError(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*kmsg.FetchResponse)
