@@ -249,6 +249,63 @@ func TestWritesGoAroundABrokerThatDoesNotReachTheController(t *testing.T) {
 	}
 }
 
+// What such a broker does within our time is nothing at all.
+func TestWritesGoAroundABrokerThatDoesNotAnswerThem(t *testing.T) {
+	name := func(i int) string { return fmt.Sprintf("new-%d", i) }
+	for key, write := range map[kmsg.Key]func(ctx context.Context, c *Cluster, i int) error{
+		kmsg.CreateTopics: func(ctx context.Context, c *Cluster, i int) error {
+			_, err := c.CreateTopic(ctx, NewTopic{Name: name(i), Partitions: 1, Replicas: 1}, i%2 == 0)
+			return err
+		},
+		kmsg.IncrementalAlterConfigs: func(ctx context.Context, c *Cluster, i int) error {
+			return c.AlterTopicConfig(ctx, "orders", map[string]string{"retention.ms": fmt.Sprint(1000 + i)}, nil, false)
+		},
+		kmsg.DeleteTopics: func(ctx context.Context, c *Cluster, i int) error {
+			topic, _, err := c.Topic(ctx, name(i))
+			if err != nil {
+				return err
+			}
+			return c.DeleteTopic(ctx, topic.ID)
+		},
+	} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			if key == kmsg.DeleteTopics {
+				b = newBench(t, Options{}, kfake.SeedTopics(1, name(0), name(1), name(2)))
+			}
+			likeKRaft(b)
+			d, err := b.cluster.core.Directory(testContext(t), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			silent := d.Brokers[(d.Controller+1)%3].Address()
+			var held atomic.Int64
+			b.network.set(func() {
+				b.network.rule = func(addr string, of int16) verdict {
+					if addr == silent && of == int16(key) {
+						held.Add(1)
+						return holdAnswer
+					}
+					return pass
+				}
+			})
+			b.cluster.core.Prefer(silent)
+			for i := range 3 {
+				ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+				err := write(ctx, b.cluster, i)
+				cancel()
+				if i > 0 && err != nil {
+					t.Errorf("write %d: %v", i, err)
+				}
+			}
+			if n := held.Load(); n != 1 {
+				t.Errorf("%d writes were sent to the broker that is silent", n)
+			}
+		})
+	}
+}
+
 // The first question of a process knows no other broker yet.
 func TestTheFirstAnswerIsNoProofEither(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))

@@ -204,13 +204,13 @@ func AskController[T any](ctx context.Context, c *Cluster, harmless bool, req Re
 			last, fresh = err, true
 			continue
 		}
-		addr := l.Addr
+		addr, sent := l.Addr, time.Now()
 		value, err := Exchange(ctx, c, l, req.Key, req.Send)
+		late := err != nil && !wire.Answered(err) && time.Since(sent) >= forwardTime
+		if late || err == nil && codes != nil && all(codes(value), kafkaerr.RequestTimedOut) {
+			c.doubtForwarder(addr)
+		}
 		switch {
-		case err == nil && codes != nil && all(codes(value), kafkaerr.RequestTimedOut):
-			// In KRaft mode it may be the broker that does not reach the controller, and waits for it.
-			c.Doubt(addr)
-			return value, nil
 		case err == nil && (codes == nil || !all(codes(value), kafkaerr.NotController)):
 			return value, nil
 		case err == nil:
@@ -230,6 +230,17 @@ func AskController[T any](ctx context.Context, c *Cluster, harmless bool, req Re
 		last, fresh = err, true
 	}
 	return zero, c.Failed(ctx, req.Op, req.Object, last)
+}
+
+// forwardTime is what a broker has at least had until something is made of its silence: who gives up sooner has learnt nothing of it.
+const forwardTime = 500 * time.Millisecond
+
+// doubtForwarder has others asked before a broker that has not brought a request to the controllers and back. One that does not reach them says
+// so after a minute, whatever time the request gives it (retryTimeoutMs in BrokerServer), so that to us it is silent.
+func (c *Cluster) doubtForwarder(addr string) {
+	if c.KnownMode().Kraft && !c.keepsToItself() {
+		c.Doubt(addr)
+	}
 }
 
 // all tells whether there are codes, and all are this one.
