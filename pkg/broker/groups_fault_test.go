@@ -56,6 +56,48 @@ func TestAGroupIsFollowedWhenItMoves(t *testing.T) {
 	}
 }
 
+// A broker that is cut off from its controllers goes on naming the coordinator that was, whether that one answers or not, or none.
+func TestABrokerThatNamesAFormerCoordinatorIsAskedAfterOthers(t *testing.T) {
+	for wrong, away := range map[string]bool{"the former": false, "the former, which is away": true, "none": false} {
+		for name, call := range groupCalls {
+			t.Run(wrong+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, Options{ConnectTimeout: time.Second}, kfake.SeedTopics(1, "orders"))
+				b.commit(t, "billing", "orders", 3)
+				d, err := b.cluster.core.Directory(testContext(t), true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				is := b.kafka.CoordinatorFor("billing")
+				was, stale := (is+1)%3, d.Brokers[(is+2)%3].Address()
+				b.network.set(func() {
+					b.network.dead[d.Brokers[was].Address()] = away
+					b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+						f, ok := resp.(*kmsg.FindCoordinatorResponse)
+						if !ok || addr != stale {
+							return
+						}
+						if wrong == "none" {
+							f.Coordinators[0].ErrorCode = kafkaerr.CoordinatorNotAvailable
+						}
+						f.Coordinators[0].NodeID = was
+					}
+				})
+				b.network.cutAll(d.Brokers[was].Address())
+				b.cluster.core.Prefer(stale)
+				start := time.Now()
+				if err := call(testContext(t), b.cluster); err != nil || time.Since(start) > 4*time.Second {
+					t.Errorf("%v after %v", err, time.Since(start))
+				}
+				// Nor does it stay the first choice of the next.
+				if !b.cluster.core.Doubts.About(b.cluster.core.Opts.Clock.Now(), stale) {
+					t.Error("it is as good as any")
+				}
+			})
+		}
+	}
+}
+
 func TestAGroupIsNotFollowedForEver(t *testing.T) {
 	for name, last := range map[string]verdict{"the brokers say the same again": pass, "the brokers say no more": holdAnswer} {
 		t.Run(name, func(t *testing.T) {

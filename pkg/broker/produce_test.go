@@ -214,6 +214,30 @@ func TestProducersAreUsedAgain(t *testing.T) {
 	}
 }
 
+// A broker has a thousand ids from the controller, and without one has none to give when these are used up (ProducerIdManager).
+func TestABrokerWithoutProducerIDsIsAskedAfterOthers(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	topic := mustTopic(t, b, "orders")
+	d, err := b.cluster.core.Directory(testContext(t), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := d.Brokers[(topic.Partitions[0].Leader+1)%3].Address()
+	b.network.set(func() {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+			if f, ok := resp.(*kmsg.InitProducerIDResponse); ok && addr == cut {
+				f.ErrorCode, f.ProducerID = kafkaerr.CoordinatorLoadInProgress, -1
+			}
+		}
+	})
+	b.cluster.core.Prefer(cut)
+	start := time.Now()
+	written, err := b.cluster.Produce(testContext(t), topic, []kafkarecord.NewRecord{{Value: []byte("one")}}, false)
+	if err != nil || written[0].Err != nil || time.Since(start) > 4*time.Second {
+		t.Errorf("%+v, %v after %v", written, err, time.Since(start))
+	}
+}
+
 func TestALostAnswerDoublesNothing(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
 	topic := mustTopic(t, b, "orders")

@@ -67,34 +67,34 @@ func (k *coordinators) clear() {
 }
 
 // coordinatorOf asks which broker keeps a group, unless that was found a moment ago and no fresh answer is wanted. The group need
-// not exist.
-func (c *Groups) coordinatorOf(ctx context.Context, group string, fresh bool) (int32, error) {
+// not exist. source is the broker that was asked.
+func (c *Groups) coordinatorOf(ctx context.Context, group string, fresh bool) (id int32, source string, err error) {
 	const op = kafkaerr.OpFindCoordinator
 	if id, known := c.coordinators.get(group, c.Opts.Clock.Now()); known && !fresh {
-		return id, nil
+		return id, "", nil
 	}
-	resp, err := transport.AskAny(ctx, c.Cluster, transport.Request[*kmsg.FindCoordinatorResponse]{Op: op, Object: group, Key: int16(kmsg.FindCoordinator), Lane: wire.LaneMetadata,
+	resp, source, err := transport.AskWho(ctx, c.Cluster, transport.Request[*kmsg.FindCoordinatorResponse]{Op: op, Object: group, Key: int16(kmsg.FindCoordinator), Lane: wire.LaneMetadata,
 		Send: wire.ByKmsg[*kmsg.FindCoordinatorResponse](func() kmsg.Request {
 			req := kmsg.NewPtrFindCoordinatorRequest()
 			req.CoordinatorKey, req.CoordinatorKeys = group, []string{group}
 			return req
 		}, 0)})
 	if err != nil {
-		return -1, err
+		return -1, "", err
 	}
 	node, code, message := resp.NodeID, resp.ErrorCode, resp.ErrorMessage
 	if resp.Version >= 4 {
 		if len(resp.Coordinators) != 1 {
-			return -1, fmt.Errorf("%s %s: the answer names %d coordinators", op, group, len(resp.Coordinators))
+			return -1, source, fmt.Errorf("%s %s: the answer names %d coordinators", op, group, len(resp.Coordinators))
 		}
 		one := resp.Coordinators[0]
 		node, code, message = one.NodeID, one.ErrorCode, one.ErrorMessage
 	}
 	if code != 0 {
-		return -1, kafkaerr.New(op, group, code, message, wire.Millis(resp.ThrottleMillis))
+		return -1, source, kafkaerr.New(op, group, code, message, wire.Millis(resp.ThrottleMillis))
 	}
 	c.coordinators.put(group, node, c.Opts.Clock.Now())
-	return node, nil
+	return node, source, nil
 }
 
 // seat is the broker that answered for a group, and whether the group was followed there.
@@ -114,8 +114,10 @@ func askCoordinator[T any](ctx context.Context, c *Groups, group string, harmles
 	open := false
 	start := time.Now()
 	for fresh := false; ; fresh = true {
-		id, err := c.coordinatorOf(ctx, group, fresh)
+		id, source, err := c.coordinatorOf(ctx, group, fresh)
 		again := kafkaerr.OfCoordinator(kafkaerr.CodeOf(err))
+		// A broker that is cut off from the controllers goes on naming the coordinator that was, or none.
+		astray := again
 		if err == nil {
 			var value T
 			if value, err = sendOnce(ctx, c, id, req); err == nil {
@@ -129,6 +131,10 @@ func askCoordinator[T any](ctx context.Context, c *Groups, group string, harmles
 				return zero, seat{}, fmt.Errorf("%w: %w", transport.ErrSent, c.Failed(ctx, req.Op, req.Object, err))
 			}
 			again = kafkaerr.OfCoordinator(kafkaerr.CodeOf(err)) || !wire.Conclusive(err)
+			astray = again && (kafkaerr.CodeOf(err) == kafkaerr.NotCoordinator || !wire.Answered(err))
+		}
+		if astray && ctx.Err() == nil {
+			c.Doubt(source)
 		}
 		if wire.Answered(err) {
 			said = err

@@ -125,7 +125,7 @@ func (c *Records) newProducer(ctx context.Context) (*Producer, error) {
 	const op = kafkaerr.OpGetProducerID
 	for start := time.Now(); ; {
 		cluster := c.Producers.now()
-		resp, err := transport.AskAny(ctx, c.Cluster, transport.Request[*kmsg.InitProducerIDResponse]{Op: op, Object: c.Label, Key: int16(kmsg.InitProducerID), Lane: wire.LaneMetadata,
+		resp, source, err := transport.AskWho(ctx, c.Cluster, transport.Request[*kmsg.InitProducerIDResponse]{Op: op, Object: c.Label, Key: int16(kmsg.InitProducerID), Lane: wire.LaneMetadata,
 			Send: wire.ByKmsg[*kmsg.InitProducerIDResponse](func() kmsg.Request {
 				req := kmsg.NewPtrInitProducerIDRequest()
 				// Without a transactional id the timeout means nothing; brokers want it to be positive.
@@ -139,6 +139,10 @@ func (c *Records) newProducer(ctx context.Context) (*Producer, error) {
 			return &Producer{id: resp.ProducerID, epoch: resp.ProducerEpoch, cluster: cluster, Next: map[ProducerKey]int32{}}, nil
 		}
 		refused := kafkaerr.New(op, c.Label, resp.ErrorCode, nil, 0)
+		if resp.ErrorCode == kafkaerr.CoordinatorLoadInProgress {
+			// It waits for ids from the controller (RPCProducerIdManager.generateProducerId), for good if it does not reach it.
+			c.Doubt(source)
+		}
 		if !refused.Retriable || time.Since(start) > c.Opts.VerdictTimeout || c.Pause(ctx, producePause) != nil {
 			return nil, refused
 		}

@@ -137,6 +137,23 @@ func AskAnyBut[T any](ctx context.Context, c *Cluster, req Request[T], but ...st
 	return zero, c.Failed(ctx, req.Op, req.Object, errors.Join(failures...))
 }
 
+// Told is an answer, and the address of the broker that gave it.
+type Told[T any] struct {
+	Answer T
+	By     string
+}
+
+func (t Told[T]) Throttle() time.Duration { return wire.ThrottleOf(t.Answer) }
+
+// AskWho is AskAny that tells whom it has asked: what a broker tells from an old picture has others asked before it.
+func AskWho[T any](ctx context.Context, c *Cluster, req Request[T]) (answer T, by string, err error) {
+	told, err := AskAny(ctx, c, Request[Told[T]]{req.Op, req.Object, req.Key, req.Lane, func(l *wire.Link) (Told[T], error) {
+		answer, err := req.Send(l)
+		return Told[T]{answer, l.Addr}, err
+	}})
+	return told.Answer, told.By, err
+}
+
 // AskBroker sends a read to one broker, by what it advertises. It is repeated once when a connection used before broke, or when
 // the broker turns out to have moved.
 func AskBroker[T any](ctx context.Context, c *Cluster, id int32, req Request[T]) (T, error) {
