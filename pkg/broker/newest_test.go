@@ -306,6 +306,51 @@ func TestWritesGoAroundABrokerThatDoesNotAnswerThem(t *testing.T) {
 	}
 }
 
+// Settings have no epoch: that what we have written is not in an answer shows whose picture is old.
+func TestSettingsAreOfABrokerThatKnowsWhatWeWrote(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	d, err := b.cluster.core.Directory(testContext(t), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale, old := d.Brokers[(d.Controller+1)%3].Address(), "1000"
+	retention := func() string {
+		t.Helper()
+		entries, err := b.cluster.TopicConfig(testContext(t), "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return metadata.TopicValues(entries)["retention.ms"]
+	}
+	write := func(value string) {
+		t.Helper()
+		if err := b.cluster.AlterTopicConfig(testContext(t), "orders", map[string]string{"retention.ms": value}, nil, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(old)
+	b.network.set(func() {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+			f, ok := resp.(*kmsg.DescribeConfigsResponse)
+			if !ok || addr != stale {
+				return
+			}
+			for i := range f.Resources[0].Configs {
+				if e := &f.Resources[0].Configs[i]; e.Name == "retention.ms" {
+					e.Value = &old
+				}
+			}
+		}
+	})
+	b.cluster.core.Prefer(stale)
+	write("2000")
+	for range 3 {
+		if got := retention(); got != "2000" {
+			t.Errorf("retention.ms is %s", got)
+		}
+	}
+}
+
 // The first question of a process knows no other broker yet.
 func TestTheFirstAnswerIsNoProofEither(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))

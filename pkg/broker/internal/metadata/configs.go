@@ -51,7 +51,7 @@ func (c *Metadata) topicConfigs(ctx context.Context, topics []string) (map[strin
 				}
 				break
 			}
-			if err := patience.pause(ctx, ""); err != nil {
+			if err := patience.pause(ctx, answer.source); err != nil {
 				return nil, c.Failed(ctx, op, transport.Objects(chunk), err)
 			}
 		}
@@ -78,13 +78,15 @@ func (c *Metadata) configsSettled(topics []string, answer *configsAnswer) bool {
 type configsAnswer struct {
 	configs map[string][]ConfigEntry
 	errs    map[string]error
+	// source is the address of the broker that gave it.
+	source string
 }
 
 // askConfigs sends one DescribeConfigs request for all calls. It goes through kmsg because sarama reads a null value as "".
 func (c *Metadata) askConfigs(ctx context.Context, calls []*transport.Call[[]string, *configsAnswer]) error {
 	const op = kafkaerr.OpDescribeConfig
 	topics := namesIn(calls)
-	resp, err := transport.AskAny(ctx, c.Cluster, transport.Request[*kmsg.DescribeConfigsResponse]{Op: op, Object: "", Key: int16(kmsg.DescribeConfigs), Lane: wire.LaneMetadata,
+	resp, source, err := transport.AskWho(ctx, c.Cluster, transport.Request[*kmsg.DescribeConfigsResponse]{Op: op, Object: "", Key: int16(kmsg.DescribeConfigs), Lane: wire.LaneMetadata,
 		Send: wire.ByKmsg[*kmsg.DescribeConfigsResponse](func() kmsg.Request {
 			req := kmsg.NewDescribeConfigsRequest()
 			req.IncludeSynonyms = true
@@ -98,7 +100,7 @@ func (c *Metadata) askConfigs(ctx context.Context, calls []*transport.Call[[]str
 	if err != nil {
 		return err
 	}
-	said := &configsAnswer{make(map[string][]ConfigEntry, len(topics)), map[string]error{}}
+	said := &configsAnswer{make(map[string][]ConfigEntry, len(topics)), map[string]error{}, source}
 	c.mu.Lock()
 	unmanaged := c.unmanaged
 	c.mu.Unlock()

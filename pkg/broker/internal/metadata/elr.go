@@ -30,14 +30,14 @@ func (c *Metadata) EligibleLeaders(ctx context.Context, topic string) (map[int32
 	eligible := map[int32]EligibleLeaders{}
 	var next *kmsg.DescribeTopicPartitionsResponseNextCursor
 	for patience := c.patience(); ; {
-		resp, err := transport.AskAny(ctx, c.Cluster, transport.Request[*kmsg.DescribeTopicPartitionsResponse]{Op: op, Object: topic, Key: int16(kmsg.DescribeTopicPartitions), Lane: wire.LaneMetadata,
+		resp, source, err := transport.AskWho(ctx, c.Cluster, transport.Request[*kmsg.DescribeTopicPartitionsResponse]{Op: op, Object: topic, Key: int16(kmsg.DescribeTopicPartitions), Lane: wire.LaneMetadata,
 			Send: wire.ByKmsg[*kmsg.DescribeTopicPartitionsResponse](func() kmsg.Request { return describePartitions(topic, next) }, 0)})
 		if err != nil {
 			return nil, err
 		}
 		if len(resp.Topics) == 1 && resp.Topics[0].ErrorCode == kafkaerr.UnknownTopicOrPartition && !c.Expected.Met(c.Opts.Clock.Now(), nil, []string{topic}) && !patience.ended() {
 			// A broker that has not heard yet of a topic this gateway has just created.
-			if err := patience.pause(ctx, ""); err != nil {
+			if err := patience.pause(ctx, source); err != nil {
 				return nil, c.Failed(ctx, op, topic, err)
 			}
 			continue

@@ -29,7 +29,7 @@ func (p *patience) ended() bool { return !p.c.Opts.Clock.Now().Before(p.until) }
 // lagTime is how long a broker may lag behind until others are asked before it.
 const lagTime = time.Second
 
-// pause waits until the next look. source is who was asked; "" when that is not known.
+// pause waits until the next look. source is who was asked.
 func (p *patience) pause(ctx context.Context, source string) error {
 	if p.c.Opts.Clock.Now().Sub(p.since) > lagTime {
 		p.c.Doubt(source)
