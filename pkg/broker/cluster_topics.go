@@ -107,6 +107,12 @@ func (c *Cluster) TopicConfig(ctx context.Context, topic string) ([]ConfigEntry,
 	return c.metadata.TopicConfig(ctx, topic)
 }
 
+// ConfigOpinions are the settings of a topic as two brokers tell them where the cluster has two, and a second answers within a second. They are
+// for who is about to do something about settings that look changed: one broker alone may have lost its controllers.
+func (c *Cluster) ConfigOpinions(ctx context.Context, topic string) ([][]ConfigEntry, error) {
+	return c.metadata.ConfigOpinions(ctx, topic)
+}
+
 // TopicConfigs is TopicConfig for many topics. When some are refused the error joins the refusals and the map holds the others.
 func (c *Cluster) TopicConfigs(ctx context.Context, topics ...string) (map[string][]ConfigEntry, error) {
 	return c.metadata.TopicConfigs(ctx, topics...)

@@ -351,6 +351,49 @@ func TestSettingsAreOfABrokerThatKnowsWhatWeWrote(t *testing.T) {
 	}
 }
 
+// Who reverts what others changed asks two brokers.
+func TestOpinionsOfSettingsAreOfTwoBrokers(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	likeKRaft(b)
+	b.warm(t)
+	var mu sync.Mutex
+	told := map[string]bool{}
+	b.network.set(func() {
+		b.network.change = func(addr string, _ kmsg.Request, resp kmsg.Response) {
+			if _, ok := resp.(*kmsg.DescribeConfigsResponse); ok {
+				mu.Lock()
+				told[addr] = true
+				mu.Unlock()
+			}
+		}
+	})
+	opinions := func() int {
+		t.Helper()
+		got, err := b.cluster.ConfigOpinions(testContext(t), "orders")
+		if err != nil || len(got[0]) == 0 || len(got[len(got)-1]) == 0 {
+			t.Fatal(got, err)
+		}
+		return len(got)
+	}
+	if n := opinions(); n != 2 || len(told) != 2 {
+		t.Errorf("%d opinions of %d brokers", n, len(told))
+	}
+	// That no second answers is no reason to leave everything as it is.
+	first := b.kafka.ListenAddrs()[0]
+	b.cluster.core.Prefer(first)
+	b.network.set(func() {
+		for _, addr := range b.kafka.ListenAddrs() {
+			b.network.hung[addr] = addr != first
+		}
+	})
+	if n := opinions(); n != 1 {
+		t.Errorf("%d opinions of one broker", n)
+	}
+	if _, err := b.cluster.ConfigOpinions(testContext(t), "nosuch"); kafkaerr.CodeOf(err) != kafkaerr.UnknownTopicOrPartition {
+		t.Error(err)
+	}
+}
+
 // The first question of a process knows no other broker yet.
 func TestTheFirstAnswerIsNoProofEither(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))

@@ -72,6 +72,8 @@ type Seen struct {
 	// Described says that they told its settings, which are Config.
 	Described bool
 	Config    []broker.ConfigEntry
+	// Seconded says that Config is what two brokers tell, as far as it differs from the spec.
+	Seconded bool
 	// Examined says that they told whether the topic ever held a record, and NeverUsed that it did not.
 	Examined, NeverUsed bool
 }
@@ -84,6 +86,8 @@ const (
 	StepAsk      Step = "Ask"
 	StepFollow   Step = "Follow"
 	StepDescribe Step = "Describe"
+	// StepSecond asks a second broker for the settings, as the first may live in the past.
+	StepSecond Step = "Second"
 	// StepExamine asks whether the topic ever held a record.
 	StepExamine Step = "Examine"
 	// StepCreate makes the topic.
@@ -211,6 +215,9 @@ func decideChange(want Desired, seen Seen) Decision {
 	}
 	// What is as specified is left alone, also a setting whose value brokers do not tell.
 	drift := Drift(want.Spec.Config, seen.Config)
+	if drift != "" && !seen.Seconded {
+		return Decision{Step: StepSecond}
+	}
 	if drift == "" || want.ReportOnly || NotKept(drift) == want.NotKept {
 		d.Changes.Set, d.Changes.Remove = nil, nil
 	}
@@ -251,6 +258,15 @@ func Converge(ctx context.Context, brokers Brokers, want Desired, hooks Hooks) (
 		case StepDescribe:
 			seen.Config, err = brokers.TopicConfig(ctx, seen.Topic.Name)
 			seen.Described = true
+		case StepSecond:
+			var opinions [][]broker.ConfigEntry
+			opinions, err = brokers.ConfigOpinions(ctx, seen.Topic.Name)
+			for _, said := range opinions {
+				if seen.Config = said; Drift(want.Spec.Config, said) == "" {
+					break
+				}
+			}
+			seen.Seconded = true
 		case StepExamine:
 			seen.NeverUsed, err = brokers.NeverUsed(ctx, seen.Topic)
 			seen.Examined = true

@@ -20,6 +20,8 @@ import (
 type cluster struct {
 	have   *broker.Topic
 	config map[string]string
+	// second are the settings that a second broker tells; nil for the same.
+	second map[string]string
 	// moves are the reassignments of its partitions, and forbidden says that they are not told.
 	moves     map[int32]broker.Reassignment
 	forbidden bool
@@ -49,11 +51,23 @@ func (c *cluster) Topic(context.Context, string) (broker.Topic, bool, error) {
 }
 
 func (c *cluster) TopicConfig(context.Context, string) ([]broker.ConfigEntry, error) {
+	return entriesOf(c.config), nil
+}
+
+func (c *cluster) ConfigOpinions(context.Context, string) ([][]broker.ConfigEntry, error) {
+	second := c.second
+	if second == nil {
+		second = c.config
+	}
+	return [][]broker.ConfigEntry{entriesOf(c.config), entriesOf(second)}, nil
+}
+
+func entriesOf(config map[string]string) []broker.ConfigEntry {
 	var pairs []string
-	for key, value := range c.config {
+	for key, value := range config {
 		pairs = append(pairs, key, value)
 	}
-	return entries(pairs...), nil
+	return entries(pairs...)
 }
 
 func (c *cluster) ReassignmentsOf(_ context.Context, topics ...broker.Topic) (map[string]map[int32]broker.Reassignment, error) {
@@ -176,6 +190,8 @@ func TestConverge(t *testing.T) {
 			done: []string{"stands", "grow to 6"}, reason: ReasonReady, have: &OnBrokers{id, 6, 2}},
 		{rule: "a change outside is reverted", want: Desired{Spec: three, TopicID: mine, CarriedOut: true}, cluster: cluster{have: on(3), config: wrong},
 			done: []string{"stands", "set map[retention.ms:5], remove []", "stands"}, reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
+		{rule: "unless one broker alone tells of it", want: Desired{Spec: three, TopicID: mine, CarriedOut: true},
+			cluster: cluster{have: on(3), config: wrong, second: right}, reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
 		{rule: "or told of", want: Desired{Spec: three, TopicID: mine, CarriedOut: true, ReportOnly: true}, cluster: cluster{have: on(3), config: wrong},
 			reason: ReasonReady, have: &OnBrokers{id, 3, 2}},
 		{rule: "one that comes back after each revert is told of", want: Desired{Spec: three, TopicID: mine, CarriedOut: true,

@@ -33,6 +33,10 @@ func (a aside) TopicConfig(ctx context.Context, topic string) ([]broker.ConfigEn
 	return loop.Await(ctx, a.loop, func() ([]broker.ConfigEntry, error) { return a.Cluster.TopicConfig(ctx, topic) })
 }
 
+func (a aside) ConfigOpinions(ctx context.Context, topic string) ([][]broker.ConfigEntry, error) {
+	return loop.Await(ctx, a.loop, func() ([][]broker.ConfigEntry, error) { return a.Cluster.ConfigOpinions(ctx, topic) })
+}
+
 func (a aside) ReassignmentsOf(ctx context.Context, topics ...broker.Topic) (map[string]map[int32]broker.Reassignment, error) {
 	return loop.Await(ctx, a.loop, func() (map[string]map[int32]broker.Reassignment, error) {
 		return a.Cluster.ReassignmentsOf(ctx, topics...)

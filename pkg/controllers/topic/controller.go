@@ -35,6 +35,7 @@ type Cluster interface {
 	TopicConfigs(ctx context.Context, topics ...string) (map[string][]broker.ConfigEntry, error)
 	Topic(ctx context.Context, name string) (broker.Topic, bool, error)
 	TopicConfig(ctx context.Context, topic string) ([]broker.ConfigEntry, error)
+	ConfigOpinions(ctx context.Context, topic string) ([][]broker.ConfigEntry, error)
 	ReassignmentsOf(ctx context.Context, topics ...broker.Topic) (map[string]map[int32]broker.Reassignment, error)
 	CreateTopic(ctx context.Context, topic broker.NewTopic, validateOnly bool) (broker.CreatedTopic, error)
 	CreatePartitions(ctx context.Context, topic string, total int32, assignments [][]int32, validateOnly bool) error

@@ -156,6 +156,11 @@ func (b *brokers) Topic(_ context.Context, name string) (broker.Topic, bool, err
 	return t, ok && !b.hidden, b.answer()
 }
 
+func (b *brokers) ConfigOpinions(ctx context.Context, name string) ([][]broker.ConfigEntry, error) {
+	said, err := b.TopicConfig(ctx, name)
+	return [][]broker.ConfigEntry{said}, err
+}
+
 func (b *brokers) TopicConfig(_ context.Context, name string) ([]broker.ConfigEntry, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -59,6 +59,31 @@ func (c *Metadata) topicConfigs(ctx context.Context, topics []string) (map[strin
 	return all, errors.Join(refused...)
 }
 
+// ConfigOpinions is that of broker.Cluster. In ZooKeeper mode brokers read settings where all of them do (ZkConfigRepository), so that one is enough.
+func (c *Metadata) ConfigOpinions(ctx context.Context, topic string) ([][]ConfigEntry, error) {
+	ctx, done := c.Begin(ctx)
+	defer done()
+	const op = kafkaerr.OpDescribeConfig
+	names := []string{topic}
+	first, err := transport.Share(ctx, c.Cluster, c.Configs, op, topic, names)
+	if err == nil {
+		err = first.errs[topic]
+	}
+	if err != nil {
+		return nil, err
+	}
+	opinions := [][]ConfigEntry{first.configs[topic]}
+	if c.KnownMode().Zookeeper || !c.Others(first.source) {
+		return opinions, nil
+	}
+	asking, cancel := context.WithTimeout(ctx, secondTime)
+	defer cancel()
+	if second, err := c.otherConfigs.Submit(asking, first.source, names).Wait(asking); err == nil && second.errs[topic] == nil {
+		opinions = append(opinions, second.configs[topic])
+	}
+	return opinions, nil
+}
+
 // configsSettled tells whether the answer knows of this gateway's last writes.
 func (c *Metadata) configsSettled(topics []string, answer *configsAnswer) bool {
 	now := c.Opts.Clock.Now()
@@ -82,8 +107,8 @@ type configsAnswer struct {
 	source string
 }
 
-// askConfigs sends one DescribeConfigs request for all calls. It goes through kmsg because sarama reads a null value as "".
-func (c *Metadata) askConfigs(ctx context.Context, calls []*transport.Call[[]string, *configsAnswer]) error {
+// askConfigs sends one DescribeConfigs request for all calls, to any broker but some. It goes through kmsg because sarama reads a null value as "".
+func (c *Metadata) askConfigs(ctx context.Context, calls []*transport.Call[[]string, *configsAnswer], but ...string) error {
 	const op = kafkaerr.OpDescribeConfig
 	topics := namesIn(calls)
 	resp, source, err := transport.AskWho(ctx, c.Cluster, transport.Request[*kmsg.DescribeConfigsResponse]{Op: op, Object: "", Key: int16(kmsg.DescribeConfigs), Lane: wire.LaneMetadata,
@@ -96,7 +121,7 @@ func (c *Metadata) askConfigs(ctx context.Context, calls []*transport.Call[[]str
 				req.Resources = append(req.Resources, resource)
 			}
 			return &req
-		}, 1)})
+		}, 1)}, but...)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type Metadata struct {
 	TopicsByName, ControllerTopics *transport.Batcher[[]string, *metadataAnswer]
 	TopicsByID                     *transport.Batcher[TopicID, topicByID]
 	Configs                        *transport.Batcher[[]string, *configsAnswer]
+	// otherConfigs ask any broker but one.
+	otherConfigs transport.Batchers[string, []string, *configsAnswer]
 
 	// This lock is taken under the one of the core, and never the other way round.
 	mu        sync.Mutex
@@ -42,8 +44,15 @@ func New(c *transport.Cluster, unmanaged []string) *Metadata {
 	m.TopicsByName = transport.NewBatcher(c, byName(kmsg.Metadata, transport.SideBySide), m.askTopics)
 	m.ControllerTopics = transport.NewBatcher(c, byName(kmsg.Metadata, 1), m.askControllerForTopics)
 	m.TopicsByID = transport.NewBatcher(c, transport.BatchRules[TopicID]{API: kmsg.Metadata.Name(), Width: transport.SideBySide, MaxCalls: func() int { return maxNames }}, m.askTopicsByID)
-	m.Configs = transport.NewBatcher(c, byName(kmsg.DescribeConfigs, transport.SideBySide), m.askConfigs)
-	m.Configs.MaxWeight = maxConfigTopics
+	configs := byName(kmsg.DescribeConfigs, transport.SideBySide)
+	configs.MaxWeight = maxConfigTopics
+	askingConfigs := func(but ...string) *transport.Batcher[[]string, *configsAnswer] {
+		return transport.NewBatcher(c, configs, func(ctx context.Context, calls []*transport.Call[[]string, *configsAnswer]) error {
+			return m.askConfigs(ctx, calls, but...)
+		})
+	}
+	m.Configs = askingConfigs()
+	m.otherConfigs.Build = func(but string) *transport.Batcher[[]string, *configsAnswer] { return askingConfigs(but) }
 	c.OnForget(m.forgetAll)
 	return m
 }

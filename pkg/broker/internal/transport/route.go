@@ -145,12 +145,12 @@ type Told[T any] struct {
 
 func (t Told[T]) Throttle() time.Duration { return wire.ThrottleOf(t.Answer) }
 
-// AskWho is AskAny that tells whom it has asked: what a broker tells from an old picture has others asked before it.
-func AskWho[T any](ctx context.Context, c *Cluster, req Request[T]) (answer T, by string, err error) {
-	told, err := AskAny(ctx, c, Request[Told[T]]{req.Op, req.Object, req.Key, req.Lane, func(l *wire.Link) (Told[T], error) {
+// AskWho is AskAnyBut that tells whom it has asked: what a broker tells from an old picture has others asked before it.
+func AskWho[T any](ctx context.Context, c *Cluster, req Request[T], but ...string) (answer T, by string, err error) {
+	told, err := AskAnyBut(ctx, c, Request[Told[T]]{req.Op, req.Object, req.Key, req.Lane, func(l *wire.Link) (Told[T], error) {
 		answer, err := req.Send(l)
 		return Told[T]{answer, l.Addr}, err
-	}})
+	}}, but...)
 	return told.Answer, told.By, err
 }
 
