@@ -166,8 +166,11 @@ func readRecord(in byteReader, buffer *[]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if size < 0 || size > maxRecordSize {
+	if size < 0 {
 		return nil, fmt.Errorf("a record of %d bytes", size)
+	}
+	if size > maxRecordSize {
+		return nil, fmt.Errorf("a record takes %d bytes, and %d are the most that is read", size, maxRecordSize)
 	}
 	buf := (*buffer)[:0]
 	for int64(len(buf)) < size {

@@ -3,6 +3,7 @@ package kafkarecord
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"runtime"
 	"strings"
@@ -72,6 +73,15 @@ func TestMalformedRecordsAreErrors(t *testing.T) {
 		if err := Batch(batchOf(codec, 1, []byte("not compressed"))).Each(&buffer, func(Record) error { return nil }); err == nil {
 			t.Errorf("codec %d: no error", codec)
 		}
+	}
+}
+
+// Nothing is wrong with such a record but that it is not read.
+func TestARecordThatIsTooLargeIsSaidToBe(t *testing.T) {
+	var buffer []byte
+	err := Batch(batchOf(codecNone, 1, binary.AppendVarint(nil, maxRecordSize+1))).Each(&buffer, func(Record) error { return nil })
+	if want := fmt.Sprintf("a record takes %d bytes, and %d are the most that is read", maxRecordSize+1, maxRecordSize); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 
