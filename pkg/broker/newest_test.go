@@ -95,12 +95,16 @@ func TestABrokerWithAnOldPictureIsNotBelieved(t *testing.T) {
 
 func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
 	// The leader of the one partition is -1 when it is not told.
-	for name, look := range map[string]func(context.Context, *Cluster) (leader int32, err error){
-		"a topic": func(ctx context.Context, c *Cluster) (int32, error) {
+	for name, look := range map[string]func(context.Context, *Cluster, TopicID) (leader int32, err error){
+		"a topic": func(ctx context.Context, c *Cluster, _ TopicID) (int32, error) {
 			got, _, err := c.Topic(ctx, "orders")
 			return metadata.LeaderOf(got, 0), err
 		},
-		"all topics": func(ctx context.Context, c *Cluster) (int32, error) {
+		"a topic by its id": func(ctx context.Context, c *Cluster, id TopicID) (int32, error) {
+			got, _, err := c.TopicByID(ctx, id)
+			return metadata.LeaderOf(got, 0), err
+		},
+		"all topics": func(ctx context.Context, c *Cluster, _ TopicID) (int32, error) {
 			got, err := c.Snapshot(ctx, 0)
 			if err != nil {
 				return -1, err
@@ -114,19 +118,22 @@ func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			likeKRaft(b)
+			id := b.mustTopic(t, "orders").ID
 			stale, leads := cutOff(t, b, "orders")
 			if err := b.kafka.MoveTopicPartition("orders", 0, leads); err != nil {
 				t.Fatal(err)
 			}
 			// Somebody else tells of the new leader first.
 			b.cluster.core.Doubt(stale)
-			if got, err := look(testContext(t), b.cluster); err != nil || got != leads {
+			if got, err := look(testContext(t), b.cluster, id); err != nil || got != leads {
 				t.Fatalf("%d, %v, want leader %d", got, err, leads)
 			}
 			b.cluster.core.Doubts.Clear()
 			b.cluster.core.Prefer(stale)
-			if got, err := look(testContext(t), b.cluster); err != nil || got != leads {
+			if got, err := look(testContext(t), b.cluster, id); err != nil || got != leads {
 				t.Errorf("%d, %v, want leader %d", got, err, leads)
 			}
 			// Alone, it is not believed either.
@@ -140,7 +147,7 @@ func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
 					b.network.cutAll(addr)
 				}
 			}
-			if got, err := look(testContext(t), b.cluster); err == nil && got >= 0 && got != leads {
+			if got, err := look(testContext(t), b.cluster, id); err == nil && got >= 0 && got != leads {
 				t.Errorf("%+v is the past", got)
 			}
 		})

@@ -13,34 +13,38 @@ import (
 // newestMetadata asks for topics until an answer is not older than what was heard before. What is older to the end is
 // refused: whoever acts on it acts on a state that is no more.
 func (c *Metadata) newestMetadata(ctx context.Context, names []string) (*metadataAnswer, error) {
+	said, older, err := newestOf(ctx, c, c.MetadataOf(names), func(a *metadataAnswer) (string, transport.Directory, []Topic) {
+		a.read()
+		return a.addr, a.directory, slices.Collect(maps.Values(a.topics))
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range older {
+		delete(said.topics, t.Name)
+		said.refused[t.Name] = tooOld(t.Name)
+	}
+	return &said, nil
+}
+
+// newestOf asks until an answer is not older than what was heard before, and returns the topics of the last one of which it is to the end. read
+// tells who has answered, and what.
+func newestOf[T any](ctx context.Context, c *Metadata, req transport.Request[T], read func(*T) (string, transport.Directory, []Topic)) (said T, older []Topic, err error) {
 	for start := time.Now(); ; {
 		asked := c.Opts.Clock.Now()
-		said, err := transport.AskAny(ctx, c.Cluster, c.MetadataOf(names))
-		if err != nil {
-			return nil, err
+		if said, err = transport.AskAny(ctx, c.Cluster, req); err != nil {
+			return said, nil, err
 		}
-		said.read()
-		c.Learn(said.directory)
-		var older []string
+		addr, directory, topics := read(&said)
+		c.Learn(directory)
 		now := c.Opts.Clock.Now()
-		for name, t := range said.topics {
-			if c.views.older(asked, now, t.ID, t.epochs(), said.directory.Kraft) {
-				older = append(older, name)
-			}
-		}
+		older = slices.DeleteFunc(topics, func(t Topic) bool { return !c.views.older(asked, now, t.ID, t.epochs(), directory.Kraft) })
 		if len(older) == 0 {
-			return &said, nil
+			return said, nil, nil
 		}
-		if again, err := c.lookElsewhere(ctx, said.addr, start); err != nil {
-			return nil, err
-		} else if again {
-			continue
+		if again, err := c.lookElsewhere(ctx, addr, start); err != nil || !again {
+			return said, older, err
 		}
-		for _, name := range older {
-			delete(said.topics, name)
-			said.refused[name] = tooOld(name)
-		}
-		return &said, nil
 	}
 }
 

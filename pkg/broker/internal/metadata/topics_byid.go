@@ -99,11 +99,12 @@ func (c *Metadata) askTopicsByID(ctx context.Context, calls []*transport.Call[To
 		asked[k.Query] = true
 	}
 	var found byIDAnswer
+	var older []Topic
 	if d.Zookeeper {
 		// See secondHand.
 		found, err = transport.AskController(ctx, c.Cluster, true, c.metadataByID(slices.Collect(maps.Keys(asked))), nil)
 	} else {
-		found, err = transport.AskAny(ctx, c.Cluster, c.metadataByID(slices.Collect(maps.Keys(asked))))
+		found, older, err = newestOf(ctx, c, c.metadataByID(slices.Collect(maps.Keys(asked))), (*byIDAnswer).heard)
 	}
 	if kafkaerr.IsNotSupported(err) {
 		return c.findTopicsByID(ctx, d, calls)
@@ -112,6 +113,9 @@ func (c *Metadata) askTopicsByID(ctx context.Context, calls []*transport.Call[To
 		return err
 	}
 	said := found.read()
+	for _, t := range older {
+		said[t.ID] = transport.Answer[topicByID]{Err: tooOld(t.Name)}
+	}
 	for id := range asked {
 		if s, told := said[id]; told && (s.Err != nil || s.Value.found) {
 			delete(asked, id)
@@ -149,6 +153,7 @@ func (c *Metadata) askTopicsByID(ctx context.Context, calls []*transport.Call[To
 type byIDAnswer struct {
 	resp *kmsg.MetadataResponse
 	addr string
+	mode wire.Mode
 }
 
 func (a byIDAnswer) Throttle() time.Duration { return wire.ThrottleOf(a.resp) }
@@ -167,7 +172,7 @@ func (c *Metadata) metadataByID(ids []TopicID) transport.Request[byIDAnswer] {
 	}, 12)
 	return transport.Request[byIDAnswer]{Op: kafkaerr.OpDescribeTopic, Object: "", Key: int16(kmsg.Metadata), Lane: wire.LaneMetadata, Send: func(l *wire.Link) (byIDAnswer, error) {
 		resp, err := ask(l)
-		return byIDAnswer{resp, l.Addr}, err
+		return byIDAnswer{resp, l.Addr, l.Offers.Mode()}, err
 	}}
 }
 
@@ -186,6 +191,28 @@ func (a byIDAnswer) read() map[TopicID]transport.Answer[topicByID] {
 		}
 	}
 	return said
+}
+
+// heard is who tells of which brokers and topics.
+func (a *byIDAnswer) heard() (string, transport.Directory, []Topic) {
+	var info transport.ClusterInfo
+	if a.resp.ClusterID != nil {
+		info.ID = *a.resp.ClusterID
+	}
+	for _, b := range a.resp.Brokers {
+		one := transport.BrokerInfo{ID: b.NodeID, Host: b.Host, Port: b.Port}
+		if b.Rack != nil {
+			one.Rack = *b.Rack
+		}
+		info.Brokers = append(info.Brokers, one)
+	}
+	var topics []Topic
+	for _, said := range a.read() {
+		if said.Value.found {
+			topics = append(topics, said.Value.topic)
+		}
+	}
+	return a.addr, transport.NewDirectory(info, a.resp.ControllerID, a.mode), topics
 }
 
 // findTopicsByID looks for ids among all topics, and asks for those by their names.
