@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"fmt"
+	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -151,6 +153,40 @@ func TestAnAnswerThatIsOlderIsAskedForElsewhere(t *testing.T) {
 				t.Errorf("%+v is the past", got)
 			}
 		})
+	}
+}
+
+// To one that was cut off while the others began again these are not there.
+func TestABrokerWithAnOldPictureDoesNotTellWhoTheOthersAre(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+	stale, leads := cutOff(t, b, "orders")
+	if err := b.kafka.MoveTopicPartition("orders", 0, leads); err != nil {
+		t.Fatal(err)
+	}
+	b.cluster.core.Doubt(stale)
+	b.mustTopic(t, "orders")
+	b.network.set(func() {
+		before := b.network.change
+		b.network.change = func(addr string, req kmsg.Request, resp kmsg.Response) {
+			before(addr, req, resp)
+			if m, ok := resp.(*kmsg.MetadataResponse); ok && addr == stale {
+				m.Brokers = slices.DeleteFunc(m.Brokers, func(b kmsg.MetadataResponseBroker) bool {
+					return net.JoinHostPort(b.Host, fmt.Sprint(b.Port)) != stale
+				})
+			}
+		}
+	})
+	for range 2 {
+		b.cluster.core.Doubts.Clear()
+		b.cluster.core.Prefer(stale)
+		if got := b.mustTopic(t, "orders"); metadata.LeaderOf(got, 0) != leads {
+			t.Errorf("%+v, want leader %d", got, leads)
+		}
+		b.cluster.core.Doubts.Clear()
+		b.cluster.core.Prefer(stale)
+		if got, err := b.cluster.Snapshot(testContext(t), 0); err != nil || len(got.Brokers) != 3 || len(got.Unread()) > 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
 	}
 }
 

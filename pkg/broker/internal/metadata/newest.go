@@ -36,10 +36,11 @@ func newestOf[T any](ctx context.Context, c *Metadata, req transport.Request[T],
 			return said, nil, err
 		}
 		addr, directory, topics := read(&said)
-		c.Learn(directory)
 		now := c.Opts.Clock.Now()
 		older = slices.DeleteFunc(topics, func(t Topic) bool { return !c.views.older(asked, now, t.ID, t.epochs(), directory.Kraft) })
 		if len(older) == 0 {
+			// Who the brokers are is not asked of one that lives in the past: others are to be asked now.
+			c.Learn(directory)
 			return said, nil, nil
 		}
 		if again, err := c.lookElsewhere(ctx, addr, start); err != nil || !again {

@@ -65,8 +65,8 @@ func (c *Metadata) newestOverview(ctx context.Context) (overview, error) {
 		if err != nil {
 			return overview{}, err
 		}
-		c.Learn(said.directory)
 		if len(said.older) == 0 {
+			c.Learn(said.directory)
 			c.views.keep(asked, said.topics)
 			return said, nil
 		}

@@ -89,7 +89,7 @@ func (c *Metadata) askTopics(ctx context.Context, calls []*transport.Call[[]stri
 	}
 	unknown := said.unknown(names)
 	if len(unknown) == 0 || said.directory.Zookeeper {
-		c.tellTopics(calls, said)
+		tellTopics(calls, said)
 		return nil
 	}
 	// Who asked for others only does not wait for it.
@@ -116,7 +116,7 @@ func (c *Metadata) askTopics(ctx context.Context, calls []*transport.Call[[]stri
 		maps.Copy(settled.topics, there)
 		said = &settled
 	}
-	c.tellTopics(rest, said)
+	tellTopics(rest, said)
 	return nil
 }
 
@@ -128,12 +128,12 @@ func (c *Metadata) askControllerForTopics(ctx context.Context, calls []*transpor
 		return err
 	}
 	said.read()
-	c.tellTopics(calls, &said)
+	c.Learn(said.directory)
+	tellTopics(calls, &said)
 	return nil
 }
 
-func (c *Metadata) tellTopics(calls []*transport.Call[[]string, *metadataAnswer], said *metadataAnswer) {
-	c.Learn(said.directory)
+func tellTopics(calls []*transport.Call[[]string, *metadataAnswer], said *metadataAnswer) {
 	for _, k := range calls {
 		k.Answer(said, nil)
 	}
