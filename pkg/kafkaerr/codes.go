@@ -75,7 +75,7 @@ type code struct {
 // codes are those of https://kafka.apache.org/protocol#protocol_error_codes, up to those of Kafka 4.4. It is the one place that decides what
 // a code means.
 var codes = map[int16]code{
-	-1:  {"UNKNOWN_SERVER_ERROR", Internal, refetch},              // FetchCollector.handleInitializeErrors goes on: it may be a remote storage that fails (DelayedRemoteFetch)
+	-1:  {"UNKNOWN_SERVER_ERROR", Internal, refetch},              // FetchCollector.handleInitializeErrors, DelayedRemoteFetch.onComplete
 	1:   {"OFFSET_OUT_OF_RANGE", Invalid, refetch | notTruncated}, // Partition.deleteRecordsOnLeader, UnifiedLog.maybeIncrementLogStartOffset
 	2:   {"CORRUPT_MESSAGE", Internal, retriable | notAppended},   // UnifiedLog.analyzeAndValidateRecords, LogValidator.validateRecord
 	3:   {"UNKNOWN_TOPIC_OR_PARTITION", NotFound, retriable | refetch | outdated},

@@ -59,7 +59,7 @@ func (c *Metadata) topicConfigs(ctx context.Context, topics []string) (map[strin
 	return all, errors.Join(refused...)
 }
 
-// ConfigOpinions is that of broker.Cluster. In ZooKeeper mode brokers read settings where all of them do (ZkConfigRepository), so that one is enough.
+// ConfigOpinions is that of broker.Cluster. In ZooKeeper mode all brokers read settings in one place (ZkConfigRepository), so that one is enough.
 func (c *Metadata) ConfigOpinions(ctx context.Context, topic string) ([][]ConfigEntry, error) {
 	ctx, done := c.Begin(ctx)
 	defer done()
@@ -107,7 +107,8 @@ type configsAnswer struct {
 	source string
 }
 
-// askConfigs sends one DescribeConfigs request for all calls, to any broker but some. It goes through kmsg because sarama reads a null value as "".
+// askConfigs sends one DescribeConfigs request for all calls, to any broker but some. It goes through kmsg because sarama reads a null value
+// as "".
 func (c *Metadata) askConfigs(ctx context.Context, calls []*transport.Call[[]string, *configsAnswer], but ...string) error {
 	const op = kafkaerr.OpDescribeConfig
 	topics := namesIn(calls)
