@@ -113,6 +113,12 @@ func (c *Cluster) ConfigOpinions(ctx context.Context, topic string) ([][]ConfigE
 	return c.metadata.ConfigOpinions(ctx, topic)
 }
 
+// TopicSetting returns what a setting is of topics, by their names, as any broker tells: the topic's own value, the cluster's, or the default. Topics that
+// do not exist are left out, and so are those that have none.
+func (c *Cluster) TopicSetting(ctx context.Context, name string, topics ...string) (map[string]string, error) {
+	return c.metadata.TopicSetting(ctx, name, topics...)
+}
+
 // TopicConfigs is TopicConfig for many topics. When some are refused the error joins the refusals and the map holds the others.
 func (c *Cluster) TopicConfigs(ctx context.Context, topics ...string) (map[string][]ConfigEntry, error) {
 	return c.metadata.TopicConfigs(ctx, topics...)

@@ -150,6 +150,13 @@ func TestTopicConfig(t *testing.T) {
 	if kafkaerr.CodeOf(err) != kafkaerr.UnknownTopicOrPartition || len(configs) != 1 {
 		t.Errorf("with one topic unknown: %d answers and %v", len(configs), err)
 	}
+	if err := c.AlterTopicConfig(ctx, "orders", map[string]string{"min.insync.replicas": "2"}, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	values, err := c.TopicSetting(ctx, "min.insync.replicas", "orders", "nobody")
+	if err != nil || len(values) != 1 || values["orders"] != "2" {
+		t.Errorf("one setting of both: %v, %v", values, err)
+	}
 	if err := c.AlterTopicConfig(ctx, "orders", map[string]string{"a": "1"}, []string{"a"}, false); kafkaerr.CodeOf(err) != kafkaerr.InvalidRequest {
 		t.Errorf("set and removed at once: %v", err)
 	}

@@ -64,7 +64,9 @@ func AnchorName(cluster string) string { return cluster + "-anchor" }
 func BootstrapService(cluster string) string { return cluster + "-bootstrap" }
 
 // ConfigName is the name of the ConfigMap that holds what a role's nodes are started with, by its hash: it never changes.
-func ConfigName(cluster string, role Role, hash string) string { return WorkloadName(cluster, role) + "-" + hash }
+func ConfigName(cluster string, role Role, hash string) string {
+	return WorkloadName(cluster, role) + "-" + hash
+}
 
 // WorkloadName is the name of a role's StatefulSet and disruption budget, and of the ConfigMap with what its nodes are told of the cluster.
 func WorkloadName(cluster string, role Role) string {

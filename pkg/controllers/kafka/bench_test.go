@@ -43,9 +43,9 @@ type brokers struct {
 	quorumErr    error
 	silent       int
 	unregistered []int32
-	// topics and configs are what they tell of all topics.
-	topics  map[string]broker.Topic
-	configs map[string][]broker.ConfigEntry
+	// topics are what they tell of all topics, and minISR how many replicas have to be in sync.
+	topics map[string]broker.Topic
+	minISR map[string]string
 }
 
 func (b *brokers) Describe(context.Context) (broker.ClusterInfo, error) {
@@ -84,12 +84,10 @@ func (b *brokers) Topics(_ context.Context, names ...string) (map[string]broker.
 	return some, b.err
 }
 
-func (b *brokers) TopicConfigs(_ context.Context, names ...string) (map[string][]broker.ConfigEntry, error) {
+func (b *brokers) TopicSetting(context.Context, string, ...string) (map[string]string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	some := maps.Clone(b.configs)
-	maps.DeleteFunc(some, func(name string, _ []broker.ConfigEntry) bool { return !slices.Contains(names, name) })
-	return some, b.err
+	return b.minISR, b.err
 }
 
 func (b *brokers) UnregisterBroker(_ context.Context, id int32) error {

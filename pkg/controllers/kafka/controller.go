@@ -43,7 +43,7 @@ type Cluster interface {
 	Opinions(ctx context.Context) ([]*broker.Snapshot, error)
 	Snapshot(ctx context.Context, maxAge time.Duration) (*broker.Snapshot, error)
 	Topics(ctx context.Context, names ...string) (map[string]broker.Topic, error)
-	TopicConfigs(ctx context.Context, topics ...string) (map[string][]broker.ConfigEntry, error)
+	TopicSetting(ctx context.Context, name string, topics ...string) (map[string]string, error)
 	UnregisterBroker(ctx context.Context, id int32) error
 }
 

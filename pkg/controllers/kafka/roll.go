@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	// rollTimeout bounds what the brokers are asked before a restart: all partitions, and the settings of all topics.
+	// rollTimeout bounds what the brokers are asked before a restart: all partitions, and a setting of all topics.
 	rollTimeout = time.Minute
 	// topicsAtOnce is how many topics one request asks for.
 	topicsAtOnce = 500
@@ -136,17 +136,9 @@ func metadataOf(ctx context.Context, cluster Cluster) (*roll.Metadata, error) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	required := make(map[string]int32, len(names))
-	for some := range slices.Chunk(names, topicsAtOnce) {
-		configs, err := cluster.TopicConfigs(ctx, some...)
-		if err != nil {
-			return nil, err
-		}
-		for name, config := range configs {
-			if required[name], err = minISROf(config); err != nil {
-				return nil, fmt.Errorf("topic %s: %w", name, err)
-			}
-		}
+	required, err := cluster.TopicSetting(ctx, minInSyncReplicas, names...)
+	if err != nil {
+		return nil, err
 	}
 	// The partitions last: what they show is what is decided by, and it grows old.
 	metadata := &roll.Metadata{Topics: make([]roll.Topic, 0, len(names))}
@@ -164,23 +156,26 @@ func metadataOf(ctx context.Context, cluster Cluster) (*roll.Metadata, error) {
 			for _, p := range topic.Partitions {
 				partitions = append(partitions, roll.Partition{ID: p.ID, Leader: p.Leader, Replicas: p.Replicas, ISR: p.ISR})
 			}
-			metadata.Topics = append(metadata.Topics, roll.Topic{Name: name, MinISR: required[name], Partitions: partitions})
+			minISR, err := minISROf(required[name])
+			if err != nil {
+				return nil, fmt.Errorf("topic %s: %w", name, err)
+			}
+			metadata.Topics = append(metadata.Topics, roll.Topic{Name: name, MinISR: minISR, Partitions: partitions})
 		}
 	}
 	return metadata, nil
 }
 
-func minISROf(config []broker.ConfigEntry) (int32, error) {
-	for _, entry := range config {
-		if entry.Name == minInSyncReplicas && !entry.Null {
-			n, err := strconv.ParseInt(entry.Value, 10, 32)
-			if err != nil {
-				return 0, fmt.Errorf("%s: %w", minInSyncReplicas, err)
-			}
-			return int32(n), nil
-		}
+// minISROf is 0 where the setting is not told.
+func minISROf(value string) (int32, error) {
+	if value == "" {
+		return 0, nil
 	}
-	return 0, nil
+	n, err := strconv.ParseInt(value, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", minInSyncReplicas, err)
+	}
+	return int32(n), nil
 }
 
 func quorumFor(info *broker.QuorumInfo) *roll.Quorum {

@@ -46,7 +46,7 @@ func newRoller(t *testing.T) *roller {
 			k.quorum.Voters = append(k.quorum.Voters, broker.QuorumReplica{ID: id})
 		}
 		k.topics = map[string]broker.Topic{"orders": {Name: "orders", Partitions: []broker.Partition{{Leader: 0, Replicas: []int32{0, 1, 2}, ISR: []int32{0, 1, 2}}}}}
-		k.configs = map[string][]broker.ConfigEntry{"orders": {{Name: minInSyncReplicas, Value: "2"}}}
+		k.minISR = map[string]string{"orders": "2"}
 	})
 	r.settle()
 	if got := r.condition(v1beta1.ConditionReady); got.Status != metav1.ConditionTrue {

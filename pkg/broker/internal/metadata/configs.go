@@ -17,6 +17,9 @@ import (
 // maxConfigTopics bounds the topics of one DescribeConfigs request; each brings some thirty settings with synonyms.
 const maxConfigTopics = 200
 
+// maxSettingTopics bounds those of one that asks for a single setting.
+const maxSettingTopics = 2000
+
 // TopicConfig is that of broker.Cluster.
 func (c *Metadata) TopicConfig(ctx context.Context, topic string) ([]ConfigEntry, error) {
 	configs, err := c.TopicConfigs(ctx, topic)
@@ -57,6 +60,50 @@ func (c *Metadata) topicConfigs(ctx context.Context, topics []string) (map[strin
 		}
 	}
 	return all, errors.Join(refused...)
+}
+
+// TopicSetting is that of broker.Cluster.
+func (c *Metadata) TopicSetting(ctx context.Context, name string, topics ...string) (map[string]string, error) {
+	ctx, done := c.Begin(ctx)
+	defer done()
+	all := make(map[string]string, len(topics))
+	for chunk := range slices.Chunk(topics, maxSettingTopics) {
+		resp, err := transport.AskAny(ctx, c.Cluster, describeConfigs(chunk, func(req *kmsg.DescribeConfigsRequest) {
+			for i := range req.Resources {
+				req.Resources[i].ConfigNames = []string{name}
+			}
+		}))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range resp.Resources {
+			err := kafkaerr.New(kafkaerr.OpDescribeConfig, r.ResourceName, r.ErrorCode, r.ErrorMessage, wire.Millis(resp.ThrottleMillis))
+			if r.ErrorCode != 0 && kafkaerr.CodeOf(err) != kafkaerr.UnknownTopicOrPartition {
+				return nil, err
+			}
+			for _, e := range r.Configs {
+				if e.Name == name && e.Value != nil {
+					all[r.ResourceName] = *e.Value
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// describeConfigs is a request for the settings of topics. It goes through kmsg because sarama reads a null value as "".
+func describeConfigs(topics []string, change func(*kmsg.DescribeConfigsRequest)) transport.Request[*kmsg.DescribeConfigsResponse] {
+	return transport.Request[*kmsg.DescribeConfigsResponse]{Op: kafkaerr.OpDescribeConfig, Object: "", Key: int16(kmsg.DescribeConfigs), Lane: wire.LaneMetadata,
+		Send: wire.ByKmsg[*kmsg.DescribeConfigsResponse](func() kmsg.Request {
+			req := kmsg.NewDescribeConfigsRequest()
+			for _, topic := range topics {
+				resource := kmsg.NewDescribeConfigsRequestResource()
+				resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+				req.Resources = append(req.Resources, resource)
+			}
+			change(&req)
+			return &req
+		}, 1)}
 }
 
 // ConfigOpinions is that of broker.Cluster. In ZooKeeper mode all brokers read settings in one place (ZkConfigRepository), so that one is enough.
@@ -107,22 +154,11 @@ type configsAnswer struct {
 	source string
 }
 
-// askConfigs sends one DescribeConfigs request for all calls, to any broker but some. It goes through kmsg because sarama reads a null value
-// as "".
+// askConfigs sends one DescribeConfigs request for all calls, to any broker but some.
 func (c *Metadata) askConfigs(ctx context.Context, calls []*transport.Call[[]string, *configsAnswer], but ...string) error {
 	const op = kafkaerr.OpDescribeConfig
 	topics := namesIn(calls)
-	resp, source, err := transport.AskWho(ctx, c.Cluster, transport.Request[*kmsg.DescribeConfigsResponse]{Op: op, Object: "", Key: int16(kmsg.DescribeConfigs), Lane: wire.LaneMetadata,
-		Send: wire.ByKmsg[*kmsg.DescribeConfigsResponse](func() kmsg.Request {
-			req := kmsg.NewDescribeConfigsRequest()
-			req.IncludeSynonyms = true
-			for _, topic := range topics {
-				resource := kmsg.NewDescribeConfigsRequestResource()
-				resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
-				req.Resources = append(req.Resources, resource)
-			}
-			return &req
-		}, 1)}, but...)
+	resp, source, err := transport.AskWho(ctx, c.Cluster, describeConfigs(topics, func(req *kmsg.DescribeConfigsRequest) { req.IncludeSynonyms = true }), but...)
 	if err != nil {
 		return err
 	}
