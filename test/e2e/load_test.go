@@ -27,7 +27,10 @@ const loadRate = 50
 func startLoad(t *testing.T, server, topic string) *load {
 	t.Helper()
 	l := &load{topic: topic, server: server, pidFile: "/tmp/load-" + topic + ".pid", done: make(chan harness.Result, 1)}
-	script := fmt.Sprintf("echo $$ > %s; exec /opt/kafka/bin/kafka-run-class.sh org.apache.kafka.tools.VerifiableProducer --bootstrap-server %s --topic %s --acks -1 --throughput %d",
+	// By itself it tries nothing again, which every other producer does. A pod that is made anew has another address, and Java looks for it at the
+	// old one for half a minute.
+	script := fmt.Sprintf("echo $$ > %[1]s; printf 'retries=2147483647\\nenable.idempotence=true\\n' > %[1]s.config; "+
+		"KAFKA_OPTS=-Dsun.net.inetaddr.ttl=1 exec /opt/kafka/bin/kafka-run-class.sh org.apache.kafka.tools.VerifiableProducer --bootstrap-server %[2]s --topic %[3]s --acks -1 --throughput %[4]d --command-config %[1]s.config",
 		l.pidFile, server, topic, loadRate)
 	ctx := t.Context()
 	go func() {
