@@ -50,6 +50,9 @@ func Assess(s *Snapshot) *Availability {
 	return a
 }
 
+// Known tells whether the brokers have told of their partitions. Otherwise the counts are zero and say nothing.
+func (a *Availability) Known() bool { return a.s.Metadata != nil }
+
 func (a *Availability) assess(topic *Topic, p *Partition) {
 	inSync, required := len(p.ISR), minISR(topic, p)
 	if inSync < len(p.Replicas) {

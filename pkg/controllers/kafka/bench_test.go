@@ -44,8 +44,9 @@ type brokers struct {
 	silent       int
 	unregistered []int32
 	// topics are what they tell of all topics, and minISR how many replicas have to be in sync.
-	topics map[string]broker.Topic
-	minISR map[string]string
+	topics    map[string]broker.Topic
+	minISR    map[string]string
+	topicsErr error
 }
 
 func (b *brokers) Describe(context.Context) (broker.ClusterInfo, error) {
@@ -73,7 +74,7 @@ func (b *brokers) Snapshot(context.Context, time.Duration) (*broker.Snapshot, er
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	snapshot := brokertest.Snapshot(b.topics)
-	return &snapshot, b.err
+	return &snapshot, errors.Join(b.err, b.topicsErr)
 }
 
 func (b *brokers) Topics(_ context.Context, names ...string) (map[string]broker.Topic, error) {

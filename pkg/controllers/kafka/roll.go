@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +50,13 @@ func (c *Controller) decideRoll(ctx context.Context, o *observation) *roll.Decis
 	defer cancel()
 	if o.info != nil {
 		cluster := c.connect(target(o.kafka))
-		metadata, err := loop.Await(ctx, c.loop, func() (*roll.Metadata, error) { return metadataOf(ctx, cluster) })
+		metadata, err := loop.Await(ctx, c.loop, func() (*roll.Metadata, error) {
+			snapshot, err := cluster.Snapshot(ctx, 0)
+			if err != nil {
+				return nil, err
+			}
+			return metadataOf(ctx, cluster, slices.Sorted(maps.Keys(snapshot.Topics)))
+		})
 		if err != nil {
 			klog.FromContext(ctx).Info("Brokers do not say what their replicas are", "kafka", klog.KObj(o.kafka), "err", err)
 		} else {
@@ -60,9 +67,7 @@ func (c *Controller) decideRoll(ctx context.Context, o *observation) *roll.Decis
 	if o.quorum != nil {
 		s.Quorum = quorumFor(o.quorum)
 	}
-	if o.record.Mode == v1beta1.ModeZooKeeper {
-		s.Ensemble, _ = loop.Await(ctx, c.loop, func() (*roll.Ensemble, error) { return c.ensembleOf(ctx, o), nil })
-	}
+	s.Ensemble = o.ensemble
 	return ptr.To(roll.Next(s, roll.Options{}, c.clock.Now()))
 }
 
@@ -124,18 +129,12 @@ func reasonsFor(p *pod, set *appsv1.StatefulSet) (reasons []roll.Reason) {
 // reasonPodChanged is the reason for a restart by which a pod gets other resources, or whatever else is in its template.
 const reasonPodChanged roll.Reason = "PodChanged"
 
-// metadataOf asks for the replicas of all partitions, and how many of them have to be in sync. Its parts are not of the same moment, of which
+// metadataOf asks for the replicas of all partitions of some topics, and how many of them have to be in sync. Its parts are not of the same moment, of which
 // whoever decides by them makes sure that nothing is restarted meanwhile.
-func metadataOf(ctx context.Context, cluster Cluster) (*roll.Metadata, error) {
-	snapshot, err := cluster.Snapshot(ctx, 0)
-	if err != nil {
-		return nil, err
+func metadataOf(ctx context.Context, cluster Cluster, names []string) (*roll.Metadata, error) {
+	if len(names) == 0 {
+		return &roll.Metadata{}, nil
 	}
-	names := make([]string, 0, len(snapshot.Topics))
-	for name := range snapshot.Topics {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	required, err := cluster.TopicSetting(ctx, minInSyncReplicas, names...)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,8 @@ const (
 	reasonScaleInBlocked  = "ScaleInBlocked"
 	reasonRolling         = "Rolling"
 	reasonResizing        = "ResizingClaims"
+	reasonNotInSync       = "ReplicasNotInSync"
+	reasonNoLeader        = "NoLeader"
 	reasonSettled         = "Settled"
 	reasonBrokersNotReady = "BrokersNotReady"
 	reasonNotRegistered   = "BrokersNotRegistered"
@@ -58,6 +60,9 @@ type observation struct {
 	hosts    map[int32]int
 	scaling  scaling
 	problems []problem
+	// ensemble is nil when no member of ZooKeeper says what it is, availability when it is not known which nodes there are.
+	ensemble     *roll.Ensemble
+	availability *roll.Availability
 	// roll is nil when nothing was decided about restarts.
 	roll *roll.Decision
 }
@@ -105,6 +110,11 @@ func statusOf(o *observation, now time.Time) v1beta1.KafkaStatus {
 		status.Version = kafka.Spec.Version
 	}
 	setConditions(&status, now, ready, progressing, degradedCondition(o, ready, progressing))
+	hold, over := availabilityConditions(o.availability)
+	setConditions(&status, now, hold...)
+	for _, kind := range over {
+		meta.RemoveStatusCondition(&status.Conditions, kind)
+	}
 	if blocked := rollBlocked(status.Roll); blocked != nil {
 		setConditions(&status, now, *blocked)
 	} else {
@@ -362,7 +372,7 @@ func again(o *observation, status v1beta1.KafkaStatus) time.Duration {
 		return againRegistering
 	case o.scaling.Blocked != "" || scalingIn(o, status.Brokers.Desired):
 		return againChanging
-	case len(lostVoters(o)) > 0, o.info != nil && !o.led():
+	case meta.IsStatusConditionTrue(status.Conditions, v1beta1.ConditionUnderReplicated), len(lostVoters(o)) > 0, o.info != nil && !o.led():
 		return againWaiting
 	default:
 		return againSettled

@@ -156,11 +156,6 @@ func (c *Controller) write(ctx context.Context, o *observation, facts render.Fac
 			return err
 		}
 	}
-	for _, budget := range objects.PodDisruptionBudgets {
-		if err := c.applyBudget(ctx, kafka, budget); err != nil {
-			return err
-		}
-	}
 	for i, role := range render.Roles(o.record.Mode) {
 		settled, problems, err := c.tendClaims(ctx, kafka, o.world, role)
 		if err != nil {
@@ -175,6 +170,14 @@ func (c *Controller) write(ctx context.Context, o *observation, facts render.Fac
 			}
 		}
 		if o.sets[role], err = c.applyStatefulSet(ctx, kafka, desired); err != nil {
+			return err
+		}
+	}
+	o.availability = c.assess(ctx, o)
+	for i, role := range render.Roles(o.record.Mode) {
+		budget := objects.PodDisruptionBudgets[i]
+		limitDisruptions(budget, role, o.availability)
+		if err := c.applyBudget(ctx, kafka, budget); err != nil {
 			return err
 		}
 	}

@@ -190,6 +190,10 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionRollBlocked is True while the restart of a cluster's nodes does not get on: status.roll says why. It is absent otherwise.
 	ConditionRollBlocked = "RollBlocked"
+	// ConditionUnderReplicated is True while partitions of a cluster that is run here have replicas that are not in sync, ConditionOffline while some have no
+	// leader. The message counts them and names the first ten. They are absent otherwise.
+	ConditionUnderReplicated = "UnderReplicated"
+	ConditionOffline         = "Offline"
 	// ConditionAuthorized is False while the account that is used on the brokers of an external Kafka lacks rights on their cluster that some of
 	// the features need. It is absent where brokers do not tell. What needs no such right works all the same.
 	ConditionAuthorized = "Authorized"
