@@ -43,6 +43,8 @@ var rules = []rule{
 		Why: "how brokers get what a topic's object asks for is the same for registry and controller"},
 	{From: "pkg/render", Never: append([]string{"k8s.io/apiserver", "pkg/broker", "pkg/pki"}, callers...),
 		Why: "rendering is pure"},
+	{From: "pkg/roll", Never: append([]string{"k8s.io", "pkg/broker", "pkg/render", "pkg/apis", "pkg/zookeeper"}, callers...),
+		Why: "which node may be restarted is decided without asking anybody"},
 	{From: "pkg/pki", Never: append([]string{"k8s.io/apiserver", "pkg/broker", "pkg/render", "pkg/apis"}, callers...),
 		Why: "certificates are pure"},
 	{From: "pkg/apis", Never: append([]string{"k8s.io/apiserver", "pkg/broker", "pkg/render"}, callers...),
