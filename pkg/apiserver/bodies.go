@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,6 +21,9 @@ const (
 	freeBody = 256 << 10
 	// bodyStep is how much of the budget a body takes at a time.
 	bodyStep = 1 << 20
+	// bodyPatience, and a second for each MiB that a body may have, is how long one that takes of the budget may take to arrive: whoever sends it
+	// slowly, or not to its end, would keep all others out for as long as a request lasts.
+	bodyPatience = 10 * time.Second
 	// retryBodies is how many seconds a client is told to wait when the budget is used up.
 	retryBodies = 1
 )
@@ -27,11 +32,17 @@ const (
 type bodies struct {
 	budget *semaphore.Weighted
 	size   int64
+	// patience is how long a body that takes of the budget, of at most some bytes, may take to arrive.
+	patience func(bytes int64) time.Duration
 	// shapes are what bodies are decoded into. It is for before the first request.
 	shapes shapes
 }
 
-func newBodies(size int64) *bodies { return &bodies{budget: semaphore.NewWeighted(size), size: size} }
+func newBodies(size int64) *bodies {
+	return &bodies{budget: semaphore.NewWeighted(size), size: size, patience: func(bytes int64) time.Duration {
+		return bodyPatience + time.Duration(bytes>>20)*time.Second
+	}}
+}
 
 // limit judges the body of each request while the handler reads it, which is before it is decoded. Whatever a handler does with an error
 // of its body, it answers with the status that the error is.
@@ -42,7 +53,8 @@ func (b *bodies) limit(handler http.Handler) http.Handler {
 			handler.ServeHTTP(w, req)
 			return
 		}
-		body := &judgedBody{ReadCloser: req.Body, bodies: b, limit: limitOfBody(info), length: req.ContentLength, what: bodyName(info)}
+		body := &judgedBody{ReadCloser: req.Body, bodies: b, limit: limitOfBody(info), length: req.ContentLength, what: bodyName(info),
+			deadline: http.NewResponseController(w).SetReadDeadline}
 		contentType := req.Header.Get("Content-Type")
 		body.counter, body.limit = counterFor(contentType, body.limit)
 		if shape, has := b.shapes.of(info); has {
@@ -76,6 +88,9 @@ type judgedBody struct {
 	err    error
 	// check compares the body with its shape; nil when nobody does.
 	check *bodyCheck
+	// deadline sets until when what is still to come is read, hurried says that it did.
+	deadline func(time.Time) error
+	hurried  bool
 }
 
 // Read implements io.Reader.
@@ -87,9 +102,19 @@ func (b *judgedBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	n, err := b.ReadCloser.Read(p)
+	if b.hurried && errors.Is(err, os.ErrDeadlineExceeded) {
+		late := apierrors.NewTimeoutError(fmt.Sprintf("the body of %q did not arrive within %v", b.what, b.bodies.patience(b.limit.bytes)), 0)
+		late.ErrStatus.Code = http.StatusRequestTimeout
+		b.err = late
+		return 0, b.err
+	}
 	b.read += int64(n)
 	b.counter.count(p[:n])
-	if b.err = b.judge(); b.err != nil {
+	b.err = b.judge()
+	if err != nil {
+		b.rest()
+	}
+	if b.err != nil {
 		return 0, b.err
 	}
 	if b.check != nil {
@@ -124,8 +149,20 @@ func (b *judgedBody) judge() error {
 	if !b.bodies.budget.TryAcquire(step) {
 		return apierrors.NewTooManyRequests("the server is at work on as many large requests as its memory allows", retryBodies)
 	}
-	b.taken += step
+	if b.taken += step; !b.hurried {
+		// Where nobody can be hurried the request's own end is what there is.
+		b.hurried = b.deadline(time.Now().Add(b.bodies.patience(b.limit.bytes))) == nil
+	}
 	return nil
+}
+
+// rest ends the hurry: the connection is watched for its end while the request is worked on, and serves others.
+func (b *judgedBody) rest() {
+	if b.hurried {
+		b.hurried = false
+		// A connection that cannot be given time is at its end.
+		_ = b.deadline(time.Time{})
+	}
 }
 
 func (b *judgedBody) tooLong() error {
@@ -133,7 +170,10 @@ func (b *judgedBody) tooLong() error {
 }
 
 // give gives back what the body has of the budget.
-func (b *judgedBody) give() { b.bodies.budget.Release(b.taken) }
+func (b *judgedBody) give() {
+	b.rest()
+	b.bodies.budget.Release(b.taken)
+}
 
 // counterFor is what counts the elements of a body of some type. YAML is bounded further: its elements can only be estimated, and take more
 // memory. Of a JSON patch is kept what is compared with its shape, so that it is no longer than that.

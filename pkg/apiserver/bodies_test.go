@@ -1,13 +1,16 @@
 package apiserver
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/endpoints/request"
 )
 
@@ -78,4 +81,63 @@ func TestTheTypeOfABodyIsWhatItsHandlerTakesItFor(t *testing.T) {
 func isYAML(counter elementCounter) bool {
 	_, is := counter.(*yamlElements)
 	return is
+}
+
+// Whoever sends a large body slowly keeps others out, so that he has a bounded time for it; over the same connection he may try again.
+func TestALargeBodyHasToArriveInTime(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %v", http2), func(t *testing.T) {
+			budget := newBodies(4 << 20)
+			budget.patience = func(int64) time.Duration { return 200 * time.Millisecond }
+			got := make(chan error, 1)
+			info := &request.RequestInfo{IsResourceRequest: true, Verb: "create", APIGroup: "kafka.openshift.io", Resource: "kafkatopics", Subresource: "records"}
+			limited := budget.limit(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+				_, err := io.ReadAll(req.Body)
+				if err == nil {
+					// What takes long afterwards is not hurried.
+					select {
+					case <-req.Context().Done():
+						err = req.Context().Err()
+					case <-time.After(500 * time.Millisecond):
+					}
+				}
+				got <- err
+			}))
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				limited.ServeHTTP(w, req.WithContext(request.WithRequestInfo(req.Context(), info)))
+			}))
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			defer server.Close()
+			post := func(body io.Reader) {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				req.Header.Set("Content-Type", "application/json")
+				if answer, err := server.Client().Do(req); err == nil {
+					_ = answer.Body.Close()
+				}
+			}
+			post(strings.NewReader(`"` + strings.Repeat("x", 1<<20) + `"`))
+			if err := <-got; err != nil {
+				t.Errorf("one that arrives: %v", err)
+			}
+			slow, writer := io.Pipe()
+			go post(slow)
+			_, _ = io.WriteString(writer, `"`+strings.Repeat("x", 1<<20))
+			if err := <-got; apierrors.ReasonForError(err) != metav1.StatusReasonTimeout || !strings.Contains(err.Error(), "200ms") {
+				t.Errorf("one that does not: %v", err)
+			}
+			_ = writer.Close()
+			post(strings.NewReader(`{"a":1}`))
+			if err := <-got; err != nil {
+				t.Errorf("the next: %v", err)
+			}
+			if !budget.budget.TryAcquire(budget.size) {
+				t.Error("some of the budget is still taken")
+			}
+		})
+	}
 }

@@ -83,6 +83,9 @@ func (s *Store[T, H]) Lost(ctx context.Context, obj T, absent bool) error {
 		switch {
 		case err != nil:
 			return apierrors.NewInternalError(err)
+		case standing == nil && s.room(obj) != nil:
+			// Whoever may write the status of objects could have this kept of any number that never were.
+			return s.room(obj)
 		case standing == nil:
 			tombstone := storage.Claim{Name: name, ClusterUID: uid, Owner: ownerOf(obj), Since: s.clock.Now()}
 			note(&tombstone)

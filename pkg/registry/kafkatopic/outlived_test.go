@@ -3,6 +3,7 @@ package kafkatopic_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +14,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 	"kafka.openshift.io/kafka-apiserver/pkg/storage"
+	"kafka.openshift.io/kafka-apiserver/pkg/topics"
 )
 
 // Claims that wait for what may come late are kept beside all quotas: who has left many is refused, with what is waited for, until there are fewer.
@@ -101,4 +103,42 @@ func TestWhatIsAwaitedCountsAtOnce(t *testing.T) {
 	}
 	_, err = create(s.Client, newTopic(k, "new", one))
 	expectStatus(t, err, 429, "100 deleted objects", "may come late")
+}
+
+// Whoever has brokers of his own may say in a status that something was asked for an object that never was.
+func TestAStatusOfNothingLeavesNoClaim(t *testing.T) {
+	t.Parallel()
+	s, err := apiservertest.Start(apiservertest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	k := s.NewKafka(t, 1)
+	k.Refuse()
+	report := func(name string, change func(*v1beta1.KafkaTopic)) {
+		topic := newTopic(k, name, change)
+		topic.UID, topic.ResourceVersion = types.UID(name), "1"
+		topic.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: topics.ReasonCreating, LastTransitionTime: metav1.Now()}}
+		if _, err := topicsOf(s.Client, k).UpdateStatus(t.Context(), topic, metav1.UpdateOptions{}); !apierrors.IsNotFound(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	claims := func() (n int) {
+		if err := s.Claims.List(t.Context(), func(*claim) error { n++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	report("large", func(topic *v1beta1.KafkaTopic) {
+		topic.Spec.Config = map[string]string{"no.such.config": strings.Repeat("x", 600<<10)}
+	})
+	if n := claims(); n != 0 {
+		t.Errorf("%d claims of an object that could not be", n)
+	}
+	for i := range 120 {
+		report(fmt.Sprintf("never-%d", i), func(*v1beta1.KafkaTopic) {})
+	}
+	if n := claims(); n != 100 {
+		t.Errorf("%d claims of objects that never were, want the 100 that a namespace may have", n)
+	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
@@ -48,7 +49,8 @@ func (p *plane) checkAsked(ctx context.Context, topic, old *kafka.KafkaTopic, dr
 func (p *plane) lostMeanwhile(ctx context.Context, info rest.UpdatedObjectInfo) {
 	obj, err := info.UpdatedObject(ctx, &kafka.KafkaTopic{})
 	topic, ok := obj.(*kafka.KafkaTopic)
-	if err != nil || !ok || topic.UID == "" || topic.Spec.ClusterRef.Name == "" || !asking(topic) || p.access.own(ctx, topic, "") != nil {
+	if err != nil || !ok || topic.UID == "" || topic.Spec.ClusterRef.Name == "" || !asking(topic) || p.access.own(ctx, topic, "") != nil ||
+		len(validation.ValidateKafkaTopic(topic)) > 0 {
 		return
 	}
 	if stored, err := p.Topic(ctx, topic.Name); err == nil && stored.UID == topic.UID || err != nil && !apierrors.IsNotFound(err) {
