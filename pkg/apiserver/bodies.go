@@ -57,6 +57,9 @@ func (b *bodies) limit(handler http.Handler) http.Handler {
 			deadline: http.NewResponseController(w).SetReadDeadline}
 		contentType := req.Header.Get("Content-Type")
 		body.counter, body.limit = counterFor(contentType, body.limit)
+		if isJSON(mediaType(contentType)) {
+			body.text = &jsonText{}
+		}
 		if shape, has := b.shapes.of(info); has {
 			body.check = shape.newCheck(contentType, info.Name)
 		}
@@ -86,6 +89,8 @@ type judgedBody struct {
 	read   int64
 	taken  int64
 	err    error
+	// text looks whether JSON is Unicode; nil when the body is no JSON.
+	text *jsonText
 	// check compares the body with its shape; nil when nobody does.
 	check *bodyCheck
 	// deadline sets until when what is still to come is read, hurried says that it did.
@@ -117,10 +122,19 @@ func (b *judgedBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	if b.text != nil {
+		if good, problem := b.text.take(p[:n]); problem != nil {
+			b.err = apierrors.NewBadRequest(notText(b.what, b.check.at(p[:good]), problem).Error())
+			return 0, b.err
+		}
+	}
 	if b.check != nil {
 		b.check.take(p[:n])
 		if errors.Is(err, io.EOF) {
 			b.err = b.check.err()
+			if errors.Is(b.err, errNotText) {
+				b.err = apierrors.NewBadRequest(notText(b.what, "", b.err).Error())
+			}
 			if b.check = nil; b.err != nil {
 				return 0, b.err
 			}

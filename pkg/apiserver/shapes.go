@@ -3,6 +3,7 @@ package apiserver
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"reflect"
@@ -101,6 +102,18 @@ func (c *bodyCheck) take(piece []byte) {
 	c.whole = append(c.whole, piece...)
 }
 
+// at is the field that a body is in after its last piece, "" when that is not looked for, or when it is within the name of one.
+func (c *bodyCheck) at(last []byte) string {
+	if c == nil || c.fields == nil {
+		return ""
+	}
+	c.fields.take(last)
+	if path := c.fields.path(); path != nil && len(c.fields.name) == 0 {
+		return path.String()
+	}
+	return ""
+}
+
 // err says which values of the body are none of their fields', and which fields of an exact one are none of its own; nil when all may be. What
 // else is wrong with the body its decoder says, and everything of one that is not JSON or YAML.
 func (c *bodyCheck) err() error {
@@ -121,6 +134,9 @@ func (c *bodyCheck) err() error {
 			break
 		}
 		value, text, err := c.parse()
+		if errors.Is(err, errNotText) {
+			return err
+		}
 		if err != nil {
 			break
 		}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -18,7 +20,28 @@ func jsonOfYAML(text []byte) ([]byte, error) {
 	if err := yaml.Unmarshal(text, &value); err != nil {
 		return nil, err
 	}
-	return json.Marshal(plain(value))
+	value = plain(value)
+	if !isText(value) {
+		return nil, errNotText
+	}
+	return json.Marshal(value)
+}
+
+// isText tells whether all texts in a value are UTF-8.
+func isText(value any) bool {
+	switch of := value.(type) {
+	case map[string]any:
+		for key, member := range of {
+			if !utf8.ValidString(key) || !isText(member) {
+				return false
+			}
+		}
+	case []any:
+		return !slices.ContainsFunc(of, func(item any) bool { return !isText(item) })
+	case string:
+		return utf8.ValidString(of)
+	}
+	return true
 }
 
 // plain is a value of YAML as one of JSON.

@@ -54,7 +54,7 @@ func find(ctx context.Context, clusters *live.Clusters, name string) (place, err
 	namespace := genericapirequest.NamespaceValue(ctx)
 	kafkaName, groupID, ok := v1beta1.ParseConsumerGroupName(name)
 	if !ok {
-		return place{}, notFound(name, "names have the form <kafka>.<group id>, with ~ and two upper case hexadecimal digits for each byte of the id "+
+		return place{}, notFound(name, "names have the form <kafka>.<group id>, with ~ and two upper case hexadecimal digits for each byte of the id's UTF-8 "+
 			"that is not a letter, a digit, '.', '_' or '-'")
 	}
 	k, err := clusters.Kafka(ctx, namespace, kafkaName)

@@ -2,6 +2,7 @@ package v1beta1
 
 import (
 	"strings"
+	"unicode/utf8"
 )
 
 // ConsumerGroupName is the name of the KafkaConsumerGroup for a group on a Kafka: the Kafka's name, a dot, and the group's id, in
@@ -23,7 +24,8 @@ func ConsumerGroupName(kafka, groupID string) string {
 	return name.String()
 }
 
-// ParseConsumerGroupName reads what ConsumerGroupName writes; false means that no group has that name.
+// ParseConsumerGroupName reads what ConsumerGroupName writes; false means that no group has that name. Brokers would read an id that is not
+// UTF-8 as the one with U+FFFD in the place of what is none, which is another group.
 func ParseConsumerGroupName(name string) (kafka, groupID string, ok bool) {
 	kafka, rest, ok := strings.Cut(name, ".")
 	if !ok || kafka == "" {
@@ -46,7 +48,7 @@ func ParseConsumerGroupName(name string) (kafka, groupID string, ok bool) {
 		id.WriteByte(byte(high<<4 | low))
 		i += 2
 	}
-	return kafka, id.String(), true
+	return kafka, id.String(), utf8.ValidString(id.String())
 }
 
 // plainInName are the characters that a URL, a shell, a field selector and YAML all leave alone.
