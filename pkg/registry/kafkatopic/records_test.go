@@ -281,11 +281,7 @@ func TestAdmissionJudgesRecordsAndLog(t *testing.T) {
 }
 
 // refuseProduce makes the brokers refuse what is written to some partitions.
-func refuseProduce(k *apiservertest.Kafka, code int16, partitions ...int32) {
-	refused := map[int32]bool{}
-	for _, p := range partitions {
-		refused[p] = true
-	}
+func refuseProduce(k *apiservertest.Kafka, codes map[int32]int16) {
 	k.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
 		k.KeepControl()
 		req := kreq.(*kmsg.ProduceRequest)
@@ -294,7 +290,8 @@ func refuseProduce(k *apiservertest.Kafka, code int16, partitions ...int32) {
 			topic := kmsg.NewProduceResponseTopic()
 			topic.Topic, topic.TopicID = rt.Topic, rt.TopicID
 			for _, rp := range rt.Partitions {
-				if !refused[rp.Partition] {
+				code, refused := codes[rp.Partition]
+				if !refused {
 					return nil, nil, false
 				}
 				partition := kmsg.NewProduceResponseTopicPartition()
@@ -311,7 +308,7 @@ func TestWhatBrokersRefuseIsTheAnswer(t *testing.T) {
 	t.Parallel()
 	k := server.NewKafka(t, 3)
 	mustCreate(t, newTopic(k, "orders"))
-	refuseProduce(k, 19, 0)
+	refuseProduce(k, map[int32]int16{0: 19})
 	on := func(partition int32) v1beta1.TopicRecord {
 		return v1beta1.TopicRecord{Value: ptr.To(""), Partition: &partition}
 	}
@@ -328,8 +325,29 @@ func TestWhatBrokersRefuseIsTheAnswer(t *testing.T) {
 	if results[1].Reason != "NOT_ENOUGH_REPLICAS" || results[1].Offset != nil || results[1].Message == "" || results[0].Reason != "" || ptr.Deref(results[2].Offset, -1) != 0 {
 		t.Errorf("results are %+v", results)
 	}
-	if texts := strings.Join(warnings.Take(), "\n"); !strings.Contains(texts, "1 of 3 records") {
+	if texts := strings.Join(warnings.Take(), "\n"); !strings.Contains(texts, "1 of 3 records were not written, see status: ") {
 		t.Errorf("warnings are %q", texts)
+	}
+}
+
+// Who is told that a record was not written writes it again.
+func TestAWarningDoesNotCallARecordUnwrittenThatMayBe(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	mustCreate(t, newTopic(k, "orders"))
+	on := func(partition int32) v1beta1.TopicRecord {
+		return v1beta1.TopicRecord{Value: ptr.To(""), Partition: &partition}
+	}
+	refuseProduce(k, map[int32]int16{1: 20})
+	client, warnings := server.Warned(t)
+	answer := &v1beta1.KafkaTopicRecords{}
+	err := client.KafkaV1beta1().RESTClient().Post().Namespace(k.Object.Namespace).Resource("kafkatopics").Name("orders").SubResource("records").Timeout(4 * time.Second).
+		Body(&v1beta1.KafkaTopicRecords{Spec: v1beta1.KafkaTopicRecordsSpec{Records: []v1beta1.TopicRecord{on(0), on(1), on(2)}}}).Do(t.Context()).Into(answer)
+	if err != nil || answer.Status.Results[1].Reason != v1beta1.ReasonOutcomeUnknown {
+		t.Fatalf("the answer is %+v, %v", answer.Status, err)
+	}
+	if text := onlyWarning(t, warnings); !strings.HasPrefix(text, "of 1 of 3 records nobody knows whether it was written, see status: ") {
+		t.Errorf("the warning is %q", text)
 	}
 }
 
@@ -338,7 +356,7 @@ func TestAnUnknownOutcomeIsNotToBeTriedAgainBlindly(t *testing.T) {
 	t.Parallel()
 	k := server.NewKafka(t, 1)
 	mustCreate(t, newTopic(k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Replicas = ptr.To[int32](1) }))
-	refuseProduce(k, 20, 0, 1, 2)
+	refuseProduce(k, map[int32]int16{0: 20, 1: 20, 2: 20})
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	started := time.Now()

@@ -23,6 +23,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
+	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/target"
 )
 
@@ -256,6 +257,32 @@ func DeletedLater(err error) string {
 // Warn sends a warning to the client. A header with a line break in it would be dropped without a word.
 func Warn(ctx context.Context, what string, err error) {
 	warning.AddWarning(ctx, "", what+": "+Line(err))
+}
+
+// WarnOfSome tells of those of a number of things that failed while others did not: WarnOfSome(ctx, 3, "record", "written", failures). Whoever
+// reads that something was not done does it again, so that what may have been done is counted by itself.
+func WarnOfSome(ctx context.Context, of int, thing, done string, failures []error) {
+	var refused, unknown []error
+	for _, err := range failures {
+		if kafkaerr.IsUnknownOutcome(err) {
+			unknown = append(unknown, err)
+		} else {
+			refused = append(refused, err)
+		}
+	}
+	open := func(of string) string {
+		return fmt.Sprintf("of %d%s nobody knows whether %s %s", len(unknown), of, plural.Word(len(unknown), "it was", "they were"), done)
+	}
+	switch {
+	case len(failures) == 0:
+	case len(unknown) == 0:
+		Warn(ctx, fmt.Sprintf("%d of %s not %s, see status", len(refused), plural.Of(of, thing+" was", thing+"s were"), done), refused[0])
+	case len(refused) == 0:
+		Warn(ctx, open(" of "+plural.Of(of, thing, thing+"s"))+", see status", unknown[0])
+	default:
+		Warn(ctx, fmt.Sprintf("%d of %s not %s, and %s, see status", len(refused), plural.Of(of, thing+" was", thing+"s were"), done, open("")),
+			errors.Join(unknown[0], refused[0]))
+	}
 }
 
 // Line is an error in one line: those of several brokers are joined by line breaks.

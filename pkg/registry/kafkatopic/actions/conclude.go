@@ -4,13 +4,11 @@ package actions
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
-	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
@@ -20,16 +18,15 @@ func conclude(ctx context.Context, t resolver.Target, what string, partitions in
 	if len(failures) == 0 {
 		return nil
 	}
-	all := errors.Join(failures...)
 	if len(failures) == partitions {
-		status := live.Refused(all, resolver.Resource, t.Topic.Name, "spec.partitions")
+		status := live.Refused(errors.Join(failures...), resolver.Resource, t.Topic.Name, "spec.partitions")
 		// Somebody waits for the answer, and what the brokers lack will hardly be there in some seconds.
 		if status.ErrStatus.Details != nil && !apierrors.IsTooManyRequests(status) {
 			status.ErrStatus.Details.RetryAfterSeconds = 0
 		}
 		return status
 	}
-	live.Warn(ctx, fmt.Sprintf("%d of %s not %s", len(failures), plural.Of(partitions, "partition was", "partitions were"), what), all)
+	live.WarnOfSome(ctx, partitions, "partition", what, failures)
 	return nil
 }
 

@@ -19,7 +19,6 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/kafkarecord"
-	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/kafkatopic/resolver"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
@@ -198,19 +197,13 @@ func recordReason(err error) string {
 func recordTime(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
 func warnOfFailures(ctx context.Context, written []broker.WrittenRecord) {
-	failed := 0
-	var first error
+	var failures []error
 	for _, w := range written {
 		if w.Err != nil {
-			failed++
-			if first == nil {
-				first = w.Err
-			}
+			failures = append(failures, w.Err)
 		}
 	}
-	if failed > 0 {
-		live.Warn(ctx, fmt.Sprintf("%d of %s not written, see status.results", failed, plural.Of(len(written), "record was", "records were")), first)
-	}
+	live.WarnOfSome(ctx, len(written), "record", "written", failures)
 }
 
 var recordResults = table.Convertor[*kafka.KafkaTopicRecords]{
@@ -219,8 +212,8 @@ var recordResults = table.Convertor[*kafka.KafkaTopicRecords]{
 		table.Column("Partition", "integer", "Partition that the record went to."),
 		table.Column("Offset", "string", "Offset of the record."),
 		table.Column("Timestamp", "string", "Timestamp of the record."),
-		table.Column("Reason", "string", "Why the record was not written."),
-		table.Wide("Message", "string", "Why the record was not written, in the brokers' words."),
+		table.Column("Reason", "string", "Why the record was not written, or is not known to be."),
+		table.Wide("Message", "string", "Why the record was not written, or is not known to be, in the brokers' words."),
 	},
 	Rows: func(records *kafka.KafkaTopicRecords) [][]any {
 		rows := make([][]any, 0, len(records.Status.Results))
