@@ -121,7 +121,7 @@ func (r *Resolver) identified(kafka *v1beta1.Kafka, t *broker.Target) bool {
 	if !r.verified {
 		return true
 	}
-	if Claimed(kafka) || NotAllowed(kafka) != nil {
+	if Claimed(kafka) || Barred(kafka) != nil {
 		return false
 	}
 	if kafka.Spec.External == nil {
@@ -137,8 +137,23 @@ func Claimed(kafka *v1beta1.Kafka) bool {
 	return ready != nil && ready.Reason == ReasonClusterClaimed
 }
 
-// NotAllowed is why the brokers of an external Kafka are asked nothing, nil when they are: its status says that some are where none may be.
-// Requests would be served by those that are elsewhere, or fail, as it happens. What was said of other bootstrap servers does not count.
+// Barred is why the brokers of an external Kafka are asked nothing, nil when they are: its status says that some are where none may be, or that
+// another cluster answers in the place of its own. Requests would be served by those that are elsewhere, or still at the addresses that they advertise,
+// or fail, as it happens; a site that is being left would get what is written, and whoever reads the status would not know it.
+func Barred(kafka *v1beta1.Kafka) *kafkaerr.SecurityError {
+	if why := NotAllowed(kafka); why != nil {
+		return why
+	}
+	ready := meta.FindStatusCondition(kafka.Status.Conditions, v1beta1.ConditionReady)
+	// Another spec may name the cluster that answers, or other addresses.
+	if kafka.Spec.External == nil || ready == nil || ready.Reason != kafkaerr.ReasonClusterReplaced || ready.ObservedGeneration != kafka.Generation {
+		return nil
+	}
+	return &kafkaerr.SecurityError{Reason: ready.Reason, Text: ready.Message}
+}
+
+// NotAllowed is why the brokers of an external Kafka are said to be where none may be, nil when they are not. What was said of other bootstrap
+// servers does not count.
 func NotAllowed(kafka *v1beta1.Kafka) *kafkaerr.SecurityError {
 	ready := meta.FindStatusCondition(kafka.Status.Conditions, v1beta1.ConditionReady)
 	if kafka.Spec.External == nil || ready == nil || ready.Reason != kafkaerr.ReasonAddressNotAllowed || !lookedAt(kafka, ready) {

@@ -79,6 +79,13 @@ func TestVerified(t *testing.T) {
 	if _, known := verified.Of(k); !known || NotAllowed(k) != nil {
 		t.Error("that was said of another spec")
 	}
+	k.Status.Conditions[0] = metav1.Condition{Type: v1beta1.ConditionReady, Reason: kafkaerr.ReasonClusterReplaced, Message: "another answers", ObservedGeneration: 3}
+	if _, known := verified.Of(k); known || Barred(k) == nil {
+		t.Error("another cluster answers in its place")
+	}
+	if k.Generation, k.Status.ObservedGeneration = 4, 4; Barred(k) != nil {
+		t.Error("another spec may name the cluster that answers")
+	}
 	k.Status.Conditions[0] = metav1.Condition{Type: v1beta1.ConditionReady, Reason: "BrokersReady"}
 	if _, known := verified.Of(k); !known || Claimed(k) {
 		t.Error("it is its own")

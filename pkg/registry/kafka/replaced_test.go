@@ -133,6 +133,40 @@ func TestAnotherClusterBehindAKnownAddress(t *testing.T) {
 	}
 }
 
+// The brokers of the cluster that a Kafka stands for may still be where they advertise to be, while all that is told of the Kafka is that another
+// answers in its place. Requests are answered by that, and not written to a site that is being left.
+func TestWhatTheStatusSaysOfAReplacedClusterIsWhatRequestsMeet(t *testing.T) {
+	t.Parallel()
+	fake := server.NewKafka(t, 1)
+	k, id := fake.Object, "id-of-"+fake.Object.Namespace
+	if k = report(t, k, ""); readyReason(k) != "True BrokersReady" {
+		t.Fatalf("%+v", k.Status)
+	}
+	if err := makeTopic(t, server.Client, k, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	if k = say(t, k, "", metav1.ConditionFalse, "ClusterReplaced"); readyReason(k) != "False ClusterReplaced" {
+		t.Fatalf("%+v", k.Status)
+	}
+	fake.Forget()
+	for what, request := range liveRequests(k, "orders") {
+		code := 0
+		if err := request.Do(t.Context()).StatusCode(&code).Error(); err == nil || code != 503 || !strings.Contains(err.Error(), "the brokers cannot be asked") {
+			t.Errorf("%s: code %d, %v", what, code, err)
+		}
+	}
+	if err := makeTopic(t, server.Client, k, "new"); err != nil {
+		t.Errorf("create: %v", err)
+	}
+	if asked := fake.Requests(); len(asked) > 0 {
+		t.Errorf("the brokers were asked %+v", asked)
+	}
+	// What the spec of before met says nothing of another one.
+	if err := look(t, confirm(t, server.Client, k, id)); err != nil {
+		t.Errorf("confirmed: %v", err)
+	}
+}
+
 // A Kafka that says which cluster it is takes no other one, not even the first that answers.
 func TestAClusterThatIsNamedBeforehand(t *testing.T) {
 	t.Parallel()

@@ -91,13 +91,13 @@ func (c *Clusters) find(ctx context.Context, of types.NamespacedName) (*kafka.Ka
 
 // Connect returns the gateway's handle on a Kafka. It never dials. A Kafka that is not started because its cluster is another's has no
 // address to be found out at: that is a ClaimedError here, as it is one of the first request to a Kafka that has. One with brokers where none
-// may be, as its status says, is one that cannot be reached.
+// may be, or of another cluster, as its status says, is one that cannot be reached.
 func (c *Clusters) Connect(k *kafka.Kafka) (*broker.Cluster, error) {
 	v, err := versioned(k)
 	if err != nil {
 		return nil, err
 	}
-	if why := target.NotAllowed(v); why != nil {
+	if why := target.Barred(v); why != nil {
 		return nil, &kafkaerr.UnreachableError{Cluster: k.Namespace + "/" + k.Name, Err: why}
 	}
 	return c.connect(v, true)
