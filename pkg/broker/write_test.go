@@ -404,6 +404,50 @@ func TestGrowingIsRefusedWhileATopicMoves(t *testing.T) {
 	}
 }
 
+// Growing takes Alter on the topic. Whether it moves is asked of the cluster, which takes Describe on that; without, it is enough that all replicas
+// are in sync: while a topic moves they are not.
+func TestGrowingWithoutTheRightToListReassignments(t *testing.T) {
+	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))
+	b.kafka.ControlKey(int16(kmsg.ListPartitionReassignments), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		resp := req.ResponseKind().(*kmsg.ListPartitionReassignmentsResponse)
+		resp.ErrorCode = kafkaerr.ClusterAuthorizationFailed
+		return resp, nil, true
+	})
+	ctx := testContext(t)
+	if err := b.cluster.CreatePartitions(ctx, "orders", 3, nil, true); err != nil {
+		t.Errorf("a dry run: %v", err)
+	}
+	if err := b.cluster.CreatePartitions(ctx, "orders", 3, nil, false); err != nil {
+		t.Errorf("all replicas are in sync: %v", err)
+	}
+	b.kafka.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.kafka.KeepControl()
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic = kmsg.StringPtr("orders")
+		for id := range int32(3) {
+			partition := kmsg.NewMetadataResponseTopicPartition()
+			partition.Partition, partition.Replicas, partition.ISR = id, []int32{0, 1}, []int32{0, 1}
+			if id == 2 {
+				partition.Replicas, partition.ISR = []int32{0, 1, 2}, []int32{1, 0}
+			}
+			topic.Partitions = append(topic.Partitions, partition)
+		}
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	grown := b.network.requests(int16(kmsg.CreatePartitions))
+	for _, validateOnly := range []bool{true, false} {
+		if err := b.cluster.CreatePartitions(ctx, "orders", 4, nil, validateOnly); kafkaerr.CodeOf(err) != kafkaerr.ClusterAuthorizationFailed {
+			t.Errorf("one may be moving: %v", err)
+		}
+	}
+	if n := b.network.requests(int16(kmsg.CreatePartitions)) - grown; n != 0 {
+		t.Errorf("%d requests to grow were sent", n)
+	}
+}
+
 func TestTheErrorOfAReassignmentListIsNotAnEmptyList(t *testing.T) {
 	b := newBench(t, Options{}, kfake.SeedTopics(2, "orders"))
 	b.kafka.ControlKey(int16(kmsg.ListPartitionReassignments), func(req kmsg.Request) (kmsg.Response, error, bool) {

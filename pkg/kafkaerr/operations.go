@@ -26,7 +26,7 @@ var clusterRights = []struct {
 	operation Operations
 	name, use string
 }{
-	{MayDescribe, "Describe", "sizes on disk, moves under way, the metadata quorum, lists of all consumer groups"},
+	{MayDescribe, "Describe", "sizes on disk, moves under way, growing topics of which a replica is out of sync, the metadata quorum, lists of all consumer groups"},
 	{MayDescribeConfigs, "DescribeConfigs", "telling before a delete that the brokers delete no topics"},
 	{MayAlter, "Alter", "electing leaders, moving partitions"},
 	{MayIdempotentWrite, "IdempotentWrite", "writing records, of brokers before 2.8"},

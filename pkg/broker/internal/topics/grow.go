@@ -29,7 +29,7 @@ func (c *Topics) CreatePartitions(ctx context.Context, topic string, total int32
 		return nil
 	}
 	moving, err := c.reassignmentsOf(ctx, before)
-	if err != nil {
+	if err != nil && !(kafkaerr.OfAccount(err) && settled(before)) {
 		return err
 	}
 	if len(moving[topic]) > 0 {
@@ -65,6 +65,13 @@ func (c *Topics) CreatePartitions(ctx context.Context, topic string, total int32
 	}
 	c.Outdated(err)
 	return err
+}
+
+// settled tells of a topic that no partition of it is being reassigned, for an account that may not list reassignments. A reassignment is over in the
+// moment in which all replicas that it leads to are in sync (PartitionReassignmentReplicas, KafkaController), so that there is none where all
+// replicas are. With KRaft the brokers do not look themselves, and give new partitions as many replicas as one has that moves.
+func settled(topic metadata.Topic) bool {
+	return !slices.ContainsFunc(topic.Partitions, func(p metadata.Partition) bool { return p.Err != nil || !sameBrokers(p.Replicas, p.ISR) })
 }
 
 // growth is a topic's new number of partitions.
