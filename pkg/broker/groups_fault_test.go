@@ -98,6 +98,21 @@ func TestABrokerThatNamesAFormerCoordinatorIsAskedAfterOthers(t *testing.T) {
 	}
 }
 
+// Brokers leave groups out of lists that an account may not see, and refuse to tell where they are kept. That is no word about a group.
+func TestAGroupThatTheAccountMayNotSeeIsNotCalledAbsent(t *testing.T) {
+	for name, call := range groupCalls {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{}, kfake.SeedTopics(1, "orders"))
+			b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+			b.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.GroupAuthorizationFailed, Count: -1})
+			if err := call(testContext(t), b.cluster); kafkaerr.CodeOf(err) != kafkaerr.GroupAuthorizationFailed {
+				t.Errorf("error %v, want that the account lacks a right", err)
+			}
+		})
+	}
+}
+
 func TestAGroupIsNotFollowedForEver(t *testing.T) {
 	for name, last := range map[string]verdict{"the brokers say the same again": pass, "the brokers say no more": holdAnswer} {
 		t.Run(name, func(t *testing.T) {

@@ -184,14 +184,17 @@ func (r upTo) MaxVersion() int16 { return r.max }
 const OffsetsTopic = "__consumer_offsets"
 
 // MayHaveGroups tells whether the cluster has ever had a group. Without one, looking for a coordinator would create the topic that
-// groups are kept in, and a read must not. Not every server that speaks Kafka's protocol shows such a topic, hence the second look.
+// groups are kept in, and a read must not. Not every server that speaks Kafka's protocol shows such a topic, hence the second look. Of an account that
+// may not see the topic it is not known: lists leave out without a word what an account may not see, and only the coordinator refuses it.
 func (c *Groups) MayHaveGroups(ctx context.Context) (bool, error) {
 	if c.exist.Load() {
 		return true, nil
 	}
 	topics, err := c.metadata.Topics(ctx, OffsetsTopic)
-	if err != nil && !kafkaerr.OfAccount(err) {
-		// Who may see groups need not see where they are kept.
+	if kafkaerr.OfAccount(err) {
+		return true, nil
+	}
+	if err != nil {
 		return false, err
 	}
 	_, may := topics[OffsetsTopic]
