@@ -99,7 +99,7 @@ func (s setting) wants(value string) string {
 			return "true or false"
 		}
 	case whole:
-		if n, err := strconv.ParseInt(value, 10, bits); err != nil || !s.within(float64(n)) {
+		if n, err := parseWhole(value, bits); err != nil || !s.within(float64(n)) {
 			return s.number("a whole number", bits)
 		}
 	case s.kind == "DOUBLE":

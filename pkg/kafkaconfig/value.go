@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // SameValue tells whether brokers take two texts for the same value of a setting of a topic. They parse what they are given
@@ -15,8 +16,8 @@ func SameValue(key, a, b string) bool {
 	if a == b {
 		return true
 	}
-	i, errI := strconv.ParseInt(a, 10, 64)
-	j, errJ := strconv.ParseInt(b, 10, 64)
+	i, errI := parseWhole(a, 64)
+	j, errJ := parseWhole(b, 64)
 	if errI == nil && errJ == nil {
 		return i == j
 	}
@@ -49,6 +50,19 @@ func normal(key, value string) string {
 // trim is java.lang.String.trim: it takes away everything up to the space, control characters too, and no other spaces.
 func trim(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool { return r <= ' ' })
+}
+
+// parseWhole is java.lang.Long.parseLong, or that of a shorter number. It takes the digits of any script that UTF-16 has in one unit; parseDouble does not.
+func parseWhole(text string, bits int) (int64, error) {
+	return strconv.ParseInt(strings.Map(func(r rune) rune {
+		for _, digits := range unicode.Nd.R16 {
+			// Each range begins with a zero.
+			if low := rune(digits.Lo); low <= r && r <= rune(digits.Hi) {
+				return '0' + (r-low)%10
+			}
+		}
+		return r
+	}, text), 10, bits)
 }
 
 // parseDouble is java.lang.Double.parseDouble, which allows the suffix of a literal: 0.5d.
