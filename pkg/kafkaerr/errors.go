@@ -29,7 +29,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if right := Right(e); right != "" {
-		return fmt.Sprintf("%s %s: the account of this client lacks the right %s on the brokers: %s", e.Op, e.Object, right, e.Name)
+		return fmt.Sprintf("%s %s: the account that this server has on the brokers lacks the right %s: %s", e.Op, e.Object, right, e.Name)
 	}
 	if e.Message == "" {
 		return fmt.Sprintf("%s %s: %s", e.Op, e.Object, e.Name)

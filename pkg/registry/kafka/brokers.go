@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
+	"kafka.openshift.io/kafka-apiserver/pkg/kafkaerr"
 	"kafka.openshift.io/kafka-apiserver/pkg/plural"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/sub"
@@ -50,13 +52,21 @@ func (f finder) brokers(ctx context.Context, t reached) (*kafka.KafkaBrokers, er
 			quorum = &q
 		} else {
 			klog.FromContext(ctx).V(2).Info("Quorum not described", "kafka", klog.KObj(t.kafka), "err", err)
-			warning.AddWarning(ctx, "", "the metadata quorum does not answer: which nodes are its controllers is not known")
+			live.Warn(ctx, "which nodes are its controllers is not known", quorumFailure(err))
 		}
 	}
 	warnOfSilent(ctx, versions)
 	view := brokersView(info, snapshot, versions, quorum)
 	view.ObjectMeta = t.meta()
 	return view, nil
+}
+
+// quorumFailure is why a quorum is not known, in words for who sees the brokers. One that refuses our account answers.
+func quorumFailure(err error) error {
+	if len(kafkaerr.Refusals(err)) == 0 {
+		return errors.New("the metadata quorum does not answer")
+	}
+	return err
 }
 
 // maxSilent bounds the warnings about single brokers.

@@ -182,7 +182,7 @@ func TestAGroupWithATopicThatIsHidden(t *testing.T) {
 	if status.State != "Stable" || status.Type != v1beta1.GroupTypeConsumer || status.Coordinator != k.CoordinatorFor("billing") || len(status.Members) > 0 || status.Lag != nil {
 		t.Errorf("status is %+v", status)
 	}
-	const right = "the account of this client lacks the right Describe on the topics of the group"
+	const right = "the account that this server has on the brokers lacks the right Describe on the topics of the group"
 	if said := warnings.Take(); len(said) != 1 || !strings.Contains(said[0], "the members are not known") || !strings.Contains(said[0], right) {
 		t.Errorf("warnings %q", said)
 	}
