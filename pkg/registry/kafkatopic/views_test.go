@@ -338,3 +338,27 @@ func TestEveryTopicOfAClusterIsShown(t *testing.T) {
 	_, err := kafkas.GetTopics(t.Context(), "no-such", metav1.GetOptions{})
 	expectStatus(t, err, 404)
 }
+
+// Without a controller nobody knows what moves. Who looks at partitions then is shown the rest.
+func TestPartitionsAreShownWithoutAController(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	mustCreate(t, newTopic(k, "orders"))
+	script(k, int16(kmsg.ListPartitionReassignments), func(request kmsg.Request) kmsg.Response {
+		response := request.ResponseKind().(*kmsg.ListPartitionReassignmentsResponse)
+		response.ErrorCode = 41
+		return response
+	})
+	client, warnings := server.Warned(t)
+	started := time.Now()
+	view, err := topicsOf(client, k).GetPartitions(t.Context(), "orders", metav1.GetOptions{})
+	if err != nil || len(view.Status.Partitions) != 3 {
+		t.Fatalf("%+v, %v", view, err)
+	}
+	if text := onlyWarning(t, warnings); !strings.Contains(text, "moves are not known: ") || strings.Contains(text, "deadline") {
+		t.Errorf("the warning is %q", text)
+	}
+	if took := time.Since(started); took > 8*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}

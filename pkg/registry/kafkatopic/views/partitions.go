@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/fnv"
 	"strconv"
 	"time"
@@ -20,6 +21,11 @@ import (
 // sizesWait is how long a view waits for brokers that walk their folders; without their answer it goes on.
 const sizesWait = 500 * time.Millisecond
 
+// movesWait is how long a view waits for the controller, which alone knows of moves. While there is none, who looks at partitions needs the rest.
+const movesWait = 4 * time.Second
+
+var errNoController = errors.New("no controller answers")
+
 // ShowPartitions asks for everything at once, as far as one answer does not need another: it takes as long as Metadata and the slowest of
 // the others. Only where the partitions are must be known; what else is not told is left out, and told of.
 func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target) (*kafka.KafkaTopicPartitions, error) {
@@ -35,14 +41,16 @@ func ShowPartitions(ctx context.Context, r *resolver.Resolver, t resolver.Target
 		return t.Cluster.OffsetsOf(ctx, t.Have, broker.ReadUncommitted)
 	})
 	view := assignment(t, nil)
-	moving, err := t.Cluster.ReassignmentsOf(ctx, t.Have)
+	asking, cancel := context.WithTimeout(ctx, movesWait)
+	defer cancel()
+	moving, err := t.Cluster.ReassignmentsOf(asking, t.Have)
 	switch {
 	case err == nil:
 		view = assignment(t, moving[t.Have.Name])
-	case kafkaerr.OfAccount(err):
-		live.Warn(ctx, "moves are not known", err)
+	case asking.Err() != nil && len(kafkaerr.Refusals(err)) == 0:
+		live.Warn(ctx, "moves are not known", errNoController)
 	default:
-		return nil, resolver.Refusal(err, t.Topic)
+		live.Warn(ctx, "moves are not known", err)
 	}
 	if ranges, err := offsets(); err != nil {
 		live.Warn(ctx, "offsets are not known", err)
