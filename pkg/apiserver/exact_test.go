@@ -74,6 +74,29 @@ func TestMisspeltFieldsOfOrders(t *testing.T) {
 	expectRefusedFields(t, offsets, "apply as it is", "spec: {reset: [{<<: {partition: [3]}, to: latest}]}", "spec.reset[0].partition", "accepted are")
 }
 
+// A field that says what an order is about is left out for all. One that is empty, as by a variable that is not set, is not taken for that.
+func TestOrdersAboutNothingAreNotAboutAll(t *testing.T) {
+	t.Parallel()
+	const empty = "it is empty, which would mean all"
+	for _, tc := range []struct{ resource, kind, ways, body, field string }{
+		{"kafkaconsumergroups/offsets", "KafkaConsumerGroupOffsets", "PUT, PUT of YAML, merge patch, apply", `"spec":{"reset":[{"topic":"","to":"latest"}]}`, "spec.reset[0].topic"},
+		{"kafkaconsumergroups/offsets", "KafkaConsumerGroupOffsets", "PUT, merge patch, apply", `"spec":{"reset":[{"topic":"a","partitions":[],"to":"latest"}]}`, "spec.reset[0].partitions"},
+		{"kafkatopics/elect", "KafkaTopicElection", "POST, POST of YAML", `"spec":{"partitions":[]}`, "spec.partitions"},
+		{"kafkatopics/truncate", "KafkaTopicTruncation", "POST, POST of YAML", `"spec":{"partitions":[],"beforeTime":"2026-01-31T12:00:00Z"}`, "spec.partitions"},
+	} {
+		for way := range strings.SplitSeq(tc.ways, ", ") {
+			expectRefusedFields(t, tc.resource, way, fmt.Sprintf(`{"apiVersion":"kafka.openshift.io/v1beta1","kind":%q,%s}`, tc.kind, tc.body), tc.field, empty)
+		}
+	}
+	for body, field := range map[string]string{
+		`[{"op":"add","path":"/spec/reset","value":[{"topic":"","to":"latest"}]}]`: "spec.reset[0].topic",
+		`[{"op":"replace","path":"/spec/reset/0/topic","value":""}]`:               "spec.reset[0].topic",
+		`[{"op":"replace","path":"/spec/reset/0/partitions","value":[]}]`:          "spec.reset[0].partitions",
+	} {
+		expectRefusedFields(t, "kafkaconsumergroups/offsets", "JSON patch", body, field, empty)
+	}
+}
+
 // bodyOrders are how an order comes.
 var bodyOrders = map[string]struct {
 	verb, contentType string

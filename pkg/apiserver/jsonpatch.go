@@ -63,6 +63,9 @@ func (m *misfits) put(of shape, pointer string, text json.RawMessage) {
 		m.other = of.another(map[string]any{member: value})
 	}
 	m.value(at.of, value, at.path)
+	if at.in != nil {
+		m.empty(at.in, at.member, value, at.path)
+	}
 }
 
 // copied looks at a value that comes from another path: one of another type has fields that are none at its new place.
@@ -111,6 +114,9 @@ type place struct {
 	path *field.Path
 	// unknown are the fields that there are where the last one of the path is none of them; nil otherwise.
 	unknown map[string]reflect.Type
+	// in is the type of the struct whose field it is, and member its name; nil when it is none.
+	in     reflect.Type
+	member string
 	// inStatus tells that only the server says what is there.
 	inStatus bool
 }
@@ -119,6 +125,7 @@ func find(of reflect.Type, pointer string) (at place) {
 	parts := strings.Split(pointer, "/")[1:]
 	at.inStatus = len(parts) > 0 && parts[0] == statusField
 	for _, part := range parts {
+		at.in = nil
 		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
 		for of.Kind() == reflect.Pointer {
 			of = of.Elem()
@@ -136,6 +143,7 @@ func find(of reflect.Type, pointer string) (at place) {
 				at.unknown = fields
 				return at
 			}
+			at.in, at.member = of, part
 			of = inner
 		case of.Kind() == reflect.Slice:
 			of = of.Elem()

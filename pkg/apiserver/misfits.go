@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 )
 
 // maxMisfits is how many are told, and maxShown the length of a value that is.
@@ -75,6 +77,7 @@ func (m *misfits) value(of reflect.Type, value any, path *field.Path) {
 		for _, name := range slices.Sorted(maps.Keys(members)) {
 			if inner, known := fields[name]; known {
 				m.value(inner, members[name], child(path, name))
+				m.empty(of, name, members[name], child(path, name))
 			}
 		}
 	case of.Kind() == reflect.Slice && of.Elem().Kind() != reflect.Uint8:
@@ -88,6 +91,22 @@ func (m *misfits) value(of reflect.Type, value any, path *field.Path) {
 		}
 	default:
 		m.text(of, value, path)
+	}
+}
+
+// scopes are the fields of orders that say what an order is about. Left out they mean all, which one that is empty is decoded as: a script whose
+// variable is not set gives that.
+var scopes = map[reflect.Type][]string{
+	reflect.TypeFor[v1beta1.OffsetReset]():              {"topic", "partitions"},
+	reflect.TypeFor[v1beta1.KafkaTopicElectionSpec]():   {"partitions"},
+	reflect.TypeFor[v1beta1.KafkaTopicTruncationSpec](): {"partitions"},
+}
+
+// empty refuses what says of an order that it is about nothing, and would be taken for all.
+func (m *misfits) empty(of reflect.Type, name string, value any, path *field.Path) {
+	items, isList := value.([]any)
+	if (value == "" || isList && len(items) == 0) && slices.Contains(scopes[of], name) {
+		m.refuse(path, "it is empty, which would mean all; name what is meant, or leave the field out for all")
 	}
 }
 
