@@ -12,7 +12,7 @@ import (
 
 const (
 	// maxAwaited bounds the names of the deleted objects of one namespace for which something may come late, and maxAwaitedInAll those of all
-	// namespaces: their claims are kept for an hour, and no quota counts them. A namespace without any is never kept from creating.
+	// namespaces, of which one counts for no more than that however many go at once: their claims are kept for an hour, and no quota counts them. A namespace without any is never kept from creating.
 	maxAwaited      = 100
 	maxAwaitedInAll = 1000
 	// maxNamed is how many of them a refusal names.
@@ -32,8 +32,10 @@ func (a *awaitedNames) add(namespace string, name storage.Name) {
 	if a.of[namespace] == nil {
 		a.of[namespace] = map[storage.Name]struct{}{}
 	}
+	if len(a.of[namespace]) < maxAwaited {
+		a.total++
+	}
 	a.of[namespace][name] = struct{}{}
-	a.total++
 }
 
 func (a *awaitedNames) remove(namespace string, name storage.Name) {
@@ -41,7 +43,9 @@ func (a *awaitedNames) remove(namespace string, name storage.Name) {
 	if len(a.of[namespace]) == 0 {
 		delete(a.of, namespace)
 	}
-	a.total--
+	if len(a.of[namespace]) < maxAwaited {
+		a.total--
+	}
 }
 
 // awaits notes that something may come late for a deleted object of a namespace, or with "" that nothing may any more.

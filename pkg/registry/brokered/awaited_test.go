@@ -21,6 +21,17 @@ func TestWhatIsAwaitedIsBounded(t *testing.T) {
 			s.awaits(name, namespace)
 		}
 	}
+	// Objects that go many at a time are no less in number: those of one namespace are not to keep all others out.
+	leave("crowd", 3*maxAwaitedInAll)
+	if s.awaited.total != maxAwaited || s.full("b", topicOf(cluster, "b.new")) != nil {
+		t.Errorf("a crowd counts for %d", s.awaited.total)
+	}
+	for i := range 3 * maxAwaitedInAll {
+		cleared(s, topicOf(cluster, fmt.Sprintf("crowd.%d", i)))
+	}
+	if s.awaited.total != 0 {
+		t.Errorf("%d are left of a crowd that is gone", s.awaited.total)
+	}
 	full := func(namespace, name string) bool { return s.full(namespace, topicOf(cluster, name)) != nil }
 	leave("a", maxAwaited-1)
 	if full("a", "new") {

@@ -95,7 +95,10 @@ func (s *Store[T, H]) Lost(ctx context.Context, obj T, absent bool) error {
 		case !standing.OfKafka(uid), standing.Name != name:
 			return nil
 		default:
-			_, err = s.claims.Update(ctx, standing, note)
+			if standing, err = s.claims.Update(ctx, standing, note); err == nil && standing.Owner.UID == obj.GetUID() {
+				// The object may be there still: the next look tells.
+				s.outlives(standing)
+			}
 		}
 		var claimed *storage.ClaimedError
 		switch {

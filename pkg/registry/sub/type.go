@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka"
+	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/validation"
 	"kafka.openshift.io/kafka-apiserver/pkg/registry/live"
 )
 
@@ -74,7 +75,7 @@ func (t Type[O]) invalid(name string, problems field.ErrorList) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return apierrors.NewInvalid(t.Kind, name, problems)
+	return apierrors.NewInvalid(t.Kind, name, validation.FirstProblems(problems))
 }
 
 // asking does a part of a request that asks brokers. Those whose brokers keep them waiting are few, so it is not to last longer than that:

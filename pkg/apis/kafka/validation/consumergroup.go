@@ -19,6 +19,9 @@ func ValidateConsumerGroupOffsets(next *kafka.KafkaConsumerGroupOffsets) field.E
 	var errs field.ErrorList
 	whole, some := map[string]bool{}, map[string]map[int32]bool{}
 	for i, reset := range next.Spec.Reset {
+		if enough(errs) {
+			break
+		}
 		at := path.Index(i)
 		errs = append(errs, validateTarget(&reset, at)...)
 		if reset.Topic == "" {
@@ -41,6 +44,9 @@ func ValidateConsumerGroupOffsets(next *kafka.KafkaConsumerGroupOffsets) field.E
 			some[reset.Topic] = map[int32]bool{}
 		}
 		for j, id := range reset.Partitions {
+			if enough(errs) {
+				break
+			}
 			switch {
 			case id < 0:
 				errs = append(errs, field.Invalid(at.Child("partitions").Index(j), id, "partition ids are not negative"))

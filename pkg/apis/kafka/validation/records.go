@@ -21,6 +21,9 @@ func ValidateRecords(records *kafka.KafkaTopicRecords) field.ErrorList {
 	}
 	var errs field.ErrorList
 	for i := range records.Spec.Records {
+		if enough(errs) {
+			break
+		}
 		errs = append(errs, validateRecord(&records.Spec.Records[i], path.Index(i))...)
 	}
 	return errs
@@ -37,6 +40,9 @@ func validateRecord(r *kafka.TopicRecord, path *field.Path) field.ErrorList {
 		errs = append(errs, field.Required(path.Child("value"), "set value, valueBase64, or tombstone for a value that is null"))
 	}
 	for i := range r.Headers {
+		if enough(errs) {
+			break
+		}
 		h, at := &r.Headers[i], path.Child("headers").Index(i)
 		if h.Name == "" {
 			errs = append(errs, field.Required(at.Child("name"), ""))

@@ -3,6 +3,7 @@ package validation
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -171,6 +172,9 @@ func ValidatePartitions(next, old *kafka.KafkaTopicPartitions) field.ErrorList {
 	}
 	seen := map[int32]bool{}
 	for i, entry := range entries {
+		if enough(errs) {
+			break
+		}
 		at := path.Index(i)
 		switch {
 		case entry.Partition < 0 || int(entry.Partition) >= len(entries):
@@ -184,8 +188,15 @@ func ValidatePartitions(next, old *kafka.KafkaTopicPartitions) field.ErrorList {
 		if len(entry.Replicas) == 0 {
 			errs = append(errs, field.Required(at.Child("replicas"), "name at least one broker"))
 		}
+		if n := len(entry.Replicas); n > math.MaxInt16 {
+			errs = append(errs, field.TooMany(at.Child("replicas"), n, math.MaxInt16))
+			continue
+		}
 		brokers := map[int32]bool{}
 		for j, id := range entry.Replicas {
+			if enough(errs) {
+				break
+			}
 			switch {
 			case id < 0:
 				errs = append(errs, field.Invalid(at.Child("replicas").Index(j), id, "broker ids are not negative"))

@@ -25,6 +25,9 @@ func ValidateElection(spec *kafka.KafkaTopicElectionSpec, partitions int) field.
 	}
 	seen := map[int32]bool{}
 	for i, id := range spec.Partitions {
+		if enough(errs) {
+			break
+		}
 		errs = append(errs, partitionProblems(path.Child("partitions").Index(i), id, partitions, seen)...)
 	}
 	return errs
@@ -44,6 +47,9 @@ func ValidateTruncation(spec *kafka.KafkaTopicTruncationSpec, partitions int, no
 	}
 	seen := map[int32]bool{}
 	for i, target := range spec.Partitions {
+		if enough(errs) {
+			break
+		}
 		at := path.Child("partitions").Index(i)
 		errs = append(errs, partitionProblems(at.Child("partition"), target.Partition, partitions, seen)...)
 		offset := at.Child("beforeOffset")
