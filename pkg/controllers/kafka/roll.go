@@ -19,6 +19,7 @@ import (
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
 	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
+	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 	"kafka.openshift.io/kafka-apiserver/pkg/roll"
 	"kafka.openshift.io/kafka-apiserver/pkg/zookeeper"
@@ -191,20 +192,17 @@ func (c *Controller) ensembleOf(ctx context.Context, o *observation) *roll.Ensem
 	defer cancel()
 	members := voterNodes(o.kafka, &o.record)
 	states := make([]zookeeper.State, len(members))
-	done := make(chan struct{}, len(members))
+	var asking crash.Group
 	for i, member := range members {
-		go func() {
-			defer func() { done <- struct{}{} }()
+		asking.Go(func() {
 			state, err := c.zooKeeper(ctx, render.MemberAddress(o.kafka.Namespace, o.kafka.Name, member.ordinal))
 			if err != nil {
 				klog.FromContext(ctx).V(2).Info("A member of ZooKeeper does not answer", "kafka", klog.KObj(o.kafka), "member", member.id, "err", err)
 			}
 			states[i] = state
-		}()
+		})
 	}
-	for range members {
-		<-done
-	}
+	asking.Wait()
 	ensemble := &roll.Ensemble{Size: len(members), Leader: -1}
 	answered := false
 	for i, state := range states {
