@@ -16,6 +16,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
@@ -222,6 +223,39 @@ func TestTailCountsRecordsAndNotOffsets(t *testing.T) {
 		if !slices.Equal(values, want) {
 			t.Errorf("the last %d are %v, want %v", n, values, want)
 		}
+	}
+}
+
+// What comes behind an open transaction is not shown yet, and is there: whoever has just written it can begin with it.
+func TestALogBeginsBehindAnOpenTransaction(t *testing.T) {
+	t.Parallel()
+	k := server.NewKafka(t, 3)
+	mustCreate(t, newTopic(k, "orders"))
+	open := newWriter(t, k, kgo.TransactionalID("open"))
+	if err := open.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	mustProduce(t, open, &kgo.Record{Topic: "orders", Partition: 1, Value: []byte("open")})
+	writer := newWriter(t, k)
+	mustProduce(t, writer, &kgo.Record{Topic: "orders", Partition: 1, Value: []byte("one")}, &kgo.Record{Topic: "orders", Partition: 1, Value: []byte("two")})
+	from := func(offset string) v1beta1.KafkaTopicLogOptions {
+		return v1beta1.KafkaTopicLogOptions{Partition: ptr.To[int32](1), Offset: offset}
+	}
+	for _, offset := range []string{"1", "2", "3"} {
+		if entries := readLog(t, server.Client, k, "orders", from(offset)); len(entries) != 0 {
+			t.Errorf("from %s while it is open: %+v", offset, entries)
+		}
+	}
+	options := from("4")
+	if raw, err := topicsOf(server.Client, k).GetLog("orders", &options).DoRaw(t.Context()); !apierrors.IsInvalid(err) || !strings.Contains(string(raw), "accepted are 0 to 3") {
+		t.Errorf("from 4: %v %s", err, raw)
+	}
+	next, _, _ := follow(t, k, "orders", from("2"))
+	if err := open.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	if entry := next(); *entry.Offset != 2 || *entry.Value != "two" {
+		t.Errorf("followed from 2: %+v", entry)
 	}
 }
 

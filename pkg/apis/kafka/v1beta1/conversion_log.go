@@ -29,17 +29,17 @@ func Convert_url_Values_To_v1beta1_KafkaTopicLogOptions(in *url.Values, out *Kaf
 			return fmt.Errorf("option %q: given %d times; accepted is once", name, len(values))
 		}
 	}
-	partition, err := numberOption(in, "partition", 32)
+	partition, err := numberOption(in, "partition", 32, 0)
 	if err != nil {
 		return err
 	}
 	if partition != nil {
 		out.Partition = ptr.To(int32(*partition))
 	}
-	if out.Tail, err = numberOption(in, "tail", 64); err != nil {
+	if out.Tail, err = numberOption(in, "tail", 64, 0); err != nil {
 		return err
 	}
-	if out.Limit, err = numberOption(in, "limit", 64); err != nil {
+	if out.Limit, err = numberOption(in, "limit", 64, 1); err != nil {
 		return err
 	}
 	switch follow := in.Get("follow"); follow {
@@ -56,13 +56,14 @@ func Convert_url_Values_To_v1beta1_KafkaTopicLogOptions(in *url.Values, out *Kaf
 	return nil
 }
 
-func numberOption(in *url.Values, name string, bits int) (*int64, error) {
+// numberOption reads a number that is to be from least on. Whether it is 0 where that is not accepted is judged with the others.
+func numberOption(in *url.Values, name string, bits, least int) (*int64, error) {
 	if !in.Has(name) {
 		return nil, nil
 	}
 	n, err := strconv.ParseInt(in.Get(name), 10, bits)
 	if err != nil || n < 0 {
-		return nil, fmt.Errorf("option %q: %q; accepted is a whole number from 0 on", name, in.Get(name))
+		return nil, fmt.Errorf("option %q: %q; accepted is a whole number from %d on", name, in.Get(name), least)
 	}
 	return &n, nil
 }

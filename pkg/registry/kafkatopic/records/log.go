@@ -224,11 +224,17 @@ func (r *Log) reading(ctx context.Context, t resolver.Target, options *kafka.Kaf
 	case options.Offset != "" && options.Offset != kafka.LogEarliest:
 		at, err := strconv.ParseInt(options.Offset, 10, 64)
 		has := ranges[*options.Partition]
+		if err == nil && at > has.End {
+			// What open transactions have not decided yet is there, and waited for.
+			if has.End, err = endOf(ctx, t, wanted); err != nil {
+				return what, err
+			}
+		}
 		if err != nil || at < has.Start || at > has.End {
 			return what, badOption(t.Topic, "offset", options.Offset,
 				fmt.Sprintf("partition %d has offsets from %d to before %d; accepted are %d to %d, earliest, and latest", *options.Partition, has.Start, has.End, has.Start, has.End))
 		}
-		what.From[*options.Partition] = at
+		what.From[*options.Partition], what.Until[*options.Partition] = at, max(at, what.Until[*options.Partition])
 	case options.Since != "":
 		since, err := validation.LogSince(options.Since, r.clock.Now())
 		if err != nil {
@@ -250,6 +256,19 @@ func (r *Log) reading(ctx context.Context, t resolver.Target, options *kafka.Kaf
 		}
 	}
 	return what, nil
+}
+
+// endOf is where the only partition of a topic ends, decided or not.
+func endOf(ctx context.Context, t resolver.Target, topic broker.Topic) (int64, error) {
+	ranges, err := t.Cluster.OffsetsOf(ctx, topic, broker.ReadUncommitted)
+	if err != nil {
+		return 0, resolver.Refusal(err, t.Topic)
+	}
+	has := ranges[topic.Partitions[0].ID]
+	if has.Err != nil {
+		return 0, resolver.Refusal(has.Err, t.Topic)
+	}
+	return has.End, nil
 }
 
 func only(partitions []broker.Partition, id int32) []broker.Partition {
