@@ -135,7 +135,7 @@ func (s standing) another(ctx context.Context) error {
 	if kind == broker.GroupClassic {
 		kind = "classic, and not of consumers"
 	}
-	why := field.Invalid(field.NewPath("metadata", "name"), s.name, fmt.Sprintf("the brokers have a group %q of another kind: it is %s", s.groupID, kind))
+	why := field.Invalid(field.NewPath("metadata", "name"), s.name, fmt.Sprintf("the brokers have a group %q of another kind: it is %s, and can only be looked at", s.groupID, kind))
 	return apierrors.NewInvalid(kafka.Kind("KafkaConsumerGroupOffsets"), s.name, field.ErrorList{why})
 }
 
