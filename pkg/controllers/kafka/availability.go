@@ -37,28 +37,34 @@ func (c *Controller) assess(ctx context.Context, o *observation) *roll.Availabil
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	s := &roll.Snapshot{Nodes: nodes, Unformed: !hasFormed(o), Progress: progressOf(o.kafka.Status.Roll)}
-	if o.info != nil {
-		cluster, age := c.connect(target(o.kafka)), pictureAge
-		if unsettled(o, c.clock.Now()) {
-			age = 0
-		}
-		metadata, err := loop.Await(ctx, c.loop, func() (*roll.Metadata, error) { return outOfSync(ctx, cluster, age) })
-		if err != nil {
-			klog.FromContext(ctx).Info("Brokers do not say which replicas are not in sync", "kafka", klog.KObj(o.kafka), "err", err)
-		} else {
-			metadata.Controller = o.info.ControllerID
-			s.Metadata = metadata
-		}
-	}
-	if o.quorum != nil {
-		s.Quorum = quorumFor(o.quorum)
+	age := pictureAge
+	if unsettled(o, c.clock.Now()) {
+		age = 0
 	}
 	if o.record.Mode == v1beta1.ModeZooKeeper {
 		c.loop.Aside(ctx, func() { o.ensemble = c.ensembleOf(ctx, o) })
-		s.Ensemble = o.ensemble
 	}
-	return roll.Assess(s)
+	return roll.Assess(c.snapshot(ctx, o, nodes, func(cluster Cluster) (*roll.Metadata, error) { return outOfSync(ctx, cluster, age) }))
+}
+
+// snapshot is what package roll decides by. partitions asks brokers that answer, and what they do not tell is left out.
+func (c *Controller) snapshot(ctx context.Context, o *observation, nodes []roll.Node, partitions func(Cluster) (*roll.Metadata, error)) *roll.Snapshot {
+	s := &roll.Snapshot{Nodes: nodes, Unformed: !hasFormed(o), Progress: progressOf(o.kafka.Status.Roll), Ensemble: o.ensemble}
+	if o.quorum != nil {
+		s.Quorum = quorumFor(o.quorum)
+	}
+	if o.info == nil {
+		return s
+	}
+	cluster := c.connect(target(o.kafka))
+	metadata, err := loop.Await(ctx, c.loop, func() (*roll.Metadata, error) { return partitions(cluster) })
+	if err != nil {
+		klog.FromContext(ctx).Info("Brokers do not say what their replicas are", "kafka", klog.KObj(o.kafka), "err", err)
+		return s
+	}
+	metadata.Controller = o.info.ControllerID
+	s.Metadata = metadata
+	return s
 }
 
 // unsettled tells whether replicas may catch up, or were seen to.

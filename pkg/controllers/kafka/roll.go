@@ -18,7 +18,6 @@ import (
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
 	"kafka.openshift.io/kafka-apiserver/pkg/broker"
-	"kafka.openshift.io/kafka-apiserver/pkg/controllers/loop"
 	"kafka.openshift.io/kafka-apiserver/pkg/crash"
 	"kafka.openshift.io/kafka-apiserver/pkg/render"
 	"kafka.openshift.io/kafka-apiserver/pkg/roll"
@@ -38,37 +37,22 @@ const (
 // are asked only while some have to be.
 func (c *Controller) decideRoll(ctx context.Context, o *observation) *roll.Decision {
 	nodes, known := nodesOf(o)
-	progress := progressOf(o.kafka.Status.Roll)
 	if !known {
 		// The StatefulSet controller has not seen the newest template: nobody knows which pods are outdated.
 		return nil
 	}
-	s := &roll.Snapshot{Nodes: nodes, Unformed: !hasFormed(o), Progress: progress}
 	if o.kafka.Status.Roll == nil && !slices.ContainsFunc(nodes, func(n roll.Node) bool { return len(n.Reasons) > 0 }) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, rollTimeout)
 	defer cancel()
-	if o.info != nil {
-		cluster := c.connect(target(o.kafka))
-		metadata, err := loop.Await(ctx, c.loop, func() (*roll.Metadata, error) {
-			snapshot, err := cluster.Snapshot(ctx, 0)
-			if err != nil {
-				return nil, err
-			}
-			return metadataOf(ctx, cluster, slices.Sorted(maps.Keys(snapshot.Topics)))
-		})
+	s := c.snapshot(ctx, o, nodes, func(cluster Cluster) (*roll.Metadata, error) {
+		snapshot, err := cluster.Snapshot(ctx, 0)
 		if err != nil {
-			klog.FromContext(ctx).Info("Brokers do not say what their replicas are", "kafka", klog.KObj(o.kafka), "err", err)
-		} else {
-			metadata.Controller = o.info.ControllerID
-			s.Metadata = metadata
+			return nil, err
 		}
-	}
-	if o.quorum != nil {
-		s.Quorum = quorumFor(o.quorum)
-	}
-	s.Ensemble = o.ensemble
+		return metadataOf(ctx, cluster, slices.Sorted(maps.Keys(snapshot.Topics)))
+	})
 	return ptr.To(roll.Next(s, roll.Options{}, c.clock.Now()))
 }
 

@@ -83,10 +83,11 @@ func (s *Store[T, H]) Lost(ctx context.Context, obj T, absent bool) error {
 		switch {
 		case err != nil:
 			return apierrors.NewInternalError(err)
-		case standing == nil && s.room(obj) != nil:
-			// Whoever may write the status of objects could have this kept of any number that never were.
-			return s.room(obj)
 		case standing == nil:
+			// Whoever may write the status of objects could have this kept of any number that never were.
+			if err := s.room(obj); err != nil {
+				return err
+			}
 			tombstone := storage.Claim{Name: name, ClusterUID: uid, Owner: ownerOf(obj), Since: s.clock.Now()}
 			note(&tombstone)
 			if standing, err = s.claims.Take(ctx, tombstone, ""); err == nil {

@@ -62,7 +62,14 @@ type latecomer struct {
 	goOn func()
 }
 
+// newLatecomer is one of whose brokers one stands still.
 func newLatecomer(t *testing.T) *latecomer {
+	t.Helper()
+	return latecomerOf(t, func(l *latecomer) { l.goOn = standsStill(t, l.k) })
+}
+
+// latecomerOf is one whose brokers are brought into a state before the create, nil for that all serve.
+func latecomerOf(t *testing.T, before func(*latecomer)) *latecomer {
 	t.Helper()
 	s, err := apiservertest.Start(apiservertest.Options{})
 	if err != nil {
@@ -71,7 +78,9 @@ func newLatecomer(t *testing.T) *latecomer {
 	t.Cleanup(s.Close)
 	user, _ := s.As(t, without("own"))
 	l := &latecomer{Server: s, t: t, k: s.NewKafka(t, 3), user: user}
-	l.goOn = standsStill(t, l.k)
+	if before != nil {
+		before(l)
+	}
 	loseCreate(l.k)
 	if _, err := create(user, newTopic(l.k, "orders")); err != nil {
 		t.Fatal(err)

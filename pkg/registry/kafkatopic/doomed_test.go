@@ -99,17 +99,8 @@ func TestWhatMayBeDeletedYetIsNobodys(t *testing.T) {
 
 // What a former request made is made anew for an object that asks for something else; its deletion has no answer.
 func TestWhatIsMadeAnewIsNotTakenBack(t *testing.T) {
-	s, err := apiservertest.Start(apiservertest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	user, _ := s.As(t, without("own"))
-	l := &latecomer{Server: s, t: t, k: s.NewKafka(t, 3), user: user}
-	loseCreate(l.k)
-	if _, err := create(user, newTopic(l.k, "orders")); err != nil {
-		t.Fatal(err)
-	}
+	l := latecomerOf(t, nil)
+	user := l.user
 	if err := topicsOf(user, l.k).Delete(t.Context(), "orders", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +108,7 @@ func TestWhatIsMadeAnewIsNotTakenBack(t *testing.T) {
 	// It comes late.
 	l.k.CreateTopic(t, "orders", 3, 2)
 	doomed := l.k.Topics(t)["orders"].ID
-	_, err = create(user, newTopic(l.k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](5) }))
+	_, err := create(user, newTopic(l.k, "orders", func(topic *v1beta1.KafkaTopic) { topic.Spec.Partitions = ptr.To[int32](5) }))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"kafka.openshift.io/kafka-apiserver/pkg/apis/kafka/v1beta1"
-	"kafka.openshift.io/kafka-apiserver/pkg/apiserver/apiservertest"
 )
 
 // A topic that was told by what it is like is asked to be deleted, without an answer. Somebody uses it before the next try.
@@ -39,7 +38,7 @@ func TestWhatIsUsedBeforeAnotherDeletionStays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := stillLatecomer(t)
+			l := latecomerOf(t, nil)
 			if tc.before != nil {
 				tc.before(l)
 			}
@@ -58,21 +57,4 @@ func TestWhatIsUsedBeforeAnotherDeletionStays(t *testing.T) {
 			})
 		})
 	}
-}
-
-// stillLatecomer is a latecomer all of whose brokers serve.
-func stillLatecomer(t *testing.T) *latecomer {
-	t.Helper()
-	s, err := apiservertest.Start(apiservertest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	user, _ := s.As(t, without("own"))
-	l := &latecomer{Server: s, t: t, k: s.NewKafka(t, 3), user: user}
-	loseCreate(l.k)
-	if _, err := create(user, newTopic(l.k, "orders")); err != nil {
-		t.Fatal(err)
-	}
-	return l
 }
